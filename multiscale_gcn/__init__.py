@@ -6,20 +6,54 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from multiscale_gcn.backends import BackendUnavailable as BackendUnavailable
+    from multiscale_gcn.backends import select_backend as select_backend
+    from multiscale_gcn.coarsening import CoarseningStalled as CoarseningStalled
+    from multiscale_gcn.coarsening import coarsen as coarsen
+    from multiscale_gcn.contraction import aggregate as aggregate
+    from multiscale_gcn.contraction import contract as contract
     from multiscale_gcn.convert import as_graph as as_graph
     from multiscale_gcn.convert import to_networkx as to_networkx
+    from multiscale_gcn.exact import round_weights as round_weights
     from multiscale_gcn.graph import Graph as Graph
+    from multiscale_gcn.hierarchy import Hierarchy as Hierarchy
+    from multiscale_gcn.hierarchy import Level as Level
+    from multiscale_gcn.matching import HeavyEdgeMatching as HeavyEdgeMatching
+    from multiscale_gcn.matching import Matching as Matching
+    from multiscale_gcn.matching import PairKind as PairKind
+    from multiscale_gcn.matching import VisitingOrderMatching as VisitingOrderMatching
+    from multiscale_gcn.matching import match as match
+    from multiscale_gcn.ratings import EdgeWeight as EdgeWeight
+    from multiscale_gcn.ratings import NormalizedAssociation as NormalizedAssociation
+    from multiscale_gcn.ratings import NormalizedCut as NormalizedCut
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "BackendUnavailable": "backends",
+    "CoarseningStalled": "coarsening",
+    "EdgeWeight": "ratings",
     "Graph": "graph",
+    "HeavyEdgeMatching": "matching",
+    "Hierarchy": "hierarchy",
+    "Level": "hierarchy",
+    "Matching": "matching",
+    "NormalizedAssociation": "ratings",
+    "NormalizedCut": "ratings",
+    "PairKind": "matching",
+    "VisitingOrderMatching": "matching",
+    "aggregate": "contraction",
     "as_graph": "convert",
+    "coarsen": "coarsening",
+    "contract": "contraction",
+    "match": "matching",
+    "round_weights": "exact",
+    "select_backend": "backends",
     "to_networkx": "convert",
 }
 _SUBMODULES = ("nn", "ops", "testing")
 
-__all__ = [*_HOME]  # noqa: PLE0604
+__all__ = [*_HOME]
 
 
 def __getattr__(name: str) -> Any:

@@ -109,6 +109,10 @@ class Graph:
         graph._freeze(indptr, indices, weights, node_weights, quantum)
         return graph
 
+    def with_quantum(self, quantum: float | None) -> Graph:
+        """The same graph, known to have weights that are multiples of ``quantum``."""
+        return Graph.from_valid(self.indptr, self.indices, self.weights, self.node_weights, quantum)
+
     @property
     def num_nodes(self) -> int:
         return len(self.indptr) - 1
@@ -229,9 +233,7 @@ def _check_positive(values: np.ndarray, name: str) -> None:
         )
 
 
-def _check_symmetric(
-    indptr: np.ndarray, indices: np.ndarray, weights: np.ndarray, n: int
-) -> None:
+def _check_symmetric(indptr: np.ndarray, indices: np.ndarray, weights: np.ndarray, n: int) -> None:
     import scipy.sparse as sp
 
     transposed = sp.csr_array((weights, indices, indptr), shape=(n, n)).T.tocsr()

@@ -1,0 +1,112 @@
+"""From a graph and its clusters to the coarser graph: P^T A P."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import numpy as np
+
+from multiscale_gcn.backends import select_backend
+from multiscale_gcn.exact import round_weights
+from multiscale_gcn.graph import Graph
+from multiscale_gcn.matching import Matching
+
+_MODULES = {
+    "python": "multiscale_gcn.contraction.specification",
+    "numba": "multiscale_gcn.contraction.compiled",
+}
+
+
+def contract(
+    graph: Graph, matching: Matching, *, backend: str = "auto"
+) -> tuple[Graph, np.ndarray]:
+    """Merge the pairs of a matching.
+
+    The coarse weight matrix is P^T A P, where P is the 0-1 matrix of ``parent``: parallel edges
+    add up, and what lies inside a pair becomes a self loop of twice the edge's weight, since both
+    directions of it are entries of A. So the total weight is conserved. Node weights add up.
+
+    Parameters
+    ----------
+    graph : Graph
+        Its weights are made exact first, see :func:`~multiscale_gcn.round_weights`.
+    matching : Matching
+        Of this graph.
+    backend : {"auto", "numba", "python"}
+        All return the same arrays.
+
+    Returns
+    -------
+    coarse : Graph
+        Its nodes are numbered by the first member of each pair.
+    parent : array of int, shape (n,)
+        The coarse node of every node.
+
+    Examples
+    --------
+    >>> from multiscale_gcn import Graph, contract, match
+    >>> path = Graph([0, 1, 3, 5, 6], [1, 0, 2, 1, 3, 2])
+    >>> coarse, parent = contract(path, match(path))
+    >>> parent.tolist(), coarse.to_scipy().toarray().tolist()
+    ([0, 0, 1, 1], [[2.0, 1.0], [1.0, 2.0]])
+    """
+    if matching.num_nodes != graph.num_nodes:
+        raise ValueError(
+            f"matching is of {matching.num_nodes} nodes, the graph has {graph.num_nodes}"
+        )
+    parent = matching.parents()
+    return aggregate(graph, parent, backend=backend), parent
+
+
+def aggregate(graph: Graph, parent: np.ndarray, *, backend: str = "auto") -> Graph:
+    """Merge clusters of any size: the Galerkin product P^T A P as in :func:`contract`.
+
+    Parameters
+    ----------
+    graph : Graph
+    parent : array of int, shape (n,)
+        Cluster of every node; every number from 0 to the largest must occur.
+    backend : {"auto", "numba", "python"}
+
+    Returns
+    -------
+    Graph
+
+    Raises
+    ------
+    ValueError
+        If ``parent`` has another length, or leaves out a number.
+
+    Examples
+    --------
+    >>> from multiscale_gcn import Graph, aggregate
+    >>> aggregate(Graph([0, 1, 3, 4], [1, 0, 2, 1]), [0, 0, 0]).weights.tolist()
+    [4.0]
+    """
+    parent = _checked(parent, graph)
+    graph, _ = round_weights(graph)
+    num_coarse = int(parent.max()) + 1 if len(parent) else 0
+    implementation = import_module(_MODULES[select_backend(backend).name])
+    indptr, indices, weights = implementation.aggregate(graph, parent, num_coarse)
+    node_weights = np.bincount(parent, weights=graph.node_weights, minlength=num_coarse)
+    return Graph.from_valid(indptr, indices, weights, node_weights, graph.quantum)
+
+
+def _checked(parent: np.ndarray, graph: Graph) -> np.ndarray:
+    parent = np.asarray(parent)
+    if parent.shape != (graph.num_nodes,):
+        raise ValueError(f"parent has shape {parent.shape}, expected ({graph.num_nodes},)")
+    if len(parent) == 0:
+        return parent.astype(np.int64)
+    if parent.dtype.kind not in "ui":
+        raise ValueError(f"parent must hold integers, got dtype {parent.dtype}")
+    if parent.min() < 0:
+        at = int(np.argmax(parent < 0))
+        raise ValueError(f"parent[{at}] = {parent[at]} is negative; number clusters from 0")
+    empty = np.flatnonzero(np.bincount(parent) == 0)
+    if len(empty):
+        raise ValueError(
+            f"no node has parent {empty[0]}; number the clusters without gaps "
+            "(numpy.unique(parent, return_inverse=True)[1] does)"
+        )
+    return parent.astype(graph.indices.dtype)

@@ -1,0 +1,86 @@
+"""Edge weights whose every sum is exact, so that no result depends on the order of summing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from multiscale_gcn.graph import Graph
+
+SIGNIFICAND_BITS = 53
+LARGEST_EXPONENT = 900  # beyond it, sums and reciprocals of weights could overflow
+SMALLEST_EXPONENT = -900
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """What :func:`round_weights` changed.
+
+    Attributes
+    ----------
+    edge_weights, node_weights : int
+        How many stored entries and how many node weights changed.
+    largest_relative_change : float
+        Largest |new - old| / old among all of them.
+    """
+
+    edge_weights: int = 0
+    node_weights: int = 0
+    largest_relative_change: float = 0.0
+
+    def __bool__(self) -> bool:
+        return bool(self.edge_weights or self.node_weights)
+
+
+def round_weights(graph: Graph) -> tuple[Graph, Rounding]:
+    """Round the weights so that every sum of them is exact in float64, in any order.
+
+    Edge weights become multiples of 2**q, q = ceil(log2(nnz * max w)) - 53, node weights
+    likewise; a weight below half of that becomes one unit, so that no edge is lost. Integers
+    with a sum below 2**53 do not change. A graph that was rounded before, or was contracted from
+    one that was, is returned as it is.
+
+    Raises
+    ------
+    ValueError
+        If the largest weight lies outside 2**-900 ... 2**900.
+
+    Examples
+    --------
+    >>> from multiscale_gcn import Graph, round_weights
+    >>> graph, rounding = round_weights(Graph([0, 1, 3, 4], [1, 0, 2, 1], [0.1, 0.1, 5, 5]))
+    >>> graph.weights.tolist(), rounding.edge_weights
+    ([0.10000000000000142, 0.10000000000000142, 5.0, 5.0], 2)
+    """
+    if graph.quantum is not None:
+        return graph, Rounding()
+    weights, quantum = _to_multiples(graph.weights, "weights")
+    node_weights, _ = _to_multiples(graph.node_weights, "node_weights")
+    changed = weights != graph.weights
+    changed_nodes = node_weights != graph.node_weights
+    largest = 0.0
+    for new, old, at in (
+        (weights, graph.weights, changed),
+        (node_weights, graph.node_weights, changed_nodes),
+    ):
+        if at.any():
+            largest = max(largest, float(np.max(np.abs(new[at] - old[at]) / old[at])))
+    rounded = Graph.from_valid(graph.indptr, graph.indices, weights, node_weights, quantum)
+    return rounded, Rounding(int(changed.sum()), int(changed_nodes.sum()), largest)
+
+
+def _to_multiples(values: np.ndarray, name: str) -> tuple[np.ndarray, float]:
+    if len(values) == 0:
+        return values, 1.0
+    largest = float(values.max())
+    exponent = math.frexp(largest)[1]
+    if not SMALLEST_EXPONENT < exponent < LARGEST_EXPONENT:
+        at = int(values.argmax())
+        raise ValueError(
+            f"the largest of {name}, [{at}] = {largest}, lies outside 2**{SMALLEST_EXPONENT} ... "
+            f"2**{LARGEST_EXPONENT}; scale all of them"
+        )
+    quantum = 2.0 ** (math.ceil(math.log2(len(values)) + math.log2(largest)) - SIGNIFICAND_BITS)
+    return np.maximum(np.rint(values / quantum), 1.0) * quantum, quantum

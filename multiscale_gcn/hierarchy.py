@@ -1,0 +1,332 @@
+"""A graph and its coarser versions, with the maps between all of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from multiscale_gcn import transfer
+from multiscale_gcn.contraction import aggregate
+from multiscale_gcn.convert import as_graph
+from multiscale_gcn.exact import Rounding, round_weights
+from multiscale_gcn.graph import Graph
+from multiscale_gcn.matching import ORDER_VERSION
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """One graph of a hierarchy.
+
+    Attributes
+    ----------
+    index : int
+        0 is the finest.
+    graph : Graph
+    parent : array of int, shape (n,), or None
+        Node of the next coarser level that each node belongs to; None at the coarsest.
+    """
+
+    index: int
+    graph: Graph
+    parent: np.ndarray | None
+
+    @property
+    def num_nodes(self) -> int:
+        return self.graph.num_nodes
+
+    def __repr__(self) -> str:
+        return f"Level({self.index}: {self.graph!r})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Hierarchy:
+    """Graphs from fine to coarse. :func:`~multiscale_gcn.coarsen` makes one.
+
+    Levels are numbered from 0, the finest; negative indices count from the coarsest.
+
+    Parameters
+    ----------
+    levels : sequence of Level
+        Each but the last with its parent map.
+    method : str
+        How the levels came about, for people; no computation reads it.
+    rounding : Rounding
+        What making the weights exact changed.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from multiscale_gcn import coarsen
+    >>> hierarchy = coarsen(nx.grid_2d_graph(8, 8), sizes=[16, 5])
+    >>> hierarchy
+    Hierarchy of 5 levels: HeavyEdgeMatching(rating=NormalizedCut(), seed=0)
+    level    nodes    edges  ratio  heaviest / mean
+        0       64      112                    1.00
+        1       32       58   2.00             1.00
+        2       16       24   2.00             1.00
+        3        8       15   2.00             1.00
+        4        5        8   1.60             1.25
+    >>> hierarchy.level(16).graph
+    Graph(16 nodes, 24 edges, 16 self loops)
+    >>> hierarchy.restriction(0, 2, "mean").shape
+    (16, 64)
+    """
+
+    levels: tuple[Level, ...]
+    method: str = "given parents"
+    rounding: Rounding = field(default_factory=Rounding)
+    order_version: int = ORDER_VERSION
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "levels", tuple(self.levels))
+        if not self.levels:
+            raise ValueError("levels is empty; a hierarchy has at least its finest graph")
+        for k, level in enumerate(self.levels):
+            if (level.parent is None) != (k == len(self.levels) - 1):
+                raise ValueError(f"levels[{k}]: each level but the last needs a parent map")
+            if level.parent is not None:
+                level.parent.flags.writeable = False
+
+    @classmethod
+    def from_parents(
+        cls, graph: Any, parents: Sequence[Any], *, backend: str = "auto"
+    ) -> Hierarchy:
+        """A hierarchy of your own clusters, of any size.
+
+        Parameters
+        ----------
+        graph
+            Anything that :func:`~multiscale_gcn.as_graph` takes.
+        parents : sequence of arrays of int
+            For every level but the last the cluster of each of its nodes, numbered from 0
+            without gaps.
+        backend : {"auto", "numba", "python"}
+
+        Examples
+        --------
+        >>> from multiscale_gcn import Graph, Hierarchy
+        >>> path = Graph([0, 1, 3, 4], [1, 0, 2, 1])
+        >>> Hierarchy.from_parents(path, [[0, 0, 0]]).level(1).graph
+        Graph(1 nodes, 0 edges, 1 self loops)
+        """
+        fine, rounding = round_weights(as_graph(graph))
+        levels = []
+        for k, parent in enumerate(parents):
+            try:
+                coarse = aggregate(fine, parent, backend=backend)
+            except ValueError as error:
+                raise ValueError(f"parents[{k}]: {error}") from None
+            levels.append(Level(k, fine, np.array(parent, dtype=fine.indices.dtype)))
+            fine = coarse
+        levels.append(Level(len(levels), fine, None))
+        return cls(tuple(levels), rounding=rounding)
+
+    def __len__(self) -> int:
+        return len(self.levels)
+
+    def __iter__(self) -> Iterator[Level]:
+        return iter(self.levels)
+
+    def __getitem__(self, index: int) -> Level:
+        return self.levels[self._index(index)]
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Number of nodes of every level, finest first."""
+        return tuple(level.num_nodes for level in self.levels)
+
+    def level(self, num_nodes: int) -> Level:
+        """The level of exactly so many nodes.
+
+        Raises
+        ------
+        ValueError
+            If there is none; it lists the sizes that there are.
+        """
+        for level in self.levels:
+            if level.num_nodes == num_nodes:
+                return level
+        raise ValueError(
+            f"no level has num_nodes = {num_nodes}, only {self.sizes}; "
+            f"coarsen(graph, sizes=[{num_nodes}]) makes one"
+        )
+
+    def parent(self, fine: int, coarse: int) -> np.ndarray:
+        """Node of level ``coarse`` that each node of level ``fine`` belongs to, shape (n_fine,)."""
+        fine, coarse = self._pair(fine, coarse)
+        result = np.arange(self.levels[fine].num_nodes)
+        for level in self.levels[fine:coarse]:
+            assert level.parent is not None
+            result = level.parent[result]
+        return result
+
+    def restriction(
+        self, fine: int, coarse: int, kind: Literal["sum", "mean", "weighted_mean"] = "mean"
+    ) -> sp.csr_array:
+        """Matrix that takes values on the nodes of a level to those of a coarser one.
+
+        Parameters
+        ----------
+        fine, coarse : int
+            Indices of the two levels, ``fine <= coarse``.
+        kind : {"mean", "sum", "weighted_mean"}
+            ``"mean"`` is the product of the means from level to level, as HGN's coarse meshes
+            use it; ``"weighted_mean"`` the mean over all descendants by their node weights;
+            ``"sum"`` their sum.
+
+        Returns
+        -------
+        scipy.sparse.csr_array of float64, shape (n_coarse, n_fine)
+            Rows of both means sum to 1, and applied after :meth:`prolongation` they are the
+            identity.
+        """
+        fine, coarse = self._pair(fine, coarse)
+        return transfer.restriction(self, fine, coarse, kind)
+
+    def prolongation(self, coarse: int, fine: int) -> sp.csr_array:
+        """Matrix that gives every node the value of the coarse node it belongs to.
+
+        Returns
+        -------
+        scipy.sparse.csr_array of float64, shape (n_fine, n_coarse)
+            One 1 in every row; the transpose of the ``"sum"`` restriction.
+        """
+        fine, coarse = self._pair(fine, coarse)
+        return transfer.prolongation(self, coarse, fine)
+
+    def coarse_positions(
+        self,
+        positions: np.ndarray,
+        coarse: int,
+        kind: Literal["mean", "weighted_mean"] = "mean",
+    ) -> np.ndarray:
+        """Positions of the nodes of a level, from those of the finest.
+
+        Parameters
+        ----------
+        positions : array of float, shape (n, d)
+        coarse : int
+            Index of the level.
+
+        Returns
+        -------
+        array of float64, shape (n_coarse, d)
+        """
+        positions = np.asarray(positions, dtype=np.float64)
+        if positions.ndim != 2 or len(positions) != self.levels[0].num_nodes:
+            raise ValueError(
+                f"positions has shape {positions.shape}, expected ({self.levels[0].num_nodes}, d)"
+            )
+        return self.restriction(0, coarse, kind) @ positions
+
+    def coarse_faces(self, faces: np.ndarray, coarse: int) -> np.ndarray:
+        """Triangles of a level, from those of the finest: none degenerate, none twice.
+
+        Parameters
+        ----------
+        faces : array of int, shape (F, 3)
+        coarse : int
+            Index of the level.
+
+        Returns
+        -------
+        array of int64, shape (F_coarse, 3)
+            In the order and orientation in which they first appear.
+        """
+        return transfer.coarse_faces(faces, self.parent(0, coarse), self.levels[0].num_nodes)
+
+    def binary_tree_order(self) -> tuple[np.ndarray, ...]:
+        """Order of every level's nodes in which siblings stand side by side, padded with -1.
+
+        In the order of level k, places 2i and 2i + 1 are the children of place i of level k + 1,
+        so pooling by pairs is a plain stride-2 pooling. A node with one child gets a fake one,
+        -1, whose descendants are all fake. Source: Defferrard, Bresson and Vandergheynst,
+        "Convolutional neural networks on graphs with fast localized spectral filtering", NIPS
+        2016, section 2.3.
+
+        Returns
+        -------
+        tuple of int64 arrays
+            For level k of L + 1 levels, shape (2**(L - k) * n_coarsest,).
+
+        Raises
+        ------
+        ValueError
+            If a node has more than two children.
+        """
+        return transfer.binary_tree_order(self)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the order's version and of every graph, weight and map, as 64 hex digits.
+
+        Two hierarchies with the same fingerprint are the same, whichever machine made them:
+        store it with weights that were trained on the graphs.
+        """
+        digest = hashlib.sha256(f"multiscale_gcn hierarchy, order {self.order_version}".encode())
+        for level in self.levels:
+            graph = level.graph
+            for array, dtype in (
+                (graph.indptr, "<i8"),
+                (graph.indices, "<i8"),
+                (graph.weights, "<f8"),
+                (graph.node_weights, "<f8"),
+                (level.parent, "<i8"),
+            ):
+                data = b"" if array is None else np.ascontiguousarray(array, dtype).tobytes()
+                digest.update(len(data).to_bytes(8, "little"))
+                digest.update(data)
+        return digest.hexdigest()
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write everything to one ``.npz`` file without pickled objects, all or nothing."""
+        from multiscale_gcn import storage
+
+        storage.save(self, path)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Hierarchy:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the file is none of ours, of a later format, or damaged.
+        """
+        from multiscale_gcn import storage
+
+        return storage.load(path)
+
+    def _index(self, index: int) -> int:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"level {index} does not exist; there are {len(self)}, from 0")
+        return index % len(self)
+
+    def _pair(self, fine: int, coarse: int) -> tuple[int, int]:
+        fine, coarse = self._index(fine), self._index(coarse)
+        if fine > coarse:
+            raise ValueError(f"level {coarse} is finer than level {fine}; swap the two")
+        return fine, coarse
+
+    def __repr__(self) -> str:
+        lines = [
+            f"Hierarchy of {len(self)} levels: {self.method}",
+            "level    nodes    edges  ratio  heaviest / mean",
+        ]
+        finer = None
+        for level in self.levels:
+            n = level.num_nodes
+            ratio = "" if finer is None else f"{finer / n:.2f}" if n else "-"
+            weights = level.graph.node_weights
+            spread = f"{weights.max() / weights.mean():.2f}" if n else "-"
+            lines.append(f"{level.index:5} {n:8} {level.graph.num_edges:8} {ratio:>6} {spread:>16}")
+            finer = n
+        return "\n".join(lines)

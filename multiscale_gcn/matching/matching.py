@@ -1,0 +1,85 @@
+"""The result of one matching step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+
+class PairKind(IntEnum):
+    """Why two nodes merge."""
+
+    SINGLE = 0
+    """The node has no mate."""
+    EDGE = 1
+    """An edge joins the two."""
+    TWO_HOP = 2
+    """Both waited at the same neighbour, which was taken."""
+    ISOLATED = 3
+    """Neither has a neighbour."""
+
+
+@dataclass(frozen=True, eq=False)
+class Matching:
+    """Who merges with whom.
+
+    Attributes
+    ----------
+    mate : array of int, shape (n,)
+        The other node of the pair; the node itself where it has none.
+    kind : array of int8, shape (n,)
+        A :class:`PairKind` for every node.
+
+    Examples
+    --------
+    >>> from multiscale_gcn import Graph, match
+    >>> matching = match(Graph([0, 1, 3, 4], [1, 0, 2, 1], [1, 1, 2, 2]))
+    >>> matching.mate.tolist(), matching.num_pairs
+    ([0, 2, 1], 1)
+    """
+
+    mate: np.ndarray
+    kind: np.ndarray
+
+    def __post_init__(self) -> None:
+        for array in (self.mate, self.kind):
+            array.flags.writeable = False
+
+    @property
+    def num_nodes(self) -> int:
+        return len(self.mate)
+
+    @property
+    def num_pairs(self) -> int:
+        return int(np.count_nonzero(self.kind)) // 2
+
+    def pairs(self) -> np.ndarray:
+        """The pairs, smaller id first, in increasing order of it, shape (num_pairs, 2), int64."""
+        first = np.flatnonzero(self.mate > np.arange(self.num_nodes))
+        return np.stack([first, self.mate[first]], axis=1).astype(np.int64)
+
+    def parents(self) -> np.ndarray:
+        """Coarse id of every node, shape (n,), numbered by the first member of each pair."""
+        ids = np.arange(self.num_nodes, dtype=self.mate.dtype)
+        first = np.minimum(ids, self.mate)
+        leads = first == ids
+        numbers = np.cumsum(leads, dtype=self.mate.dtype) - 1
+        return numbers[first].astype(self.mate.dtype)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Matching):
+            return NotImplemented
+        return np.array_equal(self.mate, other.mate) and np.array_equal(self.kind, other.kind)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        of_kind = np.bincount(self.kind, minlength=len(PairKind)) // 2
+        extra = "".join(
+            f", {of_kind[kind]} {kind.name.lower().replace('_', '-')}"
+            for kind in (PairKind.TWO_HOP, PairKind.ISOLATED)
+            if of_kind[kind]
+        )
+        return f"Matching({self.num_pairs} pairs of {self.num_nodes} nodes{extra})"

@@ -1,0 +1,92 @@
+"""The matching methods, as values that carry their options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from multiscale_gcn.ratings import NormalizedCut, Rating
+
+LARGEST_SEED = 2**64 - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatchingMethod:
+    """Options that every method has.
+
+    Parameters
+    ----------
+    rating : Rating
+        What makes an edge heavy.
+    seed : int
+        Of the hash that breaks ties (and of the random visiting order), 0 to 2**64 - 1.
+    max_node_weight : float, optional
+        No two nodes merge whose weights add up to more.
+    two_hop : bool
+        Pair the nodes that are left over and have the same best neighbour. Without it, stars and
+        power-law graphs stall.
+    isolated : {"pair", "keep"}
+        Whether nodes without neighbours are paired among themselves, which merges components,
+        or kept.
+    """
+
+    rating: Rating = field(default_factory=NormalizedCut)
+    seed: int = 0
+    max_node_weight: float | None = None
+    two_hop: bool = True
+    isolated: Literal["pair", "keep"] = "pair"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.rating, Rating):
+            raise TypeError(f"rating must be a Rating such as NormalizedCut(), got {self.rating!r}")
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise ValueError(f"seed = {self.seed} lies outside 0 ... 2**64 - 1")
+        if self.max_node_weight is not None and not self.max_node_weight > 0:
+            raise ValueError(f"max_node_weight = {self.max_node_weight} must be positive")
+        if self.isolated not in ("pair", "keep"):
+            raise ValueError(f"isolated = {self.isolated!r} is neither 'pair' nor 'keep'")
+
+    @property
+    def constrained(self) -> bool:
+        """Whether a step may leave more than 3n/4 + 1 nodes."""
+        return self.max_node_weight is not None or not self.two_hop or self.isolated == "keep"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeavyEdgeMatching(MatchingMethod):
+    """Locally dominant heavy edge matching: the best edge whose ends are free, again and again.
+
+    The edges have a strict total order, so the result is unique, and every backend returns it.
+    An edge that is better than all others at both its ends is always taken.
+
+    Examples
+    --------
+    >>> from multiscale_gcn import HeavyEdgeMatching, NormalizedAssociation
+    >>> HeavyEdgeMatching(rating=NormalizedAssociation(), max_node_weight=40).max_node_weight
+    40
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisitingOrderMatching(MatchingMethod):
+    """Classical heavy edge matching: each node, when its turn comes, takes its best free neighbour.
+
+    Parameters
+    ----------
+    order : {"random", "degree"}
+        Random by the seed (Karypis and Kumar 1998), or by increasing weighted degree, ties by id
+        (Defferrard et al. 2016).
+
+    Examples
+    --------
+    >>> from multiscale_gcn import VisitingOrderMatching
+    >>> VisitingOrderMatching(order="degree").order
+    'degree'
+    """
+
+    order: Literal["random", "degree"] = "random"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.order not in ("random", "degree"):
+            raise ValueError(f"order = {self.order!r} is neither 'random' nor 'degree'")

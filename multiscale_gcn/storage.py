@@ -1,0 +1,86 @@
+"""A hierarchy in one file: arrays and a header of JSON, no pickled objects."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from dataclasses import asdict
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from multiscale_gcn.exact import Rounding
+from multiscale_gcn.graph import Graph
+from multiscale_gcn.hierarchy import Hierarchy, Level
+
+FORMAT = "multiscale_gcn.Hierarchy"
+FORMAT_VERSION = 1
+
+
+def save(hierarchy: Hierarchy, path: str | PathLike[str]) -> None:
+    path = Path(path)
+    header = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "order_version": hierarchy.order_version,
+        "num_levels": len(hierarchy),
+        "method": hierarchy.method,
+        "quantum": hierarchy[0].graph.quantum,
+        "rounding": asdict(hierarchy.rounding),
+        "fingerprint": hierarchy.fingerprint,
+    }
+    arrays = {"header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)}
+    for level in hierarchy:
+        for name in ("indptr", "indices", "weights", "node_weights"):
+            arrays[f"{level.index}.{name}"] = getattr(level.graph, name)
+        if level.parent is not None:
+            arrays[f"{level.index}.parent"] = level.parent
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def load(path: str | PathLike[str]) -> Hierarchy:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file.items())
+        header = json.loads(arrays["header"].tobytes())
+        if header["format"] != FORMAT:
+            raise KeyError(header["format"])
+    except (ValueError, KeyError, TypeError, EOFError, AttributeError, zipfile.BadZipFile):
+        raise ValueError(f"{path} is not a hierarchy that Hierarchy.save wrote") from None
+    if header["format_version"] > FORMAT_VERSION:
+        raise ValueError(
+            f"{path} has format {header['format_version']}, this version reads up to "
+            f"{FORMAT_VERSION}; install a newer multiscale-gcn"
+        )
+    try:
+        levels = [_level(arrays, k, header["quantum"]) for k in range(header["num_levels"])]
+        rounding = Rounding(**header["rounding"])
+        hierarchy = Hierarchy(tuple(levels), header["method"], rounding, header["order_version"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise ValueError(f"{path} is damaged: {error}; save the hierarchy again") from None
+    if hierarchy.fingerprint != header["fingerprint"]:
+        raise ValueError(
+            f"{path} is damaged: its content does not have the fingerprint it was saved with; "
+            "save the hierarchy again"
+        )
+    return hierarchy
+
+
+def _level(arrays: dict[str, np.ndarray], k: int, quantum: float | None) -> Level:
+    graph = Graph(
+        arrays[f"{k}.indptr"],
+        arrays[f"{k}.indices"],
+        arrays[f"{k}.weights"],
+        arrays[f"{k}.node_weights"],
+    )
+    return Level(k, graph.with_quantum(quantum), arrays.get(f"{k}.parent"))

@@ -1,0 +1,177 @@
+"""The tests that we ask others to pass: graphs to try a method on, and what must hold of results.
+
+The strategies need hypothesis: ``pip install multiscale-gcn[testing]``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from hypothesis import strategies as st
+
+from multiscale_gcn.contraction import aggregate
+from multiscale_gcn.convert import as_graph
+from multiscale_gcn.graph import Graph
+from multiscale_gcn.hierarchy import Hierarchy
+from multiscale_gcn.matching import Matching, PairKind
+
+__all__ = ["assert_valid_hierarchy", "assert_valid_matching", "graphs", "weights"]
+
+Shape = Literal["random", "star", "path", "grid", "mesh", "complete", "clusters", "edgeless"]
+Weights = Literal["ties", "distinct", "wild"]
+WEIGHTS: tuple[Weights, ...] = ("ties", "distinct", "wild")
+SHAPES: tuple[Shape, ...] = (
+    "random",
+    "star",
+    "path",
+    "grid",
+    "mesh",
+    "complete",
+    "clusters",
+    "edgeless",
+)
+
+
+def weights(kind: Weights) -> st.SearchStrategy[float]:
+    """Edge weights: from few values; all sorts; or over twenty decimal orders of magnitude."""
+    if kind == "ties":
+        return st.sampled_from([1.0, 2.0, 3.0])
+    if kind == "distinct":
+        return st.floats(0.01, 100.0)
+    return st.floats(1e-10, 1e10)
+
+
+@st.composite
+def graphs(
+    draw: st.DrawFn,
+    max_nodes: int = 40,
+    shapes: tuple[Shape, ...] = SHAPES,
+    min_nodes: int = 0,
+) -> Graph:
+    """Graphs that break naive code: empty, stars, ties, disconnected, meshes, self loops.
+
+    Parameters
+    ----------
+    max_nodes : int
+    shapes : tuple
+        Which families to draw from.
+    min_nodes : int
+
+    Examples
+    --------
+    >>> from hypothesis import given
+    >>> from multiscale_gcn import match
+    >>> from multiscale_gcn.testing import assert_valid_matching, graphs
+    >>> @given(graphs())
+    ... def test(graph):
+    ...     assert_valid_matching(graph, match(graph))
+    >>> test()
+    """
+    n = draw(st.integers(min_nodes, max_nodes))
+    ids = _edges(draw, draw(st.sampled_from(shapes)), n)
+    if draw(st.booleans()):  # a numbering that does not follow the shape
+        ids = np.array(draw(st.permutations(range(n))), dtype=np.int64)[ids]
+    if n and draw(st.integers(0, 3)) == 0:
+        loops = draw(st.lists(st.integers(0, n - 1), max_size=3))
+        ids = np.concatenate([ids, np.array([loops, loops], dtype=np.int64)], axis=1)
+    ids = np.unique(np.sort(ids, axis=0), axis=1)
+    kind = draw(st.sampled_from(WEIGHTS))
+    count = ids.shape[1]
+    values = draw(st.lists(weights(kind), min_size=count, max_size=count))
+    node_weights = None
+    if draw(st.booleans()):
+        node_weights = draw(st.lists(st.integers(1, 4), min_size=n, max_size=n))
+    return as_graph(
+        ids,
+        kind="edge_index",
+        weights=np.array(values, dtype=np.float64),
+        node_weights=np.array(node_weights) if node_weights else None,
+        num_nodes=n,
+        symmetrize=True,
+    )
+
+
+def _edges(draw: st.DrawFn, shape: Shape, n: int) -> np.ndarray:  # [2, E]
+    i = np.arange(n)
+    if shape == "edgeless" or n < 2:
+        pairs: Any = np.empty((2, 0))
+    elif shape == "star":
+        pairs = [np.zeros(n - 1), i[1:]]
+    elif shape == "path":
+        pairs = [i[:-1], i[1:]]
+    elif shape == "complete":
+        pairs = np.triu_indices(min(n, 12), 1)
+    elif shape in ("grid", "mesh"):
+        width = max(1, int(n**0.5))
+        steps = (1, width) if shape == "grid" else (1, width, width + 1)
+        pairs = np.concatenate(
+            [[i[:-step], i[step:]] for step in steps if step < n],
+            axis=1,
+        )
+        pairs = pairs[:, (pairs[1] - pairs[0] >= width) | (pairs[1] % width > 0)]
+    else:
+        node = st.integers(0, n - 1)
+        if shape == "clusters":  # the ids of an edge agree modulo 3, so it is disconnected
+            drawn = draw(st.lists(st.tuples(node, st.integers(1, 4)), max_size=2 * n))
+            drawn = [(u, u + 3 * step) for u, step in drawn if u + 3 * step < n]
+        else:
+            drawn = draw(st.lists(st.tuples(node, node), max_size=3 * n))
+            drawn = [(u, v) for u, v in drawn if u != v]
+        pairs = np.array(drawn).reshape(-1, 2).T
+    return np.asarray(pairs, dtype=np.int64)
+
+
+def assert_valid_matching(graph: Graph, matching: Matching) -> None:
+    """Each node in at most one pair; edge pairs are edges, two-hop ones share a neighbour.
+
+    Raises
+    ------
+    AssertionError
+        Naming the first node for which it does not hold.
+    """
+    n = graph.num_nodes
+    assert matching.mate.shape == matching.kind.shape == (n,), "wrong number of nodes"
+    neighbours = [
+        set(graph.indices[graph.indptr[u] : graph.indptr[u + 1]].tolist()) - {u} for u in range(n)
+    ]
+    for u, (v, kind) in enumerate(zip(matching.mate, matching.kind, strict=True)):
+        assert 0 <= v < n, f"the mate of node {u} is {v}, which is no node"
+        assert matching.mate[v] == u, f"node {u} has mate {v}, whose mate is {matching.mate[v]}"
+        assert matching.kind[v] == kind, f"the pair ({u}, {v}) has two kinds"
+        if kind == PairKind.SINGLE:
+            assert v == u, f"node {u} is single and has mate {v}"
+            continue
+        assert v != u, f"node {u} is its own mate and not single"
+        if kind == PairKind.EDGE:
+            assert v in neighbours[u], f"no edge joins the edge pair ({u}, {v})"
+        elif kind == PairKind.TWO_HOP:
+            assert neighbours[u] & neighbours[v], f"({u}, {v}) share no neighbour"
+        else:
+            assert kind == PairKind.ISOLATED, f"node {u} has unknown kind {kind}"
+            assert not neighbours[u], f"node {u} is paired as isolated and has neighbours"
+
+
+def assert_valid_hierarchy(hierarchy: Hierarchy) -> None:
+    """Each level is P^T A P of the one before, every coarse node has members, weights are kept.
+
+    Raises
+    ------
+    AssertionError
+        Naming the first level for which it does not hold.
+    """
+    for level, coarser in zip(hierarchy.levels[:-1], hierarchy.levels[1:], strict=True):
+        k = coarser.index
+        assert coarser.index == level.index + 1, f"level {k} does not follow {level.index}"
+        assert level.parent is not None, f"level {level.index} has no parent map"
+        assert level.parent.shape == (level.num_nodes,), f"level {k}: parent map of wrong length"
+        expected = aggregate(level.graph, level.parent, backend="python")
+        assert coarser.graph == expected, f"level {k} is not P^T A P of level {level.index}"
+        assert coarser.graph.total_weight == level.graph.total_weight, f"level {k} lost weight"
+        Graph(
+            coarser.graph.indptr,
+            coarser.graph.indices,
+            coarser.graph.weights,
+            coarser.graph.node_weights,
+        )
+    assert hierarchy[-1].parent is None, "the coarsest level has a parent map"
