@@ -1,0 +1,12 @@
+"""Layers and networks on one graph, and on several at once. Features are tensors [B, N, C]."""
+
+from multiscale_gcn.nn.blocks import Convolution as Convolution
+from multiscale_gcn.nn.blocks import GraphConvBlock as GraphConvBlock
+from multiscale_gcn.nn.blocks import ResGConv as ResGConv
+from multiscale_gcn.nn.convolution import GConv as GConv
+from multiscale_gcn.nn.convolution import SemGConv as SemGConv
+from multiscale_gcn.nn.fusion import CrossScaleFusion as CrossScaleFusion
+from multiscale_gcn.nn.fusion import ScaleSum as ScaleSum
+from multiscale_gcn.nn.network import MultiScaleGCN as MultiScaleGCN
+from multiscale_gcn.nn.nonlocal_ import NonLocal as NonLocal
+from multiscale_gcn.nn.pattern import GraphPattern as GraphPattern

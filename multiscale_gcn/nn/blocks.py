@@ -1,0 +1,104 @@
+"""Blocks of graph convolutions on one scale."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+
+from multiscale_gcn.nn.convolution import SemGConv
+from multiscale_gcn.nn.nonlocal_ import NonLocal
+from multiscale_gcn.nn.normalisation import normalise
+
+Convolution = Callable[[int, int, Any], nn.Module]
+"""Makes a convolution of (in_channels, out_channels, graph): a class, or a partial of one."""
+
+
+class GraphConvBlock(nn.Module):
+    """Convolution, batch normalisation over the channels, ReLU, and dropout if wanted.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    graph : Graph, or anything that as_graph takes
+    convolution : callable (in_channels, out_channels, graph) -> Module
+        ``GConv``, ``SemGConv``, a ``functools.partial`` of one, or another class.
+    dropout : float
+        Probability.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from multiscale_gcn import Graph
+    >>> block = GraphConvBlock(2, 5, Graph([0, 1, 2], [1, 0]))
+    >>> block(torch.randn(8, 2, 2)).shape
+    torch.Size([8, 2, 5])
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        graph: Any,
+        *,
+        convolution: Convolution = SemGConv,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.convolution = convolution(in_channels, out_channels, graph)
+        self.norm = nn.BatchNorm1d(out_channels)
+        self.dropout = nn.Dropout(dropout) if dropout > 0 else None
+
+    def forward(
+        self,
+        x: Tensor,  # [B, N, C_in]
+    ) -> Tensor:  # [B, N, C_out]
+        # The normalisation's gradient does not need its result, so the ReLU may overwrite it.
+        result = normalise(self.norm, self.convolution(x)).relu_()
+        return result if self.dropout is None else self.dropout(result)
+
+
+class ResGConv(nn.Module):
+    """Residual block: two :class:`GraphConvBlock` with a shortcut, then a :class:`NonLocal`.
+
+    Parameters
+    ----------
+    channels : int
+    graph : Graph, or anything that as_graph takes
+    convolution, dropout
+        As in :class:`GraphConvBlock`.
+    non_local : bool
+        Whether the non-local block follows.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from multiscale_gcn import Graph
+    >>> block = ResGConv(16, Graph([0, 1, 2], [1, 0]))
+    >>> block(torch.randn(8, 2, 16)).shape
+    torch.Size([8, 2, 16])
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        graph: Any,
+        *,
+        convolution: Convolution = SemGConv,
+        dropout: float = 0.0,
+        non_local: bool = True,
+    ) -> None:
+        super().__init__()
+        self.first, self.second = (
+            GraphConvBlock(channels, channels, graph, convolution=convolution, dropout=dropout)
+            for _ in range(2)
+        )
+        self.non_local = NonLocal(channels) if non_local else None
+
+    def forward(
+        self,
+        x: Tensor,  # [B, N, C]
+    ) -> Tensor:  # [B, N, C]
+        x = x + self.second(self.first(x))
+        return x if self.non_local is None else self.non_local(x)

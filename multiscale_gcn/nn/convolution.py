@@ -1,0 +1,197 @@
+"""Graph convolutions: with a fixed mixing of neighbours, and with a learned one."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from multiscale_gcn.nn.checks import check_features, check_positive
+from multiscale_gcn.nn.pattern import GraphPattern
+from multiscale_gcn.ops import graph_convolution, neighbour_softmax
+
+XAVIER_GAIN = 1.414
+
+
+class _Convolution(nn.Module):
+    """What both convolutions share: the pattern, the weight matrices and the bias."""
+
+    bias: Tensor | None
+
+    def __init__(
+        self, in_channels: int, out_channels: int, graph: Any, matrices: int, bias: bool
+    ) -> None:
+        super().__init__()
+        check_positive(in_channels=in_channels, out_channels=out_channels)
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.pattern = GraphPattern(graph)
+        self.weight = nn.Parameter(torch.empty(matrices, in_channels, out_channels))
+        if bias:
+            self.bias = nn.Parameter(torch.empty(out_channels))
+        else:
+            self.register_parameter("bias", None)
+
+    def reset_parameters(self) -> None:
+        """Xavier uniform weight matrices with gain 1.414, bias uniform(+-1 / sqrt(C_out))."""
+        for matrix in self.weight:
+            nn.init.xavier_uniform_(matrix, gain=XAVIER_GAIN)
+        if self.bias is not None:
+            bound = 1 / math.sqrt(self.out_channels)
+            nn.init.uniform_(self.bias, -bound, bound)
+
+    def values(self) -> Tensor:
+        """The entries of the matrix that mixes neighbours."""
+        raise NotImplementedError
+
+    def forward(
+        self,
+        x: Tensor,  # [B, N, C_in]
+    ) -> Tensor:  # [B, N, C_out]
+        check_features(x, self.pattern.num_nodes, self.in_channels)
+        return graph_convolution(x, self.values(), self.weight, self.bias, self.pattern.entries)
+
+    def extra_repr(self) -> str:
+        without_bias = "" if self.bias is not None else ", bias=False"
+        return f"{self.in_channels}, {self.out_channels}{without_bias}"
+
+
+class GConv(_Convolution):
+    """Graph convolution with the symmetric normalised adjacency matrix.
+
+    X' = A~ X W + b with A~ = D^-1/2 (A + I) D^-1/2, where D holds the row sums of A + I: Kipf and
+    Welling 2017, and equation 1 of Li et al. 2021 (HGN). With ``separate_self`` a node's own
+    features have their own matrix: X' = diag(A~) X W0 + offdiag(A~) X W1 + b.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    graph : Graph, or anything that as_graph takes
+        A is its binary pattern without self loops, unless ``weighted``.
+    separate_self : bool
+        Two weight matrices instead of one.
+    weighted : bool
+        A is the matrix of the graph's edge weights, with its own self loops: those of a coarse
+        graph hold what lies inside a node. I is added to them.
+    bias : bool
+
+    Raises
+    ------
+    ValueError
+        If a number of channels is not positive, if the graph has no nodes, and in ``forward`` if
+        ``x`` does not have the shape [B, N, C_in].
+
+    Notes
+    -----
+    A~ is a buffer in the module's dtype, and no part of the ``state_dict``. Graphs of up to 512
+    nodes are multiplied as dense matrices, larger ones entry by entry; see
+    :func:`multiscale_gcn.ops.propagate`. The result depends on it by rounding only.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from multiscale_gcn import Graph
+    >>> layer = GConv(2, 5, Graph([0, 1, 3, 4], [1, 0, 2, 1]))
+    >>> layer(torch.zeros(8, 3, 2)).shape
+    torch.Size([8, 3, 5])
+    """
+
+    adjacency: Tensor
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        graph: Any,
+        *,
+        separate_self: bool = False,
+        weighted: bool = False,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(in_channels, out_channels, graph, 2 if separate_self else 1, bias)
+        values = _symmetric_normalised(self.pattern, weighted).to(torch.get_default_dtype())
+        self.register_buffer("adjacency", values, persistent=False)
+        self.reset_parameters()
+
+    def values(self) -> Tensor:
+        return self.adjacency
+
+
+class SemGConv(_Convolution):
+    """Semantic graph convolution: neighbours are mixed with learned weights.
+
+    X' = diag(S) X W0 + offdiag(S) X W1 + b, where S is the softmax, over every row of A + I, of one
+    learned logit for each entry: Zhao et al. 2019, and equation 2 of Li et al. 2021 (HGN). The
+    logits start at 1, so S starts as the mean over a node and its neighbours.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    graph : Graph, or anything that as_graph takes
+        Only its pattern counts; every node gets a self loop.
+    per_channel : bool
+        Learn one S for every output channel (SemGCN's channel-wise variant).
+    bias : bool
+
+    Raises
+    ------
+    ValueError
+        If a number of channels is not positive, if the graph has no nodes, and in ``forward`` if
+        ``x`` does not have the shape [B, N, C_in].
+
+    Notes
+    -----
+    Graphs of up to 512 nodes are multiplied as dense matrices, larger ones entry by entry; see
+    :func:`multiscale_gcn.ops.propagate`. The result depends on it by rounding only. On large
+    graphs ``per_channel`` needs memory for C_out numbers an entry.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from multiscale_gcn import Graph
+    >>> layer = SemGConv(2, 5, Graph([0, 1, 3, 4], [1, 0, 2, 1]))
+    >>> layer(torch.zeros(8, 3, 2)).shape, layer.logits.shape
+    (torch.Size([8, 3, 5]), torch.Size([7]))
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        graph: Any,
+        *,
+        per_channel: bool = False,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(in_channels, out_channels, graph, 2, bias)
+        nnz = self.pattern.num_entries
+        self.logits = nn.Parameter(torch.empty((out_channels, nnz) if per_channel else (nnz,)))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        super().reset_parameters()
+        nn.init.ones_(self.logits)
+
+    def values(self) -> Tensor:
+        return neighbour_softmax(self.logits, self.pattern.entries)
+
+
+def _symmetric_normalised(pattern: GraphPattern, weighted: bool) -> Tensor:
+    """Entries of D^-1/2 (A + I) D^-1/2 on the pattern, float64."""
+    n = pattern.num_nodes
+    values = torch.ones(pattern.num_entries, dtype=torch.float64)
+    if weighted:
+        matrix = pattern.graph.to_scipy() + _identity(n)
+        matrix.sort_indices()
+        values = torch.from_numpy(matrix.data)
+    sums = torch.zeros(n, dtype=torch.float64).index_add(0, pattern.rows, values)
+    scale = sums.rsqrt()
+    return values * scale[pattern.rows] * scale[pattern.columns]
+
+
+def _identity(n: int) -> Any:
+    import scipy.sparse as sp
+
+    return sp.eye_array(n, format="csr")

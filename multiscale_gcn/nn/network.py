@@ -1,0 +1,203 @@
+"""A network that works on several graphs at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from multiscale_gcn.convert import as_graph
+from multiscale_gcn.nn.blocks import Convolution, GraphConvBlock, ResGConv
+from multiscale_gcn.nn.checks import check_features, check_positive
+from multiscale_gcn.nn.convolution import SemGConv
+from multiscale_gcn.nn.fusion import CrossScaleFusion, FusionOrder, ScaleSum, check_fusion_order
+from multiscale_gcn.nn.pattern import share_patterns
+
+
+class MultiScaleGCN(nn.Module):
+    """Graph network on several scales that exchange features: Li et al. 2021 (HGN), any schedule.
+
+    A stage is one :class:`ResGConv` for each scale that takes part in it, followed by a
+    :class:`CrossScaleFusion` between them where there are several. A scale without an input of its
+    own begins, in the first stage that names it, as the sum of learned maps from all scales that
+    have begun. A scale that a stage does not name rests: it keeps its features.
+
+    Parameters
+    ----------
+    graphs : sequence of Graph, or anything that as_graph takes
+        One graph for each scale.
+    stages : sequence of sequences of int
+        The scales, by their place in ``graphs``, that take part in each stage.
+    in_channels : int or sequence of int
+        Input channels of every scale, 0 for a scale without input. One number is that of scale 0,
+        which then has the only input.
+    channels : int
+        Width of all scales.
+    out_channels : int or sequence of int
+        Output channels of every scale, 0 for a scale without output. One number is that of all.
+    convolution : callable (in_channels, out_channels, graph) -> Module
+        ``SemGConv``, ``GConv``, a ``functools.partial`` of one, or another class.
+    fusion_order : {"parallel", "sequential"}
+        See :class:`CrossScaleFusion`.
+    non_local : bool
+        Whether every block ends with a :class:`NonLocal`.
+    dropout : float
+        Probability, after every convolution but the last ones.
+
+    Raises
+    ------
+    ValueError
+        For stages that name no scale, an unknown one or one twice; for a scale with an output
+        that no stage names; for channels that do not fit the graphs; and in ``forward`` for the
+        wrong number or shape of inputs.
+
+    Notes
+    -----
+    The maps between scales are dense, N_i x N_k numbers: they want graphs of thousands of nodes at
+    most. The layers work on larger ones.
+
+    The ``state_dict`` holds parameters and running statistics. The graphs are not in it: a network
+    is built from its graphs, then loaded.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from multiscale_gcn import Graph
+    >>> fine, coarse = Graph([0, 1, 3, 4], [1, 0, 2, 1]), Graph([0, 1, 2], [1, 0])
+    >>> network = MultiScaleGCN(
+    ...     [fine, coarse], [(0,), (0, 1)], in_channels=2, channels=16, out_channels=3
+    ... )
+    >>> [y.shape for y in network(torch.randn(8, 3, 2))]
+    [torch.Size([8, 3, 3]), torch.Size([8, 2, 3])]
+    """
+
+    def __init__(
+        self,
+        graphs: Sequence[Any],
+        stages: Sequence[Sequence[int]],
+        *,
+        in_channels: int | Sequence[int],
+        channels: int,
+        out_channels: int | Sequence[int],
+        convolution: Convolution = SemGConv,
+        fusion_order: FusionOrder = "parallel",
+        non_local: bool = True,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if len(graphs) == 0:
+            raise ValueError("graphs is empty; a network needs at least one")
+        check_positive(channels=channels)
+        check_fusion_order(fusion_order)
+        scales = [as_graph(graph) for graph in graphs]
+        self.sizes = tuple(graph.num_nodes for graph in scales)
+        self.in_channels = _per_scale(in_channels, "in_channels", len(scales), first_only=True)
+        self.out_channels = _per_scale(out_channels, "out_channels", len(scales), first_only=False)
+        self.channels = channels
+        self.stages = tuple(tuple(stage) for stage in stages)
+        _check_stages(self.stages, self.in_channels, self.out_channels)
+        options: dict[str, Any] = {"convolution": convolution, "dropout": dropout}
+
+        self.inputs = nn.ModuleDict(
+            {
+                str(k): GraphConvBlock(width, channels, scales[k], **options)
+                for k, width in enumerate(self.in_channels)
+                if width
+            }
+        )
+        self.beginnings = nn.ModuleDict()
+        self.blocks = nn.ModuleList()
+        self.fusions = nn.ModuleList()
+        begun = [k for k, width in enumerate(self.in_channels) if width]
+        for stage in self.stages:
+            new = [k for k in stage if k not in begun]
+            for k in new:
+                self.beginnings[str(k)] = ScaleSum([self.sizes[i] for i in begun], self.sizes[k])
+            begun = sorted([*begun, *new])
+            self.blocks.append(
+                nn.ModuleDict(
+                    {
+                        str(k): ResGConv(channels, scales[k], non_local=non_local, **options)
+                        for k in stage
+                    }
+                )
+            )
+            several = len(stage) > 1
+            sizes = [self.sizes[k] for k in stage]
+            self.fusions.append(
+                CrossScaleFusion(sizes, fusion_order) if several else nn.Identity()
+            )
+        self.outputs = nn.ModuleDict(
+            {
+                str(k): convolution(channels, width, scales[k])
+                for k, width in enumerate(self.out_channels)
+                if width
+            }
+        )
+        share_patterns(self)
+
+    def forward(
+        self,
+        *inputs: Tensor,  # [B, N_k, C_in] for every scale with an input
+    ) -> tuple[Tensor, ...]:  # [B, N_k, C_out] for every scale with an output
+        if len(inputs) != len(self.inputs):
+            raise ValueError(f"{len(inputs)} inputs are given, the network takes {len(self.inputs)}")
+        features: dict[int, Tensor] = {}
+        for (key, block), x in zip(self.inputs.items(), inputs, strict=True):
+            k = int(key)
+            check_features(x, self.sizes[k], self.in_channels[k], f"the input of scale {k}")
+            features[k] = block(x)
+        for stage, blocks, fusion in zip(self.stages, self.blocks, self.fusions, strict=True):
+            begun = [features[k] for k in sorted(features)]
+            for k in stage:
+                if k not in features:
+                    features[k] = self.beginnings[str(k)](begun)
+            worked = [blocks[str(k)](features[k]) for k in stage]  # type: ignore[index]
+            features.update(zip(stage, fusion(worked), strict=True))
+        return tuple(output(features[int(key)]) for key, output in self.outputs.items())
+
+    def extra_repr(self) -> str:
+        return f"sizes={list(self.sizes)}, stages={list(self.stages)}"
+
+
+def _per_scale(
+    channels: int | Sequence[int], name: str, scales: int, first_only: bool
+) -> tuple[int, ...]:
+    if isinstance(channels, int):
+        check_positive(**{name: channels})
+        rest = 0 if first_only else channels
+        return (channels, *[rest] * (scales - 1))
+    if len(channels) != scales:
+        raise ValueError(f"{name} has {len(channels)} entries for {scales} graphs")
+    if min(channels) < 0 or max(channels) == 0:
+        raise ValueError(f"{name} = {list(channels)} must be 0 or more, and somewhere more than 0")
+    return tuple(channels)
+
+
+def _check_stages(
+    stages: tuple[tuple[int, ...], ...],
+    in_channels: tuple[int, ...],
+    out_channels: tuple[int, ...],
+) -> None:
+    if not stages:
+        raise ValueError("stages is empty; a network needs at least one stage")
+    for place, stage in enumerate(stages):
+        if not stage:
+            raise ValueError(f"stages[{place}] names no scale")
+        if len(set(stage)) < len(stage):
+            raise ValueError(f"stages[{place}] = {stage} names a scale twice")
+        for k in stage:
+            if not 0 <= k < len(out_channels):
+                raise ValueError(
+                    f"stages[{place}] names scale {k}; scales run from 0 to "
+                    f"{len(out_channels) - 1}, one for each graph"
+                )
+    begun = {k for stage in stages for k in stage}
+    begun.update(k for k, width in enumerate(in_channels) if width)
+    for k, width in enumerate(out_channels):
+        if width and k not in begun:
+            raise ValueError(
+                f"scale {k} has an output but no stage names it; add it to a stage, "
+                f"or set out_channels[{k}] to 0"
+            )

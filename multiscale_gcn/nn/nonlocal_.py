@@ -1,0 +1,82 @@
+"""The non-local block."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from multiscale_gcn.nn.checks import check_features, check_positive
+from multiscale_gcn.nn.normalisation import normalise
+from multiscale_gcn.ops import nonlocal_attention
+
+
+class NonLocal(nn.Module):
+    """Non-local block in the "concatenation" form of Wang et al. 2018 (section 3.2).
+
+    With theta, phi and g linear maps to C // 2 channels, f_ij = ReLU(w . [theta_i, phi_j]),
+    y_i = (1 / N) sum_j f_ij g_j and z = BN(W y) + x. The scale and the shift of the batch
+    normalisation start at 0, so the block starts as the identity.
+
+    The score is a sum of one number for either node, f_ij = ReLU(a_i + b_j), and these are linear
+    in x: two vectors of C numbers replace theta and phi when it is computed. Up to 512 nodes the
+    B x N x N scores are made; beyond, the sum is exact in O(N log N) by sorting. See
+    :func:`multiscale_gcn.ops.nonlocal_attention`.
+
+    Parameters
+    ----------
+    channels : int
+        C, at least 2.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 2 channels, and in ``forward`` if ``x`` does not have the shape
+        [B, N, C].
+
+    Examples
+    --------
+    >>> import torch
+    >>> x = torch.randn(8, 17, 32)
+    >>> torch.equal(NonLocal(32)(x), x)
+    True
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        if channels < 2:
+            raise ValueError(f"channels = {channels} must be at least 2: half of them are used")
+        check_positive(channels=channels)
+        self.channels = channels
+        inner = channels // 2
+        self.theta = nn.Linear(channels, inner)
+        self.phi = nn.Linear(channels, inner)
+        self.value = nn.Linear(channels, inner)
+        self.score = nn.Parameter(torch.empty(2, inner))
+        self.output = nn.Linear(inner, channels)
+        self.norm = nn.BatchNorm1d(channels)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Kaiming normal maps without shift; the batch normalisation at 0."""
+        for linear in (self.theta, self.phi, self.value, self.output):
+            nn.init.kaiming_normal_(linear.weight)
+            nn.init.zeros_(linear.bias)
+        nn.init.kaiming_normal_(self.score.view(1, -1))
+        self.norm.reset_parameters()
+        nn.init.zeros_(self.norm.weight)
+
+    def forward(
+        self,
+        x: Tensor,  # [B, N, C]
+    ) -> Tensor:  # [B, N, C]
+        check_features(x, None, self.channels)
+        source, target = self.score
+        weight = torch.stack([source @ self.theta.weight, target @ self.phi.weight])
+        bias = torch.stack([source @ self.theta.bias, target @ self.phi.bias])
+        ends = F.linear(x, weight, bias)  # [B, N, 2]
+        attended = nonlocal_attention(ends[..., 0], ends[..., 1], self.value(x))
+        return normalise(self.norm, self.output(attended)) + x
+
+    def extra_repr(self) -> str:
+        return f"{self.channels}"

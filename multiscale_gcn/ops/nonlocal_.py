@@ -1,0 +1,113 @@
+"""Non-local attention in its "concatenation" form, without a score for every channel and pair."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+DENSE_NODES = 512
+"""Up to this many nodes :func:`nonlocal_attention` makes the N x N scores."""
+
+
+def nonlocal_attention_reference(
+    theta: Tensor,  # [B, N, K]
+    phi: Tensor,  # [B, N, K]
+    score: Tensor,  # [2, K]
+    value: Tensor,  # [B, N, C]
+) -> Tensor:  # [B, N, C]
+    """The specification: f_ij = ReLU(w . [theta_i, phi_j]), y_i = (1 / N) sum_j f_ij value_j.
+
+    Every pair of nodes is concatenated, as Wang et al. 2018 write it (section 3.2), so this needs
+    B x N x N x 2K numbers.
+    """
+    batch, n, _ = theta.shape
+    left = theta[:, :, None].expand(batch, n, n, -1)
+    right = phi[:, None, :].expand(batch, n, n, -1)
+    scores = (torch.cat([left, right], dim=-1) * score.flatten()).sum(-1).relu()
+    return (scores[..., None] * value[:, None]).sum(2) / n
+
+
+def nonlocal_attention(
+    source: Tensor,  # [B, N]
+    target: Tensor,  # [B, N]
+    value: Tensor,  # [B, N, C]
+) -> Tensor:  # [B, N, C]
+    """y_i = (1 / N) sum_j ReLU(source_i + target_j) value_j.
+
+    The score of a concatenated pair is a sum of one number for either node, w_theta . theta_i and
+    w_phi . phi_j, which are ``source`` and ``target`` here. Up to ``DENSE_NODES`` nodes this is
+    :func:`nonlocal_attention_dense`, beyond it :func:`nonlocal_attention_sorted`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> source, target = torch.tensor([[1.0, -1.0]]), torch.tensor([[0.0, 2.0]])
+    >>> nonlocal_attention(source, target, torch.tensor([[[1.0], [10.0]]]))
+    tensor([[[15.5000],
+             [ 5.0000]]])
+    """
+    dense = value.shape[1] <= DENSE_NODES
+    return (nonlocal_attention_dense if dense else nonlocal_attention_sorted)(source, target, value)
+
+
+def nonlocal_attention_dense(
+    source: Tensor,  # [B, N]
+    target: Tensor,  # [B, N]
+    value: Tensor,  # [B, N, C]
+) -> Tensor:  # [B, N, C]
+    """:func:`nonlocal_attention` with B x N x N scores."""
+    n = value.shape[1]
+    scores = ((source / n).unsqueeze(2) + (target / n).unsqueeze(1)).relu()
+    return torch.bmm(scores.to(value.dtype), value)
+
+
+def nonlocal_attention_sorted(
+    source: Tensor,  # [B, N]
+    target: Tensor,  # [B, N]
+    value: Tensor,  # [B, N, C]
+) -> Tensor:  # [B, N, C]
+    """:func:`nonlocal_attention` in O(N log N) time and O(N) memory, exactly.
+
+    The nodes j that node i sees are those with target_j > -source_i: in the order of falling
+    targets they come first. So y_i needs two prefix sums, of value_j and of target_j value_j.
+    Sums are taken in float32 or better.
+    """
+    wide = torch.promote_types(value.dtype, torch.float32)
+    result: Tensor = _SortedAttention.apply(  # type: ignore[no-untyped-call]
+        source.to(wide), target.to(wide), value.to(wide)
+    )
+    return result.to(value.dtype)
+
+
+def _attend(source: Tensor, target: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    """N y_i, and the sum of the values that node i sees: its derivative by source_i."""
+    falling, order = torch.sort(-target, dim=1)
+    seen = torch.searchsorted(falling, source)  # [B, N]: how many nodes i sees
+    index = order.unsqueeze(2).expand(value.shape)
+    ranked = value.gather(1, index)
+    last = (seen - 1).clamp(min=0).unsqueeze(2).expand(value.shape)
+    blind = (seen == 0).unsqueeze(2)
+    total = ranked.cumsum(1).gather(1, last).masked_fill(blind, 0.0)
+    moment = (ranked * falling.unsqueeze(2)).cumsum(1).gather(1, last).masked_fill(blind, 0.0)
+    return source.unsqueeze(2) * total - moment, total
+
+
+class _SortedAttention(torch.autograd.Function):
+    """Source and target change places in the gradient of the values, so it is a second pass."""
+
+    @staticmethod
+    def forward(ctx: Any, source: Tensor, target: Tensor, value: Tensor) -> Tensor:
+        result, total = _attend(source.contiguous(), target, value)
+        ctx.save_for_backward(source, target, value, total)
+        return result / value.shape[1]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        source, target, value, total = ctx.saved_tensors
+        gradient = gradient / value.shape[1]
+        for_value, seen_by = _attend(target.contiguous(), source, gradient)
+        return (gradient * total).sum(2), (value * seen_by).sum(2), for_value

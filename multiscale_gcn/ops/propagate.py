@@ -1,0 +1,123 @@
+"""Product of a sparse matrix with the features of a batch of graphs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from multiscale_gcn.ops.pattern import Pattern
+
+DENSE_NODES = 512
+"""Up to this many nodes :func:`propagate` multiplies with a dense matrix."""
+
+
+def propagate_reference(
+    x: Tensor,  # [B, N, C]
+    values: Tensor,  # [nnz] or [C, nnz]
+    pattern: Pattern,
+) -> Tensor:  # [B, N, C]
+    """The specification: y_i = sum_j values_ij x_j, entry by entry."""
+    rows = [torch.zeros_like(x[:, 0]) for _ in range(pattern.num_nodes)]
+    entries = zip(pattern.rows.tolist(), pattern.columns.tolist(), strict=True)
+    for entry, (i, j) in enumerate(entries):
+        rows[i] = rows[i] + values[..., entry] * x[:, j]
+    return torch.stack(rows, dim=1)
+
+
+def propagate(
+    x: Tensor,  # [B, N, C]
+    values: Tensor,  # [nnz] or [C, nnz]
+    pattern: Pattern,
+) -> Tensor:  # [B, N, C]
+    """Multiply features with a sparse matrix: y_i = sum_j values_ij x_j.
+
+    Values of shape (C, nnz) hold one matrix for every channel. Up to ``DENSE_NODES`` nodes this is
+    :func:`propagate_dense`, beyond it :func:`propagate_sparse`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from multiscale_gcn import Graph
+    >>> from multiscale_gcn.nn import GraphPattern
+    >>> pattern = GraphPattern(Graph([0, 1, 2], [1, 0])).entries
+    >>> propagate(torch.tensor([[[1.0], [10.0]]]), torch.tensor([1.0, 2.0, 3.0, 4.0]), pattern)
+    tensor([[[21.],
+             [43.]]])
+    """
+    dense = pattern.num_nodes <= DENSE_NODES
+    return (propagate_dense if dense else propagate_sparse)(x, values, pattern)
+
+
+def propagate_dense(
+    x: Tensor,  # [B, N, C]
+    values: Tensor,  # [nnz] or [C, nnz]
+    pattern: Pattern,
+) -> Tensor:  # [B, N, C]
+    """:func:`propagate` as a batched product with an N x N matrix (C of them per channel)."""
+    n = pattern.num_nodes
+    flat = values.new_zeros((*values.shape[:-1], n * n))
+    places = pattern.rows * n + pattern.columns
+    matrix = flat.index_copy(-1, places, values).unflatten(-1, (n, n))
+    if values.dim() == 1:
+        return torch.bmm(matrix.expand(x.shape[0], n, n), x)
+    return torch.bmm(matrix, x.permute(2, 1, 0)).permute(2, 1, 0)
+
+
+def propagate_sparse(
+    x: Tensor,  # [B, N, C]
+    values: Tensor,  # [nnz] or [C, nnz]
+    pattern: Pattern,
+) -> Tensor:  # [B, N, C]
+    """:func:`propagate` in time and memory that grow with the entries; sums in float32 or better.
+
+    One matrix for all channels runs as an embedding bag: no tensor of shape (nnz, C) is made.
+    One matrix a channel gathers B x nnz x C numbers, B times as many as it has values.
+    """
+    wide = torch.promote_types(x.dtype, torch.float32)
+    features, weights = x.to(wide), values.to(wide)
+    if values.dim() == 2:
+        messages = features.index_select(1, pattern.columns) * weights.t()
+        return torch.zeros_like(features).index_add(1, pattern.rows, messages).to(x.dtype)
+    batch, n, channels = x.shape
+    table = features.transpose(0, 1).reshape(n, batch * channels)
+    result: Tensor = _SparseProduct.apply(table, weights, *pattern)  # type: ignore[no-untyped-call]
+    return result.unflatten(1, (batch, channels)).transpose(0, 1).to(x.dtype)
+
+
+def _bags(table: Tensor, values: Tensor, pattern: Pattern) -> Tensor:
+    return F.embedding_bag(
+        pattern.columns,
+        table,
+        pattern.indptr,
+        mode="sum",
+        per_sample_weights=values,
+        include_last_offset=True,
+    )
+
+
+class _SparseProduct(torch.autograd.Function):
+    """The pattern is symmetric, so the transposed product is a product with mirrored values."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, values: Tensor, *pattern: Tensor) -> Tensor:
+        ctx.save_for_backward(table, values, *pattern)
+        return _bags(table, values, Pattern(*pattern))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        table, values, *tensors = ctx.saved_tensors
+        pattern = Pattern(*tensors)
+        gradient = gradient.contiguous()
+        for_table = for_values = None
+        if ctx.needs_input_grad[0]:
+            for_table = _bags(gradient, values.index_select(0, pattern.mirror), pattern)
+        if ctx.needs_input_grad[1]:
+            for_values = torch.ops.aten._embedding_bag_per_sample_weights_backward(
+                gradient, table, pattern.columns, pattern.indptr, pattern.rows, 0
+            )
+        return for_table, for_values, None, None, None, None, None
