@@ -1,0 +1,31 @@
+"""Run by the Python of an environment that holds nothing but the installed wheel."""
+
+import sys
+import time
+from importlib.metadata import files, version
+from pathlib import Path
+
+HEAVY = ("torch", "numba", "cupy", "networkx", "scipy", "matplotlib")
+
+start = time.perf_counter()
+import multiscale_gcn  # noqa: E402
+
+seconds = time.perf_counter() - start
+
+home = Path(multiscale_gcn.__file__)
+assert home.is_relative_to(sys.prefix), f"imported from {home}, not from the environment"
+assert version("multiscale-gcn") == multiscale_gcn.__version__
+
+loaded = [name for name in HEAVY if name in sys.modules]
+assert not loaded, f"the bare import loads {loaded}"
+
+tops = {Path(str(path)).parts[0] for path in files("multiscale-gcn") or []}
+strangers = {top for top in tops if top != "multiscale_gcn" and not top.endswith(".dist-info")}
+assert not strangers, f"the wheel also installs {strangers}"
+
+for name in multiscale_gcn.__all__:
+    getattr(multiscale_gcn, name)
+
+import multiscale_gcn.nn  # noqa: E402
+
+print(f"multiscale-gcn {multiscale_gcn.__version__}: imported in {1000 * seconds:.0f} ms")

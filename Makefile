@@ -1,0 +1,64 @@
+# make demo    the main job: coarsen a body, build HGN on it, train and evaluate it
+# make test    the whole test suite
+# make lint | format | docs | wheel-check | clean
+#
+# Variables: PYTHON (which Python makes the environment), VENV (where it stands),
+# CONSTRAINTS (empty: take any versions that pyproject.toml allows).
+
+PYTHON ?= python3
+VENV ?= .venv
+CONSTRAINTS ?= constraints.txt
+
+BIN := $(VENV)/bin
+INSTALL = $(BIN)/python -m pip install --quiet $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
+USER_STAMP := $(VENV)/.installed-pose
+DEV_STAMP := $(VENV)/.installed-dev
+
+.PHONY: demo test lint format docs wheel-check clean
+.DEFAULT_GOAL := demo
+
+demo: $(USER_STAMP)
+	$(BIN)/python -m examples.hgn_pose demo
+
+test: $(DEV_STAMP)
+	$(BIN)/python -m pytest -n auto --maxprocesses=4
+
+lint: $(DEV_STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(DEV_STAMP)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+docs: $(DEV_STAMP)
+	$(BIN)/sphinx-build -b html -W --keep-going -n docs docs/_build/html
+	$(BIN)/sphinx-build -b doctest -W --keep-going -q docs docs/_build/doctest
+
+# The wheel alone, in an environment of its own, away from the checkout.
+wheel-check: $(DEV_STAMP)
+	rm -rf dist
+	$(BIN)/python -m build --wheel --no-isolation --outdir dist
+	$(BIN)/python -m venv dist/venv
+	dist/venv/bin/python -m pip install --quiet $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS)) dist/*.whl
+	cd dist && venv/bin/python -I ../.ci/check_wheel.py
+
+clean:
+	rm -rf build dist docs/_build docs/reference/generated .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
+
+$(USER_STAMP): pyproject.toml $(CONSTRAINTS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed, and $(PYTHON) is: $$($(PYTHON) --version 2>&1)." >&2; \
+	  echo "Name another one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; \
+	  exit 1; }
+	@echo "Installing into $(VENV); the first time this takes a minute or more."
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) --upgrade pip
+	$(INSTALL) --editable '.[pose]'
+	@touch $@
+
+$(DEV_STAMP): $(USER_STAMP)
+	$(INSTALL) --editable '.[pose,testing]' --group dev
+	@touch $@
