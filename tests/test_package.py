@@ -1,0 +1,120 @@
+"""The package as users install it: its names, its imports, its wheel, its README."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import zipfile
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import multiscale_gcn
+
+ROOT = Path(__file__).parents[1]
+PUBLIC_MODULES = ("multiscale_gcn", "multiscale_gcn.nn", "multiscale_gcn.testing")
+SUBMODULES = {"nn", "ops", "testing"}
+
+
+def modules_after(statements: str) -> set[str]:
+    """Names of the modules that a fresh interpreter holds after these statements."""
+    code = f"import sys\n{statements}\nprint(*sys.modules)"
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return set(run.stdout.split())
+
+
+def public_names(module: str) -> list[str]:
+    return list(import_module(module).__all__)
+
+
+def test_bare_import_is_light() -> None:
+    heavy = {"torch", "numba", "cupy", "networkx", "scipy", "numpy", "hypothesis", "matplotlib"}
+    assert not modules_after("import multiscale_gcn; dir(multiscale_gcn)") & heavy
+
+
+def test_graphs_need_neither_numba_nor_torch_nor_networkx() -> None:
+    statements = "from multiscale_gcn import Graph; Graph([0, 1, 2], [1, 0])"
+    assert not modules_after(statements) & {"torch", "numba", "cupy", "networkx"}
+
+
+def test_coarsening_does_not_need_torch() -> None:
+    statements = """
+from multiscale_gcn import Graph, coarsen
+assert coarsen(Graph([0, 1, 2], [1, 0]), sizes=[1]).sizes == (2, 1)
+"""
+    loaded = modules_after(statements)
+    assert "numba" in loaded
+    assert not loaded & {"torch", "cupy", "networkx"}
+
+
+def test_dir_lists_the_public_names() -> None:
+    assert set(dir(multiscale_gcn)) == {*multiscale_gcn.__all__, *SUBMODULES, "__version__"}
+
+
+@pytest.mark.parametrize("module", PUBLIC_MODULES)
+def test_public_names_resolve_and_are_documented(module: str) -> None:
+    names = public_names(module)
+    assert len(set(names)) == len(names) > 0
+    for name in names:
+        value = getattr(import_module(module), name)
+        assert value.__doc__, f"{module}.{name} has no docstring"
+
+
+def test_type_checkers_see_the_same_names_as_the_lazy_import() -> None:
+    source = Path(multiscale_gcn.__file__).read_text()
+    block = source.split("if TYPE_CHECKING:\n")[1].split("\n\n")[0]
+    imported = re.findall(r"from multiscale_gcn\.(\w+) import (\w+) as \2", block)
+    assert {name: module for module, name in imported} == multiscale_gcn._HOME
+
+
+def test_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'coarsem'"):
+        multiscale_gcn.coarsem  # noqa: B018
+
+
+@pytest.mark.parametrize("module", PUBLIC_MODULES)
+def test_reference_lists_every_public_name(module: str) -> None:
+    """And nothing else, under the heading's ``currentmodule``."""
+    listed: dict[str, set[str]] = {name: set() for name in PUBLIC_MODULES}
+    current = ""
+    for line in (ROOT / "docs" / "reference" / "index.md").read_text().splitlines():
+        if line.startswith(".. currentmodule:: "):
+            current = line.removeprefix(".. currentmodule:: ")
+        elif entry := re.fullmatch(r"   (\w+)", line):
+            listed[current].add(entry[1])
+    assert listed[module] == set(public_names(module))
+
+
+def test_wheel_holds_the_package_alone(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "-o", str(tmp_path)]
+    subprocess.run([*command, str(ROOT)], check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    assert wheel.name == f"multiscale_gcn-{multiscale_gcn.__version__}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name for name in archive.namelist() if ".dist-info/" not in name}
+        (metadata,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        assert "License-Expression: Apache-2.0" in archive.read(metadata).decode()
+    package = ROOT / "multiscale_gcn"
+    expected = {
+        path.relative_to(ROOT).as_posix()
+        for path in package.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert held == expected
+    assert "multiscale_gcn/py.typed" in held
+
+
+def test_readme_example_runs() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
+
+
+def test_version_is_the_citation_files() -> None:
+    (cited,) = re.findall(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    assert cited == multiscale_gcn.__version__
