@@ -1,0 +1,64 @@
+"""Sphinx: make docs."""
+
+from __future__ import annotations
+
+from docutils import nodes
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+
+import multiscale_gcn
+
+project = "multiscale-gcn"
+author = "The multiscale-gcn developers"
+copyright = "2026, the multiscale-gcn developers"  # noqa: A001
+version = release = multiscale_gcn.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.doctest",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
+]
+exclude_patterns = ["_build"]
+templates_path = ["_templates"]
+
+html_theme = "furo"
+html_title = f"multiscale-gcn {release}"
+
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+autosummary_generate = True
+autodoc_member_order = "bysource"
+autodoc_default_options = {"members": True}
+numpydoc_show_class_members = False
+numpydoc_attributes_as_param_list = True
+
+# Docstrings are tested by pytest; here the pages are.
+doctest_test_doctest_blocks = ""
+
+# Types of other projects, whose inventories a build without a network cannot read.
+nitpick_ignore_regex = [
+    ("py:.*", r"(collections|hypothesis|networkx|np|numpy|nx|os|scipy|sp|st|torch|typing)\..*"),
+    ("py:class", "Shape"),
+]
+
+
+def resolve_public_name(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: nodes.Element
+) -> nodes.reference | None:
+    """Signatures name a class by the module that defines it, the reference by the public one."""
+    name = node["reftarget"].rpartition(".")[2]
+    if node.get("refdomain") != "py" or name not in multiscale_gcn.__all__:
+        return None
+    return env.domains.python_domain.resolve_xref(
+        env, node["refdoc"], app.builder, "obj", f"multiscale_gcn.{name}", node, contnode
+    )
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("missing-reference", resolve_public_name)
