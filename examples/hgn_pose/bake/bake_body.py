@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 
 from examples.hgn_pose.body import BODY_PATH
 from examples.hgn_pose.files import write_bytes
+from examples.hgn_pose.skeleton import JOINTS
 
 ADULT = {"age": 0.67, "gender": 0.5, "muscle": 0.5, "weight": 0.5, "height": 0.37}
 SHAPES: dict[str, dict[str, float]] = {
@@ -30,26 +31,26 @@ SHAPES: dict[str, dict[str, float]] = {
     "heavy": {"weight": 0.85},
 }
 
-# Joint of Human3.6M's order -> {bone whose head counts: weight}.
-JOINTS: list[tuple[str, dict[str, float]]] = [
-    ("Hip", {"upperleg01.L": 0.5, "upperleg01.R": 0.5}),
-    ("RHip", {"upperleg01.R": 1.0}),
-    ("RKnee", {"lowerleg01.R": 1.0}),
-    ("RFoot", {"foot.R": 1.0}),
-    ("LHip", {"upperleg01.L": 1.0}),
-    ("LKnee", {"lowerleg01.L": 1.0}),
-    ("LFoot", {"foot.L": 1.0}),
-    ("Spine", {"spine03": 0.5, "spine02": 0.5}),
-    ("Thorax", {"spine01": 0.5, "clavicle.L": 0.25, "clavicle.R": 0.25}),
-    ("Nose", {"neck03": 1.0}),
-    ("Head", {"head": 1.0}),
-    ("LShoulder", {"upperarm01.L": 1.0}),
-    ("LElbow", {"lowerarm01.L": 1.0}),
-    ("LWrist", {"wrist.L": 1.0}),
-    ("RShoulder", {"upperarm01.R": 1.0}),
-    ("RElbow", {"lowerarm01.R": 1.0}),
-    ("RWrist", {"wrist.R": 1.0}),
-]
+# Joint -> {bone whose head counts: weight}.
+JOINT_MAP: dict[str, dict[str, float]] = {
+    "Pelvis": {"upperleg01.L": 0.5, "upperleg01.R": 0.5},
+    "R_Hip": {"upperleg01.R": 1.0},
+    "R_Knee": {"lowerleg01.R": 1.0},
+    "R_Ankle": {"foot.R": 1.0},
+    "L_Hip": {"upperleg01.L": 1.0},
+    "L_Knee": {"lowerleg01.L": 1.0},
+    "L_Ankle": {"foot.L": 1.0},
+    "Torso": {"spine03": 0.5, "spine02": 0.5},
+    "Neck": {"spine01": 0.5, "clavicle.L": 0.25, "clavicle.R": 0.25},
+    "Nose": {"neck03": 1.0},
+    "Head": {"head": 1.0},
+    "L_Shoulder": {"upperarm01.L": 1.0},
+    "L_Elbow": {"lowerarm01.L": 1.0},
+    "L_Wrist": {"wrist.L": 1.0},
+    "R_Shoulder": {"upperarm01.R": 1.0},
+    "R_Elbow": {"lowerarm01.R": 1.0},
+    "R_Wrist": {"wrist.R": 1.0},
+}
 HEAD_ABOVE_ITS_BONE = 0.05  # metres
 MOST_BONES = 10  # of a vertex; more are refused, so nothing is dropped
 REFLECTION = np.array([-1.0, 1.0, 1.0])
@@ -134,11 +135,11 @@ def main() -> None:
 
     unit = 2.0**-14  # metres, 0.06 mm
     joint_weights = np.zeros((len(JOINTS), len(bones)))
-    for row, (_, parts) in enumerate(JOINTS):
-        for bone, weight in parts.items():
+    for row, joint in enumerate(JOINTS):
+        for bone, weight in JOINT_MAP[joint].items():
             joint_weights[row, bones.index(bone)] = weight
     joint_offsets = np.zeros((len(JOINTS), 3))
-    joint_offsets[[name for name, _ in JOINTS].index("Head"), 2] = HEAD_ABOVE_ITS_BONE
+    joint_offsets[JOINTS.index("Head"), 2] = HEAD_ABOVE_ITS_BONE
 
     # Differences to the first shape are small numbers, which compress well.
     grid = np.round(shapes / unit).astype(np.int32)
@@ -158,7 +159,7 @@ def main() -> None:
         bone_mirror=bone_mirror.astype(np.uint8),
         skin_bones=skin_bones,
         skin_weights=skin_weights,
-        joint_names=np.array([name for name, _ in JOINTS]),
+        joint_names=np.array(JOINTS),
         joint_weights=joint_weights.astype(np.float32),
         joint_offsets=joint_offsets.astype(np.float32),
     )
