@@ -50,7 +50,7 @@ def save(hierarchy: Hierarchy, path: str | PathLike[str]) -> None:
 
 def load(path: str | PathLike[str]) -> Hierarchy:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = dict(file.items())
         header = json.loads(arrays["header"].tobytes())
         if header["format"] != FORMAT:

@@ -14,7 +14,7 @@ from numba import njit, prange
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.matching.matching import Matching, PairKind
 from multiscale_gcn.matching.methods import MatchingMethod, VisitingOrderMatching
-from multiscale_gcn.matching.order import FACTOR_1, FACTOR_2, INCREMENT
+from multiscale_gcn.matching.order import FACTOR_1, FACTOR_2, INCREMENT, mix64
 from multiscale_gcn.ratings import EdgeWeight, NodeTerms, NormalizedCut
 
 CODE_EDGE_WEIGHT = EdgeWeight.code
@@ -52,7 +52,7 @@ def match(graph: Graph, method: MatchingMethod) -> Matching:
         terms.inverse_degree if method.rating.code == CODE_NORMALIZED_CUT else terms.degree,
         terms.loop,
         graph.degrees(),
-        _mix64(np.uint64(method.seed)),
+        np.uint64(mix64(method.seed)),
     )
     limit = np.inf if method.max_node_weight is None else float(method.max_node_weight)
     weigh = (graph.node_weights, limit)
