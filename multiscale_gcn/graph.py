@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 LARGEST_INT32 = 2**31 - 1
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, init=False)
 class Graph:
     """An undirected graph with edge and node weights, as an immutable symmetric CSR matrix.
 
@@ -47,23 +48,27 @@ class Graph:
 
     indptr: np.ndarray
     indices: np.ndarray
-    weights: np.ndarray = None  # type: ignore[assignment]
-    node_weights: np.ndarray = None  # type: ignore[assignment]
-    quantum: float | None = field(default=None, init=False)
+    weights: np.ndarray
+    node_weights: np.ndarray
+    quantum: float | None
     """Every edge weight is a multiple of it and every sum of them exact; None: not known."""
 
-    def __post_init__(self) -> None:
-        indptr = _integers(self.indptr, "indptr", np.int64)
+    def __init__(
+        self,
+        indptr: ArrayLike,
+        indices: ArrayLike,
+        weights: ArrayLike | None = None,
+        node_weights: ArrayLike | None = None,
+    ) -> None:
+        indptr = _integers(indptr, "indptr", np.int64)
         if indptr.ndim != 1 or len(indptr) == 0:
             raise ValueError("indptr must have shape (n + 1,); an empty graph has indptr [0]")
         n = len(indptr) - 1
         id_type = np.int32 if n <= LARGEST_INT32 else np.int64
-        indices = _integers(self.indices, "indices", np.int64)
+        indices = _integers(indices, "indices", np.int64)
         nnz = len(indices)
-        weights = np.ones(nnz) if self.weights is None else _floats(self.weights, "weights")
-        node_weights = (
-            np.ones(n) if self.node_weights is None else _floats(self.node_weights, "node_weights")
-        )
+        weights = np.ones(nnz) if weights is None else _floats(weights, "weights")
+        node_weights = np.ones(n) if node_weights is None else _floats(node_weights, "node_weights")
         _check_rows(indptr, indices, n)
         for name, values, length in (
             ("weights", weights, nnz),

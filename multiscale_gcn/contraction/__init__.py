@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from multiscale_gcn.backends import select_backend
 from multiscale_gcn.exact import round_weights
@@ -58,7 +59,7 @@ def contract(
     return aggregate(graph, parent, backend=backend), parent
 
 
-def aggregate(graph: Graph, parent: np.ndarray, *, backend: str = "auto") -> Graph:
+def aggregate(graph: Graph, parent: ArrayLike, *, backend: str = "auto") -> Graph:
     """Merge clusters of any size: the Galerkin product P^T A P as in :func:`contract`.
 
     Parameters
@@ -83,17 +84,16 @@ def aggregate(graph: Graph, parent: np.ndarray, *, backend: str = "auto") -> Gra
     >>> aggregate(Graph([0, 1, 3, 4], [1, 0, 2, 1]), [0, 0, 0]).weights.tolist()
     [4.0]
     """
-    parent = _checked(parent, graph)
+    clusters = _checked(np.asarray(parent), graph)
     graph, _ = round_weights(graph)
-    num_coarse = int(parent.max()) + 1 if len(parent) else 0
+    num_coarse = int(clusters.max()) + 1 if len(clusters) else 0
     implementation = import_module(_MODULES[select_backend(backend).name])
-    indptr, indices, weights = implementation.aggregate(graph, parent, num_coarse)
-    node_weights = np.bincount(parent, weights=graph.node_weights, minlength=num_coarse)
+    indptr, indices, weights = implementation.aggregate(graph, clusters, num_coarse)
+    node_weights = np.bincount(clusters, weights=graph.node_weights, minlength=num_coarse)
     return Graph.from_valid(indptr, indices, weights, node_weights, graph.quantum)
 
 
 def _checked(parent: np.ndarray, graph: Graph) -> np.ndarray:
-    parent = np.asarray(parent)
     if parent.shape != (graph.num_nodes,):
         raise ValueError(f"parent has shape {parent.shape}, expected ({graph.num_nodes},)")
     if len(parent) == 0:

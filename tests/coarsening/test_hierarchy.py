@@ -132,7 +132,7 @@ def test_coarse_positions_and_faces() -> None:
     hierarchy = Hierarchy.from_parents(as_graph(faces), [[0, 1, 1, 2, 3, 3]])
     assert hierarchy.coarse_faces(faces, 0).tolist() == faces.tolist()
     assert hierarchy.coarse_faces(faces, 1).tolist() == [[0, 1, 2]], "the others degenerate"
-    expected = [[0, 0], [1, 0.5], [0, 1], [2, 0.5]]
+    expected = np.array([[0, 0], [1, 0.5], [0, 1], [2, 0.5]])
     np.testing.assert_allclose(hierarchy.coarse_positions(positions, 1), expected)
     twice = Hierarchy.from_parents(as_graph(faces), [[0, 1, 1, 2, 2, 2]])
     assert len(twice.coarse_faces(np.array([[0, 1, 3], [2, 4, 0]]), 1)) == 1

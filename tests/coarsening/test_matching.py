@@ -1,4 +1,5 @@
 from itertools import pairwise
+from typing import Any
 
 import networkx as nx
 import numba
@@ -30,7 +31,7 @@ RATINGS = (EdgeWeight(), NormalizedCut(), NormalizedAssociation())
 
 @st.composite
 def methods(draw: st.DrawFn) -> MatchingMethod:
-    options = {
+    options: dict[str, Any] = {
         "rating": draw(st.sampled_from(RATINGS)),
         "seed": draw(st.integers(0, 2**64 - 1)),
         "max_node_weight": draw(st.none() | st.integers(1, 6)),
@@ -139,7 +140,12 @@ def test_relabelling_the_nodes_relabels_the_pairs(graph: Graph, data) -> None:
     method = HeavyEdgeMatching(rating=EdgeWeight(), two_hop=False, isolated="keep")
 
     def pairs(ids: np.ndarray) -> set[frozenset[int]]:
-        options = {"kind": "edge_index", "weights": weights, "num_nodes": n, "symmetrize": True}
+        options: dict[str, Any] = {
+            "kind": "edge_index",
+            "weights": weights,
+            "num_nodes": n,
+            "symmetrize": True,
+        }
         return {frozenset(p) for p in match(as_graph(ids, **options), method).pairs().tolist()}
 
     expected = {frozenset(new[list(pair)].tolist()) for pair in pairs(edges)}
