@@ -33,7 +33,7 @@ format: $(DEV_STAMP)
 	$(BIN)/ruff format
 
 docs: $(DEV_STAMP)
-	$(BIN)/sphinx-build -b html -W --keep-going -n docs docs/_build/html
+	$(BIN)/sphinx-build -b html -W --keep-going -n -q docs docs/_build/html
 	$(BIN)/sphinx-build -b doctest -W --keep-going -q docs docs/_build/doctest
 
 # The wheel alone, in an environment of its own, away from the checkout.

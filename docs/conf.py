@@ -33,6 +33,7 @@ myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
 autosummary_generate = True
+autodoc_inherit_docstrings = False
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}
 numpydoc_show_class_members = False
@@ -44,7 +45,7 @@ doctest_test_doctest_blocks = ""
 # Types of other projects, whose inventories a build without a network cannot read.
 nitpick_ignore_regex = [
     ("py:.*", r"(collections|hypothesis|networkx|np|numpy|nx|os|scipy|sp|st|torch|typing)\..*"),
-    ("py:class", "Shape"),
+    ("py:class", "Shape|Tensor"),
 ]
 
 

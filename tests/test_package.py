@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
@@ -14,7 +15,12 @@ import pytest
 import multiscale_gcn
 
 ROOT = Path(__file__).parents[1]
-PUBLIC_MODULES = ("multiscale_gcn", "multiscale_gcn.nn", "multiscale_gcn.testing")
+PUBLIC_MODULES = (
+    "multiscale_gcn",
+    "multiscale_gcn.nn",
+    "multiscale_gcn.ops",
+    "multiscale_gcn.testing",
+)
 SUBMODULES = {"nn", "ops", "testing"}
 
 
@@ -28,7 +34,11 @@ def modules_after(statements: str) -> set[str]:
 
 
 def public_names(module: str) -> list[str]:
-    return list(import_module(module).__all__)
+    """What ``__all__`` lists; without it, what the module re-exports as ``X as X``."""
+    imported = import_module(module)
+    if hasattr(imported, "__all__"):
+        return list(imported.__all__)
+    return re.findall(r" (\w+) as \1\b", Path(str(imported.__file__)).read_text())
 
 
 def test_bare_import_is_light() -> None:
@@ -61,7 +71,8 @@ def test_public_names_resolve_and_are_documented(module: str) -> None:
     assert len(set(names)) == len(names) > 0
     for name in names:
         value = getattr(import_module(module), name)
-        assert value.__doc__, f"{module}.{name} has no docstring"
+        if inspect.isclass(value) or inspect.isfunction(value):
+            assert value.__doc__, f"{module}.{name} has no docstring"
 
 
 def test_type_checkers_see_the_same_names_as_the_lazy_import() -> None:
@@ -78,12 +89,12 @@ def test_unknown_name_is_an_attribute_error() -> None:
 
 @pytest.mark.parametrize("module", PUBLIC_MODULES)
 def test_reference_lists_every_public_name(module: str) -> None:
-    """And nothing else, under the heading's ``currentmodule``."""
-    listed: dict[str, set[str]] = {name: set() for name in PUBLIC_MODULES}
+    """And nothing else, under the name of its module."""
+    listed = {name: set[str]() for name in PUBLIC_MODULES}
     current = ""
     for line in (ROOT / "docs" / "reference" / "index.md").read_text().splitlines():
-        if line.startswith(".. currentmodule:: "):
-            current = line.removeprefix(".. currentmodule:: ")
+        if line.startswith(".. module:: "):
+            current = line.removeprefix(".. module:: ")
         elif entry := re.fullmatch(r"   (\w+)", line):
             listed[current].add(entry[1])
     assert listed[module] == set(public_names(module))
