@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
@@ -20,7 +22,6 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.doctest",
-    "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
 ]
 exclude_patterns = ["_build"]
@@ -29,13 +30,16 @@ templates_path = ["_templates"]
 html_theme = "furo"
 html_title = f"multiscale-gcn {release}"
 
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
 autosummary_generate = True
 autodoc_inherit_docstrings = False
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}
+autodoc_preserve_defaults = True
+autodoc_type_aliases = {"ArrayLike": "ArrayLike", "Convolution": "Convolution"}
+autodoc_typehints_format = "short"
 numpydoc_show_class_members = False
 numpydoc_attributes_as_param_list = True
 
@@ -45,7 +49,7 @@ doctest_test_doctest_blocks = ""
 # Types of other projects, whose inventories a build without a network cannot read.
 nitpick_ignore_regex = [
     ("py:.*", r"(collections|hypothesis|networkx|np|numpy|nx|os|scipy|sp|st|torch|typing)\..*"),
-    ("py:class", "Shape|Tensor"),
+    ("py:class", "ArrayLike|Shape|Tensor"),
 ]
 
 
@@ -61,5 +65,23 @@ def resolve_public_name(
     )
 
 
+def name_type_aliases(
+    app: Sphinx,
+    what: str,
+    name: str,
+    obj: object,
+    options: object,
+    signature: str | None,
+    returns: str | None,
+) -> tuple[str | None, str | None]:
+    """Sphinx prints an alias inside a union by its repr."""
+    plain = [
+        text and re.sub(r"TypeAliasForwardRef\('(\w+)'\)", r"\1", text)
+        for text in (signature, returns)
+    ]
+    return plain[0], plain[1]
+
+
 def setup(app: Sphinx) -> None:
+    app.connect("autodoc-process-signature", name_type_aliases)
     app.connect("missing-reference", resolve_public_name)
