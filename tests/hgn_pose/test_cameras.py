@@ -44,7 +44,7 @@ def test_up_in_the_world_is_up_in_the_image_and_right_is_right(cameras):
 
 def test_projection_agrees_with_a_plain_pinhole(cameras):
     rng = np.random.default_rng(0)
-    points = rng.uniform(-1, 1, (4, 6, 3)) + [0, 0, 1]
+    points = rng.uniform([-1, -1, 0], [1, 1, 2], (4, 6, 3))
     camera = [3, 0, 1, 1]
     seen = cameras.to_camera(torch.tensor(points).float(), torch.tensor(camera))
     pixels = cameras.project(seen)

@@ -1,0 +1,265 @@
+"""Motion seen by cameras: network inputs and targets, with augmentation, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from examples.hgn_pose.cameras import Cameras
+from examples.hgn_pose.skeleton import FLIP
+
+if TYPE_CHECKING:
+    from examples.hgn_pose.motion import Motion
+
+WORST_FIT = 25.0
+"""Millimetres; frames whose fitted body is worse do not supervise the meshes, as in Pose2Mesh."""
+
+NEAREST = 0.5
+"""Metres that a joint must keep from every camera."""
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Frames ready for sampling, as tensors on one device, every clip centred horizontally.
+
+    Parameters
+    ----------
+    positions : Tensor, shape (T, 17, 3), float32
+        World joint positions, metres, z up.
+    clip : array of int, shape (T,)
+        Clip of every frame.
+    actions : tuple of str
+        Action of every clip.
+    meshes : tuple of Tensor, each of shape (T, N, 3)
+        Coarse meshes in the same world; none: poses only.
+    mirrored : tuple of Tensor, each of shape (T, N, 3)
+        The meshes of the mirrored poses.
+    fitted : Tensor, shape (T,), bool
+        Whether the frame's meshes are good enough to learn from and to measure.
+    """
+
+    positions: Tensor
+    clip: np.ndarray
+    actions: tuple[str, ...]
+    meshes: tuple[Tensor, ...]
+    mirrored: tuple[Tensor, ...]
+    fitted: Tensor
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def to(self, device: torch.device | str) -> Samples:
+        """The same frames on another device."""
+        return replace(
+            self,
+            positions=self.positions.to(device),
+            meshes=tuple(mesh.to(device) for mesh in self.meshes),
+            mirrored=tuple(mesh.to(device) for mesh in self.mirrored),
+            fitted=self.fitted.to(device),
+        )
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How much the training poses vary; every variation is drawn anew for every sample."""
+
+    heading: bool = True
+    """Turn the scene about the vertical axis by any angle."""
+    size: float = 0.08
+    """Scale the scene by up to this fraction, up or down."""
+    flip: bool = True
+    """Mirror half of the samples, left to right."""
+
+    def draw(self, count: int, generator: torch.Generator) -> Variation:
+        """One variation for each of ``count`` samples; always draws the same amount."""
+        heading, size, flip = torch.rand(3, count, generator=generator)
+        return Variation(
+            heading=heading * (2 * torch.pi * self.heading),
+            size=1 + self.size * (2 * size - 1),
+            flip=(flip < 0.5) & self.flip,
+        )
+
+
+NO_AUGMENTATION = Augmentation(heading=False, size=0.0, flip=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Variation:
+    """What is done to each sample of a batch."""
+
+    heading: Tensor  # [B] radians
+    size: Tensor  # [B]
+    flip: Tensor  # [B] bool
+
+    def to(self, device: torch.device | str) -> Variation:
+        return Variation(self.heading.to(device), self.size.to(device), self.flip.to(device))
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What a network sees and what it should answer, in metres, camera frame, root-relative."""
+
+    image: Tensor  # [B, 17, 2]
+    pose: Tensor  # [B, 17, 3]
+    meshes: tuple[Tensor, ...]  # each [B, N, 3]
+    fitted: Tensor  # [B] bool
+
+
+def gather(
+    motion: Motion,
+    meshes: Sequence[tuple[np.ndarray, np.ndarray]] = (),
+) -> Samples:
+    """Centre every clip horizontally and turn all arrays into tensors.
+
+    Parameters
+    ----------
+    motion : Motion
+        Joint positions in metres, z up.
+    meshes : sequence of pairs of arrays, each of shape (T, N, 3)
+        For every coarse mesh the vertices and those of the mirrored pose, as ``mesh_targets``
+        returns them, in the motion's world.
+
+    Returns
+    -------
+    Samples
+        On the CPU.
+
+    Raises
+    ------
+    ValueError
+        When there is no frame, or when shapes differ in their number of frames.
+    """
+    frames = len(motion.positions)
+    if frames == 0:
+        raise ValueError("motion has no frames; select at least one")
+    for i, pair in enumerate(meshes):
+        for mesh in pair:
+            if len(mesh) != frames:
+                raise ValueError(
+                    f"meshes[{i}] has {len(mesh)} frames and motion {frames}; "
+                    "make the targets from the same motion"
+                )
+    centre = clip_centres(motion.positions, motion.clip)[:, None]  # [T, 1, 3]
+    mirrored_centre = centre * np.array([-1.0, 1.0, 1.0], dtype=np.float32)
+    error = motion.fit_error
+    fitted = np.ones(frames, bool) if error is None else error <= WORST_FIT
+    return Samples(
+        positions=torch.from_numpy(motion.positions - centre),
+        clip=motion.clip,
+        actions=tuple(clip.action for clip in motion.clips),
+        meshes=tuple(torch.from_numpy(plain - centre) for plain, _ in meshes),
+        mirrored=tuple(torch.from_numpy(flipped - mirrored_centre) for _, flipped in meshes),
+        fitted=torch.from_numpy(fitted),
+    )
+
+
+def clip_centres(
+    positions: np.ndarray,  # [T, 17, 3]
+    clip: np.ndarray,  # [T]
+) -> np.ndarray:  # [T, 3]
+    """Middle of the ground that the pelvis covers during each frame's clip; its height is 0."""
+    centre = np.zeros((len(positions), 3), dtype=np.float32)
+    for number in np.unique(clip):
+        ground = positions[clip == number, 0, :2]
+        centre[clip == number, :2] = (ground.min(axis=0) + ground.max(axis=0)) / 2
+    return centre
+
+
+def every_nth(clip: np.ndarray, n: int) -> np.ndarray:
+    """Mask of the frames number 0, n, 2n, ... of each clip, for clips with contiguous frames.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from examples.hgn_pose.samples import every_nth
+    >>> every_nth(np.array([0, 0, 0, 1, 1, 1]), 2)
+    array([ True, False,  True,  True, False,  True])
+    """
+    if n < 1:
+        raise ValueError(f"n must be at least 1, got {n}")
+    starts = np.flatnonzero(np.diff(clip, prepend=clip[0] - 1))
+    return (np.arange(len(clip)) - np.repeat(starts, np.diff(starts, append=len(clip)))) % n == 0
+
+
+def check_in_view(samples: Samples, cameras: Cameras, augmentation: Augmentation) -> None:
+    """Refuse scenes that reach a camera, however they are turned and scaled.
+
+    Raises
+    ------
+    ValueError
+        Naming the first frame with a joint that could come nearer than half a metre to a camera.
+    """
+    reach = torch.linalg.vector_norm(samples.positions[..., :2], dim=2).amax(dim=1)
+    room = torch.linalg.vector_norm(cameras.position[:, :2], dim=1).min() - NEAREST
+    outside = torch.nonzero(reach * (1 + augmentation.size) > room.to(reach.device))
+    if len(outside):
+        first = int(outside[0])
+        raise ValueError(
+            f"positions[{first}] reaches {float(reach[first]):.2f} m from the middle of its clip, "
+            f"too near to the cameras; cut clips that leave a circle of {float(room):.1f} m"
+        )
+
+
+def make_batch(
+    samples: Samples,
+    cameras: Cameras,
+    frame: Tensor,  # [B] int64
+    camera: Tensor,  # [B] int64
+    variation: Variation | None = None,
+) -> Batch:
+    """Show frames to cameras, all samples of the batch at once.
+
+    A sample is first mirrored, then scaled, then turned about the vertical axis, all about the
+    middle of its clip on the ground, and then seen by its camera. Everything stays on the device
+    of ``samples``.
+
+    Parameters
+    ----------
+    samples : Samples
+        T frames.
+    cameras : Cameras
+        V cameras, on the same device.
+    frame, camera : Tensor, shape (B,), int64
+        Which frame each sample shows, and to which camera.
+    variation : Variation, optional
+        The augmentation; none by default.
+
+    Returns
+    -------
+    Batch
+        The input is in the units of :meth:`Cameras.normalise`, the targets are in metres.
+    """
+    points = samples.positions[frame]
+    meshes = [mesh[frame] for mesh in samples.meshes]
+    if variation is not None:
+        flip = variation.flip[:, None, None]
+        mirror = points.new_tensor([-1.0, 1.0, 1.0])
+        swapped = points[:, torch.tensor(FLIP, device=points.device)] * mirror
+        points = torch.where(flip, swapped, points)
+        meshes = [
+            torch.where(flip, mirrored[frame], mesh)
+            for mesh, mirrored in zip(meshes, samples.mirrored, strict=True)
+        ]
+        change = _turn_and_scale(variation)
+        points = points @ change
+        meshes = [mesh @ change for mesh in meshes]
+    seen = cameras.to_camera(points, camera)
+    root = seen[:, :1]
+    return Batch(
+        image=cameras.normalise(cameras.project(seen)),
+        pose=seen - root,
+        meshes=tuple(cameras.to_camera(mesh, camera) - root for mesh in meshes),
+        fitted=samples.fitted[frame],
+    )
+
+
+def _turn_and_scale(variation: Variation) -> Tensor:  # [B, 3, 3], multiplied from the right
+    cos, sin = variation.heading.cos(), variation.heading.sin()
+    zero, one = torch.zeros_like(cos), torch.ones_like(cos)
+    turn = torch.stack([cos, sin, zero, -sin, cos, zero, zero, zero, one], dim=1)
+    return turn.view(-1, 3, 3) * variation.size[:, None, None]

@@ -1,0 +1,296 @@
+"""Train a pose network: the two-term loss, the schedule, one reproducible epoch after another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from examples.hgn_pose.cameras import Cameras
+from examples.hgn_pose.samples import Augmentation, Batch, Samples, check_in_view, make_batch
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How a network is trained; the defaults are the paper's where it says them."""
+
+    epochs: int = 100
+    """Passes over the training frames; one pass shows every frame to each camera once."""
+    batch_size: int = 64
+    """Samples a step."""
+    learning_rate: float = 1e-3
+    """Adam's step size at the beginning."""
+    schedule: Literal["step", "cosine"] = "step"
+    """step: times --decay every --decay-every epochs (the paper's); cosine: down to zero at the
+    last step, better for short runs."""
+    decay: float = 0.9
+    """Factor of the step schedule."""
+    decay_every: int = 20
+    """Epochs between two factors of the step schedule."""
+    clip_norm: float = 1.0
+    """Largest norm of the gradient."""
+    lambda_pose: float = 1.0
+    """Weight of the pose term."""
+    lambda_mesh: float = 0.01
+    """Weight of the coarse meshes' term; 0 trains without meshes."""
+    reduction: Literal["sum", "mean"] = "sum"
+    """Over the nodes of a graph: sum is the paper's equation 4, mean is its published code."""
+    seed: int = 0
+    """Of the weights, the order of the samples, the augmentation and dropout."""
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    """How much the training poses vary."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "decay_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("learning_rate", "clip_norm", "decay"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        for name in ("lambda_pose", "lambda_mesh"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+
+    def rate(self, epoch: int, step: int, steps: int) -> float:
+        """Learning rate of one step of one epoch that has ``steps`` steps.
+
+        Examples
+        --------
+        >>> from examples.hgn_pose.training import TrainingOptions
+        >>> TrainingOptions(learning_rate=1.0).rate(epoch=45, step=0, steps=10)
+        0.81
+        >>> TrainingOptions(learning_rate=1.0, schedule="cosine").rate(epoch=50, step=0, steps=10)
+        0.5
+        """
+        if self.schedule == "step":
+            return self.learning_rate * round(self.decay ** (epoch // self.decay_every), 12)
+        done = (epoch + step / steps) / self.epochs
+        return self.learning_rate * round((1 + math.cos(math.pi * done)) / 2, 12)
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What one epoch reached."""
+
+    epoch: int
+    loss: float
+    pose_loss: float
+    mesh_loss: float
+    error: float | None
+    """MPJPE on the test frames in millimetres; only watched, nothing is chosen by it."""
+
+
+def pose_loss(
+    outputs: tuple[Tensor, ...],
+    batch: Batch,
+    reduction: Literal["sum", "mean"],
+) -> tuple[Tensor, Tensor]:
+    """The two terms of the paper's equation 4, before their weights.
+
+    Each term is the squared distance in square metres, summed (or averaged) over the nodes of a
+    graph, and averaged over the samples of the batch. The second adds up the coarse meshes;
+    samples whose body fit is poor count there as zero.
+
+    Parameters
+    ----------
+    outputs : tuple of Tensor
+        The pose, shape (B, 17, 3), and possibly one mesh for each of the batch's.
+    batch : Batch
+        The targets.
+    reduction : {"sum", "mean"}
+        Over the nodes.
+
+    Returns
+    -------
+    pose, mesh : Tensor
+        Scalars; the second is zero for a network without meshes.
+
+    Raises
+    ------
+    ValueError
+        When the network answers with another number of meshes than the batch has.
+    """
+    pose = _per_sample(outputs[0], batch.pose, reduction).mean()
+    mesh = torch.zeros_like(pose)
+    if len(outputs) > 1:
+        if len(batch.meshes) != len(outputs) - 1:
+            raise ValueError(
+                f"the network answers with {len(outputs) - 1} meshes, the samples have "
+                f"{len(batch.meshes)}; give it mesh targets or train with lambda_mesh = 0"
+            )
+        for predicted, true in zip(outputs[1:], batch.meshes, strict=True):
+            mesh = mesh + (_per_sample(predicted, true, reduction) * batch.fitted).mean()
+    return pose, mesh
+
+
+def _per_sample(predicted: Tensor, true: Tensor, reduction: str) -> Tensor:  # [B]
+    squared = (predicted - true).square().sum(dim=2)
+    return squared.sum(dim=1) if reduction == "sum" else squared.mean(dim=1)
+
+
+class Trainer:
+    """A network in training, which can stop after any epoch and go on as if it had not.
+
+    All randomness of an epoch is a function of the seed and the epoch's number. The state is
+    therefore the weights, Adam's moments and the records so far, and nothing else.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Takes 2D joints of shape (B, 17, 2) and returns a tuple: the pose, shape (B, 17, 3), and
+        possibly the coarse meshes in the order of ``samples.meshes``.
+    samples : Samples
+        Training frames, on the device of ``model``.
+    cameras : Cameras
+        On the same device.
+    options : TrainingOptions
+        What to do.
+
+    Raises
+    ------
+    ValueError
+        When the scene reaches a camera.
+    """
+
+    def __init__(
+        self, model: nn.Module, samples: Samples, cameras: Cameras, options: TrainingOptions
+    ) -> None:
+        check_in_view(samples, cameras, options.augmentation)
+        self.model = model
+        self.samples = samples
+        self.cameras = cameras
+        self.options = options
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=options.learning_rate)
+        self.records: list[EpochRecord] = []
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch; the last batch may be smaller."""
+        return math.ceil(len(self.samples) * len(self.cameras) / self.options.batch_size)
+
+    def fit(
+        self,
+        watch: Callable[[nn.Module], float] | None = None,
+        after_epoch: Callable[[Trainer], None] | None = None,
+        label: str = "training",
+    ) -> list[EpochRecord]:
+        """Train the remaining epochs behind a progress bar.
+
+        Parameters
+        ----------
+        watch : callable, optional
+            Takes the model and returns an error in millimetres to record after every epoch.
+        after_epoch : callable, optional
+            Takes this trainer; a place to save it.
+        label : str
+            Text before the bar.
+
+        Returns
+        -------
+        list of EpochRecord
+            One for every epoch so far.
+
+        Raises
+        ------
+        FloatingPointError
+            When the loss is no longer finite.
+        """
+        first = len(self.records)
+        with tqdm(
+            total=self.options.epochs * self.steps,
+            initial=first * self.steps,
+            desc=label,
+            unit="step",
+            dynamic_ncols=True,
+        ) as bar:
+            for epoch in range(first, self.options.epochs):
+                loss, pose, mesh = self._run_epoch(epoch, bar)
+                if not math.isfinite(loss):
+                    raise FloatingPointError(
+                        f"the loss is {loss} after epoch {epoch + 1}; lower the learning rate"
+                    )
+                error = None if watch is None else watch(self.model)
+                self.records.append(EpochRecord(epoch, loss, pose, mesh, error))
+                shown = {"epoch": epoch + 1, "loss": f"{loss:.4f}"}
+                bar.set_postfix(shown if error is None else {**shown, "test": f"{error:.1f} mm"})
+                if after_epoch is not None:
+                    after_epoch(self)
+        return self.records
+
+    def _run_epoch(self, epoch: int, bar: tqdm) -> tuple[float, float, float]:
+        self.model.train()
+        options = self.options
+        device = self.samples.positions.device
+        totals = torch.zeros(3, dtype=torch.float64, device=device)
+        gpus = [device] if device.type == "cuda" else []
+        with torch.random.fork_rng(gpus):
+            seed = epoch_seed(options.seed, epoch)
+            torch.manual_seed(seed)
+            for step, batch in enumerate(self._batches(seed)):
+                for group in self.optimizer.param_groups:
+                    group["lr"] = options.rate(epoch, step, self.steps)
+                outputs = self.model(batch.image)
+                if options.lambda_mesh == 0:
+                    outputs = outputs[:1]
+                pose, mesh = pose_loss(outputs, batch, options.reduction)
+                loss = options.lambda_pose * pose + options.lambda_mesh * mesh
+                self.optimizer.zero_grad()
+                loss.backward()
+                nn.utils.clip_grad_norm_(self.model.parameters(), options.clip_norm)
+                self.optimizer.step()
+                totals += torch.stack([loss, pose, mesh]).detach() * len(batch.pose)
+                bar.update()
+        totals /= len(self.samples) * len(self.cameras)
+        loss_, pose_, mesh_ = totals.tolist()
+        return loss_, pose_, mesh_
+
+    def _batches(self, seed: int) -> Iterator[Batch]:
+        """Every frame in every camera once, in random order, each varied anew."""
+        views = len(self.cameras)
+        device = self.samples.positions.device
+        generator = torch.Generator().manual_seed(seed)
+        order = torch.randperm(len(self.samples) * views, generator=generator)
+        for chosen in order.split(self.options.batch_size):
+            variation = self.options.augmentation.draw(len(chosen), generator)
+            chosen = chosen.to(device)
+            yield make_batch(
+                self.samples, self.cameras, chosen // views, chosen % views, variation.to(device)
+            )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Weights and Adam's state by name, for a file."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        for name, parameter in self.model.named_parameters():
+            for key, value in self.optimizer.state[parameter].items():
+                tensors[f"adam.{key}.{name}"] = value
+        return tensors
+
+    def restore(self, tensors: dict[str, Tensor], records: list[EpochRecord]) -> None:
+        """Go back to the state that :meth:`tensors` and ``records`` had."""
+        device = self.samples.positions.device
+        prefix = "model."
+        self.model.load_state_dict(
+            {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        )
+        for name, parameter in self.model.named_parameters():
+            suffix = f".{name}"
+            state: dict[str, Any] = {}
+            for key in ("step", "exp_avg", "exp_avg_sq"):
+                if f"adam.{key}{suffix}" in tensors:
+                    value = tensors[f"adam.{key}{suffix}"].clone()
+                    state[key] = value if key == "step" else value.to(device)
+            if state:
+                self.optimizer.state[parameter] = state
+        self.records = list(records)
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """A well-mixed 63-bit seed for one epoch."""
+    state = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)
+    return int(state[0] >> np.uint64(1))

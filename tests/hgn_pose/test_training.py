@@ -1,0 +1,216 @@
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from examples.hgn_pose.motion import load_builtin
+from examples.hgn_pose.networks import NetworkOptions, build_network, count_parameters
+from examples.hgn_pose.samples import Augmentation, Batch, gather
+from examples.hgn_pose.task import DataOptions, load_task
+from examples.hgn_pose.training import Trainer, TrainingOptions, epoch_seed, pose_loss
+
+CPU = torch.device("cpu")
+HGN = NetworkOptions("hgn", channels=4, dropout=0.2)
+SHORT = TrainingOptions(epochs=2, batch_size=64, schedule="cosine")
+
+
+@pytest.fixture(scope="module")
+def task():
+    return load_task(DataOptions(train_every=60, test_every=60), CPU, meshes=True)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def trained(task, options, network=HGN):
+    model = build_network(network, task.hierarchy, options.seed)
+    trainer = Trainer(model, task.train, task.cameras, options)
+    trainer.fit()
+    return trainer
+
+
+def random_batch(seed=0):
+    rng = np.random.default_rng(seed)
+
+    def points(nodes):
+        return torch.tensor(rng.normal(size=(5, nodes, 3)), dtype=torch.float32)
+
+    fitted = torch.tensor([True, True, False, True, False])
+    batch = Batch(points(17)[..., :2], points(17), (points(48), points(96)), fitted)
+    return batch, (points(17), points(48), points(96))
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_loss_is_equation_4(reduction):
+    batch, outputs = random_batch()
+    pose, mesh = pose_loss(outputs, batch, reduction)
+
+    def term(predicted, true, b):
+        squares = [
+            sum(
+                (float(p) - float(t)) ** 2 for p, t in zip(predicted[b, i], true[b, i], strict=True)
+            )
+            for i in range(predicted.shape[1])
+        ]
+        return sum(squares) / (len(squares) if reduction == "mean" else 1)
+
+    expected_pose = sum(term(outputs[0], batch.pose, b) for b in range(5)) / 5
+    expected_mesh = (
+        sum(
+            term(outputs[k + 1], batch.meshes[k], b)
+            for k in range(2)
+            for b in range(5)
+            if batch.fitted[b]
+        )
+        / 5
+    )
+    assert float(pose) == pytest.approx(expected_pose, rel=1e-5)
+    assert float(mesh) == pytest.approx(expected_mesh, rel=1e-5)
+
+
+def test_loss_without_meshes():
+    batch, outputs = random_batch()
+    assert pose_loss(outputs[:1], batch, "sum")[1] == 0
+    with pytest.raises(ValueError, match="answers with 2 meshes, the samples have 1"):
+        pose_loss(outputs, replace(batch, meshes=batch.meshes[:1]), "sum")
+
+
+def test_step_schedule_is_the_papers():
+    options = TrainingOptions()
+    rates = [options.rate(epoch, 0, 10) for epoch in (0, 19, 20, 39, 40, 99)]
+    np.testing.assert_allclose(rates, [1e-3, 1e-3, 9e-4, 9e-4, 8.1e-4, 1e-3 * 0.9**4])
+
+
+def test_cosine_schedule_falls_to_zero():
+    options = TrainingOptions(epochs=5, schedule="cosine")
+    rates = [options.rate(epoch, step, 10) for epoch in range(5) for step in range(10)]
+    assert rates[0] == 1e-3
+    assert all(a > b for a, b in pairwise(rates))
+    assert 0 < rates[-1] < 1e-5
+
+
+def test_two_runs_end_with_the_same_bits(task):
+    first, second = trained(task, SHORT), trained(task, SHORT)
+    assert first.records == second.records
+    for name, value in first.model.state_dict().items():
+        assert torch.equal(value, second.model.state_dict()[name]), name
+
+
+def test_another_seed_ends_elsewhere(task):
+    first, second = trained(task, SHORT), trained(task, replace(SHORT, seed=1))
+    assert first.records[-1].loss != second.records[-1].loss
+
+
+def test_training_leaves_global_randomness_alone(task):
+    torch.manual_seed(123)
+    expected = torch.rand(3)
+    torch.manual_seed(123)
+    trained(task, replace(SHORT, epochs=1))
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_stopping_and_going_on_changes_no_bit(task):
+    options = replace(SHORT, epochs=3)
+    straight = trained(task, options)
+
+    class Stop(Exception):
+        pass
+
+    def stop(trainer):
+        raise Stop
+
+    model = build_network(HGN, task.hierarchy, options.seed)
+    broken = Trainer(model, task.train, task.cameras, options)
+    with pytest.raises(Stop):
+        broken.fit(after_epoch=stop)
+    tensors = {name: value.clone() for name, value in broken.tensors().items()}
+
+    other = build_network(HGN, task.hierarchy, seed=99)
+    resumed = Trainer(other, task.train, task.cameras, options)
+    resumed.restore(tensors, broken.records)
+    resumed.fit()
+    assert resumed.records == straight.records
+    for name, value in straight.tensors().items():
+        assert torch.equal(value, resumed.tensors()[name]), name
+
+
+def test_every_frame_is_seen_by_every_camera_once_an_epoch(task):
+    options = TrainingOptions(
+        batch_size=7, augmentation=Augmentation(heading=False, size=0, flip=False)
+    )
+    model = build_network(NetworkOptions("semgcn", 4), None, 0)
+    trainer = Trainer(model, task.train, task.cameras, options)
+    batches = list(trainer._batches(seed=5))
+    assert len(batches) == trainer.steps
+    seen = torch.cat([batch.image for batch in batches]).flatten(1)
+    assert len(seen) == 4 * len(task.train)
+    assert len(torch.unique(seen, dim=0)) == len(seen)
+    again = torch.cat([batch.image for batch in trainer._batches(seed=6)]).flatten(1)
+    assert not torch.equal(seen, again)
+    assert torch.equal(torch.unique(seen, dim=0), torch.unique(again, dim=0))
+
+
+def test_without_mesh_weight_the_meshes_stay(task):
+    options = replace(SHORT, epochs=1, lambda_mesh=0.0)
+    before = build_network(HGN, task.hierarchy, options.seed).state_dict()
+    trainer = trained(task, options)
+    after = trainer.model.state_dict()
+    assert torch.equal(before["outputs.2.weight"], after["outputs.2.weight"])
+    assert not torch.equal(before["outputs.0.weight"], after["outputs.0.weight"])
+    assert "adam.exp_avg.outputs.0.weight" in trainer.tensors()
+    assert "adam.exp_avg.outputs.2.weight" not in trainer.tensors()
+
+
+@pytest.mark.parametrize("network", ["hgn", "semgcn", "mlp"])
+def test_networks_learn(task, network):
+    options = TrainingOptions(epochs=6, batch_size=32, learning_rate=1e-2)
+    records = trained(task, options, NetworkOptions(network, channels=8)).records
+    assert records[-1].pose_loss < 0.7 * records[0].pose_loss
+
+
+def test_first_answers_lie_near_the_pelvis(task):
+    for name in ("hgn", "semgcn", "mlp"):
+        model = build_network(NetworkOptions(name, 16), task.hierarchy, 0).eval()
+        with torch.no_grad():
+            answers = model(torch.rand(8, 17, 2) - 0.5)
+        assert max(float(answer.abs().max()) for answer in answers) < 0.5
+        assert count_parameters(model) > 1000
+
+
+def test_seeds_of_epochs_differ():
+    seeds = {epoch_seed(seed, epoch) for seed in range(20) for epoch in range(50)}
+    assert len(seeds) == 1000
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run():
+    motion = load_builtin()
+    samples = gather(motion.select(slice(0, 4)))
+    from examples.hgn_pose.cameras import ring_of_cameras
+
+    model = build_network(NetworkOptions("semgcn", 4), None, 0)
+    with torch.no_grad():
+        next(iter(model.parameters())).fill_(float("inf"))
+    trainer = Trainer(model, samples, ring_of_cameras(), TrainingOptions(epochs=1))
+    with pytest.raises(FloatingPointError, match="after epoch 1; lower the learning rate"):
+        trainer.fit()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("epochs", 0), ("learning_rate", 0), ("lambda_mesh", -1), ("batch_size", 0)]
+)
+def test_bad_options_are_named(name, value):
+    with pytest.raises(ValueError, match=name):
+        TrainingOptions(**{name: value})
+
+
+def test_hgn_needs_a_hierarchy():
+    with pytest.raises(ValueError, match="hierarchy is missing"):
+        build_network(HGN, None, 0)
