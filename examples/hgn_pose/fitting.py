@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +15,8 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 from tqdm import tqdm
 
+from examples.hgn_pose.archives import read_npz, write_npz
 from examples.hgn_pose.body import Body, Shape
-from examples.hgn_pose.files import write_bytes
 from examples.hgn_pose.kinematics import (
     forward_kinematics,
     joint_points,
@@ -123,9 +122,12 @@ def fit(
     translation = np.empty((len(positions), 3), np.float32)
     blend = np.full((people, len(body.shape_names)), 1 / len(body.shape_names))
     scale = np.ones((people, len(body.bones)))
-    with tqdm(
-        total=len(positions), desc="fitting bodies", unit="frame", disable=not progress
-    ) as bar:
+    with (
+        _one_thread(),
+        tqdm(
+            total=len(positions), desc="fitting bodies", unit="frame", disable=not progress
+        ) as bar,
+    ):
         for one in np.unique(person):
             frames = np.flatnonzero(person == one)
             spread = np.linspace(0, len(frames) - 1, min(SHAPE_FRAMES, len(frames)))
@@ -188,9 +190,7 @@ def fit_motion(
             return replace(motion, poses=poses, fit_error=error)
     poses, error = fit(body, motion.positions, person, progress=progress)
     if path is not None:
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, fit_error=error, **poses.arrays())
-        write_bytes(path, buffer.getvalue())
+        write_npz(path, {"fit_error": error, **poses.arrays()})
     return replace(motion, poses=poses, fit_error=error)
 
 
@@ -202,12 +202,12 @@ def _checksum(body: Body, positions: np.ndarray, person: np.ndarray) -> str:
 
 
 def _load_fit(path: Path) -> tuple[BodyPose, np.ndarray]:
+    names = [field.name for field in fields(BodyPose)]
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            poses = BodyPose(**{field.name: stored[field.name] for field in fields(BodyPose)})
-            return poses, stored["fit_error"]
-    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"the cached fit {path} is damaged ({error}); delete it") from error
+        data = read_npz(path, ["fit_error", *names])
+        return BodyPose(**{name: data[name] for name in names}), data["fit_error"]
+    except ValueError as error:
+        raise ValueError(f"the cached fit is damaged, delete it: {error}") from error
 
 
 def _check_positions(positions: np.ndarray, person: np.ndarray) -> None:
@@ -380,6 +380,17 @@ def _minimise(loss: Callable[[], Tensor], parameters: list[Tensor], iterations: 
         return value
 
     optimizer.step(closure)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The arrays are small: more threads would wait for each other, the longer the busier."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _start(

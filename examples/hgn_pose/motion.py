@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
+from examples.hgn_pose.archives import read_npz
 from examples.hgn_pose.poses import BodyPose
 from examples.hgn_pose.skeleton import JOINTS
 
@@ -79,7 +79,7 @@ class Motion:
     clip : array of int, shape (T,)
         Row of ``clips``; the frames of a clip are contiguous and in order of time.
     clips : tuple of Clip, length C
-    fps : array of float, shape (C,), or float
+    fps : array of float, shape (C,)
         Frames per second of every clip.
     poses : BodyPose, optional
         The body fitted to every frame.
@@ -101,8 +101,6 @@ class Motion:
 
     def __post_init__(self) -> None:
         count = len(self.positions)
-        fps = np.broadcast_to(np.asarray(self.fps, dtype=np.float64), (len(self.clips),))
-        object.__setattr__(self, "fps", fps)
         if self.positions.shape != (count, len(JOINTS), 3):
             raise ValueError(
                 f"positions has shape {self.positions.shape}, expected (T, {len(JOINTS)}, 3)"
@@ -116,6 +114,8 @@ class Motion:
             )
         if self.clip.shape != (count,):
             raise ValueError(f"clip has shape {self.clip.shape}, expected ({count},)")
+        if self.fps.shape != (len(self.clips),):
+            raise ValueError(f"fps has shape {self.fps.shape}, expected ({len(self.clips)},)")
         outside = np.flatnonzero((self.clip < 0) | (self.clip >= len(self.clips)))
         if len(outside):
             frame = outside[0]
@@ -167,8 +167,11 @@ def load_builtin() -> Motion:
     >>> split(motion)
     (Motion(1274 frames, 11 clips, with body poses), Motion(346 frames, 4 clips, with body poses))
     """
-    with np.load(MOTION_PATH, allow_pickle=False) as stored:
-        data = {name: stored[name] for name in stored.files}
+    pose_names = [field.name for field in fields(BodyPose)]
+    data = read_npz(
+        MOTION_PATH,
+        ["positions_3d", "clip", "clip_name", "clip_action", "fps", "fit_error", *pose_names],
+    )
     clips = tuple(
         Clip(name, action, performer=0, held_out=name in HELD_OUT_CLIPS)
         for name, action in zip(
@@ -180,7 +183,7 @@ def load_builtin() -> Motion:
         clip=data["clip"].astype(np.int64),
         clips=clips,
         fps=data["fps"],
-        poses=BodyPose(**{field.name: data[field.name] for field in fields(BodyPose)}),
+        poses=BodyPose(**{name: data[name] for name in pose_names}),
         fit_error=data["fit_error"],
     )
 
@@ -221,10 +224,10 @@ def load_cmu17(path: str | Path) -> Motion:
             positions=data["positions_3d"].astype(np.float32, copy=False),
             clip=data["clip"].astype(np.int64),
             clips=clips,
-            fps=data["fps"],
+            fps=np.full(len(clips), float(data["fps"])),
         )
     except ValueError as error:
-        raise ValueError(f"{path} is not a usable cmu17 file: {error}") from error
+        raise ValueError(f"{path} cannot be used: {error}") from error
 
 
 def split(motion: Motion) -> tuple[Motion, Motion]:
@@ -297,33 +300,24 @@ def mesh_targets(
 
 
 def _read_cmu17(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            missing = [name for name in CMU17_ARRAYS if name not in stored.files]
-            if missing:
-                raise ValueError(f"it has no array {missing[0]!r}")
-            data = {name: stored[name] for name in CMU17_ARRAYS}
-    except FileNotFoundError:
-        raise ValueError(f"there is no file {path}; give the path of cmu17.npz") from None
-    except (AttributeError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is not a usable cmu17 file: {error}") from error
+    data = read_npz(path, CMU17_ARRAYS)
     for name, axes in CMU17_ARRAYS.items():
         array = data[name]
         kind = "US" if name in ("clip_name", "clip_action", "joints") else "iuf"
         if array.ndim != axes or array.dtype.kind not in kind:
             raise ValueError(
-                f"{path} is not a usable cmu17 file: {name} is {array.dtype} of shape {array.shape}"
+                f"{path} cannot be used: {name} is {array.dtype} of shape {array.shape}"
             )
     if data["joints"].tolist() != CMU17_JOINTS:
         raise ValueError(
-            f"{path} is not a usable cmu17 file: its joints are {', '.join(data['joints'])}, "
+            f"{path} cannot be used: its joints are {', '.join(data['joints'])}, "
             f"expected {', '.join(CMU17_JOINTS)}"
         )
     count = len(data["clip_name"])
     for name in ("clip_subject", "clip_action"):
         if len(data[name]) != count:
             raise ValueError(
-                f"{path} is not a usable cmu17 file: {name} is for {len(data[name])} clips, "
+                f"{path} cannot be used: {name} is for {len(data[name])} clips, "
                 f"clip_name for {count}"
             )
     return data

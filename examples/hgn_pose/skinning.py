@@ -37,10 +37,9 @@ def linear_blend_skinning(
     """
     transforms = bone_transforms(body, shape, poses).numpy().transpose(3, 0, 1, 2)
     homogeneous = np.concatenate([shape.vertices, np.ones((len(shape.vertices), 1))], 1)
-    weights = body.skin_weights.toarray()
     posed = np.empty((len(poses), len(homogeneous), 3), transforms.dtype)
     for frame, transform in enumerate(transforms):
-        blended = np.tensordot(weights, transform, 1)  # [V, 3, 4]
+        blended = (body.skin_weights @ transform.reshape(-1, 12)).reshape(-1, 3, 4)
         posed[frame] = (blended @ homogeneous[..., None])[..., 0]
     return posed
 

