@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from multiscale_gcn.backends import select_backend as select_backend
     from multiscale_gcn.coarsening import CoarseningStalled as CoarseningStalled
     from multiscale_gcn.coarsening import coarsen as coarsen
+    from multiscale_gcn.constraints import Constraints as Constraints
     from multiscale_gcn.contraction import aggregate as aggregate
     from multiscale_gcn.contraction import contract as contract
     from multiscale_gcn.convert import as_graph as as_graph
@@ -32,6 +33,7 @@ __version__ = "0.1.0"
 _HOME = {
     "BackendUnavailable": "backends",
     "CoarseningStalled": "coarsening",
+    "Constraints": "constraints",
     "EdgeWeight": "ratings",
     "Graph": "graph",
     "HeavyEdgeMatching": "matching",

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from multiscale_gcn.constraints import Constraints
 from multiscale_gcn.contraction import contract
 from multiscale_gcn.convert import as_graph
 from multiscale_gcn.exact import round_weights
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.hierarchy import Hierarchy, Level
-from multiscale_gcn.matching import HeavyEdgeMatching, MatchingMethod, match
+from multiscale_gcn.matching import HeavyEdgeMatching, Matching, MatchingMethod, match
 
 
 class CoarseningStalled(RuntimeError):
@@ -34,6 +38,10 @@ def coarsen(
     levels: int | None = None,
     min_nodes: int | None = None,
     method: MatchingMethod | None = None,
+    labels: ArrayLike | None = None,
+    survivors: ArrayLike | None = None,
+    symmetry: ArrayLike | None = None,
+    batch: ArrayLike | None = None,
     backend: str = "auto",
 ) -> Hierarchy:
     """Coarsen a graph to a hierarchy, each level about half the size of the one before.
@@ -51,11 +59,23 @@ def coarsen(
         them marries only as many pairs as it takes, those of the smallest merged node weight
         first. The levels in between are kept too.
     levels : int, optional
-        Number of steps.
+        Number of steps; fewer are taken where no two nodes may merge any more.
     min_nodes : int, optional
         No step is taken to fewer nodes.
     method : MatchingMethod, optional
         ``HeavyEdgeMatching()`` by default, which rates edges by normalised cut.
+    labels : array of int, shape (n,), optional
+        Nodes with different labels never merge.
+    survivors : array of bool, shape (n,), optional
+        No two of these nodes merge with each other; others may join them. A label of its own
+        keeps a node as it is.
+    symmetry : array of int, shape (n,), optional
+        Image of every node under an involution that maps the graph onto itself, such as
+        left-right of a body. Every level is then symmetric: ``level.constraints.symmetry``.
+    batch : array of int, shape (n,), optional
+        Which graph of a batch each node belongs to, never decreasing. Each is coarsened as it
+        would be alone, to the same ``sizes``, ``levels`` or ``min_nodes``; those that are done
+        wait unchanged. ``hierarchy.members()`` takes them apart.
     backend : {"auto", "numba", "python"}
         All return the same hierarchy, bit for bit.
 
@@ -68,8 +88,8 @@ def coarsen(
     ValueError
         Before any work, if a size cannot be reached, or for bad input.
     CoarseningStalled
-        If constraints of the method leave no pair before the sizes or levels are reached. It
-        carries the partial hierarchy.
+        If constraints leave no pair before the sizes are reached. It carries the partial
+        hierarchy.
 
     Examples
     --------
@@ -79,39 +99,93 @@ def coarsen(
     (100, 50, 30, 17, 10)
     >>> coarsen(nx.path_graph(100), min_nodes=10).sizes
     (100, 50, 25, 13)
+
+    The left and the right half of a path that is its own mirror image:
+
+    >>> coarsen(nx.path_graph(8), levels=1, symmetry=range(7, -1, -1)).parent(0, 1).tolist()
+    [0, 0, 1, 1, 2, 2, 3, 3]
     """
     method = HeavyEdgeMatching() if method is None else method
-    fine, rounding = round_weights(as_graph(graph))
-    targets = _targets(fine, sizes, levels, min_nodes, method)
+    fine = as_graph(graph)
+    constraints = Constraints.of(
+        fine, labels=labels, survivors=survivors, symmetry=symmetry, batch=batch
+    )
+    targets = _targets(fine, sizes, levels, min_nodes, method, constraints)
+    fine, rounding = round_weights(fine, constraints.batch)
     done: list[Level] = []
 
     def hierarchy() -> Hierarchy:
-        return Hierarchy((*done, Level(len(done), fine, None)), _describe(method), rounding)
+        coarsest = Level(len(done), fine, None, constraints)
+        return Hierarchy((*done, coarsest), _describe(method), rounding)
 
-    while targets or sizes is None:
-        if targets and targets[0] == fine.num_nodes:
-            targets.pop(0)
-            continue
-        if levels is not None and len(done) == levels:
+    while levels is None or len(done) < levels:
+        allowed = _pairs_to_next(constraints.member_sizes(fine.num_nodes), targets)
+        if not allowed.any():
             break
-        max_pairs = fine.num_nodes - targets[0] if targets else None
-        matching = match(fine, method, max_pairs=max_pairs, backend=backend)
-        if min_nodes is not None and fine.num_nodes - matching.num_pairs < min_nodes:
-            break
+        matching = match(
+            fine,
+            method,
+            constraints=constraints,
+            max_pairs=None if sizes is None else allowed,
+            backend=backend,
+        )
+        if min_nodes is not None:
+            matching = _stop_at(min_nodes, matching, constraints)
         if matching.num_pairs == 0:
-            if sizes is None and levels is None:
+            if sizes is None:
                 break
-            goal = f"{targets[0]} nodes" if targets else f"{levels} levels"
             raise CoarseningStalled(
-                f"coarsening stalled at {fine.num_nodes} nodes after {len(done)} levels, short of "
-                f"{goal}: no two nodes may merge under {_describe(method)}; loosen the method's "
-                "constraints or ask for less",
-                hierarchy(),
+                _why_stalled(fine, allowed, method, constraints, backend), hierarchy()
             )
         coarse, parent = contract(fine, matching, backend=backend)
-        done.append(Level(len(done), fine, parent))
-        fine = coarse
+        done.append(Level(len(done), fine, parent, constraints))
+        fine, constraints = coarse, constraints.coarsened(parent)
     return hierarchy()
+
+
+def _pairs_to_next(
+    member_sizes: np.ndarray,
+    targets: np.ndarray | None,  # increasing
+) -> np.ndarray:
+    """How many pairs each member of a batch may marry before it has the next wanted size."""
+    if targets is None:
+        return member_sizes
+    position = np.searchsorted(targets, member_sizes) - 1
+    return np.where(position < 0, 0, member_sizes - targets[position])
+
+
+def _stop_at(min_nodes: int, matching: Matching, constraints: Constraints) -> Matching:
+    """The matching without the pairs of members that would fall below ``min_nodes``."""
+    member = constraints.member(matching.num_nodes)
+    size = np.bincount(member)
+    pairs = np.bincount(member[matching.pairs()[:, 0]], minlength=len(size))
+    stops = (size - pairs < min_nodes)[member]
+    mate = np.where(stops, np.arange(matching.num_nodes), matching.mate)
+    return Matching(mate.astype(matching.mate.dtype), np.where(stops, 0, matching.kind))
+
+
+def _why_stalled(
+    graph: Graph,
+    allowed: np.ndarray,
+    method: MatchingMethod,
+    constraints: Constraints,
+    backend: str,
+) -> str:
+    member = int(np.argmax(allowed > 0))
+    n = int(constraints.member_sizes(graph.num_nodes)[member])
+    target = n - int(allowed[member])
+    where = "" if constraints.batch is None else f" in member {member} of the batch"
+    if constraints.symmetry is not None:
+        pairs = match(graph, method, constraints=constraints, backend=backend).num_pairs
+        if pairs:
+            return (
+                f"a level of {target} nodes cannot be reached{where}: from {n} nodes the symmetry "
+                f"merges two pairs at a time; the nearest sizes are {n} and {n - 2}"
+            )
+    return (
+        f"coarsening stalled at {n} nodes{where}, short of {target}: no two nodes may merge under "
+        f"{_describe(method)} and the constraints; loosen them or ask for more nodes"
+    )
 
 
 def _targets(
@@ -120,8 +194,9 @@ def _targets(
     levels: int | None,
     min_nodes: int | None,
     method: MatchingMethod,
-) -> list[int]:
-    """The sizes still to reach, largest first."""
+    constraints: Constraints,
+) -> np.ndarray | None:
+    """The sizes asked for, increasing; None if others than sizes say how far."""
     if sizes is None:
         if levels is None and min_nodes is None:
             raise ValueError("say how far to coarsen: sizes, levels or min_nodes")
@@ -129,35 +204,58 @@ def _targets(
             raise ValueError(f"levels = {levels} must not be negative")
         if min_nodes is not None and min_nodes < 0:
             raise ValueError(f"min_nodes = {min_nodes} must not be negative")
-        return []
+        return None
     if levels is not None or min_nodes is not None:
         raise ValueError("sizes does not go with levels or min_nodes; leave those out")
-    targets = sorted(set(sizes), reverse=True)
-    if not targets:
+    targets = np.unique(np.array(list(sizes), dtype=np.int64))
+    if len(targets) == 0:
         raise ValueError("sizes is empty; name at least one number of nodes")
-    for size in targets:
-        if not 1 <= size <= graph.num_nodes:
+    for member, n in enumerate(constraints.member_sizes(graph.num_nodes).tolist()):
+        which = "the graph" if constraints.batch is None else f"member {member} of the batch"
+        for size in (targets[0], targets[-1]):
+            if not 1 <= size <= n:
+                raise ValueError(
+                    f"sizes has {size}, and {which} has {n} nodes; a coarser graph has from 1 "
+                    "node to as many"
+                )
+    fewest = _fewest_nodes(graph, method, constraints)
+    for member, n in enumerate(fewest.tolist()):
+        if targets[0] < n:
             raise ValueError(
-                f"sizes has {size}, and the graph {graph.num_nodes} nodes; a coarser graph has "
-                "from 1 node to as many"
-            )
-    if method.isolated == "keep":
-        components = _num_components(graph)
-        if targets[-1] < components:
-            raise ValueError(
-                f"sizes has {targets[-1]}, and the graph {components} components, which "
-                "isolated='keep' never merges; use isolated='pair' or ask for more nodes"
+                f"sizes has {targets[0]}, and at least {n} nodes must remain"
+                + ("" if constraints.batch is None else f" of member {member} of the batch")
+                + ": components under isolated='keep', labels and survivors do not merge"
             )
     return targets
 
 
-def _num_components(graph: Graph) -> int:
+def _fewest_nodes(
+    graph: Graph, method: MatchingMethod, constraints: Constraints
+) -> np.ndarray:  # [number of members]
+    """As many nodes as surely remain of each member."""
+    n = graph.num_nodes
+    parts = constraints.groups(n)
+    if method.isolated == "keep":
+        parts = np.unique(np.stack([parts, _components(graph)]), axis=1, return_inverse=True)[1]
+        parts = parts.reshape(n)
+    member = constraints.member(n)
+    num_members = len(constraints.member_sizes(n))
+    different = np.unique(np.stack([member, parts]), axis=1)[0]
+    fewest = np.bincount(different, minlength=num_members)
+    if constraints.survivors is not None:
+        survivors = np.bincount(member[constraints.survivors], minlength=num_members)
+        fewest = np.maximum(fewest, survivors)
+    return fewest
+
+
+def _components(graph: Graph) -> np.ndarray:  # [n]
     import scipy.sparse as sp
     from scipy.sparse.csgraph import connected_components
 
     n = graph.num_nodes
     matrix = sp.csr_array((graph.weights, graph.indices, graph.indptr), shape=(n, n))
-    return int(connected_components(matrix, directed=False, return_labels=False))
+    component: np.ndarray = connected_components(matrix, directed=False)[1]
+    return component
 
 
 def _describe(method: MatchingMethod) -> str:

@@ -34,13 +34,20 @@ class Rounding:
         return bool(self.edge_weights or self.node_weights)
 
 
-def round_weights(graph: Graph) -> tuple[Graph, Rounding]:
+def round_weights(graph: Graph, batch: np.ndarray | None = None) -> tuple[Graph, Rounding]:
     """Round the weights so that every sum of them is exact in float64, in any order.
 
     Edge weights become multiples of 2**q, q = ceil(log2(nnz * max w)) - 53, node weights
     likewise; a weight below half of that becomes one unit, so that no edge is lost. Integers
     with a sum below 2**53 do not change. A graph that was rounded before, or was contracted from
     one that was, is returned as it is.
+
+    Parameters
+    ----------
+    graph : Graph
+    batch : array of int, shape (n,), optional
+        Which member of a batch each node belongs to, never decreasing. Every member is rounded
+        as it would be alone.
 
     Raises
     ------
@@ -56,8 +63,10 @@ def round_weights(graph: Graph) -> tuple[Graph, Rounding]:
     """
     if graph.quantum is not None:
         return graph, Rounding()
-    weights, quantum = _to_multiples(graph.weights, "weights")
-    node_weights, _ = _to_multiples(graph.node_weights, "node_weights")
+    n = graph.num_nodes
+    starts = np.array([0, n]) if batch is None else _starts(batch)
+    weights, quantum = _to_multiples(graph.weights, graph.indptr[starts], "weights")
+    node_weights, _ = _to_multiples(graph.node_weights, starts, "node_weights")
     changed = weights != graph.weights
     changed_nodes = node_weights != graph.node_weights
     largest = 0.0
@@ -71,16 +80,35 @@ def round_weights(graph: Graph) -> tuple[Graph, Rounding]:
     return rounded, Rounding(int(changed.sum()), int(changed_nodes.sum()), largest)
 
 
-def _to_multiples(values: np.ndarray, name: str) -> tuple[np.ndarray, float]:
-    if len(values) == 0:
+def _starts(batch: np.ndarray) -> np.ndarray:
+    """First node of every member, and the number of nodes."""
+    return np.concatenate([np.flatnonzero(np.diff(batch, prepend=-1)), [len(batch)]])
+
+
+def _to_multiples(
+    values: np.ndarray,
+    starts: np.ndarray,  # of the members, and the end
+    name: str,
+) -> tuple[np.ndarray, float]:
+    begins, counts = starts[:-1], np.diff(starts)
+    begins, counts = begins[counts > 0], counts[counts > 0]
+    if len(counts) == 0:
         return values, 1.0
-    largest = float(values.max())
-    exponent = math.frexp(largest)[1]
-    if not SMALLEST_EXPONENT < exponent < LARGEST_EXPONENT:
-        at = int(values.argmax())
+    largest = np.maximum.reduceat(values, begins)
+    exponents = np.frexp(largest)[1]
+    outside = (exponents <= SMALLEST_EXPONENT) | (exponents >= LARGEST_EXPONENT)
+    if outside.any():
+        bad = float(largest[outside][0])
+        at = int(np.argmax(values == bad))
         raise ValueError(
-            f"the largest of {name}, [{at}] = {largest}, lies outside 2**{SMALLEST_EXPONENT} ... "
+            f"the largest of {name}, [{at}] = {bad}, lies outside 2**{SMALLEST_EXPONENT} ... "
             f"2**{LARGEST_EXPONENT}; scale all of them"
         )
-    quantum = 2.0 ** (math.ceil(math.log2(len(values)) + math.log2(largest)) - SIGNIFICAND_BITS)
-    return np.maximum(np.rint(values / quantum), 1.0) * quantum, quantum
+    quanta = np.array(
+        [
+            2.0 ** (math.ceil(math.log2(count) + math.log2(top)) - SIGNIFICAND_BITS)
+            for count, top in zip(counts.tolist(), largest.tolist(), strict=True)
+        ]
+    )
+    unit = quanta[0] if len(quanta) == 1 else np.repeat(quanta, counts)
+    return np.maximum(np.rint(values / unit), 1.0) * unit, float(quanta.min())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from multiscale_gcn import transfer
+from multiscale_gcn.constraints import Constraints
 from multiscale_gcn.contraction import aggregate
 from multiscale_gcn.convert import as_graph
 from multiscale_gcn.exact import Rounding, round_weights
@@ -32,11 +33,15 @@ class Level:
     graph : Graph
     parent : array of int, shape (n,), or None
         Node of the next coarser level that each node belongs to; None at the coarsest.
+    constraints : Constraints
+        Labels, survivors, symmetry and batch of this level's nodes, where the hierarchy was
+        made under such.
     """
 
     index: int
     graph: Graph
     parent: np.ndarray | None
+    constraints: Constraints = field(default_factory=Constraints)
 
     @property
     def num_nodes(self) -> int:
@@ -167,6 +172,27 @@ class Hierarchy:
             assert level.parent is not None
             result = level.parent[result]
         return result
+
+    def members(self) -> tuple[Hierarchy, ...]:
+        """The hierarchies of the members of a batch, each as :func:`coarsen` makes it alone.
+
+        Raises
+        ------
+        ValueError
+            If the hierarchy is not of a batch.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> from multiscale_gcn import coarsen
+        >>> two = nx.disjoint_union(nx.path_graph(8), nx.path_graph(5))
+        >>> hierarchy = coarsen(two, min_nodes=2, batch=[0] * 8 + [1] * 5)
+        >>> [member.sizes for member in hierarchy.members()]
+        [(8, 4, 2), (5, 3, 2)]
+        """
+        from multiscale_gcn import batching
+
+        return batching.members(self)
 
     def restriction(
         self, fine: int, coarse: int, kind: Literal["sum", "mean", "weighted_mean"] = "mean"

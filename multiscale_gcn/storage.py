@@ -6,12 +6,13 @@ import json
 import os
 import tempfile
 import zipfile
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
+from multiscale_gcn.constraints import Constraints
 from multiscale_gcn.exact import Rounding
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.hierarchy import Hierarchy, Level
@@ -36,8 +37,10 @@ def save(hierarchy: Hierarchy, path: str | PathLike[str]) -> None:
     for level in hierarchy:
         for name in ("indptr", "indices", "weights", "node_weights"):
             arrays[f"{level.index}.{name}"] = getattr(level.graph, name)
-        if level.parent is not None:
-            arrays[f"{level.index}.parent"] = level.parent
+        optional = {"parent": level.parent, **vars(level.constraints)}
+        for name, array in optional.items():
+            if array is not None:
+                arrays[f"{level.index}.{name}"] = array
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -83,4 +86,7 @@ def _level(arrays: dict[str, np.ndarray], k: int, quantum: float | None) -> Leve
         arrays[f"{k}.weights"],
         arrays[f"{k}.node_weights"],
     )
-    return Level(k, graph.with_quantum(quantum), arrays.get(f"{k}.parent"))
+    constraints = Constraints.of(
+        graph, **{field.name: arrays.get(f"{k}.{field.name}") for field in fields(Constraints)}
+    )
+    return Level(k, graph.with_quantum(quantum), arrays.get(f"{k}.parent"), constraints)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from importlib import import_module
 
+import numpy as np
+
 from multiscale_gcn.backends import select_backend
+from multiscale_gcn.constraints import Constraints
 from multiscale_gcn.exact import round_weights
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.matching.matching import Matching as Matching
@@ -25,7 +28,8 @@ def match(
     graph: Graph,
     method: MatchingMethod | None = None,
     *,
-    max_pairs: int | None = None,
+    constraints: Constraints | None = None,
+    max_pairs: int | np.ndarray | None = None,
     backend: str = "auto",
 ) -> Matching:
     """Match the nodes of a graph in pairs that are to merge.
@@ -36,8 +40,11 @@ def match(
         Its weights are made exact first, see :func:`~multiscale_gcn.round_weights`.
     method : MatchingMethod, optional
         :class:`HeavyEdgeMatching` by default.
-    max_pairs : int, optional
-        Keep only so many pairs, those of the smallest merged node weight.
+    constraints : Constraints, optional
+        Which nodes may merge, from ``Constraints.of(graph, ...)``.
+    max_pairs : int or array of int, shape (number of members,), optional
+        Keep only so many pairs, those of the smallest merged node weight; an array has one
+        number for each member of a batch.
     backend : {"auto", "numba", "python"}
         All return the same arrays.
 
@@ -55,12 +62,17 @@ def match(
     >>> match(graph, max_pairs=1).pairs().tolist()
     [[0, 1]]
     """
-    if max_pairs is not None and max_pairs < 0:
-        raise ValueError(f"max_pairs = {max_pairs} must not be negative")
     method = HeavyEdgeMatching() if method is None else method
+    constraints = Constraints() if constraints is None else constraints
     implementation = import_module(_MODULES[select_backend(backend).name])
-    graph, _ = round_weights(graph)
-    matching: Matching = implementation.match(graph, method)
-    if max_pairs is not None and matching.num_pairs > max_pairs:
-        return truncate(graph, method, matching, max_pairs)
-    return matching
+    graph, _ = round_weights(graph, constraints.batch)
+    if max_pairs is None:
+        matching: Matching = implementation.match(graph, method, constraints)
+        return matching
+    allowed = np.atleast_1d(np.asarray(max_pairs))
+    if (allowed < 0).any():
+        raise ValueError(f"max_pairs = {max_pairs} must not be negative")
+    matching = implementation.match(graph, method, constraints)
+    if constraints.batch is None and matching.num_pairs <= allowed[0]:
+        return matching
+    return truncate(graph, method, constraints, matching, allowed)

@@ -11,11 +11,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
+from multiscale_gcn.constraints import Constraints
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.matching.matching import Matching, PairKind
 from multiscale_gcn.matching.methods import MatchingMethod, VisitingOrderMatching
 from multiscale_gcn.matching.order import FACTOR_1, FACTOR_2, INCREMENT, mix64
-from multiscale_gcn.ratings import EdgeWeight, NodeTerms, NormalizedCut
+from multiscale_gcn.ratings import EdgeWeight, NormalizedCut
 
 CODE_EDGE_WEIGHT = EdgeWeight.code
 CODE_NORMALIZED_CUT = NormalizedCut.code
@@ -39,41 +40,114 @@ PROGRESS = 16
 """Rounds go on while they marry more than one in so many live nodes."""
 
 
-def match(graph: Graph, method: MatchingMethod) -> Matching:
+def match(graph: Graph, method: MatchingMethod, constraints: Constraints) -> Matching:
     n = graph.num_nodes
     mate = np.arange(n, dtype=graph.indices.dtype)
     kind = np.zeros(n, dtype=np.int8)
-    terms = NodeTerms.of(graph)
+    degree, loop, neighbours = _sum_rows(graph.indptr, graph.indices, graph.weights)
+    scale = _inverse(degree) if method.rating.code == CODE_NORMALIZED_CUT else degree
     edges = (
         graph.indptr,
         graph.indices,
         graph.weights,
         method.rating.code,
-        terms.inverse_degree if method.rating.code == CODE_NORMALIZED_CUT else terms.degree,
-        terms.loop,
-        graph.degrees(),
+        scale,
+        loop,
+        neighbours,
         np.uint64(mix64(method.seed)),
     )
     limit = np.inf if method.max_node_weight is None else float(method.max_node_weight)
     weigh = (graph.node_weights, limit)
+    rules = _rules(constraints, n)
     if isinstance(method, VisitingOrderMatching):
         if method.order == "degree":
-            turns = np.argsort(terms.degree, kind="stable")
+            turns = np.argsort(degree, kind="stable")
         else:
-            turns = np.argsort(_node_hashes(n, edges[-1]), kind="stable")
-        _visit(turns, mate, kind, edges, weigh)
+            turns = np.argsort(_node_hashes(constraints.local_ids(n), edges[-1]), kind="stable")
+        _visit(turns, mate, kind, edges, weigh, rules)
     else:
-        live, candidate = _marry_in_rounds(mate, kind, edges, weigh)
-        _marry_by_queue(live, candidate, mate, kind, edges, weigh)
+        live, candidate = _marry_in_rounds(mate, kind, edges, weigh, rules)
+        _marry_by_queue(live, candidate, mate, kind, edges, weigh, rules)
     if method.two_hop:
-        hub = _hubs(kind, edges)
-        left = np.flatnonzero(hub >= 0)
-        left = left[np.argsort(hub[left], kind="stable")]
-        _pair_waiting(left, hub, KIND_TWO_HOP, mate, kind, weigh)
+        _pair_two_hop(mate, kind, edges, weigh, rules)
     if method.isolated == "pair":
-        isolated = np.flatnonzero(edges[6] == 0)
-        _pair_waiting(isolated, np.zeros(n, np.int64), KIND_ISOLATED, mate, kind, weigh)
+        _pair_isolated(neighbours, mate, kind, weigh, rules)
     return Matching(mate, kind)
+
+
+def _rules(constraints: Constraints, n: int):
+    """The constraints as arrays; None without any, for which the kernels have a faster form."""
+    if not constraints:
+        return None
+    survivors = constraints.survivors
+    return (
+        constraints.groups(n),
+        np.zeros(n, np.bool_) if survivors is None else survivors,
+        constraints.mirror(n),
+        constraints.local_ids(n),
+    )
+
+
+def _pair_two_hop(mate, kind, edges, weigh, rules) -> None:
+    """Pair the nodes that wait at the same neighbour, as the specification says."""
+    hub = _hubs(kind, edges, weigh, rules)
+    left = np.flatnonzero(hub >= 0)
+    if rules is None:
+        nodes = left[np.argsort(hub[left], kind="stable")]
+        _pair_waiting(nodes, hub, KIND_TWO_HOP, mate, kind, weigh, rules)
+        return
+    group, _, mirror, _ = rules
+    hubs, images = hub[left], mirror[hub[left]]
+    fixed, fixed_hub = mirror[left] == left, images == hubs
+    _pair_images(left[~fixed & fixed_hub], KIND_TWO_HOP, mate, kind, weigh, rules)
+    for chosen in (fixed, ~fixed & (hubs < images)):
+        at = np.minimum(hubs, images)[chosen]
+        nodes = left[chosen][np.lexsort((group[left[chosen]], at))]
+        hub[left[chosen]] = at
+        _pair_waiting(nodes, hub, KIND_TWO_HOP, mate, kind, weigh, rules)
+
+
+def _pair_isolated(neighbours, mate, kind, weigh, rules) -> None:
+    isolated = np.flatnonzero(neighbours == 0)
+    nowhere = np.zeros(len(mate), np.int64)
+    if rules is None:
+        _pair_waiting(isolated, nowhere, KIND_ISOLATED, mate, kind, weigh, rules)
+        return
+    group, _, mirror, _ = rules
+    isolated = isolated[np.argsort(group[isolated], kind="stable")]
+    images = mirror[isolated]
+    for nodes in (isolated[images == isolated], isolated[isolated < images]):
+        _pair_waiting(nodes, nowhere, KIND_ISOLATED, mate, kind, weigh, rules)
+    _pair_images(isolated, KIND_ISOLATED, mate, kind, weigh, rules)
+
+
+@njit(cache=True, parallel=True)
+def _sum_rows(indptr, indices, weights):
+    """Weighted degree, self loop and number of neighbours of every node."""
+    n = len(indptr) - 1
+    degree = np.empty(n)
+    loop = np.zeros(n)
+    neighbours = np.empty(n, np.int64)
+    for u in prange(n):
+        total = 0.0
+        count = indptr[u + 1] - indptr[u]
+        for at in range(indptr[u], indptr[u + 1]):
+            total += weights[at]
+            if indices[at] == u:
+                loop[u] = weights[at]
+                count -= 1
+        degree[u] = total
+        neighbours[u] = count
+    return degree, loop, neighbours
+
+
+@njit(cache=True, parallel=True)
+def _inverse(degree):
+    inverse = np.zeros(len(degree))
+    for u in prange(len(degree)):
+        if degree[u] > 0:
+            inverse[u] = 1.0 / degree[u]
+    return inverse
 
 
 @njit(cache=True, inline="always")
@@ -85,10 +159,10 @@ def _mix64(value):
 
 
 @njit(cache=True)
-def _node_hashes(n, mixed_seed):
-    hashes = np.empty(n, np.uint64)
-    for u in range(n):
-        hashes[u] = _mix64(_mix64(mixed_seed ^ np.uint64(u)) ^ np.uint64(u))
+def _node_hashes(ids, mixed_seed):
+    hashes = np.empty(len(ids), np.uint64)
+    for u in range(len(ids)):
+        hashes[u] = _edge_hash(mixed_seed, ids[u], ids[u])
     return hashes
 
 
@@ -107,38 +181,62 @@ def _rate(code, weight, u, v, degree, loop):
 
 
 @njit(cache=True)
-def _wins_tie(u, v, best, neighbours, mixed_seed):
-    """Whether of two equally rated edges of u the one to v comes before the one to best."""
-    if neighbours[v] != neighbours[best]:
-        return neighbours[v] < neighbours[best]
-    if u ^ v != u ^ best:
-        return u ^ v < u ^ best
-    hash_v = _edge_hash(mixed_seed, u, v)
-    hash_best = _edge_hash(mixed_seed, u, best)
-    if hash_v != hash_best:
-        return hash_v > hash_best
-    return v < best
+def _tie_key(u, v, mixed_seed):
+    """What decides between equal ratings and numbers of neighbours, smaller first."""
+    return u ^ v, ~_edge_hash(mixed_seed, u, v), min(u, v), max(u, v)
 
 
 @njit(cache=True)
-def _best_neighbour(u, kind, edges, weigh, only_admissible):
+def _orbit_tie_key(u, v, mixed_seed, rules):
+    _, _, mirror, ids = rules
+    own = _tie_key(ids[u], ids[v], mixed_seed)
+    image = _tie_key(ids[mirror[u]], ids[mirror[v]], mixed_seed)
+    return image if image < own else own
+
+
+@njit(cache=True)
+def _wins_tie(u, v, best, neighbours, mixed_seed, rules):
+    """Whether of two equally rated edges of u the one to v comes before the one to best."""
+    if neighbours[v] != neighbours[best]:
+        return neighbours[v] < neighbours[best]
+    if rules is None:
+        if u ^ v != u ^ best:
+            return u ^ v < u ^ best
+        return _tie_key(u, v, mixed_seed) < _tie_key(u, best, mixed_seed)
+    return _orbit_tie_key(u, v, mixed_seed, rules) < _orbit_tie_key(u, best, mixed_seed, rules)
+
+
+@njit(cache=True)
+def _admissible(u, v, weigh, rules):
+    node_weights, limit = weigh
+    if node_weights[u] + node_weights[v] > limit:
+        return False
+    if rules is not None:
+        group, survives, mirror, _ = rules
+        return (
+            group[u] == group[v]
+            and not (survives[u] and survives[v])
+            and (mirror[u] == u) == (mirror[v] == v)
+        )
+    return True
+
+
+@njit(cache=True)
+def _best_neighbour(u, kind, edges, weigh, rules, only_admissible):
     """First neighbour of u in the order, or -1; only a free and admissible one if so asked."""
     indptr, indices, weights, code, degree, loop, neighbours, mixed_seed = edges
-    node_weights, limit = weigh
     best = np.int64(-1)
     best_rating = -np.inf
     for at in range(indptr[u], indptr[u + 1]):
         v = np.int64(indices[at])
         if v == u:
             continue
-        if only_admissible and (
-            kind[v] != KIND_SINGLE or node_weights[u] + node_weights[v] > limit
-        ):
+        if only_admissible and (kind[v] != KIND_SINGLE or not _admissible(u, v, weigh, rules)):
             continue
         rating = _rate(code, weights[at], u, v, degree, loop)
         if best < 0 or rating > best_rating:
             best, best_rating = v, rating
-        elif rating == best_rating and _wins_tie(u, v, best, neighbours, mixed_seed):
+        elif rating == best_rating and _wins_tie(u, v, best, neighbours, mixed_seed, rules):
             best = v
     return best
 
@@ -150,12 +248,20 @@ def _marry(u, v, kind_of_pair, mate, kind):
     kind[v] = kind_of_pair
 
 
-def _marry_in_rounds(mate, kind, edges, weigh):
+@njit(cache=True)
+def _marry_with_images(u, v, kind_of_pair, mate, kind, rules):
+    _marry(u, v, kind_of_pair, mate, kind)
+    if rules is not None:
+        mirror = rules[2]
+        _marry(mirror[u], mirror[v], kind_of_pair, mate, kind)
+
+
+def _marry_in_rounds(mate, kind, edges, weigh, rules):
     """Rounds of all threads, until they marry few; what is left is for one thread."""
     live = np.arange(len(mate))
     candidate = np.full(len(mate), UNKNOWN, np.int64)
     while True:
-        _point(live, candidate, kind, edges, weigh)
+        _point(live, candidate, kind, edges, weigh, rules)
         if len(live) <= SMALL:
             return live, candidate
         _find_mutual(live, candidate, mate)
@@ -167,12 +273,12 @@ def _marry_in_rounds(mate, kind, edges, weigh):
 
 
 @njit(cache=True, parallel=True)
-def _point(live, candidate, kind, edges, weigh):
+def _point(live, candidate, kind, edges, weigh, rules):
     for i in prange(len(live)):
         u = live[i]
         v = candidate[u]
         if v == UNKNOWN or kind[v] != KIND_SINGLE:
-            candidate[u] = _best_neighbour(u, kind, edges, weigh, True)
+            candidate[u] = _best_neighbour(u, kind, edges, weigh, rules, True)
 
 
 @njit(cache=True, parallel=True)
@@ -198,13 +304,13 @@ def _settle(live, candidate, mate, kind):
 
 
 @njit(cache=True)
-def _marry_by_queue(live, candidate, mate, kind, edges, weigh):
+def _marry_by_queue(live, candidate, mate, kind, edges, weigh, rules):
     indptr, indices = edges[0], edges[1]
     queue = np.empty(2 * len(live), np.int64)
     tail = 0
     for u in live:
         if candidate[u] >= 0 and kind[candidate[u]] != KIND_SINGLE:
-            candidate[u] = _best_neighbour(u, kind, edges, weigh, True)
+            candidate[u] = _best_neighbour(u, kind, edges, weigh, rules, True)
     for u in live:
         v = candidate[u]
         if v >= 0 and kind[u] == KIND_SINGLE and candidate[v] == u:
@@ -219,7 +325,7 @@ def _marry_by_queue(live, candidate, mate, kind, edges, weigh):
             x = indices[at]
             if kind[x] != KIND_SINGLE or candidate[x] != u:
                 continue
-            y = _best_neighbour(x, kind, edges, weigh, True)
+            y = _best_neighbour(x, kind, edges, weigh, rules, True)
             candidate[x] = y
             if y >= 0 and candidate[y] == x:
                 _marry(x, y, KIND_EDGE, mate, kind)
@@ -228,35 +334,49 @@ def _marry_by_queue(live, candidate, mate, kind, edges, weigh):
 
 
 @njit(cache=True)
-def _visit(turns, mate, kind, edges, weigh):
+def _visit(turns, mate, kind, edges, weigh, rules):
     for u in turns:
         if kind[u] == KIND_SINGLE:
-            v = _best_neighbour(u, kind, edges, weigh, True)
+            v = _best_neighbour(u, kind, edges, weigh, rules, True)
             if v >= 0:
-                _marry(u, v, KIND_EDGE, mate, kind)
+                _marry_with_images(u, v, KIND_EDGE, mate, kind, rules)
 
 
 @njit(cache=True, parallel=True)
-def _hubs(kind, edges):
+def _hubs(kind, edges, weigh, rules):
     """Best neighbour of every node that is single and has one; -1 for the others."""
-    weigh = (np.empty(0), np.inf)
     hub = np.full(len(kind), -1, np.int64)
     for u in prange(len(kind)):
         if kind[u] == KIND_SINGLE:
-            hub[u] = _best_neighbour(u, kind, edges, weigh, False)
+            hub[u] = _best_neighbour(u, kind, edges, weigh, rules, False)
     return hub
 
 
 @njit(cache=True)
-def _pair_waiting(nodes, hub, kind_of_pair, mate, kind, weigh):
-    """Pair neighbours in the list that share a hub; of two too heavy together the lighter waits."""
-    node_weights, limit = weigh
+def _pair_waiting(nodes, hub, kind_of_pair, mate, kind, weigh, rules):
+    """Pair nodes next to each other in the list that share hub and group; of two that may not
+    merge the lighter waits."""
+    node_weights = weigh[0]
     waiting = np.int64(-1)
     for u in nodes:
-        if waiting < 0 or hub[u] != hub[waiting]:
+        if kind[u] != KIND_SINGLE:
+            continue
+        together = waiting >= 0 and hub[u] == hub[waiting]
+        if together and rules is not None:
+            together = rules[0][u] == rules[0][waiting]
+        if not together:
             waiting = u
-        elif node_weights[u] + node_weights[waiting] <= limit:
-            _marry(u, waiting, kind_of_pair, mate, kind)
+        elif _admissible(u, waiting, weigh, rules):
+            _marry_with_images(u, waiting, kind_of_pair, mate, kind, rules)
             waiting = np.int64(-1)
         elif node_weights[u] < node_weights[waiting]:
             waiting = u
+
+
+@njit(cache=True)
+def _pair_images(nodes, kind_of_pair, mate, kind, weigh, rules):
+    mirror = rules[2]
+    for u in nodes:
+        v = mirror[u]
+        if u != v and kind[u] == KIND_SINGLE and _admissible(u, v, weigh, rules):
+            _marry(u, v, kind_of_pair, mate, kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from multiscale_gcn.constraints import Constraints
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.ratings import NodeTerms, Rating
 
@@ -36,21 +37,31 @@ class EdgeOrder:
 
     1. rating, higher first; 2. sum of the numbers of neighbours of the two ends, smaller first;
     3. u XOR v, smaller first; 4. :func:`edge_hash`, larger first; 5. the smaller id, then the
-    larger, smaller first.
+    larger, smaller first. In a batch the ids are those within the member. Under a symmetry an
+    edge has the better key of its own and its image's, so the order is one of orbits.
     """
 
-    def __init__(self, graph: Graph, rating: Rating, seed: int) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        rating: Rating,
+        seed: int,
+        constraints: Constraints | None = None,
+    ) -> None:
+        constraints = Constraints() if constraints is None else constraints
         self.rating = rating
         self.seed = seed
         self.terms = NodeTerms.of(graph)
         self.degrees = graph.degrees().tolist()
+        self.ids = constraints.local_ids(graph.num_nodes).tolist()
+        self.mirror = constraints.mirror(graph.num_nodes).tolist()
 
     def key(self, u: int, v: int, weight: float) -> EdgeKey:
-        return (
-            -float(self.rating.edge(weight, u, v, self.terms)),
-            self.degrees[u] + self.degrees[v],
-            u ^ v,
-            -edge_hash(self.seed, u, v),
-            min(u, v),
-            max(u, v),
-        )
+        rating = float(self.rating.edge(weight, u, v, self.terms))
+        neighbours = self.degrees[u] + self.degrees[v]
+        image = self._tie_key(self.mirror[u], self.mirror[v])
+        return (-rating, neighbours, *min(self._tie_key(u, v), image))
+
+    def _tie_key(self, u: int, v: int) -> tuple[int, int, int, int]:
+        first, second = sorted((self.ids[u], self.ids[v]))
+        return first ^ second, -edge_hash(self.seed, first, second), first, second

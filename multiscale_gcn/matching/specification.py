@@ -7,15 +7,16 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from multiscale_gcn.constraints import Constraints
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.matching.matching import Matching, PairKind
 from multiscale_gcn.matching.methods import MatchingMethod, VisitingOrderMatching
 from multiscale_gcn.matching.order import EdgeOrder, edge_hash
 
 
-def match(graph: Graph, method: MatchingMethod) -> Matching:
-    order = EdgeOrder(graph, method.rating, method.seed)
-    state = _State(graph, method)
+def match(graph: Graph, method: MatchingMethod, constraints: Constraints) -> Matching:
+    order = EdgeOrder(graph, method.rating, method.seed, constraints)
+    state = _State(graph, method, constraints)
     if isinstance(method, VisitingOrderMatching):
         _visit(graph, method, order, state)
     else:
@@ -28,34 +29,56 @@ def match(graph: Graph, method: MatchingMethod) -> Matching:
 
 
 class _State:
-    def __init__(self, graph: Graph, method: MatchingMethod) -> None:
-        self.mate = list(range(graph.num_nodes))
-        self.kind = [PairKind.SINGLE] * graph.num_nodes
+    def __init__(self, graph: Graph, method: MatchingMethod, constraints: Constraints) -> None:
+        n = graph.num_nodes
+        self.mate = list(range(n))
+        self.kind = [PairKind.SINGLE] * n
         self.node_weights = graph.node_weights.tolist()
         self.max_node_weight = method.max_node_weight
+        self.group = constraints.groups(n).tolist()
+        self.mirror = constraints.mirror(n).tolist()
+        survivors = constraints.survivors
+        self.survives = [False] * n if survivors is None else survivors.tolist()
 
     def free(self, u: int) -> bool:
         return self.kind[u] == PairKind.SINGLE
 
+    def fixed(self, u: int) -> bool:
+        return self.mirror[u] == u
+
     def admissible(self, u: int, v: int) -> bool:
         merged = self.node_weights[u] + self.node_weights[v]
-        return self.max_node_weight is None or merged <= self.max_node_weight
+        return (
+            (self.max_node_weight is None or merged <= self.max_node_weight)
+            and self.group[u] == self.group[v]
+            and not (self.survives[u] and self.survives[v])
+            and self.fixed(u) == self.fixed(v)
+        )
 
     def marry(self, u: int, v: int, kind: PairKind) -> None:
-        self.mate[u], self.mate[v] = v, u
-        self.kind[u] = self.kind[v] = kind
+        """Marry the two, and their images."""
+        for a, b in ((u, v), (self.mirror[u], self.mirror[v])):
+            self.mate[a], self.mate[b] = b, a
+            self.kind[a] = self.kind[b] = kind
 
     def marry_waiting(self, nodes: Iterable[int], kind: PairKind) -> None:
-        """Pair each node with the one that waits; of two too heavy together the lighter waits."""
+        """Pair each node with the one that waits; of two that may not merge the lighter waits."""
         waiting: int | None = None
         for u in nodes:
-            if waiting is None:
+            if not self.free(u):
+                continue
+            if waiting is None or self.group[waiting] != self.group[u]:
                 waiting = u
             elif self.admissible(waiting, u):
                 self.marry(waiting, u, kind)
                 waiting = None
             elif self.node_weights[u] < self.node_weights[waiting]:
                 waiting = u
+
+    def marry_image(self, u: int, kind: PairKind) -> None:
+        v = self.mirror[u]
+        if u != v and self.free(u) and self.admissible(u, v):
+            self.marry(u, v, kind)
 
 
 def _neighbours(graph: Graph, u: int) -> list[tuple[int, float]]:
@@ -75,7 +98,7 @@ def _visit(graph: Graph, method: VisitingOrderMatching, order: EdgeOrder, state:
     def turn(u: int) -> tuple[float, int]:
         if method.order == "degree":
             return float(order.terms.degree[u]), u
-        return edge_hash(method.seed, u, u), u
+        return edge_hash(method.seed, order.ids[u], order.ids[u]), u
 
     for u in sorted(range(graph.num_nodes), key=turn):
         candidates = [
@@ -88,17 +111,32 @@ def _visit(graph: Graph, method: VisitingOrderMatching, order: EdgeOrder, state:
 
 
 def _pair_two_hop(graph: Graph, order: EdgeOrder, state: _State) -> None:
+    """Pair the nodes that wait at the same neighbour.
+
+    Under a symmetry a hub and its image have the same pairs, mirrored. Nodes that are their own
+    image wait together at both; the others merge with their image at a hub that is its own.
+    """
     waiting_at = defaultdict(list)
     for u in range(graph.num_nodes):
         neighbours = _neighbours(graph, u)
-        if state.free(u) and neighbours:
-            hub = min(neighbours, key=lambda entry: order.key(u, *entry))[0]
-            waiting_at[hub].append(u)
+        if not state.free(u) or not neighbours:
+            continue
+        hub = min((order.key(u, v, w), v) for v, w in neighbours)[1]
+        if state.fixed(u):
+            waiting_at[True, min(hub, state.mirror[hub]), state.group[u]].append(u)
+        elif state.fixed(hub):
+            state.marry_image(u, PairKind.TWO_HOP)
+        elif hub < state.mirror[hub]:
+            waiting_at[False, hub, state.group[u]].append(u)
     for nodes in waiting_at.values():
         state.marry_waiting(nodes, PairKind.TWO_HOP)
 
 
 def _pair_isolated(graph: Graph, order: EdgeOrder, state: _State) -> None:
-    state.marry_waiting(
-        (u for u in range(graph.num_nodes) if order.degrees[u] == 0), PairKind.ISOLATED
-    )
+    """Pair the isolated nodes of each group; under a symmetry one side, mirrored."""
+    isolated = [u for u in range(graph.num_nodes) if order.degrees[u] == 0]
+    isolated.sort(key=lambda u: state.group[u])
+    state.marry_waiting((u for u in isolated if state.fixed(u)), PairKind.ISOLATED)
+    state.marry_waiting((u for u in isolated if u < state.mirror[u]), PairKind.ISOLATED)
+    for u in isolated:
+        state.marry_image(u, PairKind.ISOLATED)

@@ -60,12 +60,15 @@ def test_a_body_sized_mesh_reaches_96_and_48_in_balance() -> None:
     [
         ({}, "say how far to coarsen"),
         ({"sizes": []}, "sizes is empty"),
-        ({"sizes": [0]}, "sizes has 0, and the graph 10 nodes"),
-        ({"sizes": [5, 11]}, "sizes has 11, and the graph 10 nodes"),
+        ({"sizes": [0]}, "sizes has 0, and the graph has 10 nodes"),
+        ({"sizes": [5, 11]}, "sizes has 11, and the graph has 10 nodes"),
         ({"sizes": [5], "levels": 2}, "sizes does not go with levels or min_nodes"),
         ({"levels": -1}, "levels = -1"),
         ({"min_nodes": -1}, "min_nodes = -1"),
-        ({"sizes": [4], "method": HeavyEdgeMatching(isolated="keep")}, "the graph 5 components"),
+        (
+            {"sizes": [4], "method": HeavyEdgeMatching(isolated="keep")},
+            "at least 5 nodes must remain",
+        ),
     ],
 )
 def test_impossible_wishes_are_refused_before_any_work(options, message, monkeypatch) -> None:
@@ -87,11 +90,10 @@ def test_as_many_nodes_as_components_can_be_reached() -> None:
 
 def test_a_stall_under_constraints_carries_what_was_reached() -> None:
     method = HeavyEdgeMatching(max_node_weight=4)
-    with pytest.raises(CoarseningStalled, match=r"stalled at 16 nodes.*short of 3 nodes") as caught:
+    with pytest.raises(CoarseningStalled, match=r"stalled at 16 nodes, short of 3: ") as caught:
         coarsen(nx.path_graph(64), sizes=[32, 3], method=method)
     assert caught.value.hierarchy.sizes == (64, 32, 16)
-    with pytest.raises(CoarseningStalled, match="short of 9 levels"):
-        coarsen(nx.path_graph(64), levels=9, method=method)
+    assert coarsen(nx.path_graph(64), levels=9, method=method).sizes == (64, 32, 16)
     assert coarsen(nx.path_graph(64), min_nodes=3, method=method).sizes == (64, 32, 16)
 
 
