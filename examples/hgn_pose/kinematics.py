@@ -115,7 +115,15 @@ def joint_positions(
     body: Body,
     poses: BodyPose,
 ) -> np.ndarray:  # [T, 17, 3]
-    """The 17 joints of posed bodies, world metres, each person with their own shape."""
+    """The 17 joints of posed bodies, world metres, each person with their own shape.
+
+    Examples
+    --------
+    >>> from examples.hgn_pose.body import load_body
+    >>> from examples.hgn_pose.motion import load_builtin
+    >>> joint_positions(load_body(), load_builtin().poses).shape
+    (1620, 17, 3)
+    """
     joints = np.empty((len(poses), len(body.joint_weights), 3), poses.rotations.dtype)
     for person in np.unique(poses.person):
         frames = poses.person == person

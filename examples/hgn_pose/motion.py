@@ -279,6 +279,15 @@ def mesh_targets(
     ------
     ValueError
         If the motion has no poses, or a restriction does not fit the body.
+
+    Examples
+    --------
+    >>> from examples.hgn_pose.body import load_body
+    >>> centroid = sp.csr_array(np.full((1, 13348), 1 / 13348))
+    >>> motion = load_builtin().select(slice(0, 5))
+    >>> [(plain, flipped)] = mesh_targets(load_body(), motion, [centroid])
+    >>> plain.shape, bool((plain[..., 2] == flipped[..., 2]).all())
+    ((5, 1, 3), True)
     """
     from examples.hgn_pose.skinning import CoarseSkinning
 
