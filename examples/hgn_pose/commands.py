@@ -1,0 +1,126 @@
+"""The train and evaluate commands: from options to files in a folder."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import tyro
+from torch import nn
+
+from examples.hgn_pose.checkpoint import (
+    Passport,
+    load_weights,
+    read_passport,
+    resume_training,
+    save_training,
+    save_weights,
+)
+from examples.hgn_pose.evaluation import evaluate, table
+from examples.hgn_pose.files import write_json
+from examples.hgn_pose.machine import MachineOptions, describe
+from examples.hgn_pose.networks import NetworkOptions, build_network, count_parameters
+from examples.hgn_pose.task import DataOptions, Task, load_task
+from examples.hgn_pose.training import Trainer, TrainingOptions
+from multiscale_gcn import Hierarchy, __version__
+
+Flat = tyro.conf.arg(name="")
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train one network, evaluate it, and write its weights and figures."""
+
+    data: Annotated[DataOptions, Flat] = field(default_factory=DataOptions)
+    network: Annotated[NetworkOptions, Flat] = field(default_factory=NetworkOptions)
+    training: Annotated[TrainingOptions, Flat] = field(default_factory=TrainingOptions)
+    machine: Annotated[MachineOptions, Flat] = field(default_factory=MachineOptions)
+    out: Path = Path("runs/train")
+    """Folder for weights.safetensors, state.safetensors (to resume) and metrics.json."""
+    resume: bool = False
+    """Go on from state.safetensors in the folder, as if the run had never stopped."""
+
+    def run(self) -> None:
+        device = self.machine.prepare()
+        options = self.training
+        meshes = self.network.has_meshes and options.lambda_mesh > 0
+        if self.network.has_meshes and not meshes:
+            print("lambda_mesh = 0: the coarse meshes are neither trained nor measured")
+        task = load_task(self.data, device, meshes=meshes)
+        model = build_network(self.network, task.hierarchy, options.seed).to(device)
+        passport = passport_of(self.network, task.hierarchy, self.data, meshes)
+        trainer = Trainer(model, task.train, task.cameras, options)
+        state = self.out / "state.safetensors"
+        if self.resume:
+            resume_training(state, trainer, passport)
+            print(f"going on after epoch {len(trainer.records)}")
+        records = trainer.fit(
+            watch=lambda network: evaluate(network, task.test, task.cameras).mpjpe,
+            after_epoch=lambda trainer: save_training(state, trainer, passport),
+            label=self.network.network,
+        )
+        facts = {**passport.facts, "training": asdict(options), "multiscale_gcn": __version__}
+        save_weights(self.out / "weights.safetensors", model, replace(passport, facts=facts))
+        metrics = measure(model, task, self.network.network, device)
+        metrics |= {"training": asdict(options), "history": [asdict(record) for record in records]}
+        write_json(self.out / "metrics.json", metrics)
+        print(f"wrote {self.out}/weights.safetensors and metrics.json")
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Measure trained weights on the test frames; print the errors and write them as JSON."""
+
+    weights: Annotated[Path, tyro.conf.Positional]
+    """File of weights that demo or train wrote."""
+    data: Annotated[DataOptions, Flat] = field(default_factory=DataOptions)
+    machine: Annotated[MachineOptions, Flat] = field(default_factory=MachineOptions)
+    meshes: bool = True
+    """Measure the coarse meshes too where they were trained; cmu17 then needs fitted bodies."""
+    out: Path | None = None
+    """JSON file to write; by default beside the weights, with the ending .evaluation.json."""
+
+    def run(self) -> None:
+        device = self.machine.prepare()
+        passport = read_passport(self.weights)
+        options = NetworkOptions(**passport.network)
+        meshes = self.meshes and bool(passport.facts["meshes"])
+        task = load_task(self.data, device, meshes=meshes, test_only=True)
+        model = build_network(options, task.hierarchy, seed=0)
+        load_weights(self.weights, model, fingerprint_for(options, task.hierarchy))
+        metrics = measure(model.to(device), task, options.network, device)
+        out = self.out or self.weights.with_suffix(".evaluation.json")
+        write_json(out, metrics)
+        print(f"wrote {out}")
+
+
+def passport_of(
+    network: NetworkOptions, hierarchy: Hierarchy, data: DataOptions, meshes: bool
+) -> Passport:
+    """What the weights of a network trained on some data say about themselves."""
+    train_every, _ = data.strides()
+    return Passport(
+        network=asdict(network),
+        fingerprint=fingerprint_for(network, hierarchy),
+        facts={"data": data.data, "train_every": train_every, "meshes": meshes},
+    )
+
+
+def fingerprint_for(network: NetworkOptions, hierarchy: Hierarchy) -> str:
+    """Fingerprint of the graphs that a network depends on; empty if it uses no coarse graph."""
+    return hierarchy.fingerprint if network.has_meshes else ""
+
+
+def measure(model: nn.Module, task: Task, name: str, device: torch.device) -> dict[str, object]:
+    """Evaluate on the test frames, print the table, and return all figures for a JSON file."""
+    scores = evaluate(model, task.test, task.cameras)
+    print(table({name: scores}) + "\n(millimetres)")
+    return {
+        "network": name,
+        "parameters": count_parameters(model),
+        "scores": scores.as_json(),
+        "split": task.split,
+        "machine": describe(device),
+    }
