@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from multiscale_gcn.nn.convolution import SemGConv
 from multiscale_gcn.nn.nonlocal_ import NonLocal
-from multiscale_gcn.nn.normalisation import normalise
+from multiscale_gcn.ops import on_rows
 
 Convolution = Callable[[int, int, Any], nn.Module]
 """Makes a convolution of (in_channels, out_channels, graph): a class, or a partial of one."""
@@ -55,7 +55,7 @@ class GraphConvBlock(nn.Module):
         x: Tensor,  # [B, N, C_in]
     ) -> Tensor:  # [B, N, C_out]
         # The normalisation's gradient does not need its result, so the ReLU may overwrite it.
-        result = normalise(self.norm, self.convolution(x)).relu_()
+        result = on_rows(lambda rows: self.norm(rows).relu_(), self.convolution(x))
         return result if self.dropout is None else self.dropout(result)
 
 

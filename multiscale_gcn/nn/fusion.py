@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 
 from multiscale_gcn.nn.checks import check_features, check_positive
+from multiscale_gcn.ops import mix_nodes
 
 FusionOrder = Literal["parallel", "sequential"]
 
@@ -48,15 +49,14 @@ class ScaleSum(nn.Module):
     ) -> Tensor:  # [B, N_k, C]
         if len(sources) != len(self.maps):
             raise ValueError(f"sources has {len(sources)} tensors, expected {len(self.maps)}")
-        bias = None
-        for place, (linear, x) in enumerate(zip(self.maps, sources, strict=True)):
+        linears = cast(list[nn.Linear], list(self.maps))
+        result = base
+        for place, (linear, x) in enumerate(zip(linears, sources, strict=True)):
             check_features(x, linear.in_features, None, f"sources[{place}]")
-            weight = linear.weight.expand(x.shape[0], -1, -1)
-            base = torch.bmm(weight, x) if base is None else torch.baddbmm(base, weight, x)
-            bias = linear.bias if bias is None else bias + linear.bias
-        assert base is not None
-        assert bias is not None
-        return base + bias.unsqueeze(-1).to(base.dtype)
+            result = mix_nodes(linear.weight, x, result)
+        assert result is not None
+        bias = torch.stack([linear.bias for linear in linears]).sum(0)
+        return result + bias.unsqueeze(-1).to(result.dtype)
 
 
 class CrossScaleFusion(nn.Module):

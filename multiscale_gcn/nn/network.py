@@ -125,9 +125,7 @@ class MultiScaleGCN(nn.Module):
             )
             several = len(stage) > 1
             sizes = [self.sizes[k] for k in stage]
-            self.fusions.append(
-                CrossScaleFusion(sizes, fusion_order) if several else nn.Identity()
-            )
+            self.fusions.append(CrossScaleFusion(sizes, fusion_order) if several else nn.Identity())
         self.outputs = nn.ModuleDict(
             {
                 str(k): convolution(channels, width, scales[k])
@@ -142,7 +140,7 @@ class MultiScaleGCN(nn.Module):
         *inputs: Tensor,  # [B, N_k, C_in] for every scale with an input
     ) -> tuple[Tensor, ...]:  # [B, N_k, C_out] for every scale with an output
         if len(inputs) != len(self.inputs):
-            raise ValueError(f"{len(inputs)} inputs are given, the network takes {len(self.inputs)}")
+            raise ValueError(f"got {len(inputs)} inputs, the network takes {len(self.inputs)}")
         features: dict[int, Tensor] = {}
         for (key, block), x in zip(self.inputs.items(), inputs, strict=True):
             k = int(key)
@@ -155,7 +153,9 @@ class MultiScaleGCN(nn.Module):
                     features[k] = self.beginnings[str(k)](begun)
             worked = [blocks[str(k)](features[k]) for k in stage]  # type: ignore[index]
             features.update(zip(stage, fusion(worked), strict=True))
-        return tuple(output(features[int(key)]) for key, output in self.outputs.items())
+        return tuple(
+            output(features[int(key)]).contiguous() for key, output in self.outputs.items()
+        )
 
     def extra_repr(self) -> str:
         return f"sizes={list(self.sizes)}, stages={list(self.stages)}"

@@ -6,9 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from multiscale_gcn.nn.checks import check_features, check_positive
-from multiscale_gcn.nn.normalisation import normalise
-from multiscale_gcn.ops import nonlocal_attention
+from multiscale_gcn.nn.checks import check_features
+from multiscale_gcn.ops import nonlocal_attention, on_rows
 
 
 class NonLocal(nn.Module):
@@ -46,7 +45,6 @@ class NonLocal(nn.Module):
         super().__init__()
         if channels < 2:
             raise ValueError(f"channels = {channels} must be at least 2: half of them are used")
-        check_positive(channels=channels)
         self.channels = channels
         inner = channels // 2
         self.theta = nn.Linear(channels, inner)
@@ -71,12 +69,16 @@ class NonLocal(nn.Module):
         x: Tensor,  # [B, N, C]
     ) -> Tensor:  # [B, N, C]
         check_features(x, None, self.channels)
-        source, target = self.score
-        weight = torch.stack([source @ self.theta.weight, target @ self.phi.weight])
-        bias = torch.stack([source @ self.theta.bias, target @ self.phi.bias])
-        ends = F.linear(x, weight, bias)  # [B, N, 2]
-        attended = nonlocal_attention(ends[..., 0], ends[..., 1], self.value(x))
-        return normalise(self.norm, self.output(attended)) + x
+        # Score vectors as two more rows under the value map: one product gives g, a and b.
+        source, target = self.score.unsqueeze(1)
+        weight = torch.cat(
+            [self.value.weight, source @ self.theta.weight, target @ self.phi.weight]
+        )
+        bias = torch.cat([self.value.bias, source @ self.theta.bias, target @ self.phi.bias])
+        mapped = on_rows(lambda rows: F.linear(rows, weight, bias), x)  # [B, N, C // 2 + 2]
+        value, a, b = mapped.split([len(weight) - 2, 1, 1], dim=2)
+        attended = nonlocal_attention(a.squeeze(2), b.squeeze(2), value)
+        return x + on_rows(lambda rows: self.norm(self.output(rows)), attended)
 
     def extra_repr(self) -> str:
         return f"{self.channels}"

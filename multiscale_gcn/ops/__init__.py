@@ -4,6 +4,9 @@ from multiscale_gcn.ops.graph_convolution import graph_convolution as graph_conv
 from multiscale_gcn.ops.graph_convolution import (
     graph_convolution_reference as graph_convolution_reference,
 )
+from multiscale_gcn.ops.layout import mix_channels as mix_channels
+from multiscale_gcn.ops.layout import mix_nodes as mix_nodes
+from multiscale_gcn.ops.layout import on_rows as on_rows
 from multiscale_gcn.ops.neighbour_softmax import neighbour_softmax as neighbour_softmax
 from multiscale_gcn.ops.neighbour_softmax import (
     neighbour_softmax_reference as neighbour_softmax_reference,

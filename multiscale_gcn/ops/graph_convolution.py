@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from multiscale_gcn.ops.layout import mix_channels
 from multiscale_gcn.ops.pattern import Pattern
 from multiscale_gcn.ops.propagate import propagate
 
@@ -53,19 +54,19 @@ def graph_convolution(
     tensor([[[31.],
              [13.]]])
     """
-    mix_first = weight.shape[1] < weight.shape[2] and values.dim() == 1
-    own = None
+    own_share, others = None, values
     if weight.shape[0] == 2:
-        # [N] or [C_out, N] -> [N, 1] or [N, C_out]
-        share = values.index_select(-1, pattern.diagonal)
-        share = share.unsqueeze(-1) if values.dim() == 1 else share.t()
-        own = (x * share) @ weight[0] if mix_first else (x @ weight[0]) * share
-        values = values.index_fill(-1, pattern.diagonal, 0.0)
-    if mix_first:
-        mixed = propagate(x, values.to(x.dtype), pattern) @ weight[-1]
-    else:
-        projected = x @ weight[-1]
-        mixed = propagate(projected, values.to(projected.dtype), pattern)
-    if own is not None:
-        mixed = mixed + own
-    return mixed if bias is None else mixed + bias
+        own_share = values.index_select(-1, pattern.diagonal)
+        own_share = own_share.unsqueeze(-1) if values.dim() == 1 else own_share.t()
+        others = values.index_fill(-1, pattern.diagonal, 0.0)
+    if values.dim() == 1 and weight.shape[1] <= weight.shape[2]:
+        result = bias
+        if own_share is not None:
+            result = mix_channels(x * own_share.to(x.dtype), weight[0], result)
+        return mix_channels(propagate(x, others.to(x.dtype), pattern), weight[-1], result)
+    projected = mix_channels(x, weight[-1])
+    result = propagate(projected, others.to(projected.dtype), pattern)
+    if own_share is not None:
+        own = mix_channels(x, weight[0])
+        result = torch.addcmul(result, own, own_share.to(own.dtype))
+    return result if bias is None else result + bias.to(result.dtype)

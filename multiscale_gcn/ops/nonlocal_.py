@@ -59,9 +59,35 @@ def nonlocal_attention_dense(
     value: Tensor,  # [B, N, C]
 ) -> Tensor:  # [B, N, C]
     """:func:`nonlocal_attention` with B x N x N scores."""
-    n = value.shape[1]
-    scores = ((source / n).unsqueeze(2) + (target / n).unsqueeze(1)).relu()
-    return torch.bmm(scores.to(value.dtype), value)
+    result: Tensor = _DenseAttention.apply(source.to(value.dtype), target.to(value.dtype), value)
+    return result
+
+
+class _DenseAttention(torch.autograd.Function):
+    """The scores are divided by N, not the result: sums of half precision could overflow.
+
+    The batched products want tensors that lie batch by batch.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, source: Tensor, target: Tensor, value: Tensor) -> Tensor:
+        n = value.shape[1]
+        source, target = source.contiguous(), target.contiguous()
+        scores = ((source / n).unsqueeze(2) + (target / n).unsqueeze(1)).relu_()
+        value = value.contiguous()
+        ctx.save_for_backward(scores, value)
+        return torch.bmm(scores, value)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        scores, value = ctx.saved_tensors
+        gradient = gradient.contiguous()
+        for_value = torch.bmm(scores.transpose(1, 2), gradient)
+        for_scores = torch.bmm(gradient, value.transpose(1, 2))
+        for_scores = torch.ops.aten.threshold_backward(for_scores, scores, 0)
+        n = value.shape[1]
+        return for_scores.sum(2) / n, for_scores.sum(1) / n, for_value
 
 
 def nonlocal_attention_sorted(
@@ -76,16 +102,14 @@ def nonlocal_attention_sorted(
     Sums are taken in float32 or better.
     """
     wide = torch.promote_types(value.dtype, torch.float32)
-    result: Tensor = _SortedAttention.apply(  # type: ignore[no-untyped-call]
-        source.to(wide), target.to(wide), value.to(wide)
-    )
+    result: Tensor = _SortedAttention.apply(source.to(wide), target.to(wide), value.to(wide))
     return result.to(value.dtype)
 
 
 def _attend(source: Tensor, target: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
     """N y_i, and the sum of the values that node i sees: its derivative by source_i."""
-    falling, order = torch.sort(-target, dim=1)
-    seen = torch.searchsorted(falling, source)  # [B, N]: how many nodes i sees
+    falling, order = torch.sort(-target.contiguous(), dim=1)
+    seen = torch.searchsorted(falling, source.contiguous())  # [B, N]: how many nodes i sees
     index = order.unsqueeze(2).expand(value.shape)
     ranked = value.gather(1, index)
     last = (seen - 1).clamp(min=0).unsqueeze(2).expand(value.shape)
@@ -100,7 +124,7 @@ class _SortedAttention(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, source: Tensor, target: Tensor, value: Tensor) -> Tensor:
-        result, total = _attend(source.contiguous(), target, value)
+        result, total = _attend(source, target, value)
         ctx.save_for_backward(source, target, value, total)
         return result / value.shape[1]
 
@@ -109,5 +133,5 @@ class _SortedAttention(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         source, target, value, total = ctx.saved_tensors
         gradient = gradient / value.shape[1]
-        for_value, seen_by = _attend(target.contiguous(), source, gradient)
+        for_value, seen_by = _attend(target, source, gradient)
         return (gradient * total).sum(2), (value * seen_by).sum(2), for_value

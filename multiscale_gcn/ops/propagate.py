@@ -9,10 +9,14 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from multiscale_gcn.ops.layout import by_node, mix_nodes
 from multiscale_gcn.ops.pattern import Pattern
 
 DENSE_NODES = 512
-"""Up to this many nodes :func:`propagate` multiplies with a dense matrix."""
+"""Up to this many nodes :func:`propagate` may multiply with a dense matrix."""
+
+CPU_DENSITY = 0.25
+"""Below this share of entries a CPU multiplies entry by entry, however few the nodes."""
 
 
 def propagate_reference(
@@ -36,7 +40,8 @@ def propagate(
     """Multiply features with a sparse matrix: y_i = sum_j values_ij x_j.
 
     Values of shape (C, nnz) hold one matrix for every channel. Up to ``DENSE_NODES`` nodes this is
-    :func:`propagate_dense`, beyond it :func:`propagate_sparse`.
+    :func:`propagate_dense`, beyond it :func:`propagate_sparse`. A CPU takes the sparse form for
+    one matrix with less than ``CPU_DENSITY`` of its entries at any size.
 
     Examples
     --------
@@ -48,7 +53,9 @@ def propagate(
     tensor([[[21.],
              [43.]]])
     """
-    dense = pattern.num_nodes <= DENSE_NODES
+    n, nnz = pattern.num_nodes, pattern.rows.shape[0]
+    prefers_entries = x.device.type == "cpu" and values.dim() == 1 and nnz < CPU_DENSITY * n * n
+    dense = n <= DENSE_NODES and not prefers_entries
     return (propagate_dense if dense else propagate_sparse)(x, values, pattern)
 
 
@@ -57,13 +64,13 @@ def propagate_dense(
     values: Tensor,  # [nnz] or [C, nnz]
     pattern: Pattern,
 ) -> Tensor:  # [B, N, C]
-    """:func:`propagate` as a batched product with an N x N matrix (C of them per channel)."""
+    """:func:`propagate` as a product with an N x N matrix, or with one for every channel."""
     n = pattern.num_nodes
     flat = values.new_zeros((*values.shape[:-1], n * n))
     places = pattern.rows * n + pattern.columns
     matrix = flat.index_copy(-1, places, values).unflatten(-1, (n, n))
     if values.dim() == 1:
-        return torch.bmm(matrix.expand(x.shape[0], n, n), x)
+        return mix_nodes(matrix, x)
     return torch.bmm(matrix, x.permute(2, 1, 0)).permute(2, 1, 0)
 
 
@@ -82,10 +89,9 @@ def propagate_sparse(
     if values.dim() == 2:
         messages = features.index_select(1, pattern.columns) * weights.t()
         return torch.zeros_like(features).index_add(1, pattern.rows, messages).to(x.dtype)
-    batch, n, channels = x.shape
-    table = features.transpose(0, 1).reshape(n, batch * channels)
-    result: Tensor = _SparseProduct.apply(table, weights, *pattern)  # type: ignore[no-untyped-call]
-    return result.unflatten(1, (batch, channels)).transpose(0, 1).to(x.dtype)
+    nodes = by_node(features)
+    result: Tensor = _SparseProduct.apply(nodes.flatten(1), weights, *pattern)
+    return result.unflatten(1, nodes.shape[1:]).transpose(0, 1).to(x.dtype)
 
 
 def _bags(table: Tensor, values: Tensor, pattern: Pattern) -> Tensor:

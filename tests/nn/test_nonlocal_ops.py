@@ -1,0 +1,117 @@
+"""Non-local attention: the dense and the sorted form against the literal definition."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from multiscale_gcn import ops
+
+FORMS = [ops.nonlocal_attention_dense, ops.nonlocal_attention_sorted]
+
+
+def definition(theta: Tensor, phi: Tensor, score: Tensor, value: Tensor) -> Tensor:
+    """f(x_i, x_j) = ReLU(w^T [theta_i, phi_j]), y_i = 1/N sum_j f_ij g_j, pair by pair."""
+    batch, n, _ = theta.shape
+    rows = []
+    for b in range(batch):
+        for i in range(n):
+            total = torch.zeros_like(value[b, 0])
+            for j in range(n):
+                pair = torch.cat([theta[b, i], phi[b, j]])
+                total = total + torch.relu(score.flatten() @ pair) * value[b, j]
+            rows.append(total / n)
+    return torch.stack(rows).view(batch, n, -1)
+
+
+@st.composite
+def attention_inputs(draw: st.DrawFn) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Theta, phi, score, value; small integers make ties and scores of exactly zero."""
+    batch, n, inner, channels = (draw(st.integers(1, top)) for top in (3, 7, 3, 3))
+    kind = draw(st.sampled_from(["normal", "ties", "zero", "blind"]))
+    torch.manual_seed(draw(st.integers(0, 2**16)))
+    theta, phi = torch.randn(2, batch, n, inner, dtype=torch.float64)
+    score = torch.randn(2, inner, dtype=torch.float64)
+    if kind == "ties":
+        theta, phi, score = (torch.randint(-2, 3, t.shape).double() for t in (theta, phi, score))
+    elif kind == "zero":
+        score = torch.zeros_like(score)
+    elif kind == "blind":
+        theta, phi, score = theta.abs(), phi.abs(), -score.abs()
+    value = torch.randn(batch, n, channels, dtype=torch.float64)
+    tensors = (theta, phi, score, value)
+    return tuple(t.requires_grad_() for t in tensors)  # type: ignore[return-value]
+
+
+@given(attention_inputs())
+def test_every_form_is_the_definition(inputs):
+    theta, phi, score, value = inputs
+    expected = definition(*inputs)
+    upstream = torch.randn_like(expected)
+    expected_gradients = torch.autograd.grad(expected, inputs, upstream, retain_graph=True)
+    results = [ops.nonlocal_attention_reference(*inputs)]
+    forms = (*FORMS, ops.nonlocal_attention)
+    results.extend(form(theta @ score[0], phi @ score[1], value) for form in forms)
+    for result in results:
+        torch.testing.assert_close(result, expected, rtol=1e-11, atol=1e-11)
+        for ours, theirs in zip(
+            torch.autograd.grad(result, inputs, upstream, retain_graph=True),
+            expected_gradients,
+            strict=True,
+        ):
+            torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_gradcheck(form):
+    torch.manual_seed(0)
+    source, target = torch.randn(2, 2, 7, dtype=torch.float64)
+    value = torch.randn(2, 7, 3, dtype=torch.float64)
+    inputs = tuple(t.clone().requires_grad_() for t in (source, target, value))
+    assert torch.autograd.gradcheck(form, inputs)
+
+
+@pytest.mark.parametrize("n", [ops.nonlocal_.DENSE_NODES, ops.nonlocal_.DENSE_NODES + 1])
+def test_the_forms_meet_where_the_choice_changes(n):
+    torch.manual_seed(0)
+    source, target = torch.randn(2, 2, n)
+    value = torch.randn(2, n, 5)
+    dense, by_sorting = (form(source, target, value) for form in FORMS)
+    torch.testing.assert_close(dense, by_sorting, rtol=1e-4, atol=1e-4)
+    chosen = dense if n <= ops.nonlocal_.DENSE_NODES else by_sorting
+    assert torch.equal(ops.nonlocal_attention(source, target, value), chosen)
+
+
+def test_a_large_graph_is_exact_and_makes_no_pairs():
+    """300,000 nodes: one dense float32 score matrix would be 335 GiB."""
+    n = 300_000
+    torch.manual_seed(0)
+    source, target = (torch.randn(1, n, requires_grad=True) for _ in range(2))
+    value = torch.randn(1, n, 2, requires_grad=True)
+    result = ops.nonlocal_attention(source, target, value)
+    result.sum().backward()
+    for i in (0, 77, n - 1):
+        wide = [t.detach().double()[0] for t in (source, target, value)]
+        scores = (wide[0][i] + wide[1]).relu()
+        torch.testing.assert_close(
+            result[0, i].double(), scores @ wide[2] / n, rtol=1e-4, atol=1e-6
+        )
+        seen = (wide[0][i] + wide[1] > 0).double()
+        assert source.grad is not None
+        torch.testing.assert_close(
+            source.grad[0, i].double(), (seen @ wide[2]).sum() / n, rtol=1e-4, atol=1e-6
+        )
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("form", FORMS)
+def test_half_precision_sums_in_float32(form, dtype):
+    """4,096 equal values: a running sum in bfloat16 would stop at 256 of them."""
+    source, target = torch.full((2, 1, 4096), 1.0, dtype=dtype)
+    value = torch.full((1, 4096, 2), 30.0, dtype=dtype)
+    result = form(source, target, value)
+    assert result.dtype == dtype
+    torch.testing.assert_close(result.float(), torch.full((1, 4096, 2), 60.0), rtol=0.01, atol=0)
