@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MESH_SIZES = (48, 96)
 """Nodes of HGN's coarse graphs, in the order of its outputs."""
 
-_CONVOLUTIONS = {"sem": SemGConv, "plain": GConv}
+_CONVOLUTIONS = {"sem": SemGConv, "vanilla": GConv}
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class NetworkOptions:
     """hgn; semgcn: its bottom subnetwork alone; mlp: SimpleBaseline, which knows no graph."""
     channels: int = 128
     """Features per node; the mlp's hidden layers have eight times as many."""
-    conv: Literal["sem", "plain"] = "sem"
-    """sem: learned edge weights (SemGConv); plain: normalised adjacency (GConv)."""
+    conv: Literal["sem", "vanilla"] = "sem"
+    """sem: learned edge weights (SemGConv); vanilla: normalised adjacency (GConv)."""
     fusion_order: Literal["parallel", "sequential"] = "parallel"
     """Of HGN's scales: parallel is the paper's equation 3, sequential its published code."""
     dropout: float = 0.0

@@ -1,0 +1,47 @@
+"""Command line of the HGN example: ``python -m examples.hgn_pose --help``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+try:
+    import matplotlib  # noqa: F401
+    import safetensors  # noqa: F401
+    import tqdm  # noqa: F401
+    import tyro
+except ModuleNotFoundError as error:
+    sys.exit(f"the example needs {error.name}: pip install --editable '.[pose]' in the clone")
+
+from examples.hgn_pose.commands import Evaluate, Train
+from examples.hgn_pose.demo import Demo
+from examples.hgn_pose.parameters import Params
+
+Command = (
+    Annotated[Demo, tyro.conf.subcommand("demo")]
+    | Annotated[Train, tyro.conf.subcommand("train")]
+    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[Params, tyro.conf.subcommand("params")]
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; bad input ends the process with a message, not a traceback."""
+    root: Any = Command
+    command = tyro.cli(
+        root, args=arguments, prog="python -m examples.hgn_pose", description=DESCRIPTION
+    )
+    try:
+        command.run()
+    except (ValueError, FileNotFoundError, FloatingPointError) as error:
+        sys.exit(f"error: {error}")
+
+
+DESCRIPTION = """Hierarchical Graph Networks: lift 2D joints to a 3D pose and coarse body meshes
+(Li et al., BMVC 2021), on graphs that multiscale_gcn coarsens from a body mesh. Runs from a clone
+of the repository, which holds the body and the motion."""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from examples.hgn_pose.__main__ import main
+from examples.hgn_pose.motion import CMU17_JOINTS, load_builtin
+
+QUICK = ["--train-every", "60", "--test-every", "60", "--device", "cpu"]
+TRAIN = ["train", "--channels", "4", "--batch-size", "64", "--schedule", "step", *QUICK]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """One epoch, then another one resumed."""
+    out = tmp_path_factory.mktemp("run")
+    main([*TRAIN, "--epochs", "1", "--out", str(out)])
+    main([*TRAIN, "--epochs", "2", "--out", str(out), "--resume"])
+    return out
+
+
+def test_train_writes_weights_state_and_figures(run):
+    names = {path.name for path in run.iterdir()}
+    assert names == {"weights.safetensors", "state.safetensors", "metrics.json"}
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert [record["epoch"] for record in metrics["history"]] == [0, 1]
+    assert metrics["network"] == "hgn"
+    assert set(metrics["scores"]["mpvpe_mm"]) == {"48", "96"}
+
+
+def test_resuming_is_the_same_as_not_stopping(run, tmp_path):
+    main([*TRAIN, "--epochs", "2", "--out", str(tmp_path)])
+    for name in ("weights.safetensors", "state.safetensors"):
+        assert (tmp_path / name).read_bytes() == (run / name).read_bytes()
+
+
+def test_evaluate_finds_what_train_found(run, capsys):
+    main(["evaluate", str(run / "weights.safetensors"), *QUICK])
+    printed = capsys.readouterr().out
+    trained = json.loads((run / "metrics.json").read_text())["scores"]
+    evaluated = json.loads((run / "weights.evaluation.json").read_text())["scores"]
+    assert evaluated == trained
+    assert f"{trained['mpjpe_mm']:.1f}"[:-1] in printed
+
+
+def test_no_mesh_weight_is_said(tmp_path, capsys):
+    main([*TRAIN, "--epochs", "1", "--lambda-mesh", "0", "--out", str(tmp_path)])
+    assert "the coarse meshes are neither trained nor measured" in capsys.readouterr().out
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["scores"]["mpvpe_mm"] == {}
+
+
+def test_cmu17_is_read_from_the_path_given(tmp_path, monkeypatch):
+    motion = load_builtin()
+    kept = np.flatnonzero(np.isin(motion.clip, [3, 4]))[::20]
+    path = tmp_path / "cmu17.npz"
+    np.savez(
+        path,
+        positions_3d=motion.positions[kept],
+        clip=(motion.clip[kept] - 3).astype(np.int16),
+        clip_subject=np.array([1, 7]),
+        clip_name=np.array(["01_01", "07_01"]),
+        clip_action=np.array(["dance", "dance"]),
+        joints=np.array(CMU17_JOINTS),
+        fps=np.array(40),
+    )
+    options = ["--epochs", "1", "--network", "mlp", "--channels", "4", "--data", "cmu17"]
+    main(["train", *options, "--data-path", str(path), "--out", str(tmp_path / "a")])
+    monkeypatch.setenv("MULTISCALE_GCN_CMU17", str(path))
+    main(["train", *options, "--out", str(tmp_path / "b")])
+    first, second = (tmp_path / name / "weights.safetensors" for name in "ab")
+    assert first.read_bytes() == second.read_bytes()
+    split = json.loads((tmp_path / "a" / "metrics.json").read_text())["split"]
+    assert split["train_clips"] == ["01_01"]
+    assert split["test_clips"] == ["07_01"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--data", "cmu17"], "set the environment variable MULTISCALE_GCN_CMU17"),
+        (["train", "--data", "cmu17", "--data-path", "/no/such.npz"], "no file /no/such.npz"),
+        (["train", "--device", "quantum"], "device 'quantum' is unknown"),
+        (["train", "--threads", "0"], "threads must be at least 1"),
+        (["evaluate", "/no/weights.safetensors"], "no file /no/weights.safetensors"),
+        (["train", "--resume", "--out", "/no/such", *QUICK], "no file /no/such/state.safetensors"),
+    ],
+)
+def test_bad_input_ends_with_a_message(arguments, message, monkeypatch):
+    monkeypatch.delenv("MULTISCALE_GCN_CMU17", raising=False)
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert str(stop.value).startswith("error: ")
+    assert message in str(stop.value)
+
+
+def test_resuming_with_other_options_is_refused(run):
+    with pytest.raises(SystemExit) as stop:
+        main([*TRAIN, "--epochs", "3", "--out", str(run), "--resume", "--seed", "5"])
+    assert "options.seed is 0, not 5" in str(stop.value)
+
+
+def test_help_names_the_commands():
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-m", "examples.hgn_pose", "--help"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for command in ("demo", "train", "evaluate", "params"):
+        assert command in done.stdout
+
+
+@pytest.mark.parametrize("command", ["demo", "train", "evaluate"])
+def test_every_option_is_explained(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert "--data {builtin,cmu17}" in text
+    assert "--threads" in text
+    assert "(required)" in text if command == "evaluate" else "(required)" not in text
+
+
+def test_params_prints_the_papers_rows(capsys):
+    main(["params"])
+    assert "1.04 M" in capsys.readouterr().out
