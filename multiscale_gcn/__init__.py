@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from multiscale_gcn.backends import BackendUnavailable as BackendUnavailable
     from multiscale_gcn.backends import select_backend as select_backend
+    from multiscale_gcn.clustering import ClusteringMethod as ClusteringMethod
     from multiscale_gcn.coarsening import CoarseningStalled as CoarseningStalled
     from multiscale_gcn.coarsening import coarsen as coarsen
     from multiscale_gcn.constraints import Constraints as Constraints
@@ -24,20 +25,27 @@ if TYPE_CHECKING:
     from multiscale_gcn.matching import PairKind as PairKind
     from multiscale_gcn.matching import VisitingOrderMatching as VisitingOrderMatching
     from multiscale_gcn.matching import match as match
+    from multiscale_gcn.ratings import AlgebraicDistance as AlgebraicDistance
     from multiscale_gcn.ratings import EdgeWeight as EdgeWeight
+    from multiscale_gcn.ratings import GivenRating as GivenRating
+    from multiscale_gcn.ratings import InnerProduct as InnerProduct
     from multiscale_gcn.ratings import NormalizedAssociation as NormalizedAssociation
     from multiscale_gcn.ratings import NormalizedCut as NormalizedCut
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "AlgebraicDistance": "ratings",
     "BackendUnavailable": "backends",
+    "ClusteringMethod": "clustering",
     "CoarseningStalled": "coarsening",
     "Constraints": "constraints",
     "EdgeWeight": "ratings",
+    "GivenRating": "ratings",
     "Graph": "graph",
     "HeavyEdgeMatching": "matching",
     "Hierarchy": "hierarchy",
+    "InnerProduct": "ratings",
     "Level": "hierarchy",
     "Matching": "matching",
     "NormalizedAssociation": "ratings",

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from multiscale_gcn.clustering import ClusteringMethod, by_first_member
 from multiscale_gcn.constraints import Constraints
-from multiscale_gcn.contraction import contract
+from multiscale_gcn.contraction import aggregate
 from multiscale_gcn.convert import as_graph
 from multiscale_gcn.exact import round_weights
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.hierarchy import Hierarchy, Level
-from multiscale_gcn.matching import HeavyEdgeMatching, Matching, MatchingMethod, match
+from multiscale_gcn.matching import HeavyEdgeMatching
 
 
 class CoarseningStalled(RuntimeError):
@@ -37,14 +38,14 @@ def coarsen(
     sizes: Iterable[int] | None = None,
     levels: int | None = None,
     min_nodes: int | None = None,
-    method: MatchingMethod | None = None,
+    method: ClusteringMethod | None = None,
     labels: ArrayLike | None = None,
     survivors: ArrayLike | None = None,
     symmetry: ArrayLike | None = None,
     batch: ArrayLike | None = None,
     backend: str = "auto",
 ) -> Hierarchy:
-    """Coarsen a graph to a hierarchy, each level about half the size of the one before.
+    """Coarsen a graph to a hierarchy, step by step.
 
     Say how far with ``sizes``, or with ``levels``, ``min_nodes`` or both of these, whichever
     comes first.
@@ -56,14 +57,15 @@ def coarsen(
         see :func:`~multiscale_gcn.round_weights`; ``hierarchy.rounding`` tells what that changed.
     sizes : iterable of int, optional
         Numbers of nodes that levels must have exactly. A step that would overshoot the next of
-        them marries only as many pairs as it takes, those of the smallest merged node weight
-        first. The levels in between are kept too.
+        them merges only as many nodes as it takes; matchings keep the pairs of the smallest
+        merged node weight. The levels in between are kept too.
     levels : int, optional
         Number of steps; fewer are taken where no two nodes may merge any more.
     min_nodes : int, optional
         No step is taken to fewer nodes.
-    method : MatchingMethod, optional
-        ``HeavyEdgeMatching()`` by default, which rates edges by normalised cut.
+    method : ClusteringMethod, optional
+        ``HeavyEdgeMatching()`` by default, which rates edges by normalised cut and about halves
+        the graph at every step.
     labels : array of int, shape (n,), optional
         Nodes with different labels never merge.
     survivors : array of bool, shape (n,), optional
@@ -86,7 +88,8 @@ def coarsen(
     Raises
     ------
     ValueError
-        Before any work, if a size cannot be reached, or for bad input.
+        Before any work, if a size cannot be reached, for constraints that the method cannot
+        honour, or for bad input.
     CoarseningStalled
         If constraints leave no pair before the sizes are reached. It carries the partial
         hierarchy.
@@ -106,68 +109,75 @@ def coarsen(
     [0, 0, 1, 1, 2, 2, 3, 3]
     """
     method = HeavyEdgeMatching() if method is None else method
+    if not isinstance(method, ClusteringMethod):
+        raise TypeError(f"method must be a method such as HeavyEdgeMatching(), got {method!r}")
+    description = method.describe()
     fine = as_graph(graph)
     constraints = Constraints.of(
         fine, labels=labels, survivors=survivors, symmetry=symmetry, batch=batch
     )
+    method.check(constraints, sizes is not None)
     targets = _targets(fine, sizes, levels, min_nodes, method, constraints)
     fine, rounding = round_weights(fine, constraints.batch)
     done: list[Level] = []
 
     def hierarchy() -> Hierarchy:
         coarsest = Level(len(done), fine, None, constraints)
-        return Hierarchy((*done, coarsest), _describe(method), rounding)
+        return Hierarchy((*done, coarsest), description, rounding)
 
     while levels is None or len(done) < levels:
-        allowed = _pairs_to_next(constraints.member_sizes(fine.num_nodes), targets)
+        allowed = _merges_to_next(constraints.member_sizes(fine.num_nodes), targets)
         if not allowed.any():
             break
-        matching = match(
+        parent = method.parents(
             fine,
-            method,
             constraints=constraints,
-            max_pairs=None if sizes is None else allowed,
+            max_merges=None if sizes is None else allowed,
             backend=backend,
         )
         if min_nodes is not None:
-            matching = _stop_at(min_nodes, matching, constraints)
-        if matching.num_pairs == 0:
+            parent = _stop_at(min_nodes, parent, constraints)
+        if len(parent) == 0 or parent.max() + 1 == len(parent):
             if sizes is None:
                 break
             raise CoarseningStalled(
                 _why_stalled(fine, allowed, method, constraints, backend), hierarchy()
             )
-        coarse, parent = contract(fine, matching, backend=backend)
+        coarse = aggregate(fine, parent, backend=backend)
+        parent = parent.astype(fine.indices.dtype, copy=False)
         done.append(Level(len(done), fine, parent, constraints))
+        method = method.coarsened(fine, coarse, parent)
         fine, constraints = coarse, constraints.coarsened(parent)
     return hierarchy()
 
 
-def _pairs_to_next(
+def _merges_to_next(
     member_sizes: np.ndarray,
     targets: np.ndarray | None,  # increasing
 ) -> np.ndarray:
-    """How many pairs each member of a batch may marry before it has the next wanted size."""
+    """How many nodes each member of a batch may lose before it has the next wanted size."""
     if targets is None:
         return member_sizes
     position = np.searchsorted(targets, member_sizes) - 1
     return np.where(position < 0, 0, member_sizes - targets[position])
 
 
-def _stop_at(min_nodes: int, matching: Matching, constraints: Constraints) -> Matching:
-    """The matching without the pairs of members that would fall below ``min_nodes``."""
-    member = constraints.member(matching.num_nodes)
-    size = np.bincount(member)
-    pairs = np.bincount(member[matching.pairs()[:, 0]], minlength=len(size))
-    stops = (size - pairs < min_nodes)[member]
-    mate = np.where(stops, np.arange(matching.num_nodes), matching.mate)
-    return Matching(mate.astype(matching.mate.dtype), np.where(stops, 0, matching.kind))
+def _stop_at(min_nodes: int, parent: np.ndarray, constraints: Constraints) -> np.ndarray:
+    """The clusters without those of members that would fall below ``min_nodes``."""
+    member = constraints.member(len(parent))
+    of_coarse = np.zeros(int(parent.max(initial=-1)) + 1, dtype=np.int64)
+    of_coarse[parent] = member
+    stops = (np.bincount(of_coarse) < min_nodes)[member]
+    if not stops.any():
+        return parent
+    own = np.arange(len(parent)) + len(of_coarse)
+    return by_first_member(np.where(stops, own, parent)).astype(parent.dtype)
 
 
 def _why_stalled(
     graph: Graph,
     allowed: np.ndarray,
-    method: MatchingMethod,
+    method: ClusteringMethod,
     constraints: Constraints,
     backend: str,
 ) -> str:
@@ -176,15 +186,15 @@ def _why_stalled(
     target = n - int(allowed[member])
     where = "" if constraints.batch is None else f" in member {member} of the batch"
     if constraints.symmetry is not None:
-        pairs = match(graph, method, constraints=constraints, backend=backend).num_pairs
-        if pairs:
+        free = method.parents(graph, constraints=constraints, max_merges=None, backend=backend)
+        if free.max() + 1 < len(free):
             return (
                 f"a level of {target} nodes cannot be reached{where}: from {n} nodes the symmetry "
                 f"merges two pairs at a time; the nearest sizes are {n} and {n - 2}"
             )
     return (
         f"coarsening stalled at {n} nodes{where}, short of {target}: no two nodes may merge under "
-        f"{_describe(method)} and the constraints; loosen them or ask for more nodes"
+        f"{method.describe()} and the constraints; loosen them or ask for more nodes"
     )
 
 
@@ -193,7 +203,7 @@ def _targets(
     sizes: Iterable[int] | None,
     levels: int | None,
     min_nodes: int | None,
-    method: MatchingMethod,
+    method: ClusteringMethod,
     constraints: Constraints,
 ) -> np.ndarray | None:
     """The sizes asked for, increasing; None if others than sizes say how far."""
@@ -224,18 +234,18 @@ def _targets(
             raise ValueError(
                 f"sizes has {targets[0]}, and at least {n} nodes must remain"
                 + ("" if constraints.batch is None else f" of member {member} of the batch")
-                + ": components under isolated='keep', labels and survivors do not merge"
+                + _what_does_not_merge(method)
             )
     return targets
 
 
 def _fewest_nodes(
-    graph: Graph, method: MatchingMethod, constraints: Constraints
+    graph: Graph, method: ClusteringMethod, constraints: Constraints
 ) -> np.ndarray:  # [number of members]
     """As many nodes as surely remain of each member."""
     n = graph.num_nodes
     parts = constraints.groups(n)
-    if method.isolated == "keep":
+    if method.keeps_components:
         parts = np.unique(np.stack([parts, _components(graph)]), axis=1, return_inverse=True)[1]
         parts = parts.reshape(n)
     member = constraints.member(n)
@@ -248,6 +258,13 @@ def _fewest_nodes(
     return fewest
 
 
+def _what_does_not_merge(method: ClusteringMethod) -> str:
+    components = (
+        f"{method.describe()} does not merge components; " if method.keeps_components else ""
+    )
+    return f": {components}labels and survivors do not merge"
+
+
 def _components(graph: Graph) -> np.ndarray:  # [n]
     import scipy.sparse as sp
     from scipy.sparse.csgraph import connected_components
@@ -256,15 +273,3 @@ def _components(graph: Graph) -> np.ndarray:  # [n]
     matrix = sp.csr_array((graph.weights, graph.indices, graph.indptr), shape=(n, n))
     component: np.ndarray = connected_components(matrix, directed=False)[1]
     return component
-
-
-def _describe(method: MatchingMethod) -> str:
-    """The method's constructor call, without the options that have their default value."""
-    default = type(method)()
-    always = ("rating", "seed")
-    options = ", ".join(
-        f"{name}={value!r}"
-        for name, value in vars(method).items()
-        if name in always or value != getattr(default, name)
-    )
-    return f"{type(method).__name__}({options})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 
 import numpy as np
@@ -66,6 +67,9 @@ def match(
     constraints = Constraints() if constraints is None else constraints
     implementation = import_module(_MODULES[select_backend(backend).name])
     graph, _ = round_weights(graph, constraints.batch)
+    rating = method.rating.evaluated(graph, constraints)
+    if rating is not method.rating:
+        method = replace(method, rating=rating)
     if max_pairs is None:
         matching: Matching = implementation.match(graph, method, constraints)
         return matching

@@ -49,7 +49,7 @@ def match(graph: Graph, method: MatchingMethod, constraints: Constraints) -> Mat
     edges = (
         graph.indptr,
         graph.indices,
-        graph.weights,
+        method.rating.entries(graph),
         method.rating.code,
         scale,
         loop,
@@ -62,6 +62,8 @@ def match(graph: Graph, method: MatchingMethod, constraints: Constraints) -> Mat
     if isinstance(method, VisitingOrderMatching):
         if method.order == "degree":
             turns = np.argsort(degree, kind="stable")
+        elif method.order == "natural":
+            turns = np.arange(n)
         else:
             turns = np.argsort(_node_hashes(constraints.local_ids(n), edges[-1]), kind="stable")
         _visit(turns, mate, kind, edges, weigh, rules)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Literal
 
+import numpy as np
+
+from multiscale_gcn.clustering import ClusteringMethod
+from multiscale_gcn.constraints import Constraints
+from multiscale_gcn.graph import Graph
 from multiscale_gcn.ratings import NormalizedCut, Rating
 
 LARGEST_SEED = 2**64 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class MatchingMethod:
-    """Options that every method has.
+class MatchingMethod(ClusteringMethod):
+    """Options that heavy edge matching has, in whichever order the nodes are married.
 
     Parameters
     ----------
@@ -36,6 +41,8 @@ class MatchingMethod:
     two_hop: bool = True
     isolated: Literal["pair", "keep"] = "pair"
 
+    honours: ClassVar[frozenset[str]] = frozenset({"labels", "survivors", "symmetry", "batch"})
+
     def __post_init__(self) -> None:
         if not isinstance(self.rating, Rating):
             raise TypeError(f"rating must be a Rating such as NormalizedCut(), got {self.rating!r}")
@@ -50,6 +57,29 @@ class MatchingMethod:
     def constrained(self) -> bool:
         """Whether a step may leave more than 3n/4 + 1 nodes."""
         return self.max_node_weight is not None or not self.two_hop or self.isolated == "keep"
+
+    @property
+    def keeps_components(self) -> bool:
+        return self.isolated == "keep"
+
+    def parents(
+        self,
+        graph: Graph,
+        *,
+        constraints: Constraints,
+        max_merges: np.ndarray | None,
+        backend: str,
+    ) -> np.ndarray:
+        from multiscale_gcn.matching import match
+
+        matching = match(
+            graph, self, constraints=constraints, max_pairs=max_merges, backend=backend
+        )
+        return matching.parents()
+
+    def coarsened(self, fine: Graph, coarse: Graph, parent: np.ndarray) -> MatchingMethod:
+        rating = self.rating.coarsened(fine, coarse, parent)
+        return self if rating is self.rating else replace(self, rating=rating)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,9 +103,9 @@ class VisitingOrderMatching(MatchingMethod):
 
     Parameters
     ----------
-    order : {"random", "degree"}
-        Random by the seed (Karypis and Kumar 1998), or by increasing weighted degree, ties by id
-        (Defferrard et al. 2016).
+    order : {"random", "degree", "natural"}
+        Random by the seed (Karypis and Kumar 1998), by increasing weighted degree, ties by id
+        (Defferrard et al. 2016), or as the nodes are numbered.
 
     Examples
     --------
@@ -84,9 +114,9 @@ class VisitingOrderMatching(MatchingMethod):
     'degree'
     """
 
-    order: Literal["random", "degree"] = "random"
+    order: Literal["random", "degree", "natural"] = "random"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.order not in ("random", "degree"):
-            raise ValueError(f"order = {self.order!r} is neither 'random' nor 'degree'")
+        if self.order not in ("random", "degree", "natural"):
+            raise ValueError(f"order = {self.order!r} is none of 'random', 'degree', 'natural'")

@@ -4,27 +4,15 @@ from __future__ import annotations
 
 from multiscale_gcn.constraints import Constraints
 from multiscale_gcn.graph import Graph
+from multiscale_gcn.hashing import FACTOR_1 as FACTOR_1
+from multiscale_gcn.hashing import FACTOR_2 as FACTOR_2
+from multiscale_gcn.hashing import INCREMENT as INCREMENT
+from multiscale_gcn.hashing import mix64 as mix64
 from multiscale_gcn.ratings import NodeTerms, Rating
 
 ORDER_VERSION = 1
 
-MASK = 2**64 - 1
-INCREMENT = 0x9E3779B97F4A7C15
-FACTOR_1 = 0xBF58476D1CE4E5B9
-FACTOR_2 = 0x94D049BB133111EB
-
 EdgeKey = tuple[float, int, int, int, int, int]
-
-
-def mix64(value: int) -> int:
-    """A bijection of the 64-bit integers that scatters them: SplitMix64's output function.
-
-    Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
-    """
-    value = (value + INCREMENT) & MASK
-    value = ((value ^ (value >> 30)) * FACTOR_1) & MASK
-    value = ((value ^ (value >> 27)) * FACTOR_2) & MASK
-    return value ^ (value >> 31)
 
 
 def edge_hash(seed: int, u: int, v: int) -> int:

@@ -17,12 +17,15 @@ from multiscale_gcn.matching.order import EdgeOrder, edge_hash
 def match(graph: Graph, method: MatchingMethod, constraints: Constraints) -> Matching:
     order = EdgeOrder(graph, method.rating, method.seed, constraints)
     state = _State(graph, method, constraints)
+    rated = Graph.from_valid(
+        graph.indptr, graph.indices, method.rating.entries(graph), graph.node_weights
+    )
     if isinstance(method, VisitingOrderMatching):
-        _visit(graph, method, order, state)
+        _visit(rated, method, order, state)
     else:
-        _take_best(graph, order, state)
+        _take_best(rated, order, state)
     if method.two_hop:
-        _pair_two_hop(graph, order, state)
+        _pair_two_hop(rated, order, state)
     if method.isolated == "pair":
         _pair_isolated(graph, order, state)
     return Matching(np.array(state.mate, dtype=graph.indices.dtype), np.array(state.kind, np.int8))
@@ -98,6 +101,8 @@ def _visit(graph: Graph, method: VisitingOrderMatching, order: EdgeOrder, state:
     def turn(u: int) -> tuple[float, int]:
         if method.order == "degree":
             return float(order.terms.degree[u]), u
+        if method.order == "natural":
+            return 0.0, u
         return edge_hash(method.seed, order.ids[u], order.ids[u]), u
 
     for u in sorted(range(graph.num_nodes), key=turn):

@@ -6,10 +6,11 @@ import numpy as np
 
 from multiscale_gcn.constraints import Constraints
 from multiscale_gcn.graph import Graph
+from multiscale_gcn.hashing import mix64, mix64_array
 from multiscale_gcn.matching.matching import Matching, PairKind
 from multiscale_gcn.matching.methods import MatchingMethod
-from multiscale_gcn.matching.order import FACTOR_1, FACTOR_2, INCREMENT, mix64
 from multiscale_gcn.ratings import NodeTerms
+from multiscale_gcn.ratings.entries import entries_at
 
 TieKey = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -95,7 +96,7 @@ def _keys(
     n = graph.num_nodes
     on_edge = kind == PairKind.EDGE
     rating = np.zeros(len(pairs))
-    weights = _edge_weights(graph, u[on_edge], v[on_edge])
+    weights = method.rating.entries(graph)[entries_at(graph, u[on_edge], v[on_edge])]
     terms = NodeTerms.of(graph)
     rating[on_edge] = method.rating.edge(weights, u[on_edge], v[on_edge], terms)
     neighbours = graph.degrees()
@@ -108,7 +109,7 @@ def _keys(
 def _tie_key(u: np.ndarray, v: np.ndarray, seed: int) -> TieKey:
     first, second = np.minimum(u, v), np.maximum(u, v)
     mixed = np.uint64(mix64(seed))
-    hashes = _mix64(_mix64(mixed ^ first.astype(np.uint64)) ^ second.astype(np.uint64))
+    hashes = mix64_array(mix64_array(mixed ^ first.astype(np.uint64)) ^ second.astype(np.uint64))
     return first ^ second, ~hashes, first, second
 
 
@@ -120,16 +121,3 @@ def _smaller(a: TieKey, b: TieKey) -> tuple[np.ndarray, ...]:
         take_b |= undecided & (theirs < ours)
         undecided &= theirs == ours
     return tuple(np.where(take_b, y, x) for x, y in zip(a, b, strict=True))
-
-
-def _edge_weights(graph: Graph, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    n = graph.num_nodes
-    entries = graph.rows().astype(np.int64) * n + graph.indices
-    return graph.weights[np.searchsorted(entries, u * n + v)]
-
-
-def _mix64(values: np.ndarray) -> np.ndarray:
-    values = values + np.uint64(INCREMENT)
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(FACTOR_1)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(FACTOR_2)
-    return values ^ (values >> np.uint64(31))

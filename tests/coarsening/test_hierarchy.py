@@ -75,7 +75,7 @@ def test_impossible_wishes_are_refused_before_any_work(options, message, monkeyp
     def work(*_: object, **__: object) -> None:
         raise AssertionError("worked")
 
-    monkeypatch.setattr("multiscale_gcn.coarsening.match", work)
+    monkeypatch.setattr(HeavyEdgeMatching, "parents", work)
     graph = nx.disjoint_union_all([nx.path_graph(2)] * 5)
     with pytest.raises(ValueError, match=message):
         coarsen(graph, **options)

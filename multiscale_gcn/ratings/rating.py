@@ -1,4 +1,4 @@
-"""What makes an edge heavy: ratings, computed the same from either end."""
+"""What a rating is, and what it reads of the nodes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from multiscale_gcn.constraints import Constraints
 from multiscale_gcn.graph import Graph
 
 Ids = Any
@@ -56,48 +57,14 @@ class Rating(ABC):
     def edge(self, weight: Numbers, u: Ids, v: Ids, terms: NodeTerms) -> Numbers:
         """The rating of the edge (u, v) with this weight; bit for bit that of (v, u)."""
 
+    def entries(self, graph: Graph) -> np.ndarray:
+        """What :meth:`edge` takes as the weight of each stored entry, shape (nnz,)."""
+        return graph.weights
 
-@dataclass(frozen=True)
-class EdgeWeight(Rating):
-    """The weight itself. It favours nodes that have merged before, since their edges add up.
+    def evaluated(self, graph: Graph, constraints: Constraints) -> Rating:
+        """The rating for this graph alone, with everything computed that is not of one edge."""
+        return self
 
-    Examples
-    --------
-    >>> from multiscale_gcn import EdgeWeight, HeavyEdgeMatching
-    >>> HeavyEdgeMatching(rating=EdgeWeight()).rating
-    EdgeWeight()
-    """
-
-    code: ClassVar[int] = 0
-
-    def edge(self, weight: Numbers, u: Ids, v: Ids, terms: NodeTerms) -> Numbers:
-        return weight
-
-
-@dataclass(frozen=True)
-class NormalizedCut(Rating):
-    """w_uv (1 / d_u + 1 / d_v), with weighted degrees d that count self loops.
-
-    The gain in normalised cut of merging the two (Dhillon, Guan and Kulis, "Weighted graph cuts
-    without eigenvectors", PAMI 2007). Merged nodes have large degrees, so they wait: levels stay
-    balanced.
-    """
-
-    code: ClassVar[int] = 1
-
-    def edge(self, weight: Numbers, u: Ids, v: Ids, terms: NodeTerms) -> Numbers:
-        return weight * (terms.inverse_degree[u] + terms.inverse_degree[v])
-
-
-@dataclass(frozen=True)
-class NormalizedAssociation(Rating):
-    """(2 w_uv + w_uu + w_vv) / (d_u + d_v): the share of the merged node's weight that is inner.
-
-    The rating of the published implementation of HGN (Li et al., BMVC 2021).
-    """
-
-    code: ClassVar[int] = 2
-
-    def edge(self, weight: Numbers, u: Ids, v: Ids, terms: NodeTerms) -> Numbers:
-        inner = 2.0 * weight + (terms.loop[u] + terms.loop[v])
-        return inner / (terms.degree[u] + terms.degree[v])
+    def coarsened(self, fine: Graph, coarse: Graph, parent: np.ndarray) -> Rating:
+        """The rating of the next level: itself, unless it holds something of the nodes."""
+        return self
