@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from multiscale_gcn.contraction import contract as contract
     from multiscale_gcn.convert import as_graph as as_graph
     from multiscale_gcn.convert import to_networkx as to_networkx
+    from multiscale_gcn.convert import to_pyg as to_pyg
+    from multiscale_gcn.convert import to_torch as to_torch
+    from multiscale_gcn.convert import to_torch_sparse as to_torch_sparse
     from multiscale_gcn.exact import round_weights as round_weights
     from multiscale_gcn.graph import Graph as Graph
     from multiscale_gcn.hierarchy import Hierarchy as Hierarchy
@@ -60,6 +63,9 @@ _HOME = {
     "round_weights": "exact",
     "select_backend": "backends",
     "to_networkx": "convert",
+    "to_pyg": "convert",
+    "to_torch": "convert",
+    "to_torch_sparse": "convert",
 }
 _SUBMODULES = ("nn", "ops", "testing")
 
