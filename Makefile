@@ -21,7 +21,7 @@ demo: $(USER_STAMP)
 	$(BIN)/python -m examples.hgn_pose demo
 
 test: $(DEV_STAMP)
-	$(BIN)/python -m pytest -n auto --maxprocesses=4
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses=4
 
 lint: $(DEV_STAMP)
 	$(BIN)/ruff check

@@ -49,7 +49,7 @@ doctest_test_doctest_blocks = ""
 # Types of other projects, whose inventories a build without a network cannot read.
 nitpick_ignore_regex = [
     ("py:.*", r"(collections|hypothesis|networkx|np|numpy|nx|os|scipy|sp|st|torch|typing)\..*"),
-    ("py:class", "ArrayLike|Shape|Tensor"),
+    ("py:class", "ArrayLike|Data|Shape|Tensor"),
 ]
 
 
@@ -57,12 +57,14 @@ def resolve_public_name(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: nodes.Element
 ) -> nodes.reference | None:
     """Signatures name a class by the module that defines it, the reference by the public one."""
-    name = node["reftarget"].rpartition(".")[2]
-    if node.get("refdomain") != "py" or name not in multiscale_gcn.__all__:
+    if node.get("refdomain") != "py":
         return None
-    return env.domains.python_domain.resolve_xref(
-        env, node["refdoc"], app.builder, "obj", f"multiscale_gcn.{name}", node, contnode
-    )
+    domain = env.domains.python_domain
+    ending = "." + node["reftarget"].rpartition(".")[2]
+    known = [name for name in domain.objects if name.endswith(ending)]
+    if len(known) != 1:
+        return None
+    return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", known[0], node, contnode)
 
 
 def name_type_aliases(
