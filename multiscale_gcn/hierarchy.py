@@ -9,6 +9,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from multiscale_gcn import transfer
 from multiscale_gcn.constraints import Constraints
@@ -217,16 +218,146 @@ class Hierarchy:
         fine, coarse = self._pair(fine, coarse)
         return transfer.restriction(self, fine, coarse, kind)
 
-    def prolongation(self, coarse: int, fine: int) -> sp.csr_array:
-        """Matrix that gives every node the value of the coarse node it belongs to.
+    def prolongation(
+        self,
+        coarse: int,
+        fine: int,
+        kind: Literal["constant", "smoothed"] = "constant",
+        *,
+        damping: float | None = None,
+    ) -> sp.csr_array:
+        """Matrix that takes values on the nodes of a level to those of a finer one.
+
+        Parameters
+        ----------
+        coarse, fine : int
+            Indices of the two levels, ``fine <= coarse``.
+        kind : {"constant", "smoothed"}
+            ``"constant"`` gives every node the value of the coarse node it belongs to.
+            ``"smoothed"`` is the product, from level to level, of (I - damping D^-1 L) P, where P
+            is the constant prolongation, L = D - W the Laplacian of the finer graph and D its
+            diagonal: smoothed aggregation, Vanek, Mandel and Brezina 1996, Computing 56, for
+            multigrid on L.
+        damping : float, optional
+            4/3 over the largest eigenvalue of D^-1 L by default, which is found to a thousandth.
 
         Returns
         -------
         scipy.sparse.csr_array of float64, shape (n_fine, n_coarse)
-            One 1 in every row; the transpose of the ``"sum"`` restriction.
+            Rows sum to 1. The constant one has one 1 in every row, and is the transpose of the
+            ``"sum"`` restriction.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> from multiscale_gcn import coarsen
+        >>> hierarchy = coarsen(nx.path_graph(4), sizes=[2])
+        >>> hierarchy.prolongation(1, 0).toarray().tolist()
+        [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]
+        >>> hierarchy.prolongation(1, 0, "smoothed", damping=0.5).toarray().tolist()
+        [[1.0, 0.0], [0.75, 0.25], [0.25, 0.75], [0.0, 1.0]]
         """
         fine, coarse = self._pair(fine, coarse)
-        return transfer.prolongation(self, coarse, fine)
+        return transfer.prolongation(self, coarse, fine, kind, damping)
+
+    def restrict(
+        self,
+        values: ArrayLike,
+        fine: int,
+        coarse: int,
+        kind: Literal["sum", "mean", "weighted_mean", "max"] = "mean",
+    ) -> np.ndarray:
+        """Values on the nodes of a level, from those on a finer one.
+
+        Parameters
+        ----------
+        values : array of real numbers, shape (n_fine, ...)
+            NaN makes the value of its coarse node NaN, under every kind, and no other.
+        fine, coarse : int
+            Indices of the two levels, ``fine <= coarse``.
+        kind : {"mean", "sum", "weighted_mean", "max"}
+            As in :meth:`restriction`; ``"max"`` is the largest value of all descendants.
+
+        Returns
+        -------
+        array, shape (n_coarse, ...)
+            float64; the maximum has the dtype of ``values``.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> from multiscale_gcn import coarsen
+        >>> hierarchy = coarsen(nx.path_graph(4), sizes=[2])
+        >>> hierarchy.restrict([1, 3, 5, 9], 0, 1).tolist()
+        [2.0, 7.0]
+        >>> hierarchy.restrict([1, 3, 5, 9], 0, 1, "max").tolist()
+        [3, 9]
+        """
+        fine, coarse = self._pair(fine, coarse)
+        return transfer.restrict(self, values, fine, coarse, kind)
+
+    def prolong(self, values: ArrayLike, coarse: int, fine: int) -> np.ndarray:
+        """Values on the nodes of a level, or labels, to the nodes of a finer one.
+
+        Parameters
+        ----------
+        values : array of any dtype, shape (n_coarse, ...)
+        coarse, fine : int
+            Indices of the two levels, ``fine <= coarse``.
+
+        Returns
+        -------
+        array of the same dtype, shape (n_fine, ...)
+            Every node has what the coarse node has that it belongs to.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> from multiscale_gcn import coarsen
+        >>> coarsen(nx.path_graph(4), sizes=[2]).prolong(["left", "right"], 1, 0).tolist()
+        ['left', 'left', 'right', 'right']
+        """
+        fine, coarse = self._pair(fine, coarse)
+        return transfer.prolong(self, values, coarse, fine)
+
+    def restrict_edges(
+        self,
+        attributes: ArrayLike,
+        fine: int,
+        coarse: int,
+        kind: Literal["sum", "mean", "max"] = "sum",
+    ) -> np.ndarray:
+        """Attributes of the edges of a level, from those of a finer one.
+
+        Parameters
+        ----------
+        attributes : array of real numbers, shape (nnz_fine, ...)
+            One for every stored entry of the finer graph, in the order of its ``edge_index()``:
+            two for an edge, one for a self loop. The two may differ.
+        fine, coarse : int
+            Indices of the two levels, ``fine <= coarse``.
+        kind : {"sum", "mean", "max"}
+            Over all entries that merge into one. Entries between descendants of one coarse node
+            merge into its self loop.
+
+        Returns
+        -------
+        array, shape (nnz_coarse, ...)
+            For every stored entry of the coarser graph; float64, and the maximum of the dtype of
+            ``attributes``. NaN makes the attribute of its coarse entry NaN.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> from multiscale_gcn import coarsen
+        >>> hierarchy = coarsen(nx.path_graph(4), sizes=[2])
+        >>> hierarchy[0].graph.edge_index().tolist()
+        [[0, 1, 1, 2, 2, 3], [1, 0, 2, 1, 3, 2]]
+        >>> hierarchy.restrict_edges([1, 1, 5, 5, 9, 9], 0, 1).tolist()
+        [2.0, 5.0, 5.0, 18.0]
+        """
+        fine, coarse = self._pair(fine, coarse)
+        return transfer.restrict_edges(self, attributes, fine, coarse, kind)
 
     def coarse_positions(
         self,

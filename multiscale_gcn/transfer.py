@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from multiscale_gcn.smoothing import smooth
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -12,13 +15,41 @@ if TYPE_CHECKING:
     from multiscale_gcn.hierarchy import Hierarchy
 
 
-def prolongation(hierarchy: Hierarchy, coarse: int, fine: int) -> sp.csr_array:
+def prolongation(
+    hierarchy: Hierarchy,
+    coarse: int,
+    fine: int,
+    kind: str = "constant",
+    damping: float | None = None,
+) -> sp.csr_array:
+    if kind == "smoothed":
+        return _smoothed_prolongation(hierarchy, coarse, fine, damping)
+    if kind != "constant":
+        raise ValueError(f"kind = {kind!r} is none of 'constant', 'smoothed'")
+    if damping is not None:
+        raise ValueError(f"damping = {damping} goes with kind='smoothed' only; leave it out")
+    return _constant_prolongation(hierarchy, coarse, fine)
+
+
+def _constant_prolongation(hierarchy: Hierarchy, coarse: int, fine: int) -> sp.csr_array:
     import scipy.sparse as sp
 
     parent = hierarchy.parent(fine, coarse)
     n = len(parent)
     shape = (n, hierarchy[coarse].num_nodes)
     return sp.csr_array((np.ones(n), parent, np.arange(n + 1)), shape=shape)
+
+
+def _smoothed_prolongation(
+    hierarchy: Hierarchy, coarse: int, fine: int, damping: float | None
+) -> sp.csr_array:
+    if damping is not None and not 0 < damping < np.inf:
+        raise ValueError(f"damping = {damping} must be positive and finite")
+    result = _constant_prolongation(hierarchy, fine, fine)
+    for level in hierarchy.levels[fine:coarse]:
+        step = _constant_prolongation(hierarchy, level.index + 1, level.index)
+        result = result @ smooth(step, level.graph, damping)
+    return result
 
 
 def restriction(hierarchy: Hierarchy, fine: int, coarse: int, kind: str) -> sp.csr_array:
@@ -31,7 +62,7 @@ def restriction(hierarchy: Hierarchy, fine: int, coarse: int, kind: str) -> sp.c
         values = hierarchy[fine].graph.node_weights / hierarchy[coarse].graph.node_weights[parent]
     else:
         raise ValueError(f"kind = {kind!r} is none of 'sum', 'mean', 'weighted_mean'")
-    result = prolongation(hierarchy, coarse, fine)
+    result = _constant_prolongation(hierarchy, coarse, fine)
     result.data = values
     return result.T.tocsr()
 
@@ -45,6 +76,79 @@ def _mean_of_means(hierarchy: Hierarchy, fine: int, coarse: int) -> np.ndarray:
         node = level.parent[node]
         values /= np.bincount(level.parent)[node]
     return values
+
+
+def restrict(
+    hierarchy: Hierarchy, values: ArrayLike, fine: int, coarse: int, kind: str
+) -> np.ndarray:
+    array = _checked(values, hierarchy[fine].num_nodes, "values")
+    if kind == "max":
+        return _largest_by(hierarchy.parent(fine, coarse), array)
+    if kind not in ("sum", "mean", "weighted_mean"):
+        raise ValueError(f"kind = {kind!r} is none of 'sum', 'mean', 'weighted_mean', 'max'")
+    return _product(restriction(hierarchy, fine, coarse, kind), array)
+
+
+def prolong(hierarchy: Hierarchy, values: ArrayLike, coarse: int, fine: int) -> np.ndarray:
+    array = np.asarray(values)
+    _check_length(array, hierarchy[coarse].num_nodes, "values")
+    return array[hierarchy.parent(fine, coarse)]
+
+
+def restrict_edges(
+    hierarchy: Hierarchy, attributes: ArrayLike, fine: int, coarse: int, kind: str
+) -> np.ndarray:
+    import scipy.sparse as sp
+
+    array = _checked(attributes, hierarchy[fine].graph.num_entries, "attributes")
+    if kind not in ("sum", "mean", "max"):
+        raise ValueError(f"kind = {kind!r} is none of 'sum', 'mean', 'max'")
+    place = _coarse_entries(hierarchy, fine, coarse)
+    if kind == "max":
+        return _largest_by(place, array)
+    shape = (hierarchy[coarse].graph.num_entries, len(place))
+    share = np.ones(len(place)) if kind == "sum" else 1.0 / np.bincount(place)[place]
+    return _product(sp.csr_array((share, (place, np.arange(len(place)))), shape=shape), array)
+
+
+def _coarse_entries(hierarchy: Hierarchy, fine: int, coarse: int) -> np.ndarray:
+    """The entry of the coarse graph in which each entry of the fine one lies, shape (nnz_fine,)."""
+    parent = hierarchy.parent(fine, coarse).astype(np.int64)
+    inner, outer = hierarchy[fine].graph, hierarchy[coarse].graph
+    n = outer.num_nodes
+    keys = outer.rows().astype(np.int64) * n + outer.indices
+    return np.searchsorted(keys, parent[inner.rows()] * n + parent[inner.indices])
+
+
+def _checked(values: ArrayLike, length: int, name: str) -> np.ndarray:
+    array = np.asarray(values)
+    _check_length(array, length, name)
+    if array.dtype.kind not in "buif":
+        raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    return array
+
+
+def _check_length(array: np.ndarray, length: int, name: str) -> None:
+    if array.ndim == 0 or len(array) != length:
+        raise ValueError(f"{name} has shape {array.shape}, expected ({length}, ...)")
+
+
+def _product(matrix: sp.csr_array, values: np.ndarray) -> np.ndarray:
+    flat = values.reshape(len(values), int(np.prod(values.shape[1:])))
+    result: np.ndarray = (matrix @ flat).reshape(matrix.shape[0], *values.shape[1:])
+    return result
+
+
+def _largest_by(
+    cluster: np.ndarray,  # [n], every number from 0 to the largest occurs
+    values: np.ndarray,  # [n, ...]
+) -> np.ndarray:  # [number of clusters, ...]
+    if len(cluster) == 0:
+        return values.copy()
+    counts = np.bincount(cluster)
+    by_cluster = np.argsort(cluster, kind="stable")
+    result: np.ndarray = np.maximum.reduceat(values[by_cluster], np.cumsum(counts) - counts)
+    return result
 
 
 def coarse_faces(faces: np.ndarray, parent: np.ndarray, num_nodes: int) -> np.ndarray:
