@@ -265,7 +265,7 @@ def test_state_holds_no_graph_and_round_trips():
         (lambda: CrossScaleFusion([5]), "at least two scales"),
         (lambda: CrossScaleFusion([5, 0]), "nodes = 0 must be at least 1"),
         (
-            lambda: CrossScaleFusion([5, 4], fusion_order="both"),
+            lambda: CrossScaleFusion([5, 4], fusion_order="both"),  # type: ignore[arg-type]
             "neither 'parallel' nor 'sequential'",
         ),
         (lambda: ScaleSum([], 3), "sources is empty"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import shutil
 
 import pytest
 import torch
@@ -247,3 +248,11 @@ def test_networks_compile_as_one_graph():
 def test_fusion_compiles_as_one_graph(fusion_order):
     fusion = CrossScaleFusion([2, 3], fusion_order)
     assert_compiles(fusion, ([torch.randn(2, 2, 4), torch.randn(2, 3, 4)],), "aot_eager")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+@pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler")
+def test_a_residual_block_compiles_to_machine_code():
+    torch.manual_seed(0)
+    assert_compiles(awake(ResGConv(4, ring(5))), (torch.randn(2, 5, 4),), "inductor")
