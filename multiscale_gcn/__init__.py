@@ -23,11 +23,14 @@ if TYPE_CHECKING:
     from multiscale_gcn.graph import Graph as Graph
     from multiscale_gcn.hierarchy import Hierarchy as Hierarchy
     from multiscale_gcn.hierarchy import Level as Level
+    from multiscale_gcn.local_variation import LocalVariation as LocalVariation
+    from multiscale_gcn.matching import DefferrardMatching as DefferrardMatching
     from multiscale_gcn.matching import HeavyEdgeMatching as HeavyEdgeMatching
     from multiscale_gcn.matching import Matching as Matching
     from multiscale_gcn.matching import PairKind as PairKind
     from multiscale_gcn.matching import VisitingOrderMatching as VisitingOrderMatching
     from multiscale_gcn.matching import match as match
+    from multiscale_gcn.partition import MetisPartition as MetisPartition
     from multiscale_gcn.ratings import AlgebraicDistance as AlgebraicDistance
     from multiscale_gcn.ratings import EdgeWeight as EdgeWeight
     from multiscale_gcn.ratings import GivenRating as GivenRating
@@ -43,6 +46,7 @@ _HOME = {
     "ClusteringMethod": "clustering",
     "CoarseningStalled": "coarsening",
     "Constraints": "constraints",
+    "DefferrardMatching": "matching",
     "EdgeWeight": "ratings",
     "GivenRating": "ratings",
     "Graph": "graph",
@@ -50,7 +54,9 @@ _HOME = {
     "Hierarchy": "hierarchy",
     "InnerProduct": "ratings",
     "Level": "hierarchy",
+    "LocalVariation": "local_variation",
     "Matching": "matching",
+    "MetisPartition": "partition",
     "NormalizedAssociation": "ratings",
     "NormalizedCut": "ratings",
     "PairKind": "matching",

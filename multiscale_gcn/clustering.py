@@ -61,6 +61,10 @@ class ClusteringMethod(ABC):
             Cluster of every node, numbered from 0 without gaps.
         """
 
+    def prepared(self, graph: Graph) -> ClusteringMethod:
+        """The method with what it needs to know of the finest graph, before the first step."""
+        return self
+
     def coarsened(self, fine: Graph, coarse: Graph, parent: np.ndarray) -> ClusteringMethod:
         """The method for the next level: itself, unless it holds something of the nodes."""
         return self

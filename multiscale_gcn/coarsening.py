@@ -119,6 +119,7 @@ def coarsen(
     method.check(constraints, sizes is not None)
     targets = _targets(fine, sizes, levels, min_nodes, method, constraints)
     fine, rounding = round_weights(fine, constraints.batch)
+    method = method.prepared(fine)
     done: list[Level] = []
 
     def hierarchy() -> Hierarchy:

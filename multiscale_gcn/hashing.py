@@ -27,3 +27,9 @@ def mix64_array(values: np.ndarray) -> np.ndarray:
     values = (values ^ (values >> np.uint64(30))) * np.uint64(FACTOR_1)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(FACTOR_2)
     return values ^ (values >> np.uint64(31))
+
+
+def uniform(seed: int, stream: int, ids: np.ndarray) -> np.ndarray:
+    """A number from -0.5 to 0.5 for every id: a hash of the three, and a multiple of 2**-53."""
+    mixed = np.uint64(mix64(mix64(seed) ^ stream))
+    return (mix64_array(mixed ^ ids.astype(np.uint64)) >> np.uint64(11)) * 2.0**-53 - 0.5

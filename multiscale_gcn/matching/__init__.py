@@ -11,6 +11,7 @@ from multiscale_gcn.backends import select_backend
 from multiscale_gcn.constraints import Constraints
 from multiscale_gcn.exact import round_weights
 from multiscale_gcn.graph import Graph
+from multiscale_gcn.matching.defferrard import DefferrardMatching as DefferrardMatching
 from multiscale_gcn.matching.matching import Matching as Matching
 from multiscale_gcn.matching.matching import PairKind as PairKind
 from multiscale_gcn.matching.methods import HeavyEdgeMatching as HeavyEdgeMatching

@@ -8,7 +8,7 @@ import numpy as np
 
 from multiscale_gcn.constraints import Constraints
 from multiscale_gcn.graph import Graph
-from multiscale_gcn.hashing import mix64, mix64_array
+from multiscale_gcn.hashing import uniform
 from multiscale_gcn.ratings.entries import EntryRating
 
 
@@ -67,10 +67,10 @@ class AlgebraicDistance(EntryRating):
         weights = np.where(u == v, 0.0, graph.weights)
         degree = np.bincount(u, weights=weights, minlength=n)
         connected = degree > 0
-        ids = constraints.local_ids(n).astype(np.uint64)
+        ids = constraints.local_ids(n)
         squares = np.zeros(graph.num_entries)
         for number in range(self.vectors):
-            x = _uniform(mix64(mix64(self.seed) ^ number), ids)
+            x = uniform(self.seed, number, ids)
             for _ in range(self.sweeps):
                 # bincount adds in the order of the entries, whatever the machine.
                 mean = np.bincount(u, weights=weights * x[v], minlength=n)
@@ -79,8 +79,3 @@ class AlgebraicDistance(EntryRating):
             difference = x[u] - x[v]
             squares += difference * difference
         return -np.sqrt(squares)
-
-
-def _uniform(stream: int, ids: np.ndarray) -> np.ndarray:
-    """A number from -0.5 to 0.5 for every id, a multiple of 2**-53."""
-    return (mix64_array(np.uint64(stream) ^ ids) >> np.uint64(11)) * 2.0**-53 - 0.5

@@ -86,7 +86,7 @@ class GivenRating(EntryRating):
     [[0, 1, 1, 2, 2, 3], [1, 0, 2, 1, 3, 2]]
     >>> inner = HeavyEdgeMatching(rating=GivenRating([1, 1, 9, 9, 1, 1]))
     >>> match(graph, inner).mate.tolist()
-    [3, 2, 1, 0]
+    [0, 2, 1, 3]
     >>> def fewest_members(graph):
     ...     u, v = graph.edge_index()
     ...     return -(graph.node_weights[u] + graph.node_weights[v])

@@ -1,0 +1,53 @@
+"""Laplacians, their leading eigenvectors, and what of them a coarser graph keeps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from multiscale_gcn.graph import Graph
+from multiscale_gcn.hashing import uniform
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+
+DENSE = 600
+"""Up to so many nodes all eigenvectors are computed."""
+NEGLIGIBLE = 1e-13
+"""An energy is taken for 0 if it is this share of the largest that such a vector could have."""
+
+
+def laplacian(graph: Graph) -> sp.csr_array:
+    """D - W, shape (n, n); self loops cancel."""
+    import scipy.sparse as sp
+
+    n = graph.num_nodes
+    matrix = sp.csr_array((graph.weights, graph.indices, graph.indptr), shape=(n, n))
+    off_diagonal = matrix - sp.diags_array(matrix.diagonal(), shape=(n, n))
+    result = sp.diags_array(off_diagonal.sum(axis=1), shape=(n, n)) - off_diagonal
+    return sp.csr_array(result)
+
+
+def leading_eigenvectors(graph: Graph, k: int) -> np.ndarray:  # [n, min(k, n)]
+    """Eigenvectors of the Laplacian for its smallest eigenvalues, in increasing order of them."""
+    n = graph.num_nodes
+    L = laplacian(graph)
+    if n <= DENSE or k >= n - 1:
+        vectors: np.ndarray = np.linalg.eigh(L.toarray())[1]
+        return vectors[:, :k]
+    from scipy.sparse.linalg import eigsh
+
+    shift = -1e-3 * float(L.diagonal().mean() or 1.0)
+    start = uniform(0, 0, np.arange(n))
+    values, vectors = eigsh(L.tocsc(), k=k, sigma=shift, which="LM", v0=start)
+    return vectors[:, np.argsort(values)]
+
+
+def normalised(basis: np.ndarray, L: sp.csr_array) -> np.ndarray:
+    """A = B (B^T L B)^(+1/2), whose columns have the energy A^T L A = 1 or 0, up to a rotation."""
+    values, vectors = np.linalg.eigh(basis.T @ (L @ basis))
+    largest = 2.0 * float(L.diagonal().max(initial=0.0)) * float((basis * basis).sum())
+    kept = values > NEGLIGIBLE * largest
+    result: np.ndarray = basis @ (vectors[:, kept] / np.sqrt(values[kept]))
+    return result
