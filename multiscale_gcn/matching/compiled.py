@@ -34,7 +34,7 @@ SHIFT_30, SHIFT_27, SHIFT_31 = np.uint64(30), np.uint64(27), np.uint64(31)
 UNKNOWN = -2
 """Candidate of a node that has not looked yet; -1 is that of one that found nobody."""
 
-SMALL = 2048
+SMALL = 4096
 """As few live nodes as one thread finishes sooner than a round of all threads begins."""
 PROGRESS = 16
 """Rounds go on while they marry more than one in so many live nodes."""
@@ -44,8 +44,11 @@ def match(graph: Graph, method: MatchingMethod, constraints: Constraints) -> Mat
     n = graph.num_nodes
     mate = np.arange(n, dtype=graph.indices.dtype)
     kind = np.zeros(n, dtype=np.int8)
-    degree, loop, neighbours = _sum_rows(graph.indptr, graph.indices, graph.weights)
-    scale = _inverse(degree) if method.rating.code == CODE_NORMALIZED_CUT else degree
+    degree, loop, neighbours = np.empty(n), np.zeros(n), np.empty(n, graph.indices.dtype)
+    _sum_rows(graph.indptr, graph.indices, graph.weights, degree, loop, neighbours)
+    scale = degree
+    if method.rating.code == CODE_NORMALIZED_CUT:
+        scale = np.divide(1.0, degree, out=np.zeros(n), where=degree > 0)
     edges = (
         graph.indptr,
         graph.indices,
@@ -124,13 +127,9 @@ def _pair_isolated(neighbours, mate, kind, weigh, rules) -> None:
 
 
 @njit(cache=True, parallel=True)
-def _sum_rows(indptr, indices, weights):
+def _sum_rows(indptr, indices, weights, degree, loop, neighbours):
     """Weighted degree, self loop and number of neighbours of every node."""
-    n = len(indptr) - 1
-    degree = np.empty(n)
-    loop = np.zeros(n)
-    neighbours = np.empty(n, np.int64)
-    for u in prange(n):
+    for u in prange(len(degree)):
         total = 0.0
         count = indptr[u + 1] - indptr[u]
         for at in range(indptr[u], indptr[u + 1]):
@@ -140,16 +139,6 @@ def _sum_rows(indptr, indices, weights):
                 count -= 1
         degree[u] = total
         neighbours[u] = count
-    return degree, loop, neighbours
-
-
-@njit(cache=True, parallel=True)
-def _inverse(degree):
-    inverse = np.zeros(len(degree))
-    for u in prange(len(degree)):
-        if degree[u] > 0:
-            inverse[u] = 1.0 / degree[u]
-    return inverse
 
 
 @njit(cache=True, inline="always")
@@ -211,7 +200,7 @@ def _wins_tie(u, v, best, neighbours, mixed_seed, rules):
 @njit(cache=True)
 def _admissible(u, v, weigh, rules):
     node_weights, limit = weigh
-    if node_weights[u] + node_weights[v] > limit:
+    if limit < np.inf and node_weights[u] + node_weights[v] > limit:
         return False
     if rules is not None:
         group, survives, mirror, _ = rules
@@ -230,16 +219,15 @@ def _best_neighbour(u, kind, edges, weigh, rules, only_admissible):
     best = np.int64(-1)
     best_rating = -np.inf
     for at in range(indptr[u], indptr[u + 1]):
-        v = np.int64(indices[at])
-        if v == u:
+        v = indices[at]
+        rating = _rate(code, weights[at], u, v, degree, loop)
+        # Few neighbours are better than the best so far: look at their nodes last.
+        if rating < best_rating or v == u:
             continue
         if only_admissible and (kind[v] != KIND_SINGLE or not _admissible(u, v, weigh, rules)):
             continue
-        rating = _rate(code, weights[at], u, v, degree, loop)
-        if best < 0 or rating > best_rating:
-            best, best_rating = v, rating
-        elif rating == best_rating and _wins_tie(u, v, best, neighbours, mixed_seed, rules):
-            best = v
+        if rating > best_rating or _wins_tie(u, v, best, neighbours, mixed_seed, rules):
+            best, best_rating = np.int64(v), rating
     return best
 
 
@@ -259,19 +247,18 @@ def _marry_with_images(u, v, kind_of_pair, mate, kind, rules):
 
 
 def _marry_in_rounds(mate, kind, edges, weigh, rules):
-    """Rounds of all threads, until they marry few; what is left is for one thread."""
-    live = np.arange(len(mate))
-    candidate = np.full(len(mate), UNKNOWN, np.int64)
-    while True:
+    """Rounds of all threads while many nodes are left and marry; the rest is for one thread."""
+    live = np.arange(len(mate), dtype=mate.dtype)
+    candidate = np.full(len(mate), UNKNOWN, mate.dtype)
+    while len(live) > SMALL:
         _point(live, candidate, kind, edges, weigh, rules)
-        if len(live) <= SMALL:
-            return live, candidate
         _find_mutual(live, candidate, mate)
         remaining = live[_settle(live, candidate, mate, kind)]
         married = len(live) - len(remaining)
         live = remaining
         if married * PROGRESS < len(live):
-            return live, candidate
+            break
+    return live, candidate
 
 
 @njit(cache=True, parallel=True)
@@ -308,10 +295,11 @@ def _settle(live, candidate, mate, kind):
 @njit(cache=True)
 def _marry_by_queue(live, candidate, mate, kind, edges, weigh, rules):
     indptr, indices = edges[0], edges[1]
-    queue = np.empty(2 * len(live), np.int64)
+    queue = np.empty(len(live), np.int64)
     tail = 0
     for u in live:
-        if candidate[u] >= 0 and kind[candidate[u]] != KIND_SINGLE:
+        v = candidate[u]
+        if v == UNKNOWN or (v >= 0 and kind[v] != KIND_SINGLE):
             candidate[u] = _best_neighbour(u, kind, edges, weigh, rules, True)
     for u in live:
         v = candidate[u]
