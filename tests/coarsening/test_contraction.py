@@ -53,6 +53,14 @@ def test_long_rows_are_sorted_too() -> None:
     assert aggregate(graph, parent) == aggregate(graph, parent, backend="python")
 
 
+def test_rows_of_hubs_take_several_passes_of_the_sort() -> None:
+    rng = np.random.default_rng(0)
+    hubs, leaves = np.meshgrid(np.arange(3), np.arange(3, 5000))
+    graph = as_graph(np.stack([hubs.ravel(), leaves.ravel()]), kind="edge_index", symmetrize=True)
+    parent = rng.permutation(np.arange(5000) // 2)
+    assert aggregate(graph, parent) == aggregate(graph, parent, backend="python")
+
+
 def _csr(pattern: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows, columns = np.nonzero(pattern)
     return np.searchsorted(rows, np.arange(len(pattern) + 1)), columns
