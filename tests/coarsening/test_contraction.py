@@ -10,6 +10,7 @@ from multiscale_gcn import (
     HeavyEdgeMatching,
     PairKind,
     aggregate,
+    as_graph,
     contract,
     match,
     round_weights,
