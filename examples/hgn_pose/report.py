@@ -169,14 +169,18 @@ def _graphs(metrics: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
 
 
 def _training_text(metrics: Mapping[str, Any]) -> str:
-    options = metrics["training"]
+    options = metrics["training"]["HGN"]
+    rates = ", ".join(
+        f"{chosen['learning_rate']:g} ({escape(name)})"
+        for name, chosen in metrics["training"].items()
+    )
     return (
-        f"<p>{options['epochs']} epochs of Adam, batches of {options['batch_size']}, learning "
-        f"rate {options['learning_rate']:g} with a {escape(options['schedule'])} schedule, "
-        f"gradient norm at most {options['clip_norm']:g}. The loss is the squared distance, a "
-        f"{escape(options['reduction'])} over the nodes: {options['lambda_pose']:g} times the "
-        f"pose's plus {options['lambda_mesh']:g} times both meshes'. The test error is only "
-        "watched: nothing is chosen by it, and the weights are those after the last epoch.</p>"
+        f"<p>{options['epochs']} epochs of Adam for every network, batches of "
+        f"{options['batch_size']}, gradient norm at most {options['clip_norm']:g}. First learning "
+        f"rates: {rates}, with a {escape(options['schedule'])} schedule. HGN's loss is the squared "
+        f"distance, a {escape(options['reduction'])} over the nodes: {options['lambda_pose']:g} "
+        f"times the pose's plus {options['lambda_mesh']:g} times both meshes'. The test error is "
+        "only watched: no epoch is chosen by it, and the weights are those after the last.</p>"
     )
 
 
@@ -205,7 +209,7 @@ def _setup(metrics: Mapping[str, Any]) -> str:
     facts = {
         "Training clips": f"{', '.join(split['train_clips'])} ({split['train_frames']:,} frames)",
         "Test clips": f"{', '.join(split['test_clips'])} ({split['test_frames']:,} frames)",
-        "Random seed": str(metrics["training"]["seed"]),
+        "Random seed": str(metrics["seed"]),
         **metrics["machine"],
     }
     rows = [[_cell(f"<b>{escape(k)}</b>"), _cell(escape(str(v)))] for k, v in facts.items()]
