@@ -10,3 +10,5 @@ from multiscale_gcn.nn.fusion import ScaleSum as ScaleSum
 from multiscale_gcn.nn.network import MultiScaleGCN as MultiScaleGCN
 from multiscale_gcn.nn.nonlocal_ import NonLocal as NonLocal
 from multiscale_gcn.nn.pattern import GraphPattern as GraphPattern
+from multiscale_gcn.nn.pooling import GraphPool as GraphPool
+from multiscale_gcn.nn.pooling import GraphUnpool as GraphUnpool

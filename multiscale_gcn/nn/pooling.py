@@ -1,0 +1,241 @@
+"""Features from level to level of a hierarchy."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from multiscale_gcn.hierarchy import Hierarchy
+
+PoolKind = Literal["mean", "sum", "weighted_mean", "max"]
+
+
+class _Clusters(nn.Module):
+    """Which fine nodes belong to which coarse one, as buffers that are not in the state."""
+
+    parent: Tensor  # [N_fine] int64
+    members: Tensor  # [N_fine] int64, coarse node by coarse node
+    offsets: Tensor  # [N_coarse + 1] int64
+    shares: Tensor | None  # [N_fine]; None: all 1
+
+    def __init__(self, hierarchy: Hierarchy, fine: int, coarse: int, kind: str) -> None:
+        super().__init__()
+        parent = hierarchy.parent(fine, coarse)
+        members = np.argsort(parent, kind="stable")
+        offsets = np.searchsorted(parent[members], np.arange(hierarchy[coarse].num_nodes + 1))
+        for name, array in (("parent", parent), ("members", members), ("offsets", offsets)):
+            self.register_buffer(name, _index(array), persistent=False)
+        shares = None
+        if kind in ("mean", "weighted_mean"):
+            matrix = hierarchy.restriction(fine, coarse, kind)  # type: ignore[arg-type]
+            values = matrix.sum(axis=0)  # each column has one entry
+            shares = torch.tensor(values, dtype=torch.get_default_dtype())
+        self.register_buffer("shares", shares, persistent=False)
+
+    def tensors(self) -> tuple[Tensor | None, ...]:
+        return self.parent, self.members, self.offsets, self.shares
+
+
+class _Tournament(nn.Module):
+    """Pairs of rows whose maxima remain, round by round, until each coarse node has one."""
+
+    def __init__(self, parent: np.ndarray) -> None:
+        super().__init__()
+        rows = np.argsort(parent, kind="stable")
+        counts = np.bincount(parent)
+        self.rounds = 0
+        while self.rounds == 0 or counts.max(initial=0) > 1:
+            last = np.cumsum(counts) - 1
+            matches = (counts + 1) // 2
+            cluster = np.repeat(np.arange(len(counts)), matches)
+            place = np.arange(len(cluster)) - np.repeat(np.cumsum(matches) - matches, matches)
+            first = (last - counts + 1)[cluster] + 2 * place
+            second = np.minimum(first + 1, last[cluster])
+            pairs = _index(np.stack([rows[first], rows[second]]))
+            self.register_buffer(f"pairs_{self.rounds}", pairs, persistent=False)
+            rows, counts = np.arange(len(cluster)), matches
+            self.rounds += 1
+
+    def forward(
+        self,
+        x: Tensor,  # [N_fine, ...]
+    ) -> Tensor:  # [N_coarse, ...]
+        for k in range(self.rounds):
+            first, second = self.get_buffer(f"pairs_{k}")
+            x = torch.maximum(x.index_select(0, first), x.index_select(0, second))
+        return x
+
+
+class _Sum(torch.autograd.Function):
+    """Sum of the rows of each cluster; its gradient is :class:`_Spread`, and the other way round.
+
+    Autograd's own gradient of a gather on a CPU adds row by row, which is slow.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        rows: Tensor,  # [N_fine, M]
+        *clusters: Tensor | None,
+    ) -> Tensor:  # [N_coarse, M]
+        ctx.save_for_backward(*clusters)
+        _, members, offsets, shares = clusters
+        assert members is not None
+        return F.embedding_bag(
+            members,
+            rows,
+            offsets,
+            mode="sum",
+            per_sample_weights=None if shares is None else shares.to(rows.dtype)[members],
+            include_last_offset=True,
+        )
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        return _Spread.apply(gradients[0].contiguous(), *ctx.saved_tensors), None, None, None, None
+
+
+class _Spread(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        rows: Tensor,  # [N_coarse, M]
+        *clusters: Tensor | None,
+    ) -> Tensor:  # [N_fine, M]
+        ctx.save_for_backward(*clusters)
+        parent, _, _, shares = clusters
+        assert parent is not None
+        spread = rows.index_select(0, parent)
+        return spread if shares is None else spread * shares.to(rows.dtype)[:, None]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        return _Sum.apply(gradients[0].contiguous(), *ctx.saved_tensors), None, None, None, None
+
+
+class GraphPool(nn.Module):
+    """Features of a level's nodes to features of a coarser level's: mean, sum or maximum.
+
+    Time and memory grow with the number of nodes; there is no matrix of both sizes. Sums run in
+    float32 or better. A maximum shares its gradient among those that reach it, and is NaN if one
+    of its nodes is. The buffers belong to the hierarchy and are not in the ``state_dict``.
+
+    Parameters
+    ----------
+    hierarchy : Hierarchy
+    fine, coarse : int
+        Indices of the two levels, ``fine <= coarse``.
+    kind : {"mean", "sum", "weighted_mean", "max"}
+        As in :meth:`multiscale_gcn.Hierarchy.restrict`.
+
+    Raises
+    ------
+    ValueError
+        For an unknown kind, and in ``forward`` for the wrong number of nodes.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> import torch
+    >>> from multiscale_gcn import coarsen
+    >>> hierarchy = coarsen(nx.path_graph(4), sizes=[2])
+    >>> pool = GraphPool(hierarchy, 0, 1)
+    >>> pool(torch.tensor([[[1.0], [3.0], [5.0], [9.0]]]))
+    tensor([[[2.],
+             [7.]]])
+    """
+
+    def __init__(
+        self, hierarchy: Hierarchy, fine: int, coarse: int, kind: PoolKind = "mean"
+    ) -> None:
+        super().__init__()
+        if kind not in get_args(PoolKind):
+            raise ValueError(
+                f"kind = {kind!r} is none of {', '.join(map(repr, get_args(PoolKind)))}"
+            )
+        self.kind = kind
+        self.num_fine = hierarchy[fine].num_nodes
+        self.num_coarse = hierarchy[coarse].num_nodes
+        if kind == "max":
+            self.tournament = _Tournament(hierarchy.parent(fine, coarse))
+        else:
+            self.clusters = _Clusters(hierarchy, fine, coarse, kind)
+
+    def forward(
+        self,
+        x: Tensor,  # [..., N_fine, C]
+    ) -> Tensor:  # [..., N_coarse, C]
+        nodes = _nodes_first(x, self.num_fine)
+        if self.kind == "max":
+            return self.tournament(nodes).movedim(0, -2)
+        return _apply(_Sum, nodes, *self.clusters.tensors())
+
+    def extra_repr(self) -> str:
+        return f"{self.num_fine} -> {self.num_coarse} nodes, kind={self.kind!r}"
+
+
+class GraphUnpool(nn.Module):
+    """Features of a level's nodes to a finer level's: each node gets those of its coarse node.
+
+    Pooling by a mean or the maximum afterwards gives the features back.
+
+    Parameters
+    ----------
+    hierarchy : Hierarchy
+    coarse, fine : int
+        Indices of the two levels, ``fine <= coarse``.
+
+    Raises
+    ------
+    ValueError
+        In ``forward`` for the wrong number of nodes.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> import torch
+    >>> from multiscale_gcn import coarsen
+    >>> hierarchy = coarsen(nx.path_graph(4), sizes=[2])
+    >>> GraphUnpool(hierarchy, 1, 0)(torch.tensor([[2.0], [7.0]])).flatten()
+    tensor([2., 2., 7., 7.])
+    """
+
+    def __init__(self, hierarchy: Hierarchy, coarse: int, fine: int) -> None:
+        super().__init__()
+        self.num_coarse = hierarchy[coarse].num_nodes
+        self.num_fine = hierarchy[fine].num_nodes
+        self.clusters = _Clusters(hierarchy, fine, coarse, "sum")
+
+    def forward(
+        self,
+        x: Tensor,  # [..., N_coarse, C]
+    ) -> Tensor:  # [..., N_fine, C]
+        return _apply(_Spread, _nodes_first(x, self.num_coarse), *self.clusters.tensors())
+
+    def extra_repr(self) -> str:
+        return f"{self.num_coarse} -> {self.num_fine} nodes"
+
+
+def _index(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(array.astype(np.int64))
+
+
+def _nodes_first(x: Tensor, num_nodes: int) -> Tensor:  # [N, ..., C]
+    if x.dim() < 2 or x.shape[-2] != num_nodes:
+        raise ValueError(f"x has shape {list(x.shape)}, expected [..., {num_nodes}, C]")
+    return x.movedim(-2, 0)
+
+
+def _apply(
+    function: type[torch.autograd.Function],
+    nodes: Tensor,  # [N, ..., C]
+    *tensors: Tensor | None,
+) -> Tensor:  # [..., M, C]
+    wide = torch.promote_types(nodes.dtype, torch.float32)
+    rows = nodes.to(wide).flatten(1).contiguous()
+    result: Tensor = function.apply(rows, *tensors)
+    return result.unflatten(1, nodes.shape[1:]).movedim(0, -2).to(nodes.dtype)
