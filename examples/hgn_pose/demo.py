@@ -66,7 +66,7 @@ class Demo:
 
     out: Path = Path("runs/demo")
     """Folder for report.html, metrics.json, hgn.safetensors and the pictures."""
-    epochs: int = 12
+    epochs: int = 10
     """Passes over the training frames, for every network."""
     channels: int = 48
     """Features per node of HGN and SemGCN; the plain network's layers are eight times as wide."""

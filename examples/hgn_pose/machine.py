@@ -17,9 +17,9 @@ class MachineOptions:
 
     device: str = "auto"
     """auto: a GPU where there is one; or a PyTorch device such as cpu, cuda, cuda:1."""
-    threads: int | None = None
-    """Processor threads; PyTorch's choice by default. Results on a CPU are the same to the last
-    bit only for the same number."""
+    threads: int = 1
+    """Processor threads of PyTorch. On a CPU a run gives the same bits only for the same number,
+    so it does not depend on how many cores there are."""
 
     def prepare(self) -> torch.device:
         """Set the number of threads of this process, and choose the device.
@@ -29,10 +29,9 @@ class MachineOptions:
         ValueError
             When the device is unknown or PyTorch cannot use it, or when threads is below 1.
         """
-        if self.threads is not None:
-            if self.threads < 1:
-                raise ValueError(f"threads must be at least 1, got {self.threads}")
-            torch.set_num_threads(self.threads)
+        if self.threads < 1:
+            raise ValueError(f"threads must be at least 1, got {self.threads}")
+        torch.set_num_threads(self.threads)
         if self.device == "auto":
             return torch.device("cuda" if torch.cuda.is_available() else "cpu")
         try:
@@ -50,7 +49,7 @@ class MachineOptions:
 def describe(device: torch.device) -> dict[str, str]:
     """The processor, its threads, the GPU if one is used, and the versions that matter."""
     return {
-        "processor": f"{_processor()}, {torch.get_num_threads()} threads",
+        "processor": f"{_processor()}, threads used: {torch.get_num_threads()}",
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU only",
         "system": f"{platform.system()} {platform.machine()}",
         "Python": platform.python_version(),
