@@ -73,7 +73,7 @@ _HOME = {
     "to_torch": "convert",
     "to_torch_sparse": "convert",
 }
-_SUBMODULES = ("nn", "ops", "testing")
+_SUBMODULES = ("nn", "ops", "pyg", "testing")
 
 __all__ = [*_HOME]
 

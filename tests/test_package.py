@@ -19,9 +19,10 @@ PUBLIC_MODULES = (
     "multiscale_gcn",
     "multiscale_gcn.nn",
     "multiscale_gcn.ops",
+    "multiscale_gcn.pyg",
     "multiscale_gcn.testing",
 )
-SUBMODULES = {"nn", "ops", "testing"}
+SUBMODULES = {"nn", "ops", "pyg", "testing"}
 
 
 def modules_after(statements: str) -> set[str]:
