@@ -31,17 +31,24 @@ def laplacian(graph: Graph) -> sp.csr_array:
 
 def leading_eigenvectors(graph: Graph, k: int) -> np.ndarray:  # [n, min(k, n)]
     """Eigenvectors of the Laplacian for its smallest eigenvalues, in increasing order of them."""
-    n = graph.num_nodes
-    L = laplacian(graph)
+    return smallest_eigenpairs(laplacian(graph), k)[1]
+
+
+def smallest_eigenpairs(
+    matrix: sp.csr_array,  # [n, n], positive semidefinite
+    k: int,
+) -> tuple[np.ndarray, np.ndarray]:  # [min(k, n)], [n, min(k, n)]
+    n = matrix.shape[0]
     if n <= DENSE or k >= n - 1:
-        vectors: np.ndarray = np.linalg.eigh(L.toarray())[1]
-        return vectors[:, :k]
+        values, vectors = np.linalg.eigh(matrix.toarray())
+        return values[:k], vectors[:, :k]
     from scipy.sparse.linalg import eigsh
 
-    shift = -1e-3 * float(L.diagonal().mean() or 1.0)
+    shift = -1e-3 * float(matrix.diagonal().mean() or 1.0)
     start = uniform(0, 0, np.arange(n))
-    values, vectors = eigsh(L.tocsc(), k=k, sigma=shift, which="LM", v0=start)
-    return vectors[:, np.argsort(values)]
+    values, vectors = eigsh(matrix.tocsc(), k=k, sigma=shift, which="LM", v0=start)
+    order = np.argsort(values)
+    return values[order], vectors[:, order]
 
 
 def normalised(basis: np.ndarray, L: sp.csr_array) -> np.ndarray:

@@ -64,6 +64,8 @@ class AlgebraicDistance(EntryRating):
     def values(self, graph: Graph, constraints: Constraints) -> np.ndarray:
         n = graph.num_nodes
         u, v = graph.rows(), graph.indices
+        if graph.num_entries == 0:
+            return np.empty(0)
         weights = np.where(u == v, 0.0, graph.weights)
         degree = np.bincount(u, weights=weights, minlength=n)
         connected = degree > 0

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from multiscale_gcn import (
     BackendUnavailable,
     ClusteringMethod,
+    Constraints,
     DefferrardMatching,
     Graph,
     HeavyEdgeMatching,
@@ -19,6 +20,7 @@ from multiscale_gcn import (
     VisitingOrderMatching,
     as_graph,
     coarsen,
+    match,
     round_weights,
 )
 from multiscale_gcn import local_variation as local_variation_module
@@ -68,7 +70,7 @@ def test_every_other_way_to_say_how_far(method: ClusteringMethod) -> None:
 @pytest.mark.parametrize("method", [*CLUSTERINGS[:4], MetisPartition()], ids=repr)
 def test_constraints_that_cannot_be_honoured_are_refused(method, constraint: str) -> None:
     n = 4
-    arrays = {
+    arrays: dict[str, Any] = {
         "labels": np.zeros(n, int),
         "survivors": np.zeros(n, bool),
         "symmetry": np.arange(n),
@@ -97,8 +99,6 @@ def test_natural_turns_are_greedy_in_the_order_of_ids(graph: Graph, limit: int |
     method = VisitingOrderMatching(
         order="natural", max_node_weight=limit, two_hop=False, isolated="keep"
     )
-    from multiscale_gcn import match
-
     mate = match(graph, method).mate
     taken: set[int] = set()
     for u in range(graph.num_nodes):
@@ -228,7 +228,8 @@ def test_what_metis_cannot_do_is_said() -> None:
     method = MetisPartition()
     with pytest.raises(ValueError, match=r"METIS left \d+ of 100 parts of a graph of 144 nodes"):
         coarsen(GRID, sizes=[100], method=method)
-    for options in ({"levels": 1}, {"min_nodes": 3}):
+    how_far: tuple[dict[str, Any], ...] = ({"levels": 1}, {"min_nodes": 3})
+    for options in how_far:
         with pytest.raises(ValueError, match="MetisPartition makes levels of given sizes only"):
             coarsen(GRID, method=method, **options)
     path = nx.path_graph(6)
@@ -283,7 +284,7 @@ def costs_by_hand(graph: Graph, A: np.ndarray, members: list[int]) -> float:
     P[np.ix_(members, members)] = 1 / len(members)
     deviation = (np.eye(n) - P) @ A
     deviation[~inside] = 0
-    return np.linalg.norm(deviation.T @ L_C @ deviation, ord=2) / (len(members) - 1)
+    return float(np.linalg.norm(deviation.T @ L_C @ deviation, ord=2)) / (len(members) - 1)
 
 
 def square_root_of_pseudo_inverse(M: np.ndarray, zero: float) -> np.ndarray:
@@ -319,12 +320,7 @@ def test_local_variation_follows_the_paper(graph: Graph, family: Any) -> None:
             if len(members) == 2:
                 u, v = (np.array([node]) for node in members)
                 assert variation.of_edges(u, v)[0] == pytest.approx(expected, rel=1e-6, abs=1e-9)
-        parent = method.parents(
-            graph,
-            constraints=None,
-            max_merges=None,
-            backend="auto",  # type: ignore[arg-type]
-        )
+        parent = method.parents(graph, constraints=Constraints(), max_merges=None, backend="auto")
         free = set(range(n))
         open_sets = dict(enumerate(sets))
         contracted = [np.flatnonzero(parent == c).tolist() for c in range(parent.max() + 1)]
