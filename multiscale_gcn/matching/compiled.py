@@ -34,8 +34,8 @@ SHIFT_30, SHIFT_27, SHIFT_31 = np.uint64(30), np.uint64(27), np.uint64(31)
 UNKNOWN = -2
 """Candidate of a node that has not looked yet; -1 is that of one that found nobody."""
 
-SMALL = 4096
-"""As few live nodes as one thread finishes sooner than a round of all threads begins."""
+SMALL = 1 << 14
+"""So few nodes are done by one thread sooner than by several that wait for each other."""
 PROGRESS = 16
 """Rounds go on while they marry more than one in so many live nodes."""
 
@@ -45,7 +45,8 @@ def match(graph: Graph, method: MatchingMethod, constraints: Constraints) -> Mat
     mate = np.arange(n, dtype=graph.indices.dtype)
     kind = np.zeros(n, dtype=np.int8)
     degree, loop, neighbours = np.empty(n), np.zeros(n), np.empty(n, graph.indices.dtype)
-    _sum_rows(graph.indptr, graph.indices, graph.weights, degree, loop, neighbours)
+    sum_rows = _sum_rows if n > SMALL else _sum_rows_serially
+    sum_rows(graph.indptr, graph.indices, graph.weights, degree, loop, neighbours)
     scale = degree
     if method.rating.code == CODE_NORMALIZED_CUT:
         scale = np.divide(1.0, degree, out=np.zeros(n), where=degree > 0)
@@ -95,8 +96,11 @@ def _rules(constraints: Constraints, n: int):
 
 def _pair_two_hop(mate, kind, edges, weigh, rules) -> None:
     """Pair the nodes that wait at the same neighbour, as the specification says."""
-    hub = _hubs(kind, edges, weigh, rules)
-    left = np.flatnonzero(hub >= 0)
+    singles = np.flatnonzero(kind == KIND_SINGLE)
+    hub = np.full(len(kind), -1, np.int64)
+    find_hubs = _find_hubs if len(singles) > SMALL else _find_hubs_serially
+    find_hubs(singles, hub, kind, edges, weigh, rules)
+    left = singles[hub[singles] >= 0]
     if rules is None:
         nodes = left[np.argsort(hub[left], kind="stable")]
         _pair_waiting(nodes, hub, KIND_TWO_HOP, mate, kind, weigh, rules)
@@ -128,17 +132,28 @@ def _pair_isolated(neighbours, mate, kind, weigh, rules) -> None:
 
 @njit(cache=True, parallel=True)
 def _sum_rows(indptr, indices, weights, degree, loop, neighbours):
-    """Weighted degree, self loop and number of neighbours of every node."""
     for u in prange(len(degree)):
-        total = 0.0
-        count = indptr[u + 1] - indptr[u]
-        for at in range(indptr[u], indptr[u + 1]):
-            total += weights[at]
-            if indices[at] == u:
-                loop[u] = weights[at]
-                count -= 1
-        degree[u] = total
-        neighbours[u] = count
+        _sum_row(u, indptr, indices, weights, degree, loop, neighbours)
+
+
+@njit(cache=True)
+def _sum_rows_serially(indptr, indices, weights, degree, loop, neighbours):
+    for u in range(len(degree)):
+        _sum_row(u, indptr, indices, weights, degree, loop, neighbours)
+
+
+@njit(cache=True)
+def _sum_row(u, indptr, indices, weights, degree, loop, neighbours):
+    """Weighted degree, self loop and number of neighbours of a node."""
+    total = 0.0
+    count = indptr[u + 1] - indptr[u]
+    for at in range(indptr[u], indptr[u + 1]):
+        total += weights[at]
+        if indices[at] == u:
+            loop[u] = weights[at]
+            count -= 1
+    degree[u] = total
+    neighbours[u] = count
 
 
 @njit(cache=True, inline="always")
@@ -333,13 +348,16 @@ def _visit(turns, mate, kind, edges, weigh, rules):
 
 
 @njit(cache=True, parallel=True)
-def _hubs(kind, edges, weigh, rules):
-    """Best neighbour of every node that is single and has one; -1 for the others."""
-    hub = np.full(len(kind), -1, np.int64)
-    for u in prange(len(kind)):
-        if kind[u] == KIND_SINGLE:
-            hub[u] = _best_neighbour(u, kind, edges, weigh, rules, False)
-    return hub
+def _find_hubs(singles, hub, kind, edges, weigh, rules):
+    for i in prange(len(singles)):
+        u = singles[i]
+        hub[u] = _best_neighbour(u, kind, edges, weigh, rules, False)
+
+
+@njit(cache=True)
+def _find_hubs_serially(singles, hub, kind, edges, weigh, rules):
+    for u in singles:
+        hub[u] = _best_neighbour(u, kind, edges, weigh, rules, False)
 
 
 @njit(cache=True)
