@@ -11,11 +11,11 @@ from multiscale_gcn.graph import Graph
 
 
 def as_array(source: Any) -> np.ndarray:
-    if hasattr(source, "detach"):
+    if hasattr(source, "detach") and hasattr(source, "layout"):
         source = _to_numpy(source)
     try:
         array = np.asarray(source)
-    except ValueError as error:
+    except Exception as error:  # whatever the object raises when numpy asks it for its items
         raise TypeError(f"cannot read a {type(source).__name__} as a graph: {error}") from None
     if array.dtype.kind not in "buif":
         raise TypeError(

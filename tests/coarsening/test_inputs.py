@@ -17,8 +17,6 @@ from hypothesis import given
 from multiscale_gcn import Graph, as_graph
 from multiscale_gcn.testing import graphs
 
-trimesh = pytest.importorskip("trimesh", reason="reads PLY, OFF and STL")
-
 beta = pytest.mark.filterwarnings("ignore:Sparse ... tensor support is in beta:UserWarning")
 
 DENSE = np.array([[0.0, 2, 0], [2, 0, 0.5], [0, 0.5, 1]])
@@ -89,6 +87,13 @@ def test_data_of_pytorch_geometric() -> None:
         as_graph(data, weights="edge_attr")
     with pytest.raises(ValueError, match="'length' is no attribute of the Data"):
         as_graph(data, weights="length")
+
+
+def test_data_that_is_no_graph_is_refused() -> None:
+    data_module = pytest.importorskip("torch_geometric.data", reason="optional: PyTorch Geometric")
+    for data in (data_module.HeteroData(), data_module.Data(x=torch.ones(3, 1))):
+        with pytest.raises(TypeError, match=f"cannot read a {type(data).__name__} as a graph"):
+            as_graph(data)
 
 
 @beta
@@ -320,6 +325,7 @@ def test_obj_with_bad_lines_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", ["ply", "off", "obj", "PLY"])
 def test_files_keep_the_order_of_vertices(suffix: str, tmp_path: Path) -> None:
     """With two vertices at one position and one in no face, which processing would take away."""
+    trimesh = pytest.importorskip("trimesh", reason="optional: reads PLY, OFF and STL")
     sphere = trimesh.creation.icosphere(subdivisions=2)
     order = np.random.default_rng(0).permutation(len(sphere.vertices) + 2)
     positions = np.concatenate([sphere.vertices, sphere.vertices[:1], [[7, 7, 7]]])[
@@ -351,6 +357,7 @@ def test_files_that_meshio_reads(suffix: str, tmp_path: Path) -> None:
 
 
 def test_stl_corners_at_one_position_are_one_node(tmp_path: Path) -> None:
+    pytest.importorskip("trimesh", reason="optional: reads PLY, OFF and STL")
     faces = np.array([[0, 1, 2], [2, 1, 3], [4, 2, 3], [0, 2, 4]])
     positions = np.array([[9, 0, 0], [-1, 0, 0], [5, -0.0, 1], [5, 7, 1], [0, 0, 0.5]])
     path = tmp_path / "mesh.stl"
@@ -363,7 +370,8 @@ def test_stl_corners_at_one_position_are_one_node(tmp_path: Path) -> None:
     assert as_graph(path) == as_graph(faces)
 
 
-def test_files_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    pytest.importorskip("trimesh", reason="optional: reads PLY, OFF and STL")
     pytest.importorskip("meshio", reason="optional: meshes of many formats")
     with pytest.raises(FileNotFoundError, match="there is no file"):
         as_graph(tmp_path / "missing.ply")
