@@ -85,9 +85,9 @@ class GConv(_Convolution):
 
     Notes
     -----
-    A~ is a buffer in the module's dtype, and no part of the ``state_dict``. Graphs of up to 512
-    nodes are multiplied as dense matrices, larger ones entry by entry; see
-    :func:`multiscale_gcn.ops.propagate`. The result depends on it by rounding only.
+    A~ is a buffer in the module's dtype, and no part of the ``state_dict``. Graphs of more than
+    512 nodes are multiplied entry by entry, smaller ones as dense matrices unless a CPU does better
+    without; see :func:`multiscale_gcn.ops.propagate`. The result depends on it by rounding only.
 
     Examples
     --------
@@ -143,9 +143,10 @@ class SemGConv(_Convolution):
 
     Notes
     -----
-    Graphs of up to 512 nodes are multiplied as dense matrices, larger ones entry by entry; see
-    :func:`multiscale_gcn.ops.propagate`. The result depends on it by rounding only. On large
-    graphs ``per_channel`` needs memory for C_out numbers an entry.
+    Graphs of more than 512 nodes are multiplied entry by entry, smaller ones as dense matrices
+    unless a CPU does better without; see :func:`multiscale_gcn.ops.propagate`. The result depends
+    on it by rounding only. On large graphs ``per_channel`` needs memory for B x C_out numbers an
+    entry.
 
     Examples
     --------

@@ -18,7 +18,7 @@ class NonLocal(nn.Module):
     normalisation start at 0, so the block starts as the identity.
 
     The score is a sum of one number for either node, f_ij = ReLU(a_i + b_j), and these are linear
-    in x: two vectors of C numbers replace theta and phi when it is computed. Up to 512 nodes the
+    in x: two vectors of C numbers replace theta and phi when it is computed. Up to 256 nodes the
     B x N x N scores are made; beyond, the sum is exact in O(N log N) by sorting. See
     :func:`multiscale_gcn.ops.nonlocal_attention`.
 

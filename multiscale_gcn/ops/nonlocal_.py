@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-DENSE_NODES = 512
+DENSE_NODES = 256
 """Up to this many nodes :func:`nonlocal_attention` makes the N x N scores."""
 
 

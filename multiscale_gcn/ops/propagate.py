@@ -40,8 +40,8 @@ def propagate(
     """Multiply features with a sparse matrix: y_i = sum_j values_ij x_j.
 
     Values of shape (C, nnz) hold one matrix for every channel. Up to ``DENSE_NODES`` nodes this is
-    :func:`propagate_dense`, beyond it :func:`propagate_sparse`. A CPU takes the sparse form for
-    one matrix with less than ``CPU_DENSITY`` of its entries at any size.
+    :func:`propagate_dense`, beyond it :func:`propagate_sparse`. A CPU takes the sparse form at any
+    size for one matrix with less than ``CPU_DENSITY`` of its entries.
 
     Examples
     --------

@@ -94,8 +94,8 @@ def test_the_fusion_orders_have_one_state_and_two_results():
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: HGN(SKELETON, MESH48, MESH96, 16),
-        lambda: HGN(SKELETON, MESH48, MESH96, 16, conv=GConv, fusion_order="sequential"),
+        lambda: HGN(SKELETON, MESH48, MESH96, 8),
+        lambda: HGN(SKELETON, MESH48, MESH96, 8, conv=GConv, fusion_order="sequential"),
         lambda: SemGCN(SKELETON, 16),
         lambda: SimpleBaseline(channels=32, dropout=0.0),
     ],
@@ -108,14 +108,14 @@ def test_networks_fit_a_few_samples(make):
     target = torch.randn(8, 17, 3)
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
     losses = []
-    for _ in range(60):
+    for _ in range(40):
         optimizer.zero_grad()
         outputs = model(x)
         loss = (outputs[0] - target).square().mean()
         (loss + sum(y.square().mean() for y in outputs[1:])).backward()
         optimizer.step()
         losses.append(float(loss.detach()))
-    assert losses[-1] < 0.2 * losses[0]
+    assert losses[-1] < 0.5 * losses[0]
     assert all(p.grad is not None for p in model.parameters())
 
 
@@ -181,6 +181,7 @@ def test_explanation_is_counted():
     assert "not a matter of the mesh edges" in vanilla.explanation
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # of the compiler itself
 def test_hgn_compiles_as_one_graph():
     torch.manual_seed(0)

@@ -173,7 +173,7 @@ def test_gradcheck():
 @pytest.mark.parametrize("convolution", [GConv, SemGConv])
 def test_automatic_mixed_precision_trains(convolution):
     net = awake(network(convolution=convolution))
-    x = torch.randn(64, 5, 2)
+    x = torch.randn(32, 5, 2)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         mixed = net(x)
     for half, single in zip(mixed, net(x), strict=True):
@@ -183,7 +183,7 @@ def test_automatic_mixed_precision_trains(convolution):
     optimizer = torch.optim.Adam(net.parameters(), 1e-2)
     targets = [torch.randn(1, size, 3) for size in net.sizes]  # type: ignore[union-attr]
     losses = []
-    for _ in range(30):
+    for _ in range(20):
         optimizer.zero_grad()
         with torch.autocast("cpu", dtype=torch.bfloat16):
             outputs = net(x)
@@ -191,7 +191,7 @@ def test_automatic_mixed_precision_trains(convolution):
         loss.backward()
         optimizer.step()
         losses.append(float(loss.detach()))
-    assert losses[-1] < 0.3 * losses[0]
+    assert losses[-1] < 0.5 * losses[0]
 
 
 def per_channel(in_channels, out_channels, graph):
