@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from multiscale_gcn.matching import VisitingOrderMatching as VisitingOrderMatching
     from multiscale_gcn.matching import match as match
     from multiscale_gcn.partition import MetisPartition as MetisPartition
+    from multiscale_gcn.plotting import plot_comparison as plot_comparison
+    from multiscale_gcn.plotting import plot_hierarchy as plot_hierarchy
+    from multiscale_gcn.quality import assess as assess
+    from multiscale_gcn.quality import compare as compare
     from multiscale_gcn.ratings import AlgebraicDistance as AlgebraicDistance
     from multiscale_gcn.ratings import EdgeWeight as EdgeWeight
     from multiscale_gcn.ratings import GivenRating as GivenRating
@@ -63,9 +67,13 @@ _HOME = {
     "VisitingOrderMatching": "matching",
     "aggregate": "contraction",
     "as_graph": "convert",
+    "assess": "quality",
     "coarsen": "coarsening",
+    "compare": "quality",
     "contract": "contraction",
     "match": "matching",
+    "plot_comparison": "plotting",
+    "plot_hierarchy": "plotting",
     "round_weights": "exact",
     "select_backend": "backends",
     "to_networkx": "convert",

@@ -217,10 +217,25 @@ def test_metis_reads_edge_weights() -> None:
     assert parent.tolist() == [0, 0, 1, 1, 1, 1, 0, 0]
 
 
+def test_metis_options_reach_metis() -> None:
+    graph = as_graph(nx.random_geometric_graph(300, 0.11, seed=4))
+    with pytest.raises(ValueError, match="try recursive=True"):
+        coarsen(graph, sizes=[150], method=MetisPartition())
+    assert coarsen(graph, sizes=[150], method=MetisPartition(recursive=True)).sizes == (300, 150)
+    heaviest, cut = {}, {}
+    for imbalance in (0.03, 0.2):
+        coarse = coarsen(graph, sizes=[30], method=MetisPartition(imbalance=imbalance))[-1].graph
+        heaviest[imbalance] = coarse.node_weights.max()
+        cut[imbalance] = coarse.total_weight - coarse.to_scipy().diagonal().sum()
+    assert heaviest[0.03] < heaviest[0.2] <= 1.2 * 10
+    assert cut[0.03] > cut[0.2]
+
+
 def test_metis_takes_one_part_and_self_loops() -> None:
     looped = as_graph(nx.to_numpy_array(nx.path_graph(20)) + 4.0 * np.eye(20))
     assert coarsen(looped, sizes=[1], method=MetisPartition()).sizes == (20, 1)
-    halves = coarsen(looped, sizes=[2], method=MetisPartition()).parent(0, 1)
+    balanced = MetisPartition(imbalance=0.03)
+    halves = coarsen(looped, sizes=[2], method=balanced).parent(0, 1)
     assert halves.tolist() == [0] * 10 + [1] * 10
 
 
@@ -258,6 +273,7 @@ def test_missing_pymetis_is_said_before_any_work(monkeypatch: pytest.MonkeyPatch
     ("method", "options", "message"),
     [
         (MetisPartition, {"seed": -1}, "seed = -1"),
+        (MetisPartition, {"imbalance": 0}, "imbalance = 0 lies outside"),
         (MetisPartition, {"scale": 0}, "scale = 0 must be positive"),
         (LocalVariation, {"family": "cliques"}, "family = 'cliques'"),
         (LocalVariation, {"k": 1}, "k = 1 must be at least 2"),

@@ -1,0 +1,357 @@
+"""How much of a graph its coarser levels keep: numbers to compare methods by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from multiscale_gcn.backends import BackendUnavailable
+from multiscale_gcn.clustering import ClusteringMethod
+from multiscale_gcn.coarsening import CoarseningStalled, coarsen
+from multiscale_gcn.convert import as_graph, to_networkx
+from multiscale_gcn.hierarchy import Hierarchy
+from multiscale_gcn.spectrum import NEGLIGIBLE, laplacian, normalised, smallest_eigenpairs
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+BLOSSOM = 300
+"""Up to so many nodes :func:`assess` looks for the best matching, which takes cubic time."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What :func:`assess` says of one level. None: not defined, or not computed.
+
+    Attributes
+    ----------
+    nodes : int
+        Nodes of the coarse level.
+    reduction : float
+        Fine nodes for one coarse node.
+    matched : float
+        Share of the edge weight that lies inside the clusters, from 0 to 1.
+    optimum : float or None
+        Matched weight as a share of the best that any matching has; only for clusters of one or
+        two nodes, in small graphs.
+    cut : float
+        Share of the edge weight between the clusters, 1 - ``matched``.
+    balance : float
+        Weight of the heaviest cluster over the mean; 1 is perfect.
+    eigenvalue_error : float or None
+        Mean of :func:`eigenvalue_errors`.
+    epsilon : float
+        :func:`restricted_spectral_similarity`.
+    components : int
+        Connected components of the coarse level.
+    components_lost : int
+        How many fewer these are than those of the fine level.
+    """
+
+    nodes: int
+    reduction: float
+    matched: float
+    optimum: float | None
+    cut: float
+    balance: float
+    eigenvalue_error: float | None
+    epsilon: float
+    components: int
+    components_lost: int
+
+
+def assess(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1, *, k: int = 10) -> Quality:
+    """Measure one level of a hierarchy against a finer one.
+
+    Parameters
+    ----------
+    hierarchy : Hierarchy
+        ``Hierarchy.from_parents(graph, [parent])`` makes one of your own clusters.
+    fine, coarse : int
+        Indices of the levels.
+    k : int
+        Number of eigenvalues that the spectral figures look at, the first, 0, included.
+
+    Returns
+    -------
+    Quality
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from multiscale_gcn import assess, coarsen
+    >>> quality = assess(coarsen(nx.cycle_graph(16), sizes=[8]))
+    >>> quality.matched, quality.optimum, quality.balance
+    (0.5, 1.0, 1.0)
+    """
+    fine_graph, coarse_graph = hierarchy[fine].graph, hierarchy[coarse].graph
+    if fine_graph.num_nodes == 0:
+        raise ValueError("the graph has no nodes; there is nothing to measure")
+    inner, between = matched_weight(hierarchy, fine, coarse), cut_weight(hierarchy, fine, coarse)
+    total = inner + between
+    pairs = np.bincount(hierarchy.parent(fine, coarse)).max() <= 2
+    errors = eigenvalue_errors(hierarchy, fine, coarse, k=k)
+    components = num_components(hierarchy, coarse)
+    return Quality(
+        nodes=coarse_graph.num_nodes,
+        reduction=fine_graph.num_nodes / coarse_graph.num_nodes,
+        matched=inner / total if total else 0.0,
+        optimum=optimum_ratio(hierarchy, fine, coarse)
+        if pairs and total and fine_graph.num_nodes <= BLOSSOM
+        else None,
+        cut=between / total if total else 0.0,
+        balance=float(coarse_graph.node_weights.max() / coarse_graph.node_weights.mean()),
+        eigenvalue_error=float(errors.mean()) if len(errors) else None,
+        epsilon=restricted_spectral_similarity(hierarchy, fine, coarse, k=k),
+        components=components,
+        components_lost=num_components(hierarchy, fine) - components,
+    )
+
+
+def matched_weight(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1) -> float:
+    """Weight of the edges inside the clusters, each edge counted once, self loops not.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from multiscale_gcn import coarsen
+    >>> from multiscale_gcn.quality import cut_weight, matched_weight
+    >>> hierarchy = coarsen(nx.path_graph(8), levels=1)
+    >>> matched_weight(hierarchy), cut_weight(hierarchy)
+    (4.0, 3.0)
+    """
+    return _weight(hierarchy, fine, coarse, inside=True)
+
+
+def cut_weight(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1) -> float:
+    """Weight of the edges between different clusters, each edge counted once."""
+    return _weight(hierarchy, fine, coarse, inside=False)
+
+
+def _weight(hierarchy: Hierarchy, fine: int, coarse: int, inside: bool) -> float:
+    graph, parent = hierarchy[fine].graph, hierarchy.parent(fine, coarse)
+    rows, columns = graph.rows(), graph.indices
+    once = (rows < columns) & ((parent[rows] == parent[columns]) == inside)
+    return float(graph.weights[once].sum())
+
+
+def optimum_ratio(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1) -> float:
+    """Matched weight over that of the matching of maximum weight, which networkx finds.
+
+    Raises
+    ------
+    ValueError
+        If a cluster has more than two nodes, or there is no edge.
+    """
+    import networkx as nx
+
+    sizes = np.bincount(hierarchy.parent(fine, coarse))
+    if sizes.max(initial=0) > 2:
+        raise ValueError(
+            f"cluster {sizes.argmax()} has {sizes.max()} nodes; only matchings, of pairs, have an "
+            "optimum to compare with"
+        )
+    graph = to_networkx(hierarchy[fine].graph)
+    graph.remove_edges_from(list(nx.selfloop_edges(graph)))
+    best = sum(graph.edges[pair]["weight"] for pair in nx.max_weight_matching(graph))
+    if best == 0:
+        raise ValueError("the graph has no edges, so there is no best matching")
+    return matched_weight(hierarchy, fine, coarse) / float(best)
+
+
+def eigenvalue_errors(
+    hierarchy: Hierarchy, fine: int = 0, coarse: int = -1, *, k: int = 10
+) -> np.ndarray:
+    """Relative errors of the leading eigenvalues, (mu_i - lambda_i) / lambda_i for i up to k.
+
+    lambda are the eigenvalues of the Laplacian L of the fine graph, mu those of Q^T L Q, where
+    the columns of Q are the indicators of the clusters, scaled to unit norm. So mu_i is never
+    smaller than lambda_i (Cauchy's interlacing theorem). Eigenvalues that are 0, one for each
+    component, are left out.
+
+    Source: Loukas, "Graph reduction with spectral and cut guarantees", JMLR 20(116), 2019,
+    section 5; scaled as in the code that accompanies it.
+
+    Returns
+    -------
+    array of float64, shape (at most k - 1,)
+        Fewer if the coarse graph has fewer than k nodes or several components; empty if no
+        eigenvalue is left.
+    """
+    import scipy.sparse as sp
+
+    L = laplacian(hierarchy[fine].graph)
+    sizes = np.bincount(hierarchy.parent(fine, coarse))
+    scale = sp.diags_array(1.0 / np.sqrt(sizes))
+    reduced = sp.csr_array(scale @ laplacian(hierarchy[coarse].graph) @ scale)
+    ours, theirs = smallest_eigenpairs(L, k)[0], smallest_eigenpairs(reduced, k)[0]
+    used = slice(num_components(hierarchy, fine), min(k, len(sizes)))
+    errors: np.ndarray = (theirs[used] - ours[used]) / ours[used]
+    return errors
+
+
+def restricted_spectral_similarity(
+    hierarchy: Hierarchy, fine: int = 0, coarse: int = -1, *, k: int = 10
+) -> float:
+    """Smallest epsilon with |x - x~|_L <= epsilon |x|_L for all x of the k leading eigenvectors.
+
+    x~ is x taken to the coarse level, by means of means, and back, and |x|_L^2 = x^T L x. 0: the
+    subspace is kept as it is; below 1 the coarse graph has spectral and cut guarantees for it;
+    infinite, if something without energy, such as what tells components apart, gets some.
+
+    Source: Loukas, "Graph reduction with spectral and cut guarantees", JMLR 20(116), 2019,
+    definition of restricted spectral similarity.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from multiscale_gcn import Hierarchy
+    >>> from multiscale_gcn.quality import restricted_spectral_similarity
+    >>> twins = Hierarchy.from_parents(nx.complete_bipartite_graph(2, 2), [[0, 0, 1, 1]])
+    >>> bool(restricted_spectral_similarity(twins, k=1) < 1e-6)
+    True
+    """
+    L = laplacian(hierarchy[fine].graph)
+    values, U = smallest_eigenpairs(L, k)
+    zero = NEGLIGIBLE * 2.0 * float(L.diagonal().max(initial=0.0))
+    back_and_forth = hierarchy.prolongation(coarse, fine) @ hierarchy.restriction(fine, coarse)
+
+    def energy_lost(X: np.ndarray) -> float:
+        lost = X - back_and_forth @ X
+        return float(np.linalg.eigvalsh(lost.T @ (L @ lost)).max(initial=0.0))
+
+    if energy_lost(U[:, values <= zero]) > zero:
+        return float("inf")
+    return float(np.sqrt(energy_lost(normalised(U, L))))
+
+
+def num_components(hierarchy: Hierarchy, level: int = -1) -> int:
+    """Number of connected components of a level."""
+    from scipy.sparse.csgraph import connected_components
+
+    return int(connected_components(hierarchy[level].graph.to_scipy(), directed=False)[0])
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison:
+    """What :func:`compare` found; printed, it is the table.
+
+    Attributes
+    ----------
+    rows : tuple of dict
+        For every method and size the fields of :class:`Quality`, with ``method``, a name, and
+        ``note``, which is empty or says why the method did not get there. ``pandas.DataFrame(
+        comparison.rows)`` makes a frame of them.
+    """
+
+    rows: tuple[dict[str, Any], ...]
+
+    def plot(self) -> Figure:
+        """Draw the figures as bars, see :func:`~multiscale_gcn.plot_comparison`."""
+        from multiscale_gcn.plotting import plot_comparison
+
+        return plot_comparison(self)
+
+    def __repr__(self) -> str:
+        names = [*(name for name in self.rows[0] if name != "note")]
+        cells = [[_cell(row[name]) for name in names] for row in self.rows]
+        headings = [name.replace("_", " ") for name in names]
+        widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
+        lines = [
+            "  ".join(
+                cell.rjust(width) if column else cell.ljust(width)
+                for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+            )
+            for line in [headings, *cells]
+        ]
+        notes = (f"{r['method']}, {r['nodes']} nodes: {r['note']}" for r in self.rows if r["note"])
+        return "\n".join([*lines, *notes])
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def compare(
+    graph: Any,
+    methods: Iterable[ClusteringMethod] | Mapping[str, ClusteringMethod],
+    *,
+    sizes: Iterable[int],
+    k: int = 10,
+    backend: str = "auto",
+) -> Comparison:
+    """Coarsen a graph by several methods and measure what each keeps.
+
+    Parameters
+    ----------
+    graph
+        Anything that :func:`~multiscale_gcn.as_graph` takes.
+    methods : iterable of ClusteringMethod, or mapping of names to them
+    sizes : iterable of int
+        Numbers of nodes at which they are compared.
+    k : int
+        Number of eigenvalues that the spectral figures look at.
+    backend : {"auto", "numba", "python"}
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ValueError, CoarseningStalled, BackendUnavailable
+        What came first, if nothing succeeds. Otherwise the ``note`` of a row says why it did not.
+
+    Notes
+    -----
+    Every size is reached on its own, so that its row does not depend on the other sizes.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from multiscale_gcn import DefferrardMatching, HeavyEdgeMatching, compare
+    >>> methods = {"HEM": HeavyEdgeMatching(), "Defferrard": DefferrardMatching()}
+    >>> table = compare(nx.grid_2d_graph(10, 10), methods, sizes=[50])
+    >>> [(row["method"], row["nodes"], row["matched"] > 0.2) for row in table.rows]
+    [('HEM', 50, True), ('Defferrard', 50, True)]
+    """
+    graph = as_graph(graph)
+    wanted = sorted(set(sizes), reverse=True)
+    named = _named(methods)
+    if not named or not wanted:
+        empty = "sizes" if named else "methods"
+        raise ValueError(f"{empty} is empty; name at least one")
+    rows: list[dict[str, Any]] = []
+    failures: list[Exception] = []
+    for size in wanted:
+        for name, method in named.items():
+            try:
+                hierarchy = coarsen(graph, sizes=[size], method=method, backend=backend)
+            except (ValueError, CoarseningStalled, BackendUnavailable) as error:
+                failures.append(error)
+                missing = dict.fromkeys(field.name for field in fields(Quality))
+                rows.append({"method": name, **missing, "nodes": size, "note": str(error)})
+                continue
+            quality = assess(hierarchy, 0, hierarchy.level(size).index, k=k)
+            rows.append({"method": name, **vars(quality), "note": ""})
+    if len(failures) == len(rows):
+        raise failures[0]
+    return Comparison(tuple(rows))
+
+
+def _named(
+    methods: Iterable[ClusteringMethod] | Mapping[str, ClusteringMethod],
+) -> dict[str, ClusteringMethod]:
+    if isinstance(methods, Mapping):
+        return dict(methods)
+    listed = list(methods)
+    short = [type(method).__name__ for method in listed]
+    return {
+        name if short.count(name) == 1 else method.describe(): method
+        for name, method in zip(short, listed, strict=True)
+    }
