@@ -165,6 +165,8 @@ def _merges_to_next(
 
 def _stop_at(min_nodes: int, parent: np.ndarray, constraints: Constraints) -> np.ndarray:
     """The clusters without those of members that would fall below ``min_nodes``."""
+    if parent.max(initial=-1) + 1 >= min_nodes and constraints.batch is None:
+        return parent
     member = constraints.member(len(parent))
     of_coarse = np.zeros(int(parent.max(initial=-1)) + 1, dtype=np.int64)
     of_coarse[parent] = member

@@ -104,6 +104,8 @@ class Constraints:
 
     def coarsened(self, parent: np.ndarray) -> Constraints:
         """The constraints of the next level."""
+        if not self:
+            return self
         num_coarse = int(parent.max()) + 1 if len(parent) else 0
 
         def inherited(array: np.ndarray | None) -> np.ndarray | None:

@@ -56,7 +56,7 @@ def contract(
             f"matching is of {matching.num_nodes} nodes, the graph has {graph.num_nodes}"
         )
     parent = matching.parents()
-    return aggregate(graph, parent, backend=backend), parent
+    return galerkin_product(round_weights(graph)[0], parent, backend), parent
 
 
 def aggregate(graph: Graph, parent: ArrayLike, *, backend: str = "auto") -> Graph:
@@ -85,11 +85,15 @@ def aggregate(graph: Graph, parent: ArrayLike, *, backend: str = "auto") -> Grap
     [4.0]
     """
     clusters = _checked(np.asarray(parent), graph)
-    graph, _ = round_weights(graph)
-    num_coarse = int(clusters.max()) + 1 if len(clusters) else 0
+    return galerkin_product(round_weights(graph)[0], clusters, backend)
+
+
+def galerkin_product(graph: Graph, parent: np.ndarray, backend: str) -> Graph:
+    """P^T A P of exact weights and a parent map that are known to be valid: for algorithms."""
+    num_coarse = int(parent.max(initial=-1)) + 1
     implementation = import_module(_MODULES[select_backend(backend).name])
-    indptr, indices, weights = implementation.aggregate(graph, clusters, num_coarse)
-    node_weights = np.bincount(clusters, weights=graph.node_weights, minlength=num_coarse)
+    indptr, indices, weights = implementation.aggregate(graph, parent, num_coarse)
+    node_weights = np.bincount(parent, weights=graph.node_weights, minlength=num_coarse)
     return Graph.from_valid(indptr, indices, weights, node_weights, graph.quantum)
 
 

@@ -97,6 +97,8 @@ def _rules(constraints: Constraints, n: int):
 def _pair_two_hop(mate, kind, edges, weigh, rules) -> None:
     """Pair the nodes that wait at the same neighbour, as the specification says."""
     singles = np.flatnonzero(kind == KIND_SINGLE)
+    if len(singles) == 0:
+        return
     hub = np.full(len(kind), -1, np.int64)
     find_hubs = _find_hubs if len(singles) > SMALL else _find_hubs_serially
     find_hubs(singles, hub, kind, edges, weigh, rules)
@@ -118,6 +120,8 @@ def _pair_two_hop(mate, kind, edges, weigh, rules) -> None:
 
 def _pair_isolated(neighbours, mate, kind, weigh, rules) -> None:
     isolated = np.flatnonzero(neighbours == 0)
+    if len(isolated) == 0:
+        return
     nowhere = np.zeros(len(mate), np.int64)
     if rules is None:
         _pair_waiting(isolated, nowhere, KIND_ISOLATED, mate, kind, weigh, rules)
