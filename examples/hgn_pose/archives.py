@@ -38,6 +38,22 @@ def read_npz(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
             raise ValueError(f"{path} cannot be used: {error}") from error
 
 
+def read_shipped_npz(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
+    """The named arrays of a file that comes with the example.
+
+    Raises
+    ------
+    ValueError
+        As :func:`read_npz`, and with the word that the file stands in every clone.
+    """
+    try:
+        return read_npz(path, names)
+    except ValueError as error:
+        raise ValueError(
+            f"{error}; it comes with the example: run the command from a clone of the repository"
+        ) from error
+
+
 def write_npz(path: Path, arrays: dict[str, Any]) -> None:
     """Write arrays compressed, whole or not at all; make the folder if need be."""
     buffer = io.BytesIO()

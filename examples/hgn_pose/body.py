@@ -11,12 +11,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.sparse as sp
 
+from examples.hgn_pose.archives import read_shipped_npz
 from multiscale_gcn import as_graph
 
 if TYPE_CHECKING:
     from multiscale_gcn import Graph
 
 BODY_PATH = Path(__file__).parent / "data" / "body.npz"
+BODY_ARRAYS = (
+    "source",
+    "shape_names",
+    "vertices",
+    "vertex_unit",
+    "heads",
+    "faces",
+    "mirror",
+    "bones",
+    "parents",
+    "bone_mirror",
+    "skin_bones",
+    "skin_weights",
+    "joint_weights",
+    "joint_offsets",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,9 +205,13 @@ def load_body() -> Body:
     -------
     Body
         Its arrays are read-only.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing or damaged.
     """
-    with np.load(BODY_PATH, allow_pickle=False) as stored:
-        data = {name: stored[name] for name in stored.files}
+    data = read_shipped_npz(BODY_PATH, BODY_ARRAYS)
     grid = data["vertices"].astype(np.int32)
     grid[1:] += grid[0]
     vertices = np.ascontiguousarray(grid.transpose(0, 2, 1)) * float(data["vertex_unit"])

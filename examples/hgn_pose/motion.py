@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from examples.hgn_pose.archives import read_npz
+from examples.hgn_pose.archives import read_npz, read_shipped_npz
 from examples.hgn_pose.poses import BodyPose
 from examples.hgn_pose.skeleton import JOINTS
 
@@ -168,7 +168,7 @@ def load_builtin() -> Motion:
     (Motion(1274 frames, 11 clips, with body poses), Motion(346 frames, 4 clips, with body poses))
     """
     pose_names = [field.name for field in fields(BodyPose)]
-    data = read_npz(
+    data = read_shipped_npz(
         MOTION_PATH,
         ["positions_3d", "clip", "clip_name", "clip_action", "fps", "fit_error", *pose_names],
     )

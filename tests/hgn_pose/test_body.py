@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -150,3 +151,9 @@ def test_the_fingerprint_sees_a_change(body):
     moved[0, 17, 2] += 1e-6
     assert replace(body, vertices=moved).fingerprint != body.fingerprint
     assert replace(body, vertices=body.vertices.copy()).fingerprint == body.fingerprint
+
+
+def test_a_missing_file_sends_to_a_clone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("examples.hgn_pose.body.BODY_PATH", tmp_path / "body.npz")
+    with pytest.raises(ValueError, match=r"no file .*body\.npz.*from a clone of the repository"):
+        load_body.__wrapped__()
