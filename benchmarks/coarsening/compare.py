@@ -12,12 +12,13 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import resource
+import re
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Literal
 
 os.environ.setdefault("NUMBA_NUM_THREADS", "4")  # before numba is imported: the hashes use it
@@ -76,8 +77,7 @@ def main(options: Options) -> None:
             others = peers.hierarchy(graph, options.min_nodes)
             compare(f"hierarchy to {options.min_nodes} nodes", options.rounds, ours, others)
         print_hashes(graph, options)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        print(f"  peak memory of the process so far: {peak / 2**20:.2f} GiB")
+        print_peak_memory(graph)
 
 
 def _level(graph: Graph) -> Graph:
@@ -107,6 +107,26 @@ def _time(peer: peers.Peer) -> float:
     result = peer.run()
     elapsed = time.perf_counter() - start
     return elapsed if peer.seconds is None else peer.seconds(result)
+
+
+def print_peak_memory(graph: Graph) -> None:
+    """Peak of one level, the input counted, in multiples of the input's arrays (Linux only)."""
+    clear, status = Path("/proc/self/clear_refs"), Path("/proc/self/status")
+    if not clear.exists():
+        return
+
+    def kilobytes(name: str) -> int:
+        found = re.search(rf"{name}:\s*(\d+) kB", status.read_text())
+        assert found is not None
+        return int(found[1])
+
+    arrays = (graph.indptr, graph.indices, graph.weights, graph.node_weights)
+    size = sum(array.nbytes for array in arrays)
+    clear.write_text("5")  # resets the peak
+    before = kilobytes("VmRSS")
+    _level(graph)
+    extra = 1024 * (kilobytes("VmHWM") - before)
+    print(f"  peak memory of one level: {1 + extra / size:.2f} times the input's arrays")
 
 
 def print_hashes(graph: Graph, options: Options) -> None:
