@@ -24,7 +24,7 @@ from multiscale_gcn import (
     round_weights,
 )
 from multiscale_gcn import local_variation as local_variation_module
-from multiscale_gcn.spectrum import laplacian, leading_eigenvectors
+from multiscale_gcn.spectrum import _is_small_world, laplacian, leading_eigenvectors
 from multiscale_gcn.testing import assert_valid_hierarchy, graphs
 
 GRID = as_graph(nx.grid_2d_graph(12, 12))
@@ -404,12 +404,24 @@ def test_a_set_that_would_overshoot_is_cut_to_its_middle() -> None:
         assert_valid_hierarchy(hierarchy)
 
 
-def test_sparse_and_dense_eigenvectors_span_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("small_world", [False, True])
+def test_sparse_and_dense_eigenvectors_span_the_same(
+    small_world: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     graph = as_graph(nx.random_geometric_graph(200, 0.15, seed=2))
     dense = leading_eigenvectors(graph, 5)
     monkeypatch.setattr("multiscale_gcn.spectrum.DENSE", 10)
+    monkeypatch.setattr("multiscale_gcn.spectrum._is_small_world", lambda matrix: small_world)
     sparse = leading_eigenvectors(graph, 5)
-    np.testing.assert_allclose(sparse @ sparse.T, dense @ dense.T, atol=1e-8)
+    np.testing.assert_allclose(sparse @ sparse.T, dense @ dense.T, atol=1e-4)
+
+
+def test_meshes_are_factorised_and_power_laws_are_not() -> None:
+    mesh = as_graph(trimesh.creation.icosphere(subdivisions=4))
+    power_law = as_graph(nx.barabasi_albert_graph(1000, 3, seed=1))
+    assert not _is_small_world(laplacian(mesh))
+    assert _is_small_world(laplacian(power_law))
+    assert coarsen(power_law, sizes=[300], method=LocalVariation()).sizes[-1] == 300
 
 
 def test_local_variation_keeps_components() -> None:
