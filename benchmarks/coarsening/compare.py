@@ -3,8 +3,9 @@
     python -m benchmarks.coarsening.compare --help
 
 Every tool takes its turn in every round, so a busy machine slows all of them alike; the table
-shows medians and the median of the ratios round by round. Peers need ``networkit`` and ``pyamg``
-from the package index and METIS's ``gpmetis``; those that are missing are named and left out.
+shows medians and the median of the ratios round by round. Peers need ``networkit``, ``pyamg``,
+``scotchpy64``, ``torch-cluster`` and ``torch_geometric`` from the package index, and METIS's
+``gpmetis``; those that are missing are named and left out.
 """
 
 from __future__ import annotations

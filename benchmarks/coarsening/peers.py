@@ -29,7 +29,8 @@ class Peer:
 
 def one_level(graph: Graph) -> list[Peer]:
     """Tools that match and build one coarse graph."""
-    return _available(graph, (_networkit_level, _pyamg_level))
+    makers = (_networkit_level, _graclus_level, _scotch_level, _pyamg_level)
+    return _available(graph, makers)
 
 
 def hierarchy(graph: Graph, min_nodes: int) -> list[Peer]:
@@ -109,6 +110,58 @@ def _pyamg_level(graph: Graph) -> Peer:
         return prolongation.T @ matrix @ prolongation
 
     return Peer("pyamg, pairwise aggregation + P'AP", run)
+
+
+def _graclus_level(graph: Graph) -> Peer:
+    import torch
+    from torch_cluster import graclus_cluster
+    from torch_geometric.nn.pool.consecutive import consecutive_cluster
+    from torch_geometric.nn.pool.pool import pool_edge
+
+    edge_index = torch.from_numpy(graph.edge_index())
+    weight = torch.from_numpy(graph.weights.copy())
+
+    def run() -> object:
+        cluster = graclus_cluster(edge_index[0], edge_index[1], weight, graph.num_nodes)
+        return pool_edge(consecutive_cluster(cluster)[0], edge_index, weight)
+
+    return Peer("graclus (torch_cluster) + PyG pool_edge", run)
+
+
+def _scotch_level(graph: Graph) -> Peer:
+    import ctypes
+
+    from scotchpy import common
+    from scotchpy.graph import Graph as ScotchGraph
+
+    if graph.num_entries > 1e7:
+        raise ImportError("Scotch, whose check of a graph of this size takes minutes")
+    fine = ScotchGraph()
+    fine.build(
+        baseval=0,
+        vertnbr=graph.num_nodes,
+        verttab=graph.indptr.astype(common.proper_int),
+        edgenbr=graph.num_entries,
+        edgetab=graph.indices.astype(common.proper_int),
+        edlotab=graph.weights.astype(common.proper_int),
+    )
+    pairs = np.empty(2 * graph.num_nodes, dtype=common.proper_int)
+
+    def run() -> object:
+        coarse = ScotchGraph()
+        status = common.libscotch.SCOTCH_graphCoarsen(
+            fine._grafptr,
+            common.proper_int(1),
+            ctypes.c_double(1.0),
+            common.proper_int(0),
+            coarse._grafptr,
+            pairs.ctypes.data_as(ctypes.c_void_p),
+        )
+        if status:
+            raise RuntimeError(f"SCOTCH_graphCoarsen answered {status}")
+        return coarse
+
+    return Peer("Scotch, graphCoarsen", run)
 
 
 def _metis_hierarchy(graph: Graph, min_nodes: int) -> Peer:
