@@ -50,8 +50,6 @@ doctest_test_doctest_blocks = ""
 nitpick_ignore_regex = [
     ("py:.*", r"(collections|hypothesis|networkx|np|numpy|nx|os|scipy|sp|st|torch|typing)\..*"),
     ("py:class", "ArrayLike|Data|Figure|Shape|Tensor"),
-    # A method that is named in the first line of its class: the table of classes knows no class.
-    ("py:meth", "coarsened"),
 ]
 
 

@@ -12,7 +12,7 @@ from multiscale_gcn.graph import Graph
 
 @dataclass(frozen=True, eq=False)
 class Constraints:
-    """Which nodes may merge, for one level; :meth:`coarsened` gives those of the next.
+    """Which nodes may merge, for one level; ``coarsened`` gives those of the next.
 
     :func:`~multiscale_gcn.coarsen` makes them of its arguments of the same names.
 

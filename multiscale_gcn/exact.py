@@ -37,8 +37,8 @@ class Rounding:
 def round_weights(graph: Graph, batch: np.ndarray | None = None) -> tuple[Graph, Rounding]:
     """Round the weights so that every sum of them is exact in float64, in any order.
 
-    Edge weights become multiples of 2**q, q = ceil(log2(nnz * max w)) - 53, node weights
-    likewise; a weight below half of that becomes one unit, so that no edge is lost. Integers
+    Edge weights are rounded down to multiples of 2**q, q = ceil(log2(nnz * max w)) - 53, node
+    weights likewise; a weight below that becomes one unit, so that no edge is lost. Integers
     with a sum below 2**53 do not change. A graph that was rounded before, or was contracted from
     one that was, is returned as it is.
 
@@ -59,7 +59,7 @@ def round_weights(graph: Graph, batch: np.ndarray | None = None) -> tuple[Graph,
     >>> from multiscale_gcn import Graph, round_weights
     >>> graph, rounding = round_weights(Graph([0, 1, 3, 4], [1, 0, 2, 1], [0.1, 0.1, 5, 5]))
     >>> graph.weights.tolist(), rounding.edge_weights
-    ([0.10000000000000142, 0.10000000000000142, 5.0, 5.0], 2)
+    ([0.09999999999999787, 0.09999999999999787, 5.0, 5.0], 2)
     """
     if graph.quantum is not None:
         return graph, Rounding()
@@ -82,7 +82,7 @@ def round_weights(graph: Graph, batch: np.ndarray | None = None) -> tuple[Graph,
 
 def _starts(batch: np.ndarray) -> np.ndarray:
     """First node of every member, and the number of nodes."""
-    return np.concatenate([np.flatnonzero(np.diff(batch, prepend=-1)), [len(batch)]])
+    return np.concatenate([[0], np.flatnonzero(np.diff(batch)) + 1, [len(batch)]])
 
 
 def _to_multiples(
@@ -105,10 +105,15 @@ def _to_multiples(
             f"2**{LARGEST_EXPONENT}; scale all of them"
         )
     quanta = np.array(
-        [
-            2.0 ** (math.ceil(math.log2(count) + math.log2(top)) - SIGNIFICAND_BITS)
-            for count, top in zip(counts.tolist(), largest.tolist(), strict=True)
-        ]
+        [_quantum(count, top) for count, top in zip(counts.tolist(), largest.tolist(), strict=True)]
     )
     unit = quanta[0] if len(quanta) == 1 else np.repeat(quanta, counts)
-    return np.maximum(np.rint(values / unit), 1.0) * unit, float(quanta.min())
+    return np.maximum(np.floor(values / unit), 1.0) * unit, float(quanta.min())
+
+
+def _quantum(count: int, largest: float) -> float:
+    """2**q for the smallest q with count * largest <= 2**(q + 53), in integer arithmetic."""
+    significand, exponent = math.frexp(largest)
+    bound = count * int(significand * 2**SIGNIFICAND_BITS)  # * 2**(exponent - 53)
+    ceil_log2 = (bound - 1).bit_length()
+    return 2.0 ** (ceil_log2 + exponent - 2 * SIGNIFICAND_BITS)

@@ -120,6 +120,7 @@ class Graph:
 
     @property
     def num_nodes(self) -> int:
+        """Number of nodes, isolated ones included."""
         return len(self.indptr) - 1
 
     @property

@@ -46,6 +46,7 @@ class Level:
 
     @property
     def num_nodes(self) -> int:
+        """Number of nodes of its graph."""
         return self.graph.num_nodes
 
     def __repr__(self) -> str:

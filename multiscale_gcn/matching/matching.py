@@ -49,10 +49,12 @@ class Matching:
 
     @property
     def num_nodes(self) -> int:
+        """Number of nodes of the graph."""
         return len(self.mate)
 
     @property
     def num_pairs(self) -> int:
+        """Number of pairs, of all kinds."""
         return int(np.count_nonzero(self.kind)) // 2
 
     def pairs(self) -> np.ndarray:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multiscale_gcn import Graph, as_graph, round_weights
+from multiscale_gcn.exact import _quantum
 from multiscale_gcn.testing import graphs
 
 
@@ -36,6 +37,21 @@ def test_rounding_is_small_and_reported(graph: Graph) -> None:
         assert np.abs(rounded.weights - graph.weights).max() <= unit
         change = np.abs(rounded.weights - graph.weights) / graph.weights
         assert rounding.largest_relative_change == change.max()
+
+
+def test_the_bound_holds_where_rounding_to_nearest_would_break_it() -> None:
+    # 9 * 1000799917193443.5 < 2**53 < 6 * 1000799917193444 + 3 * 1000799917193443
+    weights = [1000799917193443.5] * 6 + [1000799917193443.0] * 3
+    graph, _ = round_weights(as_graph(np.zeros((9, 9)), node_weights=weights))
+    values = [Fraction(w) for w in graph.node_weights.tolist()]
+    assert Fraction(float(sum(values))) == sum(values)
+
+
+@given(st.integers(1, 2**40), st.floats(1e-100, 1e100))
+def test_the_quantum_is_the_smallest_power_of_two_that_holds_all_sums(count, largest) -> None:
+    quantum = Fraction(_quantum(count, largest))
+    assert count * Fraction(largest) <= quantum * 2**53
+    assert count * Fraction(largest) > quantum / 2 * 2**53
 
 
 def test_weights_too_small_for_the_unit_keep_their_edge() -> None:
