@@ -15,6 +15,7 @@ from multiscale_gcn.matching import Matching
 _MODULES = {
     "python": "multiscale_gcn.contraction.specification",
     "numba": "multiscale_gcn.contraction.compiled",
+    "cupy": "multiscale_gcn.contraction.cuda",
 }
 
 
@@ -33,7 +34,7 @@ def contract(
         Its weights are made exact first, see :func:`~multiscale_gcn.round_weights`.
     matching : Matching
         Of this graph.
-    backend : {"auto", "numba", "python"}
+    backend : {"auto", "numba", "cupy", "python"}
         All return the same arrays.
 
     Returns
@@ -67,7 +68,7 @@ def aggregate(graph: Graph, parent: ArrayLike, *, backend: str = "auto") -> Grap
     graph : Graph
     parent : array of int, shape (n,)
         Cluster of every node; every number from 0 to the largest must occur.
-    backend : {"auto", "numba", "python"}
+    backend : {"auto", "numba", "cupy", "python"}
 
     Returns
     -------
@@ -88,9 +89,8 @@ def aggregate(graph: Graph, parent: ArrayLike, *, backend: str = "auto") -> Grap
     graph, _ = round_weights(graph)
     num_coarse = int(clusters.max()) + 1 if len(clusters) else 0
     implementation = import_module(_MODULES[select_backend(backend).name])
-    indptr, indices, weights = implementation.aggregate(graph, clusters, num_coarse)
-    node_weights = np.bincount(clusters, weights=graph.node_weights, minlength=num_coarse)
-    return Graph.from_valid(indptr, indices, weights, node_weights, graph.quantum)
+    coarse: Graph = implementation.aggregate(graph, clusters, num_coarse)
+    return coarse
 
 
 def _checked(parent: np.ndarray, graph: Graph) -> np.ndarray:

@@ -19,9 +19,7 @@ DIGIT = 10
 """Bits of a column that one pass of the radix sort looks at."""
 
 
-def aggregate(
-    graph: Graph, parent: np.ndarray, num_coarse: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def aggregate(graph: Graph, parent: np.ndarray, num_coarse: int) -> Graph:
     num_blocks = max(1, min(get_num_threads(), graph.num_entries // ENTRIES_PER_THREAD))
     # Large arrays are allocated here, not in the kernels: NumPy asks the system for huge pages.
     ids = graph.indices.dtype
@@ -49,7 +47,8 @@ def aggregate(
     passes = -(-max(num_coarse - 1, 1).bit_length() // DIGIT)
     copy_sorted = _copy_sorted_blocks if num_blocks > 1 else _copy_sorted_only_block
     copy_sorted(bounds, coarse, keys, passes, indptr, indices, weights)
-    return indptr, indices, weights
+    node_weights = np.bincount(parent, weights=graph.node_weights, minlength=num_coarse)
+    return Graph.from_valid(indptr, indices, weights, node_weights, graph.quantum)
 
 
 @njit(cache=True)
