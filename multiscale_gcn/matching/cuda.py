@@ -31,13 +31,13 @@ from multiscale_gcn.ratings import NormalizedCut
 
 SOURCE = "matching/kernels.cu"
 
-ROUNDS = 2
+ROUNDS = 3
 """So many rounds run before the host looks how many nodes are left."""
-SMALL = 1 << 14
+SMALL = 1 << 8
 """So few nodes are done by one block."""
 PROGRESS = 16
 """Rounds of the whole device go on while they settle more than one in so many live nodes."""
-MOST_ENTRIES = 1 << 15
+MOST_ENTRIES = 1 << 10
 """One block gives up a round that looks at more entries than these."""
 LONG_ROW = 64
 """Rows of more entries than so many for each of the threads that share a row get a block."""

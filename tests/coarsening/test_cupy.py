@@ -272,14 +272,14 @@ def test_without_a_device_the_cause_is_named(
     runtime = SimpleNamespace(getDeviceCount=get_device_count, CUDARuntimeError=_Failure)
     stub = SimpleNamespace(cuda=SimpleNamespace(runtime=runtime))
     monkeypatch.setattr(util, "find_spec", lambda name: object())
-    monkeypatch.setitem(sys.modules, "cupy", stub)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "cupy", stub)
     with pytest.raises(BackendUnavailable, match=message):
         select_backend("cupy")
 
 
 def test_a_cupy_that_does_not_load_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(util, "find_spec", lambda name: object())
-    monkeypatch.setitem(sys.modules, "cupy", None)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "cupy", None)
     with pytest.raises(BackendUnavailable, match=r"cupy cannot be imported .*; pip install"):
         select_backend("cupy")
 
