@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import util
 
-BACKENDS = ("python", "numba")
+BACKENDS = ("python", "numba", "cupy")
+
+
+_INSTALL_CUPY = "pip install multiscale-gcn[cuda13], or [cuda12] for a driver of CUDA 12"
 
 
 class BackendUnavailable(RuntimeError):
@@ -25,8 +28,9 @@ def select_backend(backend: str = "auto") -> Backend:
 
     Parameters
     ----------
-    backend : {"auto", "numba", "python"}
-        ``"python"`` is the specification: slow, and always there.
+    backend : {"auto", "numba", "cupy", "python"}
+        ``"python"`` is the specification: slow, and always there. ``"cupy"`` runs on a CUDA
+        device, and is taken only when asked for.
 
     Returns
     -------
@@ -51,4 +55,27 @@ def select_backend(backend: str = "auto") -> Backend:
         raise ValueError(f"backend = {backend!r} is none of {('auto', *BACKENDS)}")
     if backend == "numba" and util.find_spec("numba") is None:
         raise BackendUnavailable("numba is not installed; pip install numba")
+    if backend == "cupy":
+        _check_cupy()
     return Backend(backend, "asked for")
+
+
+def _check_cupy() -> None:
+    if util.find_spec("cupy") is None:
+        raise BackendUnavailable(f"cupy is not installed; {_INSTALL_CUPY}")
+    try:
+        import cupy
+    except ImportError as error:
+        raise BackendUnavailable(f"cupy cannot be imported ({error}); {_INSTALL_CUPY}") from error
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        raise BackendUnavailable(
+            f"cupy finds no CUDA device ({error}); it needs an NVIDIA GPU and a driver for the "
+            f"CUDA version that cupy was built for: {_INSTALL_CUPY}"
+        ) from error
+    if count == 0:
+        raise BackendUnavailable(
+            "cupy finds no CUDA device (0 are visible); look at nvidia-smi and at "
+            f"CUDA_VISIBLE_DEVICES, or take backend='numba'. To install: {_INSTALL_CUPY}"
+        )

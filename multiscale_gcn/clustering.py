@@ -53,7 +53,7 @@ class ClusteringMethod(ABC):
             Only those that the method honours.
         max_merges : array of int, shape (number of members of the batch,), or None
             How many nodes each member may lose at most; None: as many as the method likes.
-        backend : {"auto", "numba", "python"}
+        backend : {"auto", "numba", "cupy", "python"}
 
         Returns
         -------

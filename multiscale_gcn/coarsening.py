@@ -78,7 +78,7 @@ def coarsen(
         Which graph of a batch each node belongs to, never decreasing. Each is coarsened as it
         would be alone, to the same ``sizes``, ``levels`` or ``min_nodes``; those that are done
         wait unchanged. ``hierarchy.members()`` takes them apart.
-    backend : {"auto", "numba", "python"}
+    backend : {"auto", "numba", "cupy", "python"}
         All return the same hierarchy, bit for bit.
 
     Returns

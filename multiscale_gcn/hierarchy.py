@@ -115,7 +115,7 @@ class Hierarchy:
         parents : sequence of arrays of int
             For every level but the last the cluster of each of its nodes, numbered from 0
             without gaps.
-        backend : {"auto", "numba", "python"}
+        backend : {"auto", "numba", "cupy", "python"}
 
         Examples
         --------

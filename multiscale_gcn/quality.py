@@ -296,7 +296,7 @@ def compare(
         Numbers of nodes at which they are compared.
     k : int
         Number of eigenvalues that the spectral figures look at.
-    backend : {"auto", "numba", "python"}
+    backend : {"auto", "numba", "cupy", "python"}
 
     Returns
     -------

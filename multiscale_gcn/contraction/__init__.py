@@ -15,6 +15,7 @@ from multiscale_gcn.matching import Matching
 _MODULES = {
     "python": "multiscale_gcn.contraction.specification",
     "numba": "multiscale_gcn.contraction.compiled",
+    "cupy": "multiscale_gcn.contraction.cuda",
 }
 
 
@@ -33,7 +34,7 @@ def contract(
         Its weights are made exact first, see :func:`~multiscale_gcn.round_weights`.
     matching : Matching
         Of this graph.
-    backend : {"auto", "numba", "python"}
+    backend : {"auto", "numba", "cupy", "python"}
         All return the same arrays.
 
     Returns
@@ -67,7 +68,7 @@ def aggregate(graph: Graph, parent: ArrayLike, *, backend: str = "auto") -> Grap
     graph : Graph
     parent : array of int, shape (n,)
         Cluster of every node; every number from 0 to the largest must occur.
-    backend : {"auto", "numba", "python"}
+    backend : {"auto", "numba", "cupy", "python"}
 
     Returns
     -------
@@ -92,9 +93,8 @@ def galerkin_product(graph: Graph, parent: np.ndarray, backend: str) -> Graph:
     """P^T A P of exact weights and a parent map that are known to be valid: for algorithms."""
     num_coarse = int(parent.max(initial=-1)) + 1
     implementation = import_module(_MODULES[select_backend(backend).name])
-    indptr, indices, weights = implementation.aggregate(graph, parent, num_coarse)
-    node_weights = np.bincount(parent, weights=graph.node_weights, minlength=num_coarse)
-    return Graph.from_valid(indptr, indices, weights, node_weights, graph.quantum)
+    coarse: Graph = implementation.aggregate(graph, parent, num_coarse)
+    return coarse
 
 
 def _checked(parent: np.ndarray, graph: Graph) -> np.ndarray:

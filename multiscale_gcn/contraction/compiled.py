@@ -22,9 +22,7 @@ LOWER_HALF = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
 
 
-def aggregate(
-    graph: Graph, parent: np.ndarray, num_coarse: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def aggregate(graph: Graph, parent: np.ndarray, num_coarse: int) -> Graph:
     num_blocks = max(1, min(get_num_threads(), graph.num_entries // ENTRIES_PER_THREAD))
     # Large arrays are allocated here, not in the kernels: NumPy asks the system for huge pages.
     first = np.zeros(num_coarse + 1, graph.indices.dtype)
@@ -50,7 +48,8 @@ def aggregate(
             array[low:high] = array[begin[block] : begin[block] + high - low]
     indices.resize(indptr[-1], refcheck=False)
     weights.resize(indptr[-1], refcheck=False)
-    return indptr, indices, weights
+    node_weights = np.bincount(parent, weights=graph.node_weights, minlength=num_coarse)
+    return Graph.from_valid(indptr, indices, weights, node_weights, graph.quantum)
 
 
 @njit(cache=True)

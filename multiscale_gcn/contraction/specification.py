@@ -9,9 +9,7 @@ import numpy as np
 from multiscale_gcn.graph import Graph
 
 
-def aggregate(
-    graph: Graph, parent: np.ndarray, num_coarse: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def aggregate(graph: Graph, parent: np.ndarray, num_coarse: int) -> Graph:
     rows: list[dict[int, float]] = [defaultdict(float) for _ in range(num_coarse)]
     coarse = parent.tolist()
     entries = zip(
@@ -21,8 +19,10 @@ def aggregate(
         rows[coarse[u]][coarse[v]] += weight
     columns = [column for row in rows for column in sorted(row)]
     weights = [row[column] for row in rows for column in sorted(row)]
-    return (
+    return Graph.from_valid(
         np.cumsum([0, *map(len, rows)], dtype=np.int64),
         np.array(columns, dtype=graph.indices.dtype),
         np.array(weights, dtype=np.float64),
+        np.bincount(parent, weights=graph.node_weights, minlength=num_coarse),
+        graph.quantum,
     )

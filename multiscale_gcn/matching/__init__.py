@@ -18,11 +18,13 @@ from multiscale_gcn.matching.methods import HeavyEdgeMatching as HeavyEdgeMatchi
 from multiscale_gcn.matching.methods import MatchingMethod as MatchingMethod
 from multiscale_gcn.matching.methods import VisitingOrderMatching as VisitingOrderMatching
 from multiscale_gcn.matching.order import ORDER_VERSION as ORDER_VERSION
+from multiscale_gcn.matching.refusals import check_cupy
 from multiscale_gcn.matching.truncation import truncate
 
 _MODULES = {
     "python": "multiscale_gcn.matching.specification",
     "numba": "multiscale_gcn.matching.compiled",
+    "cupy": "multiscale_gcn.matching.cuda",
 }
 
 
@@ -47,8 +49,8 @@ def match(
     max_pairs : int or array of int, shape (number of members,), optional
         Keep only so many pairs, those of the smallest merged node weight; an array has one
         number for each member of a batch.
-    backend : {"auto", "numba", "python"}
-        All return the same arrays.
+    backend : {"auto", "numba", "cupy", "python"}
+        All return the same arrays. ``"cupy"`` runs :class:`HeavyEdgeMatching` without symmetry.
 
     Returns
     -------
@@ -66,6 +68,8 @@ def match(
     """
     method = HeavyEdgeMatching() if method is None else method
     constraints = Constraints() if constraints is None else constraints
+    if backend == "cupy":
+        check_cupy(method, constraints)
     implementation = import_module(_MODULES[select_backend(backend).name])
     graph, _ = round_weights(graph, constraints.batch)
     rating = method.rating.evaluated(graph, constraints)

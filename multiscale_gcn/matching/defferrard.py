@@ -10,6 +10,7 @@ from multiscale_gcn.backends import select_backend
 from multiscale_gcn.clustering import ClusteringMethod
 from multiscale_gcn.constraints import Constraints
 from multiscale_gcn.graph import Graph
+from multiscale_gcn.matching.refusals import check_cupy
 from multiscale_gcn.ratings import NodeTerms
 
 GUARD = 1e-9
@@ -78,6 +79,8 @@ class DefferrardMatching(ClusteringMethod):
         max_merges: np.ndarray | None,
         backend: str,
     ) -> np.ndarray:
+        if backend == "cupy":
+            check_cupy(self, constraints)
         terms = NodeTerms.of(graph)
         turns = np.argsort(terms.degree, kind="stable")
         begin, end = graph.indptr[:-1], graph.indptr[1:]

@@ -1,0 +1,154 @@
+"""Time coarsening on a CUDA device against the CPU, on the same graphs in the same run.
+
+    python -m benchmarks.coarsening.gpu --help
+
+"device" starts and ends with arrays on the device; "copied" takes and returns a ``Graph``, as
+``match``, ``contract`` and ``coarsen`` do. Weights are rounded before. Every result is compared
+with the CPU's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+
+import cupy as cp
+import numba
+import numpy as np
+
+from benchmarks.coarsening.graphs import grid, rmat
+from multiscale_gcn import (
+    EdgeWeight,
+    Graph,
+    HeavyEdgeMatching,
+    as_graph,
+    coarsen,
+    contract,
+    match,
+    round_weights,
+)
+from multiscale_gcn.contraction.cuda import aggregate_on_device, parents_on_device
+from multiscale_gcn.cuda import DeviceGraph
+from multiscale_gcn.matching.cuda import Rules, match_on_device
+from multiscale_gcn.ratings import NormalizedCut
+
+
+def median(step: Callable[[], object], rounds: int) -> float:
+    """Milliseconds, after one turn that is not counted."""
+    times = []
+    for _ in range(rounds + 1):
+        cp.cuda.Device().synchronize()
+        start = time.perf_counter()
+        step()
+        cp.cuda.Device().synchronize()
+        times.append(1e3 * (time.perf_counter() - start))
+    return statistics.median(times[1:])
+
+
+def increasing_path(n: int) -> Graph:
+    """A path on which every round marries one pair."""
+    ids = np.stack([np.arange(n - 1), np.arange(1, n)])
+    return as_graph(ids, kind="edge_index", weights=np.arange(1.0, n), symmetrize=True)
+
+
+def time_level(name: str, graph: Graph, method: HeavyEdgeMatching, rounds: int) -> None:
+    fine = DeviceGraph.of(graph)
+    on_device = partial(match_on_device, fine, method, fine.weights, Rules())
+    mate, _ = on_device()
+    parent, num_coarse = parents_on_device(mate)
+
+    def merge() -> DeviceGraph:
+        return aggregate_on_device(fine, *parents_on_device(mate))
+
+    matching = match(graph, method, backend="numba")
+    coarse, expected = contract(graph, matching, backend="numba")
+    assert match(graph, method, backend="cupy") == matching
+    assert contract(graph, matching, backend="cupy")[0] == coarse
+    assert np.array_equal(parent.get(), expected)
+    assert num_coarse == coarse.num_nodes
+
+    columns = {
+        "match device": median(on_device, rounds),
+        "contract device": median(merge, rounds),
+        "match copied": median(partial(match, graph, method, backend="cupy"), rounds),
+        "contract copied": median(partial(contract, graph, matching, backend="cupy"), rounds),
+        "match numba": median(partial(match, graph, method, backend="numba"), rounds),
+        "contract numba": median(partial(contract, graph, matching, backend="numba"), rounds),
+    }
+    print(f"{name}: {graph.num_nodes} nodes, {graph.num_entries} entries, -> {num_coarse}")
+    print("   ".join(f"{key} {value:.3f} ms" for key, value in columns.items()), flush=True)
+
+
+def time_hierarchy(name: str, graph: Graph, levels: int, rounds: int) -> None:
+    results = {b: coarsen(graph, levels=levels, backend=b) for b in ("cupy", "numba")}
+    assert results["cupy"].fingerprint == results["numba"].fingerprint
+    times = [
+        median(partial(coarsen, graph, levels=levels, backend=b), rounds) for b in ("cupy", "numba")
+    ]
+    print(
+        f"{name}: coarsen to {results['cupy'].sizes}: cupy {times[0]:.1f} ms, "
+        f"numba {times[1]:.1f} ms",
+        flush=True,
+    )
+
+
+def time_levels_on_device(name: str, graph: Graph, levels: int, rounds: int) -> None:
+    """The whole hierarchy without a copy to the host, and its levels one by one."""
+    start = DeviceGraph.of(graph)
+    method = HeavyEdgeMatching()
+
+    def step(level: DeviceGraph) -> DeviceGraph:
+        mate, _ = match_on_device(level, method, level.weights, Rules())
+        return aggregate_on_device(level, *parents_on_device(mate))
+
+    def descend() -> None:
+        level = start
+        for _ in range(levels):
+            level = step(level)
+
+    print(f"{name}: {levels} levels on the device {median(descend, rounds):.3f} ms")
+    level = start
+    for _ in range(levels):
+        mate, _ = match_on_device(level, method, level.weights, Rules())
+        pairs = partial(match_on_device, level, method, level.weights, Rules())
+        parent, num_coarse = parents_on_device(mate)
+        merge = partial(aggregate_on_device, level, parent, num_coarse)
+        print(
+            f"  {level.num_nodes} nodes, {level.num_entries} entries: "
+            f"match {median(pairs, rounds):.3f} ms, contract {median(merge, rounds):.3f} ms",
+            flush=True,
+        )
+        level = merge()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--width", type=int, default=2000, help="of the grid")
+    parser.add_argument("--scale", type=int, default=20, help="of the power-law graph")
+    parser.add_argument("--path", type=int, nargs="*", default=[16_384, 1_000_000])
+    parser.add_argument("--levels", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=9)
+    options = parser.parse_args()
+    device = cp.cuda.runtime.getDeviceProperties(0)["name"].decode()
+    print(f"{device}, cupy {cp.__version__}, {os.cpu_count()} CPU cores, "
+          f"numba with {numba.get_num_threads()} threads")  # fmt: skip
+    graphs = {"grid": grid(options.width), "rmat": rmat(options.scale)}
+    for name, given in graphs.items():
+        graph, _ = round_weights(given)
+        for rating in (NormalizedCut(), EdgeWeight()):
+            method = HeavyEdgeMatching(rating=rating)
+            time_level(f"{name} {rating}", graph, method, options.rounds)
+        time_levels_on_device(name, graph, options.levels, options.rounds)
+        time_hierarchy(name, graph, options.levels, 3)
+    for n in options.path:
+        method = HeavyEdgeMatching(rating=EdgeWeight())
+        path, _ = round_weights(increasing_path(n))
+        time_level(f"increasing path of {n}", path, method, 3)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,296 @@
+"""The backend on CUDA devices against the specification; what it says where it cannot run."""
+
+import sys
+from importlib import util
+from types import SimpleNamespace
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from multiscale_gcn import (
+    BackendUnavailable,
+    DefferrardMatching,
+    EdgeWeight,
+    GivenRating,
+    Graph,
+    HeavyEdgeMatching,
+    NormalizedAssociation,
+    NormalizedCut,
+    VisitingOrderMatching,
+    aggregate,
+    as_graph,
+    coarsen,
+    contract,
+    match,
+    select_backend,
+)
+from multiscale_gcn.constraints import Constraints
+from multiscale_gcn.testing import assert_valid_hierarchy, graphs
+
+RATINGS = (EdgeWeight(), NormalizedCut(), NormalizedAssociation())
+
+
+def _device() -> bool:
+    try:
+        return select_backend("cupy").name == "cupy"
+    except BackendUnavailable:
+        return False
+
+
+on_gpu = pytest.mark.skipif(not _device(), reason="needs a CUDA device and CuPy")
+
+
+@st.composite
+def methods(draw: st.DrawFn) -> HeavyEdgeMatching:
+    return HeavyEdgeMatching(
+        rating=draw(st.sampled_from(RATINGS)),
+        seed=draw(st.integers(0, 2**64 - 1)),
+        max_node_weight=draw(st.none() | st.integers(1, 6)),
+        two_hop=draw(st.booleans()),
+        isolated=draw(st.sampled_from(["pair", "keep"])),
+    )
+
+
+@st.composite
+def constrained(draw: st.DrawFn) -> tuple[Graph, dict[str, Any]]:
+    """A graph, or a batch of several, with labels and survivors or without."""
+    members = draw(st.lists(graphs(max_nodes=14), min_size=1, max_size=3))
+    together = nx.disjoint_union_all([nx.from_scipy_sparse_array(g.to_scipy()) for g in members])
+    graph = as_graph(together)
+    n = graph.num_nodes
+    options: dict[str, Any] = {}
+    if draw(st.booleans()):
+        sizes = [g.num_nodes for g in members]
+        options["batch"] = np.repeat(np.arange(len(members)), sizes).astype(np.int64)
+    if draw(st.booleans()):
+        options["labels"] = np.array(
+            draw(st.lists(st.integers(-3, 3), min_size=n, max_size=n)), dtype=np.int64
+        )
+    if draw(st.booleans()):
+        options["survivors"] = np.array(
+            draw(st.lists(st.booleans(), min_size=n, max_size=n)), dtype=np.bool_
+        )
+    return graph, options
+
+
+@pytest.fixture(params=["one block", "rounds", "long rows", "sorted rows"])
+def course(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Send small graphs the ways of large ones too."""
+    if not _device():
+        pytest.skip("needs a CUDA device and CuPy")
+    from multiscale_gcn.contraction import cuda as contraction
+    from multiscale_gcn.matching import cuda as matching
+
+    if request.param == "rounds":
+        monkeypatch.setattr(matching, "SMALL", 0)
+        monkeypatch.setattr(matching, "MOST_ENTRIES", 3)
+    if request.param in ("long rows", "sorted rows"):
+        monkeypatch.setattr(matching, "LONG_ROW", 1)
+        monkeypatch.setattr(contraction, "MIDDLE", ((8, 32), (16, 64)))
+    if request.param == "sorted rows":
+        monkeypatch.setattr(contraction, "MOST_COLUMNS", 0)
+    return request.param
+
+
+@pytest.mark.gpu
+def test_matching_equals_the_specification(course: str) -> None:
+    @settings(max_examples=150)
+    @given(graphs(), methods(), st.none() | st.integers(0, 5))
+    def check(graph: Graph, method: HeavyEdgeMatching, max_pairs: int | None) -> None:
+        expected = match(graph, method, max_pairs=max_pairs, backend="python")
+        assert match(graph, method, max_pairs=max_pairs, backend="cupy") == expected
+
+    check()
+
+
+@pytest.mark.gpu
+def test_constraints_are_those_of_the_specification(course: str) -> None:
+    @settings(max_examples=100)
+    @given(constrained(), methods())
+    def check(given_: tuple[Graph, dict[str, Any]], method: HeavyEdgeMatching) -> None:
+        graph, options = given_
+        constraints = Constraints.of(graph, **options)
+        expected = match(graph, method, constraints=constraints, backend="python")
+        assert match(graph, method, constraints=constraints, backend="cupy") == expected
+
+    check()
+
+
+@pytest.mark.gpu
+def test_contraction_equals_the_specification(course: str) -> None:
+    @settings(max_examples=150)
+    @given(graphs(), st.data())
+    def check(graph: Graph, data: st.DataObject) -> None:
+        n = graph.num_nodes
+        drawn = data.draw(st.lists(st.integers(0, 5), min_size=n, max_size=n))
+        parent = np.unique(np.array(drawn, dtype=np.int64), return_inverse=True)[1].reshape(-1)
+        expected = aggregate(graph, parent, backend="python")
+        found = aggregate(graph, parent, backend="cupy")
+        assert found == expected
+        assert found.indices.dtype == expected.indices.dtype
+        assert found.quantum == expected.quantum
+        matching = match(graph)
+        assert contract(graph, matching, backend="cupy")[0] == contract(graph, matching)[0]
+
+    check()
+
+
+@pytest.mark.gpu
+@on_gpu
+@settings(max_examples=60)
+@given(graphs(min_nodes=1), methods())
+def test_hierarchies_are_equal(graph: Graph, method: HeavyEdgeMatching) -> None:
+    expected = coarsen(graph, levels=4, method=method, backend="python")
+    found = coarsen(graph, levels=4, method=method, backend="cupy")
+    assert found.fingerprint == expected.fingerprint
+    assert_valid_hierarchy(found)
+
+
+@pytest.mark.gpu
+@on_gpu
+@settings(max_examples=40)
+@given(graphs(), st.data())
+def test_ratings_of_entries_too(graph: Graph, data: st.DataObject) -> None:
+    salt = data.draw(st.integers(0, 100))
+
+    def rating(level: Graph) -> np.ndarray:
+        u, v = level.edge_index()
+        return np.where(u == v, np.nan, (np.minimum(u, v) * 7 + np.maximum(u, v) * 3 + salt) % 5)
+
+    method = HeavyEdgeMatching(rating=GivenRating(rating))
+    assert match(graph, method, backend="cupy") == match(graph, method, backend="python")
+
+
+def rmat(scale: int, edges: int) -> Graph:
+    """Quadrants 0.57, 0.19, 0.19, 0.05, as often as there are bits: hubs and isolated nodes."""
+    rng = np.random.default_rng(0)
+    ids = np.zeros((2, edges), dtype=np.int64)
+    for _ in range(scale):
+        quadrant = rng.choice(4, size=edges, p=[0.57, 0.19, 0.19, 0.05])
+        ids = 2 * ids + np.stack([quadrant // 2, quadrant % 2])
+    ids = np.unique(np.sort(ids[:, ids[0] != ids[1]], axis=0), axis=1)
+    return as_graph(ids, kind="edge_index", num_nodes=2**scale, symmetrize=True)
+
+
+def increasing_path(n: int) -> Graph:
+    ids = np.stack([np.arange(n - 1), np.arange(1, n)])
+    return as_graph(ids, kind="edge_index", weights=np.arange(1.0, n), symmetrize=True)
+
+
+def star(n: int) -> Graph:
+    ids = np.stack([np.zeros(n - 1, np.int64), np.arange(1, n)])
+    return as_graph(ids, kind="edge_index", symmetrize=True)
+
+
+def grid(width: int) -> Graph:
+    ids = np.arange(width * width).reshape(width, width)
+    across = np.stack([ids[:, :-1].ravel(), ids[:, 1:].ravel()])
+    down = np.stack([ids[:-1].ravel(), ids[1:].ravel()])
+    edges = np.concatenate([across, down], axis=1)
+    return as_graph(edges, kind="edge_index", symmetrize=True)
+
+
+@pytest.mark.gpu
+@on_gpu
+@pytest.mark.parametrize(
+    ("graph", "method"),
+    [
+        (grid(300), HeavyEdgeMatching()),
+        (grid(300), HeavyEdgeMatching(rating=NormalizedAssociation(), seed=3)),
+        (star(100_000), HeavyEdgeMatching()),
+        (star(20_000), HeavyEdgeMatching(max_node_weight=5)),
+        (increasing_path(50_000), HeavyEdgeMatching(rating=EdgeWeight())),
+        (rmat(15, 400_000), HeavyEdgeMatching()),
+        (rmat(15, 400_000), HeavyEdgeMatching(rating=EdgeWeight(), max_node_weight=30)),
+        (rmat(13, 400_000), HeavyEdgeMatching(rating=NormalizedAssociation())),
+    ],
+    ids=["grid", "grid-association", "star", "star-limit", "path", "rmat", "rmat-limit", "dense"],
+)
+def test_large_graphs_equal_numba_every_time(graph: Graph, method: HeavyEdgeMatching) -> None:
+    expected = coarsen(graph, levels=8, method=method, backend="numba")
+    for _ in range(3):
+        found = coarsen(graph, levels=8, method=method, backend="cupy")
+        assert found.fingerprint == expected.fingerprint
+
+
+@pytest.mark.gpu
+@on_gpu
+def test_all_into_one_and_a_cluster_without_entries() -> None:
+    graph = rmat(12, 60_000)
+    for parent in (np.zeros(graph.num_nodes, int), np.arange(graph.num_nodes) // 1000):
+        assert aggregate(graph, parent, backend="cupy") == aggregate(graph, parent)
+    empty = Graph(np.zeros(1001, int), [])
+    parent = np.arange(1000) % 3
+    assert aggregate(empty, parent, backend="cupy") == aggregate(empty, parent)
+
+
+@pytest.mark.gpu
+@on_gpu
+def test_only_the_last_graph_stays_on_the_device() -> None:
+    from multiscale_gcn import cuda
+
+    graph = grid(8)
+    matching = match(graph, backend="cupy")
+    coarse, _ = contract(graph, matching, backend="cupy")
+    copy = cuda.on_device(coarse)
+    assert copy is cuda.on_device(coarse), "contraction left it there"
+    del coarse
+    assert cuda._latest.copy is None, "and it goes with the graph"
+
+
+def test_without_cupy_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(util, "find_spec", lambda name: None)
+    with pytest.raises(BackendUnavailable, match=r"cupy is not installed; pip install .*\[cuda13"):
+        select_backend("cupy")
+    with pytest.raises(BackendUnavailable, match="cupy is not installed"):
+        match(as_graph(nx.path_graph(3)), backend="cupy")
+
+
+class _Failure(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("count", "message"),
+    [
+        (_Failure("cudaErrorInsufficientDriver"), r"no CUDA device \(cudaErrorInsufficientDriver"),
+        (0, r"no CUDA device \(0 are visible\); look at nvidia-smi"),
+    ],
+)
+def test_without_a_device_the_cause_is_named(
+    count: Any, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def get_device_count() -> int:
+        if isinstance(count, Exception):
+            raise count
+        return int(count)
+
+    runtime = SimpleNamespace(getDeviceCount=get_device_count, CUDARuntimeError=_Failure)
+    stub = SimpleNamespace(cuda=SimpleNamespace(runtime=runtime))
+    monkeypatch.setattr(util, "find_spec", lambda name: object())
+    monkeypatch.setitem(sys.modules, "cupy", stub)
+    with pytest.raises(BackendUnavailable, match=message):
+        select_backend("cupy")
+
+
+def test_a_cupy_that_does_not_load_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(util, "find_spec", lambda name: object())
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(BackendUnavailable, match=r"cupy cannot be imported .*; pip install"):
+        select_backend("cupy")
+
+
+@pytest.mark.parametrize("method", [VisitingOrderMatching(), DefferrardMatching()])
+def test_sequential_methods_are_refused(method: Any) -> None:
+    name = type(method).__name__
+    with pytest.raises(ValueError, match=f"'cupy' does not run {name}, .* take HeavyEdgeMatching"):
+        coarsen(nx.path_graph(5), levels=1, method=method, backend="cupy")
+
+
+def test_symmetry_is_refused() -> None:
+    with pytest.raises(ValueError, match="'cupy' does not honour symmetry; leave it out or take"):
+        coarsen(nx.path_graph(4), levels=1, symmetry=[3, 2, 1, 0], backend="cupy")
