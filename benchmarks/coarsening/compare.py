@@ -10,6 +10,7 @@ shows medians and the median of the ratios round by round. Peers need ``networki
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import platform
@@ -123,6 +124,7 @@ def print_peak_memory(graph: Graph) -> None:
 
     arrays = (graph.indptr, graph.indices, graph.weights, graph.node_weights)
     size = sum(array.nbytes for array in arrays)
+    ctypes.CDLL(None).malloc_trim(0)  # what was freed is not to be reused unseen
     clear.write_text("5")  # resets the peak
     before = kilobytes("VmRSS")
     _level(graph)

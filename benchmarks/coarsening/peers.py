@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +55,7 @@ def _available(graph: Graph, makers: tuple[Callable[[Graph], Peer], ...]) -> lis
     return peers
 
 
-def _networkit_graph(graph: Graph) -> object:
+def _networkit_graph(graph: Graph) -> Any:
     import networkit as nk
 
     matrix = graph.to_scipy().tocoo()
@@ -67,12 +68,12 @@ def _networkit_graph(graph: Graph) -> object:
     )
 
 
-def _networkit_step(fine: object) -> object:
+def _networkit_step(fine: Any) -> Any:
     import networkit as nk
 
     matching = nk.matching.SuitorMatcher(fine, False, False).run().getMatching()
     partition = matching.toPartition(fine)
-    partition.setUpperBound(fine.numberOfNodes())  # type: ignore[attr-defined]
+    partition.setUpperBound(fine.numberOfNodes())
     return nk.coarsening.ParallelPartitionCoarsening(fine, partition).run().getCoarseGraph()
 
 
@@ -86,18 +87,19 @@ def _networkit_hierarchy(graph: Graph, min_nodes: int) -> Peer:
 
     def run() -> int:
         level = fine
-        while level.numberOfNodes() > min_nodes:  # type: ignore[attr-defined]
+        while level.numberOfNodes() > min_nodes:
             coarse = _networkit_step(level)
-            if coarse.numberOfNodes() > 0.98 * level.numberOfNodes():  # type: ignore[attr-defined]
+            if coarse.numberOfNodes() > 0.98 * level.numberOfNodes():
                 break  # it has stalled
+            coarse.removeSelfLoops()  # its matching refuses them
             level = coarse
-        return int(level.numberOfNodes())  # type: ignore[attr-defined]
+        return int(level.numberOfNodes())
 
     return Peer("NetworKit, Suitor + PartitionCoarsening", run)
 
 
 def _pyamg_level(graph: Graph) -> Peer:
-    import pyamg
+    from pyamg.aggregation.aggregate import pairwise_aggregation
 
     matrix = graph.to_scipy()
     if matrix.nnz > 1e7:
@@ -106,7 +108,7 @@ def _pyamg_level(graph: Graph) -> Peer:
     matrix.indices, matrix.indptr = matrix.indices.astype(np.int32), matrix.indptr.astype(np.int32)
 
     def run() -> object:
-        prolongation = pyamg.aggregation.pairwise_aggregation(matrix, matchings=1)[0]
+        prolongation = pairwise_aggregation(matrix, matchings=1)[0]
         return prolongation.T @ matrix @ prolongation
 
     return Peer("pyamg, pairwise aggregation + P'AP", run)
