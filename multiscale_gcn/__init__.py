@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from multiscale_gcn.clustering import ClusteringMethod as ClusteringMethod
     from multiscale_gcn.coarsening import CoarseningStalled as CoarseningStalled
     from multiscale_gcn.coarsening import coarsen as coarsen
+    from multiscale_gcn.compilation import warmup as warmup
     from multiscale_gcn.constraints import Constraints as Constraints
     from multiscale_gcn.contraction import aggregate as aggregate
     from multiscale_gcn.contraction import contract as contract
@@ -80,6 +81,7 @@ _HOME = {
     "to_pyg": "convert",
     "to_torch": "convert",
     "to_torch_sparse": "convert",
+    "warmup": "compilation",
 }
 _SUBMODULES = ("nn", "ops", "pyg", "testing")
 

@@ -1,0 +1,27 @@
+import networkx as nx
+import numba
+
+from multiscale_gcn import EdgeWeight, HeavyEdgeMatching, coarsen, warmup
+from multiscale_gcn.contraction import compiled as contraction
+from multiscale_gcn.matching import compiled as matching
+
+
+def _signatures() -> dict[str, list]:
+    return {
+        f"{module.__name__}.{name}": list(value.signatures)
+        for module in (matching, contraction)
+        for name, value in vars(module).items()
+        if isinstance(value, numba.core.dispatcher.Dispatcher)
+    }
+
+
+def test_nothing_is_left_to_compile_after_a_warmup() -> None:
+    warmup()
+    before = _signatures()
+    assert sum(map(len, before.values())) > 20
+    methods = (HeavyEdgeMatching(rating=EdgeWeight()), HeavyEdgeMatching(max_node_weight=4))
+    for graph in (nx.grid_2d_graph(160, 160), nx.star_graph(50)):
+        for method in methods:
+            coarsen(graph, levels=3, method=method)
+        coarsen(graph, levels=2, labels=[0] * len(graph))
+    assert _signatures() == before
