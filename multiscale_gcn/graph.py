@@ -26,7 +26,8 @@ class Graph:
     Parameters
     ----------
     indptr : array of int, shape (n + 1,)
-        Row ``u`` stands at ``indices[indptr[u]:indptr[u + 1]]``.
+        Row ``u`` stands at ``indices[indptr[u]:indptr[u + 1]]``. Kept as int64: more than 2**31
+        entries are no obstacle.
     indices : array of int, shape (nnz,)
         Columns; kept as int32 when ``n`` allows it, as int64 otherwise.
     weights : array of float, shape (nnz,), optional
