@@ -28,6 +28,10 @@ class Peer:
     seconds: Callable[[object], float] | None = None
 
 
+class LeftOut(Exception):
+    """The tool does not run on this graph; the message says why."""
+
+
 def one_level(graph: Graph) -> list[Peer]:
     """Tools that match and build one coarse graph."""
     makers = (_networkit_level, _graclus_level, _scotch_level, _pyamg_level)
@@ -50,7 +54,7 @@ def _available(graph: Graph, makers: tuple[Callable[[Graph], Peer], ...]) -> lis
     for make in makers:
         try:
             peers.append(make(graph))
-        except (ImportError, FileNotFoundError) as error:
+        except (ImportError, LeftOut) as error:
             print(f"left out: {error}")
     return peers
 
@@ -103,7 +107,7 @@ def _pyamg_level(graph: Graph) -> Peer:
 
     matrix = graph.to_scipy()
     if matrix.nnz > 1e7:
-        raise ImportError("pyamg's pairwise aggregation, too slow for a graph of this size")
+        raise LeftOut("pyamg's pairwise aggregation, too slow for a graph of this size")
     matrix.data *= -1  # pyamg reads strong connections off negative entries
     matrix.indices, matrix.indptr = matrix.indices.astype(np.int32), matrix.indptr.astype(np.int32)
 
@@ -137,7 +141,7 @@ def _scotch_level(graph: Graph) -> Peer:
     from scotchpy.graph import Graph as ScotchGraph
 
     if graph.num_entries > 1e7:
-        raise ImportError("Scotch, whose check of a graph of this size takes minutes")
+        raise LeftOut("Scotch, whose check of a graph of this size takes minutes")
     fine = ScotchGraph()
     fine.build(
         baseval=0,
@@ -170,7 +174,7 @@ def _metis_hierarchy(graph: Graph, min_nodes: int) -> Peer:
     """METIS's own timer of its coarsening phase, when it cuts the graph in parts."""
     program = shutil.which("gpmetis")
     if program is None:
-        raise FileNotFoundError("gpmetis, the program of METIS, is not installed")
+        raise LeftOut("gpmetis, the program of METIS, is not installed")
     folder = tempfile.mkdtemp()
     path = Path(folder) / "graph.metis"
     _write_metis(graph, path)
