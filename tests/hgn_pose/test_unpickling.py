@@ -26,7 +26,7 @@ def load(data, records=()):
 def equal(first, second):
     if isinstance(first, np.ndarray):
         assert isinstance(second, np.ndarray)
-        assert first.dtype == second.dtype
+        assert first.dtype == second.dtype.newbyteorder("=")
         np.testing.assert_array_equal(first, second)
     elif isinstance(first, dict):
         assert list(first) == list(second)
