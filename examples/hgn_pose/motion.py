@@ -257,8 +257,8 @@ def mesh_targets(
     body: Body,
     motion: Motion,
     restrictions: Sequence[Any],
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Coarse meshes of the fitted bodies, of the motion and of its mirror image.
+) -> list[np.ndarray]:
+    """Coarse meshes of the fitted bodies.
 
     Parameters
     ----------
@@ -270,10 +270,8 @@ def mesh_targets(
 
     Returns
     -------
-    list of (plain, flipped), each an array of float32, shape (T, N, 3)
-        World metres. ``flipped`` belongs to the joints with left and right swapped and x negated:
-        the body's mirror is an automorphism of its mesh, so restricting the swapped vertices and
-        negating x is the coarse mesh of the mirrored body.
+    list of array of float32, each of shape (T, N, 3)
+        World metres.
 
     Raises
     ------
@@ -285,9 +283,8 @@ def mesh_targets(
     >>> from examples.hgn_pose.body import load_body
     >>> centroid = sp.csr_array(np.full((1, 13348), 1 / 13348))
     >>> motion = load_builtin().select(slice(0, 5))
-    >>> [(plain, flipped)] = mesh_targets(load_body(), motion, [centroid])
-    >>> plain.shape, bool((plain[..., 2] == flipped[..., 2]).all())
-    ((5, 1, 3), True)
+    >>> mesh_targets(load_body(), motion, [centroid])[0].shape
+    (5, 1, 3)
     """
     from examples.hgn_pose.skinning import CoarseSkinning
 
@@ -297,14 +294,12 @@ def mesh_targets(
     targets = []
     for restriction in restrictions:
         matrix = sp.csr_array(restriction)
-        both = sp.vstack([matrix, matrix[:, body.mirror]], format="csr")
-        posed = np.empty((len(motion), both.shape[0], 3), np.float32)
+        posed = np.empty((len(motion), matrix.shape[0], 3), np.float32)
         for person in np.unique(poses.person):
             frames = np.flatnonzero(poses.person == person)
-            coarse = CoarseSkinning(body, poses.shape(body, person), both)
+            coarse = CoarseSkinning(body, poses.shape(body, person), matrix)
             posed[frames] = coarse.vertices(poses.select(frames))
-        plain, flipped = np.split(posed, 2, axis=1)
-        targets.append((plain.copy(), flipped * np.array([-1, 1, 1], np.float32)))
+        targets.append(posed)
     return targets
 
 

@@ -37,8 +37,8 @@ class Samples:
         Action of every clip.
     meshes : tuple of Tensor, each of shape (T, N, 3)
         Coarse meshes in the same world; none: poses only.
-    mirrored : tuple of Tensor, each of shape (T, N, 3)
-        The meshes of the mirrored poses.
+    mesh_flips : tuple of Tensor, each of shape (N,), int64
+        For every mesh the node on the other side of the body.
     fitted : Tensor, shape (T,), bool
         Whether the frame's meshes are good enough to learn from and to measure.
     """
@@ -47,7 +47,7 @@ class Samples:
     clip: np.ndarray
     actions: tuple[str, ...]
     meshes: tuple[Tensor, ...]
-    mirrored: tuple[Tensor, ...]
+    mesh_flips: tuple[Tensor, ...]
     fitted: Tensor
 
     def __len__(self) -> int:
@@ -59,7 +59,7 @@ class Samples:
             self,
             positions=self.positions.to(device),
             meshes=tuple(mesh.to(device) for mesh in self.meshes),
-            mirrored=tuple(mesh.to(device) for mesh in self.mirrored),
+            mesh_flips=tuple(flip.to(device) for flip in self.mesh_flips),
             fitted=self.fitted.to(device),
         )
 
@@ -112,7 +112,8 @@ class Batch:
 
 def gather(
     motion: Motion,
-    meshes: Sequence[tuple[np.ndarray, np.ndarray]] = (),
+    meshes: Sequence[np.ndarray] = (),
+    mesh_flips: Sequence[np.ndarray] = (),
 ) -> Samples:
     """Centre every clip horizontally and turn all arrays into tensors.
 
@@ -120,9 +121,11 @@ def gather(
     ----------
     motion : Motion
         Joint positions in metres, z up.
-    meshes : sequence of pairs of arrays, each of shape (T, N, 3)
-        For every coarse mesh the vertices and those of the mirrored pose, as ``mesh_targets``
-        returns them, in the motion's world.
+    meshes : sequence of array, each of shape (T, N, 3)
+        The coarse meshes in the motion's world, as ``mesh_targets`` returns them.
+    mesh_flips : sequence of array of int, each of shape (N,)
+        For every coarse mesh the node on the other side, as ``level.constraints.symmetry`` of a
+        symmetric hierarchy gives it.
 
     Returns
     -------
@@ -132,28 +135,33 @@ def gather(
     Raises
     ------
     ValueError
-        When there is no frame, or when shapes differ in their number of frames.
+        When there is no frame, when shapes differ in their number of frames, or when a mesh
+        lacks its flip.
     """
     frames = len(motion.positions)
     if frames == 0:
         raise ValueError("motion has no frames; select at least one")
-    for i, pair in enumerate(meshes):
-        for mesh in pair:
-            if len(mesh) != frames:
-                raise ValueError(
-                    f"meshes[{i}] has {len(mesh)} frames and motion {frames}; "
-                    "make the targets from the same motion"
-                )
+    if len(mesh_flips) != len(meshes):
+        raise ValueError(f"mesh_flips is for {len(mesh_flips)} meshes, there are {len(meshes)}")
+    for i, (mesh, flip) in enumerate(zip(meshes, mesh_flips, strict=True)):
+        if len(mesh) != frames:
+            raise ValueError(
+                f"meshes[{i}] has {len(mesh)} frames and motion {frames}; "
+                "make the targets from the same motion"
+            )
+        if len(flip) != mesh.shape[1]:
+            raise ValueError(
+                f"mesh_flips[{i}] is for {len(flip)} nodes, meshes[{i}] has {mesh.shape[1]}"
+            )
     centre = clip_centres(motion.positions, motion.clip)[:, None]  # [T, 1, 3]
-    mirrored_centre = centre * np.array([-1.0, 1.0, 1.0], dtype=np.float32)
     error = motion.fit_error
     fitted = np.ones(frames, bool) if error is None else error <= WORST_FIT
     return Samples(
         positions=torch.from_numpy(motion.positions - centre),
         clip=motion.clip,
         actions=tuple(clip.action for clip in motion.clips),
-        meshes=tuple(torch.from_numpy(plain - centre) for plain, _ in meshes),
-        mirrored=tuple(torch.from_numpy(flipped - mirrored_centre) for _, flipped in meshes),
+        meshes=tuple(torch.from_numpy(mesh - centre) for mesh in meshes),
+        mesh_flips=tuple(torch.tensor(flip, dtype=torch.int64) for flip in mesh_flips),
         fitted=torch.from_numpy(fitted),
     )
 
@@ -205,6 +213,26 @@ def check_in_view(samples: Samples, cameras: Cameras, augmentation: Augmentation
         )
 
 
+def mirrored(
+    points: Tensor,  # [..., N, D]
+    flip: Tensor,  # [N] int64
+) -> Tensor:  # [..., N, D]
+    """Points of the mirrored body: every point at its image's place, x negated.
+
+    Serves joints with ``skeleton.FLIP`` and coarse meshes with the node symmetry of their level,
+    in space and, about the middle of the image, in 2D.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from examples.hgn_pose.samples import mirrored
+    >>> mirrored(torch.tensor([[1.0, 5.0], [2.0, 6.0]]), torch.tensor([1, 0])).tolist()
+    [[-2.0, 6.0], [-1.0, 5.0]]
+    """
+    swapped = points[..., flip, :]
+    return torch.cat([-swapped[..., :1], swapped[..., 1:]], dim=-1)
+
+
 def make_batch(
     samples: Samples,
     cameras: Cameras,
@@ -238,12 +266,11 @@ def make_batch(
     meshes = [mesh[frame] for mesh in samples.meshes]
     if variation is not None:
         flip = variation.flip[:, None, None]
-        mirror = points.new_tensor([-1.0, 1.0, 1.0])
-        swapped = points[:, torch.tensor(FLIP, device=points.device)] * mirror
-        points = torch.where(flip, swapped, points)
+        joint_flip = torch.tensor(FLIP, device=points.device)
+        points = torch.where(flip, mirrored(points, joint_flip), points)
         meshes = [
-            torch.where(flip, mirrored[frame], mesh)
-            for mesh, mirrored in zip(meshes, samples.mirrored, strict=True)
+            torch.where(flip, mirrored(mesh, mesh_flip), mesh)
+            for mesh, mesh_flip in zip(meshes, samples.mesh_flips, strict=True)
         ]
         change = _turn_and_scale(variation)
         points = points @ change

@@ -77,15 +77,19 @@ class Task:
 def coarse_body() -> tuple[Body, Hierarchy]:
     """The built-in body, and its mesh coarsened to exactly 96 and 48 nodes.
 
+    The hierarchy has the body's left-right symmetry on every level.
+
     Examples
     --------
     >>> from examples.hgn_pose.task import coarse_body
     >>> body, hierarchy = coarse_body()
     >>> hierarchy.level(96).num_nodes, hierarchy.level(48).num_nodes
     (96, 48)
+    >>> hierarchy.level(48).constraints.symmetry.shape
+    (48,)
     """
     body = load_body()
-    return body, coarsen(body.graph(), sizes=MESH_SIZES)
+    return body, coarsen(body.graph(), sizes=MESH_SIZES, symmetry=body.mirror)
 
 
 def load_task(
@@ -140,7 +144,7 @@ def _prepare(
         return gather(replace(motion, poses=None, fit_error=None))
     if motion.poses is None:
         motion = fit_motion(body, motion, cache=cache, progress=True)
-    restrictions = [
-        hierarchy.restriction(0, hierarchy.level(size).index, "mean") for size in MESH_SIZES
-    ]
-    return gather(motion, mesh_targets(body, motion, restrictions))
+    levels = [hierarchy.level(size) for size in MESH_SIZES]
+    restrictions = [hierarchy.restriction(0, level.index, "mean") for level in levels]
+    flips = [level.constraints.mirror(level.num_nodes) for level in levels]
+    return gather(motion, mesh_targets(body, motion, restrictions), flips)

@@ -18,8 +18,6 @@ from examples.hgn_pose.samples import (
 )
 from examples.hgn_pose.skeleton import FLIP, JOINTS
 
-MIRROR = np.array([-1, 1, 1], dtype=np.float32)
-
 
 @pytest.fixture(scope="module")
 def motion():
@@ -31,7 +29,7 @@ def motion():
 def samples(motion):
     """The joints double as a mesh, so that what happens to one can be seen on the other."""
     positions = motion.positions
-    return gather(motion, [(positions, positions[:, FLIP] * MIRROR)])
+    return gather(motion, [positions], [FLIP])
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +137,11 @@ def test_poor_fits_do_not_count(motion):
 
 def test_wrong_input_is_refused(motion, samples, cameras):
     with pytest.raises(ValueError, match=r"meshes\[0\] has 3 frames"):
-        gather(motion, [(motion.positions[:3], motion.positions)])
+        gather(motion, [motion.positions[:3]], [FLIP])
+    with pytest.raises(ValueError, match="mesh_flips is for 0 meshes, there are 1"):
+        gather(motion, [motion.positions])
+    with pytest.raises(ValueError, match=r"mesh_flips\[0\] is for 3 nodes, meshes\[0\] has 17"):
+        gather(motion, [motion.positions], [FLIP[:3]])
     with pytest.raises(ValueError, match="no frames"):
         gather(motion.select(np.zeros(len(motion), dtype=bool)))
     with pytest.raises(ValueError, match="n must be at least 1"):

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import torch
 from posing import random_poses
 from scipy.spatial.transform import Rotation
 
@@ -10,8 +11,10 @@ from examples.hgn_pose.body import load_body
 from examples.hgn_pose.kinematics import bone_transforms, joint_positions
 from examples.hgn_pose.motion import Clip, Motion, mesh_targets
 from examples.hgn_pose.poses import BodyPose
+from examples.hgn_pose.samples import mirrored
 from examples.hgn_pose.skeleton import FLIP
 from examples.hgn_pose.skinning import FRAMES_AT_ONCE, CoarseSkinning, linear_blend_skinning
+from examples.hgn_pose.task import coarse_body
 
 BODY = load_body()
 REFLECTION = np.array([-1.0, 1.0, 1.0])
@@ -92,34 +95,51 @@ def test_the_mirrored_pose_is_the_mirror_image_of_the_posed_mesh():
     poses = random_poses(2, seed=3, people=1)
     image = mirror_image(poses)
     full = linear_blend_skinning(BODY, poses.shape(BODY, 0), poses)
-    mirrored = linear_blend_skinning(BODY, image.shape(BODY, 0), image)
-    np.testing.assert_allclose(mirrored, full[:, BODY.mirror] * REFLECTION, atol=1e-12)
+    posed = linear_blend_skinning(BODY, image.shape(BODY, 0), image)
+    np.testing.assert_allclose(posed, full[:, BODY.mirror] * REFLECTION, atol=1e-12)
     np.testing.assert_allclose(
         joint_positions(BODY, image), joint_positions(BODY, poses)[:, FLIP] * REFLECTION, atol=1e-12
     )
 
 
-def test_mesh_targets_are_those_of_the_motion_and_of_its_mirror_image():
-    poses = random_poses(4, seed=4, people=2)
-    image = mirror_image(poses)
-    motion = Motion(
+def moved(poses):
+    return Motion(
         positions=joint_positions(BODY, poses).astype(np.float32),
-        clip=np.zeros(4, int),
+        clip=np.zeros(len(poses), int),
         clips=(Clip("clip", "act", 0),),
         fps=np.array([25.0]),
         poses=poses,
     )
+
+
+def test_mesh_targets_are_the_restricted_meshes():
+    poses = random_poses(4, seed=4, people=2)
     restrictions = [mean_restriction(96), mean_restriction(48, seed=1)]
-    targets = mesh_targets(BODY, motion, restrictions)
+    targets = mesh_targets(BODY, moved(poses), restrictions)
     assert len(targets) == 2
-    for restriction, (plain, flipped) in zip(restrictions, targets, strict=True):
-        assert plain.dtype == flipped.dtype == np.float32
+    for restriction, found in zip(restrictions, targets, strict=True):
+        assert found.dtype == np.float32
         for frame in range(4):
-            one = slice(frame, frame + 1)
-            for found, of in ((plain, poses), (flipped, image)):
-                shape = of.shape(BODY, int(of.person[frame]))
-                full = linear_blend_skinning(BODY, shape, of.select(one))[0]
-                np.testing.assert_allclose(found[frame], restriction @ full, atol=2e-6)
+            shape = poses.shape(BODY, int(poses.person[frame]))
+            full = linear_blend_skinning(BODY, shape, poses.select(slice(frame, frame + 1)))[0]
+            np.testing.assert_allclose(found[frame], restriction @ full, atol=2e-6)
+
+
+@pytest.mark.parametrize("size", [96, 48])
+def test_flipping_the_coarse_mesh_is_coarsening_the_mirrored_body(size):
+    _, hierarchy = coarse_body()
+    level = hierarchy.level(size)
+    flip = level.constraints.mirror(size)
+    np.testing.assert_array_equal(flip[flip], np.arange(size))
+    assert 0 < np.count_nonzero(flip == np.arange(size)) < size // 4
+    edges = {tuple(edge) for edge in level.graph.edge_index().T.tolist()}
+    assert {(flip[u], flip[v]) for u, v in edges} == edges
+    poses = random_poses(3, seed=5, people=2)
+    restriction = hierarchy.restriction(0, level.index, "mean")
+    [plain] = mesh_targets(BODY, moved(poses), [restriction])
+    [image] = mesh_targets(BODY, moved(mirror_image(poses)), [restriction])
+    flipped = mirrored(torch.tensor(plain), torch.tensor(flip)).numpy()
+    np.testing.assert_allclose(flipped, image, atol=2e-6)
 
 
 def test_mesh_targets_need_poses():
