@@ -107,7 +107,7 @@ def save_training(path: Path, trainer: Trainer, passport: Passport) -> None:
     """Write a training state, whole or not at all: weights, Adam's moments, options and records."""
     content = {
         "passport": asdict(passport),
-        "options": asdict(trainer.options),
+        "options": trainer.options.as_json(),
         "records": [asdict(record) for record in trainer.records],
     }
     _write(path, trainer.tensors(), "training", content)
@@ -134,7 +134,7 @@ def resume_training(path: Path, trainer: Trainer, passport: Passport) -> None:
         with other options.
     """
     content, tensors = _read(path, "training")
-    here = {**_flat(asdict(passport)), **_flat({"options": asdict(trainer.options)})}
+    here = {**_flat(asdict(passport)), **_flat({"options": trainer.options.as_json()})}
     there = {**_flat(content["passport"]), **_flat({"options": content["options"]})}
     if trainer.options.schedule == "step":
         here.pop("options.epochs")

@@ -45,7 +45,7 @@ class Train:
     def run(self) -> None:
         device = self.machine.prepare()
         options = self.training
-        meshes = self.network.has_meshes and options.lambda_mesh > 0
+        meshes = self.network.has_meshes and options.lambdas()[1] > 0
         if self.network.has_meshes and not meshes:
             print("lambda_mesh = 0: the coarse meshes are neither trained nor measured")
         task = load_task(self.data, device, meshes=meshes)
@@ -61,10 +61,13 @@ class Train:
             after_epoch=lambda trainer: save_training(state, trainer, passport),
             label=self.network.network,
         )
-        facts = {**passport.facts, "training": asdict(options), "multiscale_gcn": __version__}
+        facts = {**passport.facts, "training": options.as_json(), "multiscale_gcn": __version__}
         save_weights(self.out / "weights.safetensors", model, replace(passport, facts=facts))
         metrics = measure(model, task, self.network.network, device)
-        metrics |= {"training": asdict(options), "history": [asdict(record) for record in records]}
+        metrics |= {
+            "training": options.as_json(),
+            "history": [asdict(record) for record in records],
+        }
         write_json(self.out / "metrics.json", metrics)
         print(f"wrote {self.out}/weights.safetensors and metrics.json")
 

@@ -125,12 +125,12 @@ class Demo:
         passport = passport_of(choices["HGN"], task.hierarchy, self.data, meshes=True)
         facts = {
             **passport.facts,
-            "training": asdict(options["HGN"]),
+            "training": options["HGN"].as_json(),
             "multiscale_gcn": __version__,
         }
         save_weights(self.out / "hgn.safetensors", networks["HGN"], replace(passport, facts=facts))
         pictures = contest.pictures(
-            predict(networks["HGN"], task.test, task.cameras), training.lambda_mesh
+            predict(networks["HGN"], task.test, task.cameras), training.lambdas()[1]
         )
         for name, picture in pictures.items():
             write_bytes(self.out / f"{name}.png", picture)
@@ -139,7 +139,7 @@ class Demo:
             "history": {k: [asdict(row) for row in rows] for k, rows in contest.records.items()},
             "hierarchy": hierarchy_facts(task.hierarchy),
             "split": task.split,
-            "training": {name: asdict(chosen) for name, chosen in options.items()},
+            "training": {name: chosen.as_json() for name, chosen in options.items()},
             "seed": self.seed,
             "machine": describe(device),
             "notes": [*NOTES[self.data.data], *COMMON_NOTES],

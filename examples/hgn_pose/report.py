@@ -181,8 +181,8 @@ def _training_text(metrics: Mapping[str, Any]) -> str:
         f"<p>{options['epochs']} epochs of Adam for every network, batches of "
         f"{options['batch_size']}, gradient norm at most {options['clip_norm']:g}. First learning "
         f"rates: {rates}, with a {escape(options['schedule'])} schedule. HGN's loss is the squared "
-        f"distance, a {escape(options['reduction'])} over the nodes: {options['lambda_pose']:g} "
-        f"times the pose's plus {options['lambda_mesh']:g} times both meshes'. The test error is "
+        f"distance, a {escape(options['loss_reduction'])} over the nodes: "
+        f"{options['lambda_pose']:g} times the pose's plus {options['lambda_mesh']:g} times both meshes'. The test error is "
         "only watched: no epoch is chosen by it, and the weights are those after the last.</p>"
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +14,9 @@ from tqdm import tqdm
 
 from examples.hgn_pose.cameras import Cameras
 from examples.hgn_pose.samples import Augmentation, Batch, Samples, check_in_view, make_batch
+
+PUBLISHED_LAMBDAS = {"sum": (1.0, 0.01), "mean": (100.0, 1.0)}
+"""Weights of the pose and the mesh term: those of the paper and those of its published code."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,14 @@ class TrainingOptions:
     """Epochs between two factors of the step schedule."""
     clip_norm: float = 1.0
     """Largest norm of the gradient."""
-    lambda_pose: float = 1.0
-    """Weight of the pose term."""
-    lambda_mesh: float = 0.01
-    """Weight of the coarse meshes' term; 0 trains without meshes."""
-    reduction: Literal["sum", "mean"] = "sum"
-    """Over the nodes of a graph: sum is the paper's equation 4, mean is its published code."""
+    loss_reduction: Literal["sum", "mean"] = "sum"
+    """Of squared distances over the nodes of a graph: sum is the paper's equation 4, mean is its
+    published code."""
+    lambda_pose: float | None = None
+    """Weight of the pose term; by default the published 1 (sum) or 100 (mean)."""
+    lambda_mesh: float | None = None
+    """Weight of the coarse meshes' term; by default the published 0.01 (sum) or 1 (mean); 0 trains
+    without meshes."""
     seed: int = 0
     """Of the weights, the order of the samples, the augmentation and dropout."""
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -53,9 +58,36 @@ class TrainingOptions:
         for name in ("learning_rate", "clip_norm", "decay"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        for name in ("lambda_pose", "lambda_mesh"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        for name, weight in zip(("lambda_pose", "lambda_mesh"), self.lambdas(), strict=True):
+            if not weight >= 0:
+                raise ValueError(f"{name} must not be negative, got {weight}")
+
+    def lambdas(self) -> tuple[float, float]:
+        """Weights of the pose and the mesh term, with their defaults filled in.
+
+        Both defaults have the ratio 1 : 0.01 and still weigh the meshes differently, since a mean
+        over N nodes is a sum divided by N. Means with 1 : 0.01 weigh a mesh of N nodes as sums
+        with 1 : 0.01 * 17 / N would: 0.0035 for 48 nodes, 0.0018 for 96. The common factor of 100
+        matters to the clipping of the gradient; Adam is all but blind to it.
+
+        Examples
+        --------
+        >>> from examples.hgn_pose.training import TrainingOptions
+        >>> TrainingOptions().lambdas()
+        (1.0, 0.01)
+        >>> TrainingOptions(loss_reduction="mean").lambdas()
+        (100.0, 1.0)
+        """
+        pose, mesh = PUBLISHED_LAMBDAS[self.loss_reduction]
+        return (
+            pose if self.lambda_pose is None else self.lambda_pose,
+            mesh if self.lambda_mesh is None else self.lambda_mesh,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, the defaults of both weights filled in."""
+        pose, mesh = self.lambdas()
+        return {**asdict(self), "lambda_pose": pose, "lambda_mesh": mesh}
 
     def rate(self, epoch: int, step: int, steps: int) -> float:
         """Learning rate of one step of one epoch that has ``steps`` steps.
@@ -226,6 +258,7 @@ class Trainer:
     def _run_epoch(self, epoch: int, bar: tqdm) -> tuple[float, float, float]:
         self.model.train()
         options = self.options
+        lambda_pose, lambda_mesh = options.lambdas()
         device = self.samples.positions.device
         totals = torch.zeros(3, dtype=torch.float64, device=device)
         gpus = [device] if device.type == "cuda" else []
@@ -236,10 +269,10 @@ class Trainer:
                 for group in self.optimizer.param_groups:
                     group["lr"] = options.rate(epoch, step, self.steps)
                 outputs = self.model(batch.image)
-                if options.lambda_mesh == 0:
+                if lambda_mesh == 0:
                     outputs = outputs[:1]
-                pose, mesh = pose_loss(outputs, batch, options.reduction)
-                loss = options.lambda_pose * pose + options.lambda_mesh * mesh
+                pose, mesh = pose_loss(outputs, batch, options.loss_reduction)
+                loss = lambda_pose * pose + lambda_mesh * mesh
                 self.optimizer.zero_grad()
                 loss.backward()
                 nn.utils.clip_grad_norm_(self.model.parameters(), options.clip_norm)

@@ -75,6 +75,33 @@ def test_loss_is_equation_4(reduction):
     assert float(mesh) == pytest.approx(expected_mesh, rel=1e-5)
 
 
+def test_published_means_weigh_meshes_as_smaller_sums():
+    """What lambdas() says of 100 : 1 over means and the 1 : 0.01 over sums."""
+    batch, outputs = random_batch()
+    weights = TrainingOptions(loss_reduction="mean").lambdas()
+    means = sum(
+        w * float(t) for w, t in zip(weights, pose_loss(outputs, batch, "mean"), strict=True)
+    )
+    pose = float(pose_loss(outputs, batch, "sum")[0])
+    meshes = [
+        float(
+            pose_loss(
+                (outputs[0], outputs[k]), replace(batch, meshes=batch.meshes[k - 1 : k]), "sum"
+            )[1]
+        )
+        for k in (1, 2)
+    ]
+    sums = pose + 0.01 * 17 / 48 * meshes[0] + 0.01 * 17 / 96 * meshes[1]
+    assert means == pytest.approx(100 / 17 * sums, rel=1e-5)
+
+
+def test_given_weights_are_kept():
+    assert TrainingOptions(lambda_mesh=0.0).lambdas() == (1.0, 0.0)
+    options = TrainingOptions(loss_reduction="mean", lambda_pose=2.0)
+    assert options.lambdas() == (2.0, 1.0)
+    assert options.as_json()["lambda_mesh"] == 1.0
+
+
 def test_loss_without_meshes():
     batch, outputs = random_batch()
     assert pose_loss(outputs[:1], batch, "sum")[1] == 0
