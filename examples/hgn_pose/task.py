@@ -16,9 +16,12 @@ from examples.hgn_pose.fitting import fit_motion
 from examples.hgn_pose.motion import Motion, load_builtin, load_cmu17, mesh_targets, split
 from examples.hgn_pose.networks import MESH_SIZES
 from examples.hgn_pose.samples import Samples, every_nth, gather
-from multiscale_gcn import Hierarchy, coarsen
+from multiscale_gcn import HeavyEdgeMatching, Hierarchy, coarsen
 
 CMU17_VARIABLE = "MULTISCALE_GCN_CMU17"
+
+HEAVIEST = 1.5
+"""Vertices of a coarse node, relative to the mean on the coarsest level: no more than this."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,9 @@ class Task:
 def coarse_body() -> tuple[Body, Hierarchy]:
     """The built-in body, and its mesh coarsened to exactly 96 and 48 nodes.
 
-    The hierarchy has the body's left-right symmetry on every level.
+    The hierarchy has the body's left-right symmetry on every level, and no node stands for more
+    than 1.5 times the mean share of 48: vertices on the middle line merge only with each other or
+    across it, and without that limit the last pairs would be heavy ones.
 
     Examples
     --------
@@ -89,7 +94,9 @@ def coarse_body() -> tuple[Body, Hierarchy]:
     (48,)
     """
     body = load_body()
-    return body, coarsen(body.graph(), sizes=MESH_SIZES, symmetry=body.mirror)
+    graph = body.graph()
+    balanced = HeavyEdgeMatching(max_node_weight=HEAVIEST * graph.num_nodes / min(MESH_SIZES))
+    return body, coarsen(graph, sizes=MESH_SIZES, symmetry=body.mirror, method=balanced)
 
 
 def load_task(

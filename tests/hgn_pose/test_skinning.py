@@ -134,6 +134,7 @@ def test_flipping_the_coarse_mesh_is_coarsening_the_mirrored_body(size):
     assert 0 < np.count_nonzero(flip == np.arange(size)) < size // 4
     edges = {tuple(edge) for edge in level.graph.edge_index().T.tolist()}
     assert {(flip[u], flip[v]) for u, v in edges} == edges
+    assert level.graph.node_weights.max() <= 1.5 * len(BODY.mirror) / 48
     poses = random_poses(3, seed=5, people=2)
     restriction = hierarchy.restriction(0, level.index, "mean")
     [plain] = mesh_targets(BODY, moved(poses), [restriction])
