@@ -56,11 +56,12 @@ def select_backend(backend: str = "auto") -> Backend:
     if backend == "numba" and util.find_spec("numba") is None:
         raise BackendUnavailable("numba is not installed; pip install numba")
     if backend == "cupy":
-        _check_cupy()
+        check_cupy()
     return Backend(backend, "asked for")
 
 
-def _check_cupy() -> None:
+def check_cupy() -> None:
+    """Raise BackendUnavailable, with the remedy, unless CuPy finds a CUDA device."""
     if util.find_spec("cupy") is None:
         raise BackendUnavailable(f"cupy is not installed; {_INSTALL_CUPY}")
     try:
@@ -77,5 +78,5 @@ def _check_cupy() -> None:
     if count == 0:
         raise BackendUnavailable(
             "cupy finds no CUDA device (0 are visible); look at nvidia-smi and at "
-            f"CUDA_VISIBLE_DEVICES, or take backend='numba'. To install: {_INSTALL_CUPY}"
+            f"CUDA_VISIBLE_DEVICES, or take another backend. To install: {_INSTALL_CUPY}"
         )

@@ -22,3 +22,4 @@ from multiscale_gcn.ops.propagate import propagate as propagate
 from multiscale_gcn.ops.propagate import propagate_dense as propagate_dense
 from multiscale_gcn.ops.propagate import propagate_reference as propagate_reference
 from multiscale_gcn.ops.propagate import propagate_sparse as propagate_sparse
+from multiscale_gcn.ops.selection import select_backend as select_backend
