@@ -60,15 +60,16 @@ class Cameras:
         points: Tensor,  # [..., 3] camera frame, metres, z > 0
     ) -> Tensor:  # [..., 2] pixels
         """Perspective projection to pixels."""
-        middle = points.new_tensor([self.width / 2, self.height / 2])
-        return self.focal * points[..., :2] / points[..., 2:] + middle
+        x, y = (self.focal * points[..., :2] / points[..., 2:]).unbind(-1)
+        return torch.stack([x + self.width / 2, y + self.height / 2], dim=-1)
 
     def normalise(
         self,
         pixels: Tensor,  # [..., 2]
     ) -> Tensor:  # [..., 2]
         """Pixels to the network's input, ``x / w * 2 - [1, h / w]``: the aspect is kept."""
-        return pixels / self.width * 2 - pixels.new_tensor([1, self.height / self.width])
+        x, y = (pixels / self.width * 2).unbind(-1)
+        return torch.stack([x - 1, y - self.height / self.width], dim=-1)
 
 
 def ring_of_cameras(

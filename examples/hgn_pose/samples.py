@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -244,7 +245,7 @@ def make_batch(
 
     A sample is first mirrored, then scaled, then turned about the vertical axis, all about the
     middle of its clip on the ground, and then seen by its camera. Everything stays on the device
-    of ``samples``.
+    of ``samples``, and nothing is sent there, so that CUDA can record it.
 
     Parameters
     ----------
@@ -266,8 +267,7 @@ def make_batch(
     meshes = [mesh[frame] for mesh in samples.meshes]
     if variation is not None:
         flip = variation.flip[:, None, None]
-        joint_flip = torch.tensor(FLIP, device=points.device)
-        points = torch.where(flip, mirrored(points, joint_flip), points)
+        points = torch.where(flip, mirrored(points, _joint_flip(points.device)), points)
         meshes = [
             torch.where(flip, mirrored(mesh, mesh_flip), mesh)
             for mesh, mesh_flip in zip(meshes, samples.mesh_flips, strict=True)
@@ -290,3 +290,8 @@ def _turn_and_scale(variation: Variation) -> Tensor:  # [B, 3, 3], multiplied fr
     zero, one = torch.zeros_like(cos), torch.ones_like(cos)
     turn = torch.stack([cos, sin, zero, -sin, cos, zero, zero, zero, one], dim=1)
     return turn.view(-1, 3, 3) * variation.size[:, None, None]
+
+
+@cache
+def _joint_flip(device: torch.device) -> Tensor:  # [17]
+    return torch.tensor(FLIP, device=device)

@@ -13,7 +13,15 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from examples.hgn_pose.cameras import Cameras
-from examples.hgn_pose.samples import Augmentation, Batch, Samples, check_in_view, make_batch
+from examples.hgn_pose.replay import Replay
+from examples.hgn_pose.samples import (
+    Augmentation,
+    Batch,
+    Samples,
+    Variation,
+    check_in_view,
+    make_batch,
+)
 
 PUBLISHED_LAMBDAS = {"sum": (1.0, 0.01), "mean": (100.0, 1.0)}
 """Weights of the pose and the mesh term: those of the paper and those of its published code."""
@@ -172,6 +180,10 @@ class Trainer:
     All randomness of an epoch is a function of the seed and the epoch's number. The state is
     therefore the weights, Adam's moments and the records so far, and nothing else.
 
+    A step launches thousands of small kernels, and a GPU waits for their launches. So on CUDA
+    devices a whole step, from the augmentation to the new weights, is recorded once and then
+    replayed (:class:`~examples.hgn_pose.replay.Replay`). It computes the same.
+
     Parameters
     ----------
     model : nn.Module
@@ -183,6 +195,9 @@ class Trainer:
         On the same device.
     options : TrainingOptions
         What to do.
+    replay : bool
+        Record and replay steps on CUDA devices. False for models that cannot be recorded, such
+        as those that read a value back in the middle.
 
     Raises
     ------
@@ -191,14 +206,27 @@ class Trainer:
     """
 
     def __init__(
-        self, model: nn.Module, samples: Samples, cameras: Cameras, options: TrainingOptions
+        self,
+        model: nn.Module,
+        samples: Samples,
+        cameras: Cameras,
+        options: TrainingOptions,
+        *,
+        replay: bool = True,
     ) -> None:
         check_in_view(samples, cameras, options.augmentation)
         self.model = model
         self.samples = samples
         self.cameras = cameras
         self.options = options
-        self.optimizer = torch.optim.Adam(model.parameters(), lr=options.learning_rate)
+        self.on_cuda = samples.positions.device.type == "cuda"
+        self.replay = replay and self.on_cuda
+        rate: Any = options.learning_rate
+        if self.on_cuda:  # a tensor, which a recorded step reads anew
+            rate = torch.tensor(rate, device=samples.positions.device)
+        self.optimizer = torch.optim.Adam(
+            model.parameters(), lr=rate, capturable=self.on_cuda, fused=self.on_cuda
+        )
         self.records: list[EpochRecord] = []
 
     @property
@@ -234,6 +262,8 @@ class Trainer:
             When the loss is no longer finite.
         """
         first = len(self.records)
+        # Recorded anew in every call: restore() puts other tensors into Adam's state.
+        step = Replay(self._step, self.options.batch_size) if self.replay else self._step
         with tqdm(
             total=self.options.epochs * self.steps,
             initial=first * self.steps,
@@ -242,7 +272,7 @@ class Trainer:
             dynamic_ncols=True,
         ) as bar:
             for epoch in range(first, self.options.epochs):
-                loss, pose, mesh = self._run_epoch(epoch, bar)
+                loss, pose, mesh = self._run_epoch(epoch, step, bar)
                 if not math.isfinite(loss):
                     raise FloatingPointError(
                         f"the loss is {loss} after epoch {epoch + 1}; lower the learning rate"
@@ -255,46 +285,75 @@ class Trainer:
                     after_epoch(self)
         return self.records
 
-    def _run_epoch(self, epoch: int, bar: tqdm) -> tuple[float, float, float]:
+    def _run_epoch(
+        self, epoch: int, step: Callable[..., Tensor], bar: tqdm
+    ) -> tuple[float, float, float]:
         self.model.train()
         options = self.options
-        lambda_pose, lambda_mesh = options.lambdas()
         device = self.samples.positions.device
         totals = torch.zeros(3, dtype=torch.float64, device=device)
-        gpus = [device] if device.type == "cuda" else []
-        with torch.random.fork_rng(gpus):
+        with torch.random.fork_rng([device] if self.on_cuda else []):
             seed = epoch_seed(options.seed, epoch)
             torch.manual_seed(seed)
-            for step, batch in enumerate(self._batches(seed)):
-                for group in self.optimizer.param_groups:
-                    group["lr"] = options.rate(epoch, step, self.steps)
-                outputs = self.model(batch.image)
-                if lambda_mesh == 0:
-                    outputs = outputs[:1]
-                pose, mesh = pose_loss(outputs, batch, options.loss_reduction)
-                loss = lambda_pose * pose + lambda_mesh * mesh
-                self.optimizer.zero_grad()
-                loss.backward()
-                nn.utils.clip_grad_norm_(self.model.parameters(), options.clip_norm)
-                self.optimizer.step()
-                totals += torch.stack([loss, pose, mesh]).detach() * len(batch.pose)
+            for number, draw in enumerate(self._draws(seed)):
+                self._set_rate(options.rate(epoch, number, self.steps))
+                totals += step(*draw) * len(draw[0])
                 bar.update()
         totals /= len(self.samples) * len(self.cameras)
-        loss_, pose_, mesh_ = totals.tolist()
-        return loss_, pose_, mesh_
+        loss, pose, mesh = totals.tolist()
+        return loss, pose, mesh
 
-    def _batches(self, seed: int) -> Iterator[Batch]:
-        """Every frame in every camera once, in random order, each varied anew."""
+    def _step(self, *draw: Tensor) -> Tensor:  # [3]
+        """One step of Adam; the loss and its two terms. Reads nothing back from the device."""
+        options = self.options
+        lambda_pose, lambda_mesh = options.lambdas()
+        batch = self._batch(*draw)
+        outputs = self.model(batch.image)
+        if lambda_mesh == 0:
+            outputs = outputs[:1]
+        pose, mesh = pose_loss(outputs, batch, options.loss_reduction)
+        loss = lambda_pose * pose + lambda_mesh * mesh
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), options.clip_norm)
+        self.optimizer.step()
+        return torch.stack([loss, pose, mesh]).detach()
+
+    def _set_rate(self, rate: float) -> None:
+        for group in self.optimizer.param_groups:
+            if self.on_cuda:
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+
+    def _draws(self, seed: int) -> Iterator[tuple[Tensor, ...]]:
+        """What each step of an epoch shows: every frame to every camera once, in random order.
+
+        Yields frame, camera, heading, size and flip of the samples of one step. They are drawn on
+        the CPU, so that every device trains on the same samples.
+        """
         views = len(self.cameras)
-        device = self.samples.positions.device
+        size = self.options.batch_size
         generator = torch.Generator().manual_seed(seed)
         order = torch.randperm(len(self.samples) * views, generator=generator)
-        for chosen in order.split(self.options.batch_size):
-            variation = self.options.augmentation.draw(len(chosen), generator)
-            chosen = chosen.to(device)
-            yield make_batch(
-                self.samples, self.cameras, chosen // views, chosen % views, variation.to(device)
-            )
+        varied = [
+            self.options.augmentation.draw(len(chosen), generator) for chosen in order.split(size)
+        ]
+        epoch = [
+            order // views,
+            order % views,
+            torch.cat([variation.heading for variation in varied]),
+            torch.cat([variation.size for variation in varied]),
+            torch.cat([variation.flip for variation in varied]),
+        ]
+        device = self.samples.positions.device
+        return zip(*(column.to(device).split(size) for column in epoch), strict=True)
+
+    def _batch(
+        self, frame: Tensor, camera: Tensor, heading: Tensor, size: Tensor, flip: Tensor
+    ) -> Batch:
+        variation = Variation(heading, size, flip)
+        return make_batch(self.samples, self.cameras, frame, camera, variation)
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights and Adam's state by name, for a file."""
@@ -317,7 +376,8 @@ class Trainer:
             for key in ("step", "exp_avg", "exp_avg_sq"):
                 if f"adam.{key}{suffix}" in tensors:
                     value = tensors[f"adam.{key}{suffix}"].clone()
-                    state[key] = value if key == "step" else value.to(device)
+                    on_cpu = key == "step" and not self.on_cuda
+                    state[key] = value.cpu() if on_cpu else value.to(device)
             if state:
                 self.optimizer.state[parameter] = state
         self.records = list(records)

@@ -174,12 +174,12 @@ def test_every_frame_is_seen_by_every_camera_once_an_epoch(task):
     )
     model = build_network(NetworkOptions("semgcn", 4), None, 0)
     trainer = Trainer(model, task.train, task.cameras, options)
-    batches = list(trainer._batches(seed=5))
+    batches = [trainer._batch(*draw) for draw in trainer._draws(seed=5)]
     assert len(batches) == trainer.steps
     seen = torch.cat([batch.image for batch in batches]).flatten(1)
     assert len(seen) == 4 * len(task.train)
     assert len(torch.unique(seen, dim=0)) == len(seen)
-    again = torch.cat([batch.image for batch in trainer._batches(seed=6)]).flatten(1)
+    again = torch.cat([trainer._batch(*draw).image for draw in trainer._draws(seed=6)]).flatten(1)
     assert not torch.equal(seen, again)
     assert torch.equal(torch.unique(seen, dim=0), torch.unique(again, dim=0))
 
