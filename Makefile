@@ -1,6 +1,6 @@
 # make demo    the main job: coarsen a body, build HGN on it, train and evaluate it
 # make test    the whole test suite
-# make lint | format | docs | wheel-check | clean
+# make notebook | lint | format | docs | wheel-check | clean
 #
 # Variables: PYTHON (which Python makes the environment), VENV (where it stands),
 # CONSTRAINTS (empty: take any versions that pyproject.toml allows).
@@ -14,7 +14,7 @@ INSTALL = $(BIN)/python -m pip install --quiet $(if $(CONSTRAINTS),--constraint 
 USER_STAMP := $(VENV)/.installed-pose
 DEV_STAMP := $(VENV)/.installed-dev
 
-.PHONY: demo test lint format docs wheel-check clean
+.PHONY: demo test notebook lint format docs wheel-check clean
 .DEFAULT_GOAL := demo
 
 demo: $(USER_STAMP)
@@ -22,6 +22,10 @@ demo: $(USER_STAMP)
 
 test: $(DEV_STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses=4
+
+# Every cell of the notebook, with hardly any training.
+notebook: $(DEV_STAMP)
+	HGN_NOTEBOOK=quick OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbmake --nbmake-timeout=600 examples/hgn_pose/hgn.ipynb
 
 lint: $(DEV_STAMP)
 	$(BIN)/ruff check
