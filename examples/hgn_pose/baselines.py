@@ -65,7 +65,7 @@ def fit_baselines(
         Both answer with the pose and all meshes that ``samples`` has, in metres.
     """
     device = samples.positions.device
-    views = len(cameras)
+    views = samples.views(cameras)
     generator = torch.Generator().manual_seed(seed)
     everything = torch.arange(len(samples) * views, device=device)
     nodes = (samples.positions.shape[1], *(mesh.shape[1] for mesh in samples.meshes))

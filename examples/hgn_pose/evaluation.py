@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from examples.hgn_pose.cameras import Cameras
+from examples.hgn_pose.labels import Labels
 from examples.hgn_pose.metrics import distances, procrustes
 from examples.hgn_pose.samples import Samples, make_batch
 from examples.hgn_pose.skeleton import JOINTS
@@ -22,7 +23,7 @@ Progress = Callable[[int], None]
 class Predictions:
     """Answers beside the truth, camera frame, root-relative, metres, sample by sample.
 
-    Samples run over the frames, and over the cameras within a frame.
+    Samples run over the rows of ``Samples``, and over the views within a row.
     """
 
     image: np.ndarray  # [S, 17, 2] the network's input
@@ -31,7 +32,7 @@ class Predictions:
     meshes: tuple[np.ndarray, ...]  # each [S, N, 3]; none for a network without meshes
     true_meshes: tuple[np.ndarray, ...]  # each [S, N, 3]
     fitted: np.ndarray  # [S] bool
-    action: np.ndarray  # [S] str
+    labels: Labels  # of S samples
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Scores:
     """Errors in millimetres; see :mod:`examples.hgn_pose.metrics` for their names."""
 
     samples: int
-    """Frames times cameras."""
+    """Frames times cameras, or recorded samples."""
     mpjpe: float
     """Mean over all samples."""
     pa_mpjpe: float
@@ -82,7 +83,7 @@ class Scores:
 def predict(
     model: nn.Module, samples: Samples, cameras: Cameras, batch_size: int = 1024
 ) -> Predictions:
-    """Run a network over every frame in every camera.
+    """Run a network over every frame in every camera, or over every recorded sample.
 
     The predicted pelvis is subtracted from all that is predicted, as the true one is from the
     truth (protocol #1 of Human3.6M).
@@ -105,7 +106,7 @@ def predict(
         float32 arrays on the CPU.
     """
     model.eval()
-    views = len(cameras)
+    views = samples.views(cameras)
     device = samples.positions.device
     everything = torch.arange(len(samples) * views, device=device)
     rows: list[list[Tensor]] = []
@@ -118,7 +119,6 @@ def predict(
     columns = [torch.cat(column).cpu().numpy() for column in zip(*rows, strict=True)]
     image, true_pose, predicted_pose, fitted = columns[:4]
     first_true_mesh = len(columns) - len(samples.meshes)
-    actions = np.array(samples.actions)[samples.clip]
     return Predictions(
         image=image,
         pose=predicted_pose,
@@ -126,7 +126,7 @@ def predict(
         meshes=tuple(columns[4:first_true_mesh]),
         true_meshes=tuple(columns[first_true_mesh:]),
         fitted=fitted,
-        action=np.repeat(actions, views),
+        labels=samples.labels(cameras),
     )
 
 
@@ -147,12 +147,10 @@ def score(predictions: Predictions) -> Scores:
         procrustes(predictions.pose, predictions.true_pose), predictions.true_pose
     ).mean(axis=1)
     plain = errors.mean(axis=1)
+    action = predictions.labels.action
     actions = {
-        str(action): (
-            float(plain[predictions.action == action].mean()),
-            float(aligned[predictions.action == action].mean()),
-        )
-        for action in np.unique(predictions.action)
+        name: (float(plain[action.code == k].mean()), float(aligned[action.code == k].mean()))
+        for k, name in enumerate(action.names)
     }
     mpvpe = {}
     fitted = predictions.fitted

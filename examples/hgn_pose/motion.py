@@ -64,7 +64,7 @@ class Clip:
 
     name: str
     action: str
-    performer: int
+    performer: int | str
     held_out: bool = False
 
 

@@ -143,10 +143,11 @@ def true_and_predicted(
     figure = Figure(figsize=(2.9 * len(chosen), 3.1 * rows), layout="constrained")
     axes = figure.subplots(rows, len(chosen), squeeze=False)
     errors = distances(predictions.pose, predictions.true_pose).mean(axis=1)
+    actions = predictions.labels.action.of_samples()
     for column, sample in enumerate(chosen):
         seen, side, *below = axes[:, column]
         _draw_skeleton(seen, predictions.image[sample] * [1, -1], INK, sides=True)
-        seen.set_title(f"{predictions.action[sample]}\nerror {errors[sample]:.0f} mm", fontsize=10)
+        seen.set_title(f"{actions[sample]}\nerror {errors[sample]:.0f} mm", fontsize=10)
         _draw_skeleton(side, _from_the_side(predictions.true_pose[sample]), TRUE)
         _draw_skeleton(side, _from_the_side(predictions.pose[sample]), PREDICTED)
         if mesh_edges is not None:

@@ -1,21 +1,27 @@
-"""Motion seen by cameras: network inputs and targets, with augmentation, a batch at a time."""
+"""Motion seen by cameras: network inputs and targets, with augmentation, a batch at a time.
+
+The cameras are virtual (:class:`Samples`), and every frame is seen by each of them, or they are
+real (:class:`Recordings`), and every sample brings the 2D joints that one of them saw.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from examples.hgn_pose.cameras import Cameras
+from examples.hgn_pose.labels import Column, Labels
 from examples.hgn_pose.skeleton import FLIP
 
 if TYPE_CHECKING:
     from examples.hgn_pose.motion import Motion
+    from examples.hgn_pose.recording import Recording
 
 WORST_FIT = 25.0
 """Millimetres; frames whose fitted body is worse do not supervise the meshes, as in Pose2Mesh."""
@@ -34,8 +40,8 @@ class Samples:
         World joint positions, metres, z up.
     clip : array of int, shape (T,)
         Clip of every frame.
-    actions : tuple of str
-        Action of every clip.
+    actions, subjects : tuple of str
+        What is done in every clip, and by whom.
     meshes : tuple of Tensor, each of shape (T, N, 3)
         Coarse meshes in the same world; none: poses only.
     mesh_flips : tuple of Tensor, each of shape (N,), int64
@@ -47,6 +53,7 @@ class Samples:
     positions: Tensor
     clip: np.ndarray
     actions: tuple[str, ...]
+    subjects: tuple[str, ...]
     meshes: tuple[Tensor, ...]
     mesh_flips: tuple[Tensor, ...]
     fitted: Tensor
@@ -54,14 +61,64 @@ class Samples:
     def __len__(self) -> int:
         return len(self.positions)
 
-    def to(self, device: torch.device | str) -> Samples:
-        """The same frames on another device."""
+    def views(self, cameras: Cameras) -> int:
+        """How many samples each of the ``len(self)`` rows is: one for every virtual camera."""
+        return len(cameras)
+
+    def labels(self, cameras: Cameras) -> Labels:
+        """Labels of all samples: over the rows, and over the views within a row."""
+        views = len(cameras)
+        clip = np.repeat(self.clip, views)
+        camera = np.tile(np.arange(views), len(self))
+        return Labels(
+            action=Column.of(self.actions, clip),
+            subject=Column.of(self.subjects, clip),
+            camera=Column.of([f"virtual {number}" for number in range(views)], camera),
+        )
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same samples on another device."""
         return replace(
             self,
-            positions=self.positions.to(device),
-            meshes=tuple(mesh.to(device) for mesh in self.meshes),
-            mesh_flips=tuple(flip.to(device) for flip in self.mesh_flips),
-            fitted=self.fitted.to(device),
+            **{field.name: _moved(getattr(self, field.name), device) for field in fields(self)},
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Recordings(Samples):
+    """Frames that real cameras saw: S samples, each of one frame and one camera.
+
+    The fields of :class:`Samples` describe the T frames in the world of the cameras; its rows are
+    the samples, and the only view of a row is that of its camera.
+
+    Parameters
+    ----------
+    frame, camera : Tensor, shape (S,), int64
+        Which frame a sample shows, and which camera saw it.
+    image : Tensor, shape (S, 17, 2), float32
+        2D joints in the units of :meth:`Cameras.normalise`, detected or true.
+    camera_names : tuple of str
+    """
+
+    frame: Tensor
+    camera: Tensor
+    image: Tensor
+    camera_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def views(self, cameras: Cameras) -> int:
+        """One: a sample was seen by its camera alone."""
+        return 1
+
+    def labels(self, cameras: Cameras) -> Labels:
+        """Labels of all samples."""
+        clip = self.clip[self.frame.cpu().numpy()]
+        return Labels(
+            action=Column.of(self.actions, clip),
+            subject=Column.of(self.subjects, clip),
+            camera=Column.of(self.camera_names, self.camera.cpu().numpy()),
         )
 
 
@@ -70,9 +127,9 @@ class Augmentation:
     """How much the training poses vary; every variation is drawn anew for every sample."""
 
     heading: bool = True
-    """Turn the scene about the vertical axis by any angle."""
+    """Turn the scene about the vertical axis by any angle; not with real cameras."""
     size: float = 0.08
-    """Scale the scene by up to this fraction, up or down."""
+    """Scale the scene by up to this fraction, up or down; not with real cameras."""
     flip: bool = True
     """Mirror half of the samples, left to right."""
 
@@ -139,6 +196,48 @@ def gather(
         When there is no frame, when shapes differ in their number of frames, or when a mesh
         lacks its flip.
     """
+    centre = clip_centres(motion.positions, motion.clip)[:, None]  # [T, 1, 3]
+    return Samples(**_fields(motion, centre, meshes, mesh_flips))
+
+
+def gather_recording(
+    recording: Recording,
+    meshes: Sequence[np.ndarray] = (),
+    mesh_flips: Sequence[np.ndarray] = (),
+) -> Recordings:
+    """Turn all arrays into tensors.
+
+    Parameters
+    ----------
+    recording : Recording
+    meshes, mesh_flips
+        As for :func:`gather`, of the recording's motion.
+
+    Returns
+    -------
+    Recordings
+        On the CPU.
+
+    Raises
+    ------
+    ValueError
+        As :func:`gather`.
+    """
+    return Recordings(
+        **_fields(recording.motion, np.zeros(1, np.float32), meshes, mesh_flips),
+        frame=torch.from_numpy(recording.frame),
+        camera=torch.from_numpy(recording.camera),
+        image=torch.from_numpy(recording.image),
+        camera_names=recording.camera_names,
+    )
+
+
+def _fields(
+    motion: Motion,
+    centre: np.ndarray,
+    meshes: Sequence[np.ndarray],
+    mesh_flips: Sequence[np.ndarray],
+) -> dict[str, Any]:
     frames = len(motion.positions)
     if frames == 0:
         raise ValueError("motion has no frames; select at least one")
@@ -154,17 +253,17 @@ def gather(
             raise ValueError(
                 f"mesh_flips[{i}] is for {len(flip)} nodes, meshes[{i}] has {mesh.shape[1]}"
             )
-    centre = clip_centres(motion.positions, motion.clip)[:, None]  # [T, 1, 3]
     error = motion.fit_error
     fitted = np.ones(frames, bool) if error is None else error <= WORST_FIT
-    return Samples(
-        positions=torch.from_numpy(motion.positions - centre),
-        clip=motion.clip,
-        actions=tuple(clip.action for clip in motion.clips),
-        meshes=tuple(torch.from_numpy(mesh - centre) for mesh in meshes),
-        mesh_flips=tuple(torch.tensor(flip, dtype=torch.int64) for flip in mesh_flips),
-        fitted=torch.from_numpy(fitted),
-    )
+    return {
+        "positions": torch.from_numpy(motion.positions - centre),
+        "clip": motion.clip,
+        "actions": tuple(clip.action for clip in motion.clips),
+        "subjects": tuple(str(clip.performer) for clip in motion.clips),
+        "meshes": tuple(torch.from_numpy(mesh - centre) for mesh in meshes),
+        "mesh_flips": tuple(torch.tensor(flip, dtype=torch.int64) for flip in mesh_flips),
+        "fitted": torch.from_numpy(fitted),
+    }
 
 
 def clip_centres(
@@ -202,7 +301,10 @@ def check_in_view(samples: Samples, cameras: Cameras, augmentation: Augmentation
     ------
     ValueError
         Naming the first frame with a joint that could come nearer than half a metre to a camera.
+        Real cameras saw what they saw, so recordings are never refused.
     """
+    if isinstance(samples, Recordings):
+        return
     reach = torch.linalg.vector_norm(samples.positions[..., :2], dim=2).amax(dim=1)
     room = torch.linalg.vector_norm(cameras.position[:, :2], dim=1).min() - NEAREST
     outside = torch.nonzero(reach * (1 + augmentation.size) > room.to(reach.device))
@@ -244,17 +346,18 @@ def make_batch(
     """Show frames to cameras, all samples of the batch at once.
 
     A sample is first mirrored, then scaled, then turned about the vertical axis, all about the
-    middle of its clip on the ground, and then seen by its camera. Everything stays on the device
-    of ``samples``, and nothing is sent there, so that CUDA can record it.
+    middle of its clip on the ground, and then seen by its camera. A recorded sample can only be
+    mirrored, about the middle of its image. Everything stays on the device of ``samples``, and
+    nothing is sent there, so that CUDA can record it.
 
     Parameters
     ----------
     samples : Samples
-        T frames.
+        T frames, or S recorded samples.
     cameras : Cameras
         V cameras, on the same device.
     frame, camera : Tensor, shape (B,), int64
-        Which frame each sample shows, and to which camera.
+        Which row of ``samples`` each sample is, and which of its views.
     variation : Variation, optional
         The augmentation; none by default.
 
@@ -263,6 +366,8 @@ def make_batch(
     Batch
         The input is in the units of :meth:`Cameras.normalise`, the targets are in metres.
     """
+    if isinstance(samples, Recordings):
+        return _recorded_batch(samples, cameras, frame, variation)
     points = samples.positions[frame]
     meshes = [mesh[frame] for mesh in samples.meshes]
     if variation is not None:
@@ -285,6 +390,27 @@ def make_batch(
     )
 
 
+def _recorded_batch(
+    samples: Recordings, cameras: Cameras, row: Tensor, variation: Variation | None
+) -> Batch:
+    frame, camera = samples.frame[row], samples.camera[row]
+    image = samples.image[row]
+    joints = cameras.to_camera(samples.positions[frame], camera)
+    root = joints[:, :1]
+    pose = joints - root
+    meshes = [cameras.to_camera(mesh[frame], camera) - root for mesh in samples.meshes]
+    if variation is not None:
+        flip = variation.flip[:, None, None]
+        joint_flip = _joint_flip(pose.device)
+        image = torch.where(flip, mirrored(image, joint_flip), image)
+        pose = torch.where(flip, mirrored(pose, joint_flip), pose)
+        meshes = [
+            torch.where(flip, mirrored(mesh, mesh_flip), mesh)
+            for mesh, mesh_flip in zip(meshes, samples.mesh_flips, strict=True)
+        ]
+    return Batch(image=image, pose=pose, meshes=tuple(meshes), fitted=samples.fitted[frame])
+
+
 def _turn_and_scale(variation: Variation) -> Tensor:  # [B, 3, 3], multiplied from the right
     cos, sin = variation.heading.cos(), variation.heading.sin()
     zero, one = torch.zeros_like(cos), torch.ones_like(cos)
@@ -295,3 +421,11 @@ def _turn_and_scale(variation: Variation) -> Tensor:  # [B, 3, 3], multiplied fr
 @cache
 def _joint_flip(device: torch.device) -> Tensor:  # [17]
     return torch.tensor(FLIP, device=device)
+
+
+def _moved(value: Any, device: torch.device | str) -> Any:
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, tuple):
+        return tuple(_moved(item, device) for item in value)
+    return value

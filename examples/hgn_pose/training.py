@@ -232,7 +232,9 @@ class Trainer:
     @property
     def steps(self) -> int:
         """Steps of an epoch; the last batch may be smaller."""
-        return math.ceil(len(self.samples) * len(self.cameras) / self.options.batch_size)
+        return math.ceil(
+            len(self.samples) * self.samples.views(self.cameras) / self.options.batch_size
+        )
 
     def fit(
         self,
@@ -299,7 +301,7 @@ class Trainer:
                 self._set_rate(options.rate(epoch, number, self.steps))
                 totals += step(*draw) * len(draw[0])
                 bar.update()
-        totals /= len(self.samples) * len(self.cameras)
+        totals /= len(self.samples) * self.samples.views(self.cameras)
         loss, pose, mesh = totals.tolist()
         return loss, pose, mesh
 
@@ -332,7 +334,7 @@ class Trainer:
         Yields frame, camera, heading, size and flip of the samples of one step. They are drawn on
         the CPU, so that every device trains on the same samples.
         """
-        views = len(self.cameras)
+        views = self.samples.views(self.cameras)
         size = self.options.batch_size
         generator = torch.Generator().manual_seed(seed)
         order = torch.randperm(len(self.samples) * views, generator=generator)
