@@ -18,10 +18,11 @@ from examples.hgn_pose.checkpoint import (
     save_training,
     save_weights,
 )
-from examples.hgn_pose.evaluation import evaluate, table
+from examples.hgn_pose.evaluation import evaluate
 from examples.hgn_pose.files import write_json
 from examples.hgn_pose.machine import MachineOptions, describe
 from examples.hgn_pose.networks import NetworkOptions, build_network, count_parameters
+from examples.hgn_pose.scores import table
 from examples.hgn_pose.task import DataOptions, Task, load_task
 from examples.hgn_pose.training import Trainer, TrainingOptions
 from multiscale_gcn import Hierarchy, __version__

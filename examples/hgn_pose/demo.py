@@ -15,7 +15,7 @@ from examples.hgn_pose import plots, report
 from examples.hgn_pose.baselines import fit_baselines
 from examples.hgn_pose.checkpoint import save_weights
 from examples.hgn_pose.commands import Flat, passport_of
-from examples.hgn_pose.evaluation import Predictions, Scores, evaluate, predict, table
+from examples.hgn_pose.evaluation import Predictions, evaluate, predict
 from examples.hgn_pose.files import write_bytes, write_json
 from examples.hgn_pose.machine import MachineOptions, describe
 from examples.hgn_pose.metrics import distances
@@ -25,6 +25,7 @@ from examples.hgn_pose.networks import (
     build_network,
     count_parameters,
 )
+from examples.hgn_pose.scores import Scores, table
 from examples.hgn_pose.task import DataOptions, Task, load_task
 from examples.hgn_pose.training import EpochRecord, Trainer, TrainingOptions
 from multiscale_gcn import Hierarchy, __version__

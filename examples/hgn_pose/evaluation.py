@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,11 +11,9 @@ from torch import Tensor, nn
 
 from examples.hgn_pose.cameras import Cameras
 from examples.hgn_pose.labels import Labels
-from examples.hgn_pose.metrics import distances, procrustes
-from examples.hgn_pose.samples import Samples, make_batch
-from examples.hgn_pose.skeleton import JOINTS
-
-Progress = Callable[[int], None]
+from examples.hgn_pose.samples import Samples, make_batch, mirrored
+from examples.hgn_pose.scores import Scores, score
+from examples.hgn_pose.skeleton import FLIP
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,58 +32,15 @@ class Predictions:
     labels: Labels  # of S samples
 
 
-@dataclass(frozen=True)
-class Scores:
-    """Errors in millimetres; see :mod:`examples.hgn_pose.metrics` for their names."""
-
-    samples: int
-    """Frames times cameras, or recorded samples."""
-    mpjpe: float
-    """Mean over all samples."""
-    pa_mpjpe: float
-    mpvpe: dict[str, float]
-    """By number of vertices; empty without meshes. Only frames with a good body fit count."""
-    per_joint: dict[str, float]
-    """MPJPE of each joint; the pelvis is the root, so its error is zero."""
-    per_action: dict[str, tuple[float, float]]
-    """MPJPE and PA-MPJPE of each action."""
-
-    @property
-    def mean_over_actions(self) -> float:
-        """Mean of the actions' MPJPE, which is how Human3.6M counts: each action weighs the same.
-
-        Examples
-        --------
-        >>> from examples.hgn_pose.evaluation import Scores
-        >>> Scores(4, 30.0, 20.0, {}, {}, {"run": (10.0, 9.0), "jump": (50.0, 40.0)}
-        ...        ).mean_over_actions
-        30.0
-        """
-        return float(np.mean([first for first, _ in self.per_action.values()]))
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values, millimetres to the hundredth."""
-        return {
-            "samples": self.samples,
-            "mpjpe_mm": round(self.mpjpe, 2),
-            "pa_mpjpe_mm": round(self.pa_mpjpe, 2),
-            "mpjpe_mean_over_actions_mm": round(self.mean_over_actions, 2),
-            "mpvpe_mm": {size: round(value, 2) for size, value in self.mpvpe.items()},
-            "mpjpe_per_joint_mm": {name: round(v, 2) for name, v in self.per_joint.items()},
-            "per_action_mm": {
-                name: {"mpjpe": round(first, 2), "pa_mpjpe": round(second, 2)}
-                for name, (first, second) in self.per_action.items()
-            },
-        }
-
-
 def predict(
-    model: nn.Module, samples: Samples, cameras: Cameras, batch_size: int = 1024
+    model: nn.Module,
+    samples: Samples,
+    cameras: Cameras,
+    *,
+    flip: bool = False,
+    batch_size: int = 1024,
 ) -> Predictions:
     """Run a network over every frame in every camera, or over every recorded sample.
-
-    The predicted pelvis is subtracted from all that is predicted, as the true one is from the
-    truth (protocol #1 of Human3.6M).
 
     Parameters
     ----------
@@ -97,6 +51,8 @@ def predict(
         On the model's device.
     cameras : Cameras
         On the same device.
+    flip : bool
+        As in :func:`answer`.
     batch_size : int
         Samples at once; changes the speed only.
 
@@ -105,70 +61,79 @@ def predict(
     Predictions
         float32 arrays on the CPU.
     """
-    model.eval()
     views = samples.views(cameras)
-    device = samples.positions.device
-    everything = torch.arange(len(samples) * views, device=device)
-    rows: list[list[Tensor]] = []
+    everything = torch.arange(len(samples) * views, device=samples.positions.device)
+    rows = []
     with torch.inference_mode():
         for chosen in everything.split(batch_size):
             batch = make_batch(samples, cameras, chosen // views, chosen % views)
-            answers = model(batch.image)
-            pose, *meshes = (answer - answers[0][:, :1] for answer in answers)
-            rows.append([batch.image, batch.pose, pose, batch.fitted, *meshes, *batch.meshes])
-    columns = [torch.cat(column).cpu().numpy() for column in zip(*rows, strict=True)]
-    image, true_pose, predicted_pose, fitted = columns[:4]
-    first_true_mesh = len(columns) - len(samples.meshes)
+            rows.append([batch.image, batch.pose, batch.fitted, *batch.meshes])
+    image, true_pose, fitted, *true_meshes = (
+        torch.cat(column) for column in zip(*rows, strict=True)
+    )
+    pose, *meshes = answer(model, image, samples.mesh_flips, flip=flip, batch_size=batch_size)
     return Predictions(
-        image=image,
-        pose=predicted_pose,
-        true_pose=true_pose,
-        meshes=tuple(columns[4:first_true_mesh]),
-        true_meshes=tuple(columns[first_true_mesh:]),
-        fitted=fitted,
+        image=image.cpu().numpy(),
+        pose=pose,
+        true_pose=true_pose.cpu().numpy(),
+        meshes=tuple(meshes),
+        true_meshes=tuple(mesh.cpu().numpy() for mesh in true_meshes),
+        fitted=fitted.cpu().numpy(),
         labels=samples.labels(cameras),
     )
 
 
-def score(predictions: Predictions) -> Scores:
-    """Errors of predictions, in millimetres.
+def answer(
+    model: nn.Module,
+    image: Tensor,  # [S, 17, 2]
+    mesh_flips: Sequence[Tensor] = (),
+    *,
+    flip: bool = False,
+    batch_size: int = 1024,
+) -> list[np.ndarray]:
+    """A network's answers to any number of inputs, root-relative.
+
+    The predicted pelvis is subtracted from all that is predicted, as the true one is from the
+    truth (protocol #1 of Human3.6M).
 
     Parameters
     ----------
-    predictions : Predictions
-        S samples.
+    model : nn.Module
+        As in :func:`predict`.
+    image : Tensor, shape (S, 17, 2), float32
+        Normalised 2D joints, on the model's device.
+    mesh_flips : sequence of Tensor, each of shape (N,), int64
+        For each mesh that is wanted, the node on the other side of the body.
+    flip : bool
+        Ask a second time with the mirrored input, mirror the answer back, and average both: the
+        test-time flip of VideoPose3D and its kin. SemGCN and HGN do without.
+    batch_size : int
+        Samples at once; changes the speed only.
 
     Returns
     -------
-    Scores
+    list of array of float32
+        The pose, (S, 17, 3), and as many meshes as the network has and ``mesh_flips`` names, each
+        (S, N, 3), metres.
     """
-    errors = distances(predictions.pose, predictions.true_pose)  # [S, 17]
-    aligned = distances(
-        procrustes(predictions.pose, predictions.true_pose), predictions.true_pose
-    ).mean(axis=1)
-    plain = errors.mean(axis=1)
-    action = predictions.labels.action
-    actions = {
-        name: (float(plain[action.code == k].mean()), float(aligned[action.code == k].mean()))
-        for k, name in enumerate(action.names)
-    }
-    mpvpe = {}
-    fitted = predictions.fitted
-    if fitted.any():
-        # A network without meshes has none to compare.
-        for mesh, true in zip(predictions.meshes, predictions.true_meshes, strict=False):
-            mpvpe[str(mesh.shape[1])] = float(distances(mesh[fitted], true[fitted]).mean())
-    return Scores(
-        samples=len(errors),
-        mpjpe=float(plain.mean()),
-        pa_mpjpe=float(aligned.mean()),
-        mpvpe=mpvpe,
-        per_joint=dict(zip(JOINTS, errors.mean(axis=0).tolist(), strict=True)),
-        per_action=actions,
-    )
+    model.eval()
+    flips = [torch.tensor(FLIP, device=image.device), *mesh_flips]
+    rows = []
+    with torch.inference_mode():
+        for seen in image.split(batch_size):
+            answers = list(zip(model(seen), flips, strict=False))
+            outputs = [output for output, _ in answers]
+            if flip:
+                again = model(mirrored(seen, flips[0]))
+                outputs = [
+                    (output + mirrored(other, other_side)) / 2
+                    for (output, other_side), other in zip(answers, again, strict=False)
+                ]
+            rows.append([output - outputs[0][:, :1] for output in outputs])
+    return [torch.cat(column).cpu().numpy() for column in zip(*rows, strict=True)]
 
 
-def evaluate(model: nn.Module, samples: Samples, cameras: Cameras) -> Scores:
+def evaluate(model: nn.Module, samples: Samples, cameras: Cameras, *, flip: bool = False) -> Scores:
     """Predict and score in one go.
 
     Parameters
@@ -177,35 +142,11 @@ def evaluate(model: nn.Module, samples: Samples, cameras: Cameras) -> Scores:
         As in :func:`predict`.
     samples, cameras
         On the model's device.
+    flip : bool
+        As in :func:`answer`.
 
     Returns
     -------
     Scores
     """
-    return score(predict(model, samples, cameras))
-
-
-def table(scores: dict[str, Scores]) -> str:
-    """The main figures of several models as aligned text.
-
-    Examples
-    --------
-    >>> from examples.hgn_pose.evaluation import Scores, table
-    >>> print(table({"HGN": Scores(4, 50.04, 40.0, {"48": 66.0}, {}, {})}))
-    model   MPJPE  PA-MPJPE  MPVPE 48
-    HGN      50.0      40.0      66.0
-    """
-    sizes = sorted({size for s in scores.values() for size in s.mpvpe}, key=int)
-    head = ["model", "MPJPE", "PA-MPJPE", *(f"MPVPE {size}" for size in sizes)]
-    rows = [
-        [name, f"{s.mpjpe:.1f}", f"{s.pa_mpjpe:.1f}"]
-        + [f"{s.mpvpe[size]:.1f}" if size in s.mpvpe else "-" for size in sizes]
-        for name, s in scores.items()
-    ]
-    first = max(len(row[0]) for row in [head, *rows])
-    widths = [first] + [max(7, len(cell)) for cell in head[1:]]
-    return "\n".join(
-        row[0].ljust(first)
-        + "".join(f"  {cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True))
-        for row in [head, *rows]
-    )
+    return score(predict(model, samples, cameras, flip=flip))

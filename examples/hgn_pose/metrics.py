@@ -2,7 +2,8 @@
 
 Points come in metres. MPJPE and MPVPE are the mean distance between predicted and true joints or
 vertices, both relative to the root joint (protocol #1 of Human3.6M). PA-MPJPE is the same after
-the best rotation, translation and scale of every single pose (protocol #2).
+the best rotation, translation and scale of every single pose (protocol #2). N-MPJPE, sometimes
+called protocol #3, is the same after the best scale alone.
 """
 
 from __future__ import annotations
@@ -82,6 +83,55 @@ def pa_mpjpe(predicted: NDArray[np.floating], true: NDArray[np.floating]) -> flo
         Millimetres.
     """
     return mpjpe(procrustes(predicted, true), true)
+
+
+def n_mpjpe(predicted: NDArray[np.floating], true: NDArray[np.floating]) -> float:
+    """Mean per joint position error after :func:`rescale`, millimetres (Rhodin et al. 2018).
+
+    Parameters
+    ----------
+    predicted, true : array of float, shape (F, N, 3)
+        Root-relative points in metres.
+
+    Returns
+    -------
+    float
+        Millimetres.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from examples.hgn_pose.metrics import n_mpjpe
+    >>> true = np.random.default_rng(0).normal(size=(5, 17, 3))
+    >>> n_mpjpe(0.5 * true, true)
+    0.0
+    """
+    return mpjpe(rescale(predicted, true), true)
+
+
+def rescale(
+    predicted: NDArray[np.floating],  # [F, N, 3]
+    true: NDArray[np.floating],  # [F, N, 3]
+) -> NDArray[np.float64]:  # [F, N, 3]
+    """Stretch every predicted point set about the origin to the size that fits its true one best.
+
+    The scale minimises the sum of squared distances; nothing is turned or moved. As published, the
+    scale may be negative: the point reflection of a pose counts as right.
+
+    Parameters
+    ----------
+    predicted, true : array of float, shape (F, N, 3)
+        Root-relative point sets.
+
+    Returns
+    -------
+    array of float64, shape (F, N, 3)
+        The stretched predictions, in the unit of ``true``.
+    """
+    predicted, true = _checked(predicted, true)
+    size = (predicted**2).sum(axis=(1, 2))
+    scale = (predicted * true).sum(axis=(1, 2)) / np.where(size > 0, size, 1.0)
+    return scale[:, None, None] * predicted
 
 
 def procrustes(

@@ -16,8 +16,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from examples.hgn_pose.evaluation import Predictions, Scores
+from examples.hgn_pose.evaluation import Predictions
 from examples.hgn_pose.metrics import distances
+from examples.hgn_pose.scores import Scores
 from examples.hgn_pose.skeleton import EDGES, JOINTS
 from examples.hgn_pose.training import EpochRecord
 from multiscale_gcn import to_networkx
@@ -189,7 +190,7 @@ def errors_per_joint(scores: Mapping[str, Scores]) -> Figure:
 def errors_per_action(scores: Mapping[str, Scores]) -> Figure:
     """MPJPE of every test action, a bar for each model."""
     actions = list(next(iter(scores.values())).per_action)
-    values = {name: [s.per_action[a][0] for a in actions] for name, s in scores.items()}
+    values = {name: [s.per_action[a].mpjpe for a in actions] for name, s in scores.items()}
     return _bars(actions, values, "MPJPE, mm")
 
 

@@ -182,20 +182,21 @@ def _training_text(metrics: Mapping[str, Any]) -> str:
         f"{options['batch_size']}, gradient norm at most {options['clip_norm']:g}. First learning "
         f"rates: {rates}, with a {escape(options['schedule'])} schedule. HGN's loss is the squared "
         f"distance, a {escape(options['loss_reduction'])} over the nodes: "
-        f"{options['lambda_pose']:g} times the pose's plus {options['lambda_mesh']:g} times both meshes'. The test error is "
+        f"{options['lambda_pose']:g} times the pose's plus {options['lambda_mesh']:g} times both "
+        "meshes'. The test error is "
         "only watched: no epoch is chosen by it, and the weights are those after the last.</p>"
     )
 
 
 def _errors(metrics: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
     models: Mapping[str, Any] = metrics["models"]
-    actions = list(next(iter(models.values()))["per_action_mm"])
+    actions = list(next(iter(models.values()))["per_action"])
     rows = []
     for action in actions:
-        values = {name: m["per_action_mm"][action]["mpjpe"] for name, m in models.items()}
+        values = {name: m["per_action"][action]["mpjpe_mm"] for name, m in models.items()}
         least = min(values.values())
         rows.append([_cell(escape(action)), *(_number(v, least) for v in values.values())])
-    means = {name: m["mpjpe_mean_over_actions_mm"] for name, m in models.items()}
+    means = {name: m["mean_over_actions"]["mpjpe_mm"] for name, m in models.items()}
     least = min(means.values())
     rows.append([_cell("<b>mean of the actions</b>"), *(_number(v, least) for v in means.values())])
     return (

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -6,10 +7,12 @@ import torch
 from torch import nn
 
 from examples.hgn_pose.baselines import fit_baselines
-from examples.hgn_pose.evaluation import evaluate, predict, score
-from examples.hgn_pose.metrics import mpjpe, pa_mpjpe
-from examples.hgn_pose.samples import NO_AUGMENTATION, Augmentation, make_batch
-from examples.hgn_pose.skeleton import JOINTS
+from examples.hgn_pose.evaluation import answer, evaluate, predict
+from examples.hgn_pose.metrics import mpjpe, n_mpjpe, pa_mpjpe
+from examples.hgn_pose.networks import NetworkOptions, build_network
+from examples.hgn_pose.samples import NO_AUGMENTATION, Augmentation, make_batch, mirrored
+from examples.hgn_pose.scores import SIXTEEN, score
+from examples.hgn_pose.skeleton import FLIP, JOINTS
 from examples.hgn_pose.task import DataOptions, load_task
 
 
@@ -81,15 +84,79 @@ def test_scores_of_actions_are_those_of_their_frames(task):
     predictions = predict(mean, task.test, task.cameras)
     scores = score(predictions)
     assert set(scores.per_action) == {"dance", "jump", "kick", "walk"}
-    for action, (first, second) in scores.per_action.items():
+    for action, summary in scores.per_action.items():
         names = [task.test.actions[number] for number in task.test.clip for _ in range(4)]
         mine = np.array([name == action for name in names])
-        assert first == pytest.approx(mpjpe(predictions.pose[mine], predictions.true_pose[mine]))
-        assert second == pytest.approx(
-            pa_mpjpe(predictions.pose[mine], predictions.true_pose[mine])
-        )
-    mean_of_actions = np.mean([first for first, _ in scores.per_action.values()])
-    assert scores.as_json()["mpjpe_mean_over_actions_mm"] == round(float(mean_of_actions), 2)
+        assert summary.samples == mine.sum()
+        pair = predictions.pose[mine], predictions.true_pose[mine]
+        assert summary.mpjpe == pytest.approx(mpjpe(*pair))
+        assert summary.pa_mpjpe == pytest.approx(pa_mpjpe(*pair))
+        assert summary.n_mpjpe == pytest.approx(n_mpjpe(*pair))
+    (only,) = scores.per_subject.values()
+    assert vars(only) == {name: getattr(scores, name) for name in vars(only)}
+    for name, value in vars(scores.mean_over_actions).items():
+        figures = [getattr(summary, name) for summary in scores.per_action.values()]
+        expected = scores.samples if name == "samples" else np.mean(figures)
+        assert value == pytest.approx(expected), name
+    assert json.loads(json.dumps(scores.as_json())) == scores.as_json()
+
+
+def test_scores_without_the_nose(task):
+    _, linear = fit_baselines(task.train, task.cameras, NO_AUGMENTATION)
+    predictions = predict(linear, task.test, task.cameras)
+    scores = score(predictions, SIXTEEN)
+    assert "Nose" not in scores.per_joint
+    assert len(scores.per_joint) == 16
+    kept = [i for i in range(17) if i != 9]
+    pair = predictions.pose[:, kept], predictions.true_pose[:, kept]
+    assert scores.mpjpe == pytest.approx(mpjpe(*pair))
+    assert scores.pa_mpjpe == pytest.approx(pa_mpjpe(*pair))
+    assert scores.n_mpjpe == pytest.approx(n_mpjpe(*pair))
+    assert scores.pck_every_joint == score(predictions).pck_every_joint
+
+
+class Shifted(nn.Module):
+    """Answers with a function of the input that a mirror does not commute with."""
+
+    def forward(self, image):
+        depth = image.sum(dim=2, keepdim=True) ** 2
+        pose = torch.cat([image + 0.1, depth], dim=2)
+        return pose, torch.cat([pose, 2 * pose], dim=1)
+
+
+def test_flipping_averages_an_answer_and_the_mirrored_answer_to_the_mirror():
+    rng = np.random.default_rng(0)
+    image = torch.tensor(rng.normal(size=(6, 17, 2)), dtype=torch.float32)
+    mesh_flip = torch.tensor([*FLIP, *(FLIP + 17)])
+    model = Shifted()
+    pose, mesh = answer(model, image, [mesh_flip], flip=True, batch_size=4)
+    swap = {name: name.replace("L_", "R_") for name in JOINTS if name.startswith("L_")}
+    swap |= {right: left for left, right in swap.items()}
+    for s in range(6):
+        other = torch.zeros(17, 2)
+        for i, name in enumerate(JOINTS):
+            j = JOINTS.index(swap.get(name, name))
+            other[i, 0], other[i, 1] = -image[s, j, 0], image[s, j, 1]
+        plain, mirror = model(image[s : s + 1])[0][0], model(other[None])[0][0]
+        average = np.zeros((17, 3))
+        for i, name in enumerate(JOINTS):
+            j = JOINTS.index(swap.get(name, name))
+            for axis in range(3):
+                back = mirror[j, axis] * (-1 if axis == 0 else 1)
+                average[i, axis] = (plain[i, axis] + back) / 2
+        np.testing.assert_allclose(pose[s], average - average[0], atol=1e-5)
+        np.testing.assert_allclose(mesh[s, :17], average - average[0], atol=1e-5)
+        np.testing.assert_allclose(mesh[s, 17:], 2 * average - average[0], atol=1e-5)
+
+
+def test_flipped_answers_commute_with_the_mirror(task):
+    model = build_network(NetworkOptions("hgn", 4), task.hierarchy, seed=0)
+    image = torch.tensor(predict(model, task.test, task.cameras).image[:8])
+    flips = task.test.mesh_flips
+    plain = answer(model, image, flips, flip=True)
+    other = answer(model, mirrored(image, torch.tensor(FLIP)), flips, flip=True)
+    for one, two, flip in zip(plain, other, [torch.tensor(FLIP), *flips], strict=True):
+        np.testing.assert_allclose(mirrored(torch.tensor(two), flip), one, atol=1e-6)
 
 
 @pytest.mark.parametrize(("good", "expected"), [(True, 0.0), (False, 5000 * 3**0.5)])

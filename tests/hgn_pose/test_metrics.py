@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.spatial import procrustes as scipy_procrustes
 from scipy.spatial.transform import Rotation
 
-from examples.hgn_pose.metrics import distances, mpjpe, pa_mpjpe, procrustes
+from examples.hgn_pose.metrics import distances, mpjpe, n_mpjpe, pa_mpjpe, procrustes
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -57,6 +57,35 @@ def test_sum_of_squares_agrees_with_scipys_procrustes_where_no_reflection_helps(
         assert ours == pytest.approx(scipys, rel=1e-6)
     else:  # scipy may reflect, so it is never worse
         assert ours >= scipys * (1 - 1e-9)
+
+
+@given(seeds)
+def test_n_mpjpe_is_a_plain_least_squares_scale(seed):
+    predicted, true = random_poses(seed)
+    total = 0.0
+    for p, t in zip(predicted, true, strict=True):
+        (scale,), *_ = np.linalg.lstsq(p.reshape(-1, 1), t.reshape(-1), rcond=None)
+        for joint in range(17):
+            total += sum((scale * p[joint, axis] - t[joint, axis]) ** 2 for axis in range(3)) ** 0.5
+    assert n_mpjpe(predicted, true) == pytest.approx(1000 * total / 68)
+
+
+@given(seeds, st.floats(1e-3, 1e3))
+def test_n_mpjpe_does_not_see_the_size_of_a_prediction(seed, scale):
+    predicted, true = random_poses(seed)
+    assert n_mpjpe(scale * predicted, true) == pytest.approx(n_mpjpe(predicted, true))
+
+
+def test_n_mpjpe_sees_a_turn():
+    _, true = random_poses(6)
+    turn = Rotation.from_euler("z", 90, degrees=True).as_matrix()
+    assert n_mpjpe(true @ turn.T, true) > 100
+    assert pa_mpjpe(true @ turn.T, true) < 1e-6
+
+
+def test_n_mpjpe_of_a_collapsed_prediction_is_the_size_of_the_truth():
+    _, true = random_poses(7)
+    assert n_mpjpe(np.zeros_like(true), true) == pytest.approx(mpjpe(np.zeros_like(true), true))
 
 
 @given(seeds, st.floats(0.1, 10))
