@@ -17,6 +17,8 @@ from examples.hgn_pose.training import EpochRecord, Trainer
 
 FORMAT = "multiscale-gcn hgn_pose"
 VERSION = 1
+SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "hgn_cmu17.safetensors"
+"""HGN as it comes with the example; the README beside it says how it was trained."""
 _KEY = "hgn_pose"
 
 

@@ -11,6 +11,7 @@ import tyro
 from torch import nn
 
 from examples.hgn_pose.checkpoint import (
+    SHIPPED_WEIGHTS,
     Passport,
     load_weights,
     read_passport,
@@ -18,12 +19,12 @@ from examples.hgn_pose.checkpoint import (
     save_training,
     save_weights,
 )
-from examples.hgn_pose.evaluation import evaluate
+from examples.hgn_pose.evaluation import evaluate, watch
 from examples.hgn_pose.files import write_json
 from examples.hgn_pose.machine import MachineOptions, describe
 from examples.hgn_pose.networks import NetworkOptions, build_network, count_parameters
 from examples.hgn_pose.scores import table
-from examples.hgn_pose.task import DataOptions, Task, load_task
+from examples.hgn_pose.task import CMU17_VARIABLE, DataOptions, Task, load_task
 from examples.hgn_pose.training import Trainer, TrainingOptions
 from multiscale_gcn import Hierarchy, __version__
 
@@ -49,16 +50,17 @@ class Train:
         meshes = self.network.has_meshes and options.lambdas()[1] > 0
         if self.network.has_meshes and not meshes:
             print("lambda_mesh = 0: the coarse meshes are neither trained nor measured")
-        task = load_task(self.data, device, meshes=meshes)
+        data = self.data.settled()
+        task = load_task(data, device, meshes=meshes)
         model = build_network(self.network, task.hierarchy, options.seed).to(device)
-        passport = passport_of(self.network, task.hierarchy, self.data, meshes)
+        passport = passport_of(self.network, task.hierarchy, data, meshes)
         trainer = Trainer(model, task.train, task.cameras, options)
         state = self.out / "state.safetensors"
         if self.resume:
             resume_training(state, trainer, passport)
             print(f"going on after epoch {len(trainer.records)}")
         records = trainer.fit(
-            watch=lambda network: evaluate(network, task.test, task.cameras).mpjpe,
+            watch=lambda network: watch(network, task.test, task.cameras),
             after_epoch=lambda trainer: save_training(state, trainer, passport),
             label=self.network.network,
         )
@@ -77,27 +79,39 @@ class Train:
 class Evaluate:
     """Measure trained weights on the test frames; print the errors and write them as JSON."""
 
-    weights: Annotated[Path, tyro.conf.Positional]
-    """File of weights that demo or train wrote."""
+    weights: Annotated[Path | None, tyro.conf.Positional] = None
+    """File of weights that demo or train wrote; by default those that come with the example."""
     data: Annotated[DataOptions, Flat] = field(default_factory=DataOptions)
     machine: Annotated[MachineOptions, Flat] = field(default_factory=MachineOptions)
     meshes: bool = True
     """Measure the coarse meshes too where they were trained; cmu17 then needs fitted bodies."""
     out: Path | None = None
-    """JSON file to write; by default beside the weights, with the ending .evaluation.json."""
+    """JSON file to write; by default beside the weights, with the ending .evaluation.json, and in
+    the folder runs for those that come with the example."""
 
     def run(self) -> None:
         device = self.machine.prepare()
-        passport = read_passport(self.weights)
+        weights = self.weights or SHIPPED_WEIGHTS
+        passport = read_passport(weights)
         options = NetworkOptions(**passport.network)
         meshes = self.meshes and bool(passport.facts["meshes"])
-        task = load_task(self.data, device, meshes=meshes, test_only=True)
+        trained_on = passport.facts["data"]
+        data = self.data.settled(trained_on)
+        print(f"{options.network}, trained on {trained_on}, tested on {data.data}")
+        if data.data != trained_on:
+            print(OTHER_MOTION.format(trained_on=trained_on, variable=CMU17_VARIABLE))
+        task = load_task(data, device, meshes=meshes, test_only=True)
         model = build_network(options, task.hierarchy, seed=0)
-        load_weights(self.weights, model, fingerprint_for(options, task.hierarchy))
+        load_weights(weights, model, fingerprint_for(options, task.hierarchy))
         metrics = measure(model.to(device), task, options.network, device)
-        out = self.out or self.weights.with_suffix(".evaluation.json")
+        beside = Path("runs") / weights.name if self.weights is None else weights
+        out = self.out or beside.with_suffix(".evaluation.json")
         write_json(out, metrics)
         print(f"wrote {out}")
+
+
+OTHER_MOTION = """note: this is another kind of motion than {trained_on}, by other bodies, so the
+errors are not those of the weights on their own sort of data; for cmu17 set {variable}"""
 
 
 def passport_of(

@@ -15,7 +15,7 @@ from examples.hgn_pose import plots, report
 from examples.hgn_pose.baselines import fit_baselines
 from examples.hgn_pose.checkpoint import save_weights
 from examples.hgn_pose.commands import Flat, passport_of
-from examples.hgn_pose.evaluation import Predictions, evaluate, predict
+from examples.hgn_pose.evaluation import Predictions, evaluate, predict, watch
 from examples.hgn_pose.files import write_bytes, write_json
 from examples.hgn_pose.machine import MachineOptions, describe
 from examples.hgn_pose.metrics import distances
@@ -81,6 +81,7 @@ class Demo:
     def run(self) -> None:
         start = time.perf_counter()
         device = self.machine.prepare()
+        data = self.data.settled()
         training = TrainingOptions(
             epochs=self.epochs,
             batch_size=self.batch_size,
@@ -89,7 +90,7 @@ class Demo:
         )
 
         _say("1. Coarsening the body")
-        task = load_task(self.data, device, meshes=True)
+        task = load_task(data, device, meshes=True)
         print(task.hierarchy)
         print(
             f"{task.split['train_frames']} training frames, {task.split['test_frames']} test "
@@ -123,7 +124,7 @@ class Demo:
         print(table(contest.scores))
 
         _say(f"5. Writing {self.out}")
-        passport = passport_of(choices["HGN"], task.hierarchy, self.data, meshes=True)
+        passport = passport_of(choices["HGN"], task.hierarchy, data, meshes=True)
         facts = {
             **passport.facts,
             "training": options["HGN"].as_json(),
@@ -143,7 +144,7 @@ class Demo:
             "training": {name: chosen.as_json() for name, chosen in options.items()},
             "seed": self.seed,
             "machine": describe(device),
-            "notes": [*NOTES[self.data.data], *COMMON_NOTES],
+            "notes": [*NOTES[data.data], *COMMON_NOTES],
             "seconds": round(time.perf_counter() - start, 1),
         }
         write_json(self.out / "metrics.json", metrics)
@@ -165,7 +166,7 @@ class _Contest:
         start = time.perf_counter()
         trainer = Trainer(network, self.task.train, self.task.cameras, options)
         self.records[name] = trainer.fit(
-            watch=lambda network: evaluate(network, self.task.test, self.task.cameras).mpjpe,
+            watch=lambda network: watch(network, self.task.test, self.task.cameras),
             label=name,
         )
         self._measure(name, network, count_parameters(network), start)

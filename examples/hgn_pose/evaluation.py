@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from examples.hgn_pose.cameras import Cameras
 from examples.hgn_pose.labels import Labels
+from examples.hgn_pose.metrics import distances
 from examples.hgn_pose.samples import Samples, make_batch, mirrored
 from examples.hgn_pose.scores import Scores, score
 from examples.hgn_pose.skeleton import FLIP
@@ -150,3 +151,9 @@ def evaluate(model: nn.Module, samples: Samples, cameras: Cameras, *, flip: bool
     Scores
     """
     return score(predict(model, samples, cameras, flip=flip))
+
+
+def watch(model: nn.Module, samples: Samples, cameras: Cameras) -> float:
+    """MPJPE alone, in millimetres: all that is watched while a network trains."""
+    predictions = predict(model, samples, cameras)
+    return float(distances(predictions.pose, predictions.true_pose).mean())

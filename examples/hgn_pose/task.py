@@ -28,8 +28,9 @@ HEAVIEST = 1.5
 class DataOptions:
     """Which motion, and how much of it."""
 
-    data: Literal["builtin", "cmu17"] = "builtin"
-    """builtin: 15 clips that come with the example; cmu17: a file of yours, see --data-path."""
+    data: Literal["auto", "builtin", "cmu17"] = "auto"
+    """auto: what the weights were trained on if it is there, otherwise builtin; builtin: 15 clips
+    that come with the example; cmu17: a file of yours, see --data-path."""
     data_path: Path | None = None
     """The cmu17.npz to read; by default what the environment variable MULTISCALE_GCN_CMU17
     names."""
@@ -40,9 +41,25 @@ class DataOptions:
     fit_cache: Path = Path("runs/fits")
     """Folder for the bodies that are fitted to cmu17, which takes minutes once."""
 
+    def settled(self, trained_on: str = "builtin") -> DataOptions:
+        """The same with a name instead of auto.
+
+        Examples
+        --------
+        >>> from examples.hgn_pose.task import DataOptions
+        >>> DataOptions().settled().data
+        'builtin'
+        >>> DataOptions(data_path="my/cmu17.npz").settled(trained_on="cmu17").data
+        'cmu17'
+        """
+        if self.data != "auto":
+            return self
+        there = self.data_path is not None or CMU17_VARIABLE in os.environ
+        return replace(self, data="cmu17" if trained_on == "cmu17" and there else "builtin")
+
     def strides(self) -> tuple[int, int]:
         """The two strides with their defaults filled in."""
-        train, test = (1, 1) if self.data == "builtin" else (2, 8)
+        train, test = (2, 8) if self.data == "cmu17" else (1, 1)
         return self.train_every or train, self.test_every or test
 
     def motion(self) -> Motion:
@@ -53,7 +70,7 @@ class DataOptions:
         ValueError
             When cmu17 is asked for and no path is known, or the file is not usable.
         """
-        if self.data == "builtin":
+        if self.data != "cmu17":
             return load_builtin()
         path = self.data_path or os.environ.get(CMU17_VARIABLE)
         if not path:

@@ -122,9 +122,9 @@ def test_every_option_is_explained(command, capsys):
         main([command, "--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    assert "--data {builtin,cmu17}" in text
+    assert "--data {auto,builtin,cmu17}" in text
     assert "--threads" in text
-    assert "(required)" in text if command == "evaluate" else "(required)" not in text
+    assert "(required)" not in text
 
 
 def test_params_prints_the_papers_rows(capsys):
