@@ -7,8 +7,13 @@ from multiscale_gcn.nn.convolution import GConv as GConv
 from multiscale_gcn.nn.convolution import SemGConv as SemGConv
 from multiscale_gcn.nn.fusion import CrossScaleFusion as CrossScaleFusion
 from multiscale_gcn.nn.fusion import ScaleSum as ScaleSum
+from multiscale_gcn.nn.maps import DenseMap as DenseMap
+from multiscale_gcn.nn.maps import SparseMap as SparseMap
 from multiscale_gcn.nn.network import MultiScaleGCN as MultiScaleGCN
 from multiscale_gcn.nn.nonlocal_ import NonLocal as NonLocal
 from multiscale_gcn.nn.pattern import GraphPattern as GraphPattern
+from multiscale_gcn.nn.pattern import MatrixPattern as MatrixPattern
 from multiscale_gcn.nn.pooling import GraphPool as GraphPool
 from multiscale_gcn.nn.pooling import GraphUnpool as GraphUnpool
+from multiscale_gcn.nn.transfer import HierarchyTransfer as HierarchyTransfer
+from multiscale_gcn.nn.transfer import Transfer as Transfer

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
 from multiscale_gcn.nn.checks import check_features, check_positive
-from multiscale_gcn.ops import mix_nodes
+from multiscale_gcn.nn.maps import DenseMap, SparseMap
+from multiscale_gcn.nn.transfer import Transfer
 
 FusionOrder = Literal["parallel", "sequential"]
 
@@ -18,7 +19,9 @@ class ScaleSum(nn.Module):
     """Sum of learned linear maps, over the node axis, from several scales to one.
 
     Every map has one weight for each pair of nodes and one bias for each node of the target, the
-    same for every channel: the "1x1 convolution" of Li et al. 2021 (HGN), equation 3.
+    same for every channel: the "1x1 convolution" of Li et al. 2021 (HGN), equation 3. Where a
+    sparse matrix is given, there is one weight for each of its entries instead, and the map starts
+    as the product with it.
 
     Parameters
     ----------
@@ -26,6 +29,15 @@ class ScaleSum(nn.Module):
         Number of nodes of the scales that are read.
     target : int
         Number of nodes of the scale that is made.
+    matrices : sequence of scipy.sparse matrices or None, optional
+        One for every source, of shape (target, source); None for a dense map. All dense by
+        default.
+
+    Raises
+    ------
+    ValueError
+        If no source is named, if a size is not positive, for a matrix that is not sparse, finite
+        and of the right shape, and in ``forward`` for the wrong number of sources or of nodes.
 
     Examples
     --------
@@ -34,13 +46,28 @@ class ScaleSum(nn.Module):
     torch.Size([8, 96, 4])
     """
 
-    def __init__(self, sources: Sequence[int], target: int) -> None:
+    def __init__(
+        self, sources: Sequence[int], target: int, matrices: Sequence[Any] | None = None
+    ) -> None:
         super().__init__()
         if not sources:
             raise ValueError("sources is empty; a scale must be made of at least one other")
         for size in (*sources, target):
             check_positive(nodes=size)
-        self.maps = nn.ModuleList(nn.Linear(source, target) for source in sources)
+        if matrices is None:
+            matrices = [None] * len(sources)
+        if len(matrices) != len(sources):
+            raise ValueError(f"matrices has {len(matrices)} entries for {len(sources)} sources")
+        for place, (source, matrix) in enumerate(zip(sources, matrices, strict=True)):
+            if matrix is not None and matrix.shape != (target, source):
+                raise ValueError(
+                    f"the matrix from source {place} has shape {matrix.shape}, expected "
+                    f"({target}, {source}): a row for each node of the target"
+                )
+        self.maps = nn.ModuleList(
+            DenseMap(source, target) if matrix is None else SparseMap(matrix)
+            for source, matrix in zip(sources, matrices, strict=True)
+        )
 
     def forward(
         self,
@@ -49,13 +76,13 @@ class ScaleSum(nn.Module):
     ) -> Tensor:  # [B, N_k, C]
         if len(sources) != len(self.maps):
             raise ValueError(f"sources has {len(sources)} tensors, expected {len(self.maps)}")
-        linears = cast(list[nn.Linear], list(self.maps))
+        maps = cast(list[DenseMap | SparseMap], list(self.maps))
         result = base
-        for place, (linear, x) in enumerate(zip(linears, sources, strict=True)):
-            check_features(x, linear.in_features, None, f"sources[{place}]")
-            result = mix_nodes(linear.weight, x, result)
+        for place, (node_map, x) in enumerate(zip(maps, sources, strict=True)):
+            check_features(x, node_map.in_features, None, f"sources[{place}]")
+            result = node_map.mix(x, result)
         assert result is not None
-        bias = torch.stack([linear.bias for linear in linears]).sum(0)
+        bias = torch.stack([node_map.bias for node_map in maps]).sum(0)
         return result + bias.unsqueeze(-1).to(result.dtype)
 
 
@@ -68,17 +95,21 @@ class CrossScaleFusion(nn.Module):
     Parameters
     ----------
     sizes : sequence of int
-        Number of nodes of every scale. A map from scale i to scale k has N_i x N_k weights.
+        Number of nodes of every scale.
     fusion_order : {"parallel", "sequential"}
         Parallel is the equation: all scales are read before any is written. Sequential is what
         the code published with the paper does: scale 0 is updated first, and its new features
         then feed scale 1, and so on.
+    transfer : callable (source, target) -> scipy.sparse matrix or None, optional
+        The matrix, of shape (N_k, N_i), on whose entries the map from scale i to scale k has its
+        weights, and which it is at the start; None for a dense map. All maps are dense by default,
+        with N_i x N_k weights. :class:`HierarchyTransfer` takes them from a hierarchy.
 
     Raises
     ------
     ValueError
-        For an unknown order, for a size that is not positive, and in ``forward`` for the wrong
-        number of scales or of nodes.
+        For an unknown order, for a size that is not positive, for a matrix that does not fit, and
+        in ``forward`` for the wrong number of scales or of nodes.
 
     Examples
     --------
@@ -86,19 +117,36 @@ class CrossScaleFusion(nn.Module):
     >>> fusion = CrossScaleFusion([17, 48])
     >>> [y.shape for y in fusion([torch.randn(8, 17, 4), torch.randn(8, 48, 4)])]
     [torch.Size([8, 17, 4]), torch.Size([8, 48, 4])]
+
+    Weights only between a node and the one that it belongs to:
+
+    >>> import networkx as nx
+    >>> from multiscale_gcn import coarsen
+    >>> from multiscale_gcn.nn import HierarchyTransfer
+    >>> hierarchy = coarsen(nx.grid_2d_graph(40, 40), sizes=[400])
+    >>> dense = CrossScaleFusion(hierarchy.sizes)
+    >>> sparse = CrossScaleFusion(hierarchy.sizes, transfer=HierarchyTransfer(hierarchy))
+    >>> [sum(p.numel() for p in fusion.parameters()) for fusion in (dense, sparse)]
+    [6785630, 23250]
     """
 
-    def __init__(self, sizes: Sequence[int], fusion_order: FusionOrder = "parallel") -> None:
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        fusion_order: FusionOrder = "parallel",
+        transfer: Transfer | None = None,
+    ) -> None:
         super().__init__()
         check_fusion_order(fusion_order)
         if len(sizes) < 2:
             raise ValueError(f"sizes = {list(sizes)} must name at least two scales")
         self.sizes = tuple(sizes)
         self.fusion_order = fusion_order
-        self.sums = nn.ModuleList(
-            ScaleSum([size for i, size in enumerate(sizes) if i != k], target)
-            for k, target in enumerate(sizes)
-        )
+        self.sums = nn.ModuleList()
+        for k, target in enumerate(sizes):
+            others = [i for i in range(len(sizes)) if i != k]
+            matrices = None if transfer is None else [transfer(i, k) for i in others]
+            self.sums.append(ScaleSum([sizes[i] for i in others], target, matrices))
 
     def forward(
         self,

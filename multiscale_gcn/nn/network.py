@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from multiscale_gcn.nn.checks import check_features, check_positive
 from multiscale_gcn.nn.convolution import SemGConv
 from multiscale_gcn.nn.fusion import CrossScaleFusion, FusionOrder, ScaleSum, check_fusion_order
 from multiscale_gcn.nn.pattern import share_patterns
+from multiscale_gcn.nn.transfer import Transfer
 
 
 class MultiScaleGCN(nn.Module):
@@ -40,6 +42,10 @@ class MultiScaleGCN(nn.Module):
         ``SemGConv``, ``GConv``, a ``functools.partial`` of one, or another class.
     fusion_order : {"parallel", "sequential"}
         See :class:`CrossScaleFusion`.
+    transfer : callable (source, target) -> scipy.sparse matrix or None, optional
+        On which entries the maps between two scales have their weights, see
+        :class:`CrossScaleFusion`; :class:`HierarchyTransfer` takes them from a hierarchy. By
+        default the maps are dense.
     non_local : bool
         Whether every block ends with a :class:`NonLocal`.
     dropout : float
@@ -54,8 +60,9 @@ class MultiScaleGCN(nn.Module):
 
     Notes
     -----
-    The maps between scales are dense, N_i x N_k numbers: they want graphs of thousands of nodes at
-    most. The layers work on larger ones.
+    Dense maps between scales have N_i x N_k weights: they want graphs of thousands of nodes at
+    most. With ``transfer`` the memory of the whole network grows with the nodes and the entries,
+    and a million nodes are no obstacle.
 
     The ``state_dict`` holds parameters and running statistics. The graphs are not in it: a network
     is built from its graphs, then loaded.
@@ -70,6 +77,24 @@ class MultiScaleGCN(nn.Module):
     ... )
     >>> [y.shape for y in network(torch.randn(8, 3, 2))]
     [torch.Size([8, 3, 3]), torch.Size([8, 2, 3])]
+
+    Levels of a hierarchy, with sparse maps between them:
+
+    >>> import networkx as nx
+    >>> from multiscale_gcn import coarsen
+    >>> from multiscale_gcn.nn import HierarchyTransfer
+    >>> hierarchy = coarsen(nx.grid_2d_graph(60, 60), sizes=[900, 225])
+    >>> levels = [0, 2, 4]
+    >>> network = MultiScaleGCN(
+    ...     [hierarchy[level].graph for level in levels],
+    ...     [(0, 1), (0, 1, 2)],
+    ...     in_channels=3,
+    ...     channels=16,
+    ...     out_channels=[1, 0, 0],
+    ...     transfer=HierarchyTransfer(hierarchy, levels),
+    ... )
+    >>> [y.shape for y in network(torch.randn(1, 3600, 3))]
+    [torch.Size([1, 3600, 1])]
     """
 
     def __init__(
@@ -82,6 +107,7 @@ class MultiScaleGCN(nn.Module):
         out_channels: int | Sequence[int],
         convolution: Convolution = SemGConv,
         fusion_order: FusionOrder = "parallel",
+        transfer: Transfer | None = None,
         non_local: bool = True,
         dropout: float = 0.0,
     ) -> None:
@@ -98,6 +124,7 @@ class MultiScaleGCN(nn.Module):
         self.stages = tuple(tuple(stage) for stage in stages)
         _check_stages(self.stages, self.in_channels, self.out_channels)
         options: dict[str, Any] = {"convolution": convolution, "dropout": dropout}
+        transfer = None if transfer is None else functools.cache(transfer)
 
         self.inputs = nn.ModuleDict(
             {
@@ -113,7 +140,9 @@ class MultiScaleGCN(nn.Module):
         for stage in self.stages:
             new = [k for k in stage if k not in begun]
             for k in new:
-                self.beginnings[str(k)] = ScaleSum([self.sizes[i] for i in begun], self.sizes[k])
+                matrices = None if transfer is None else [transfer(i, k) for i in begun]
+                sources = [self.sizes[i] for i in begun]
+                self.beginnings[str(k)] = ScaleSum(sources, self.sizes[k], matrices)
             begun = sorted([*begun, *new])
             self.blocks.append(
                 nn.ModuleDict(
@@ -123,9 +152,7 @@ class MultiScaleGCN(nn.Module):
                     }
                 )
             )
-            several = len(stage) > 1
-            sizes = [self.sizes[k] for k in stage]
-            self.fusions.append(CrossScaleFusion(sizes, fusion_order) if several else nn.Identity())
+            self.fusions.append(self._fusion(stage, fusion_order, transfer))
         self.outputs = nn.ModuleDict(
             {
                 str(k): convolution(channels, width, scales[k])
@@ -134,6 +161,14 @@ class MultiScaleGCN(nn.Module):
             }
         )
         share_patterns(self)
+
+    def _fusion(
+        self, stage: Sequence[int], fusion_order: FusionOrder, transfer: Transfer | None
+    ) -> nn.Module:
+        if len(stage) == 1:
+            return nn.Identity()
+        among = None if transfer is None else lambda i, k: transfer(stage[i], stage[k])
+        return CrossScaleFusion([self.sizes[k] for k in stage], fusion_order, among)
 
     def forward(
         self,

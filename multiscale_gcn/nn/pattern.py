@@ -1,8 +1,9 @@
-"""The entries of a graph's adjacency matrix, as tensors that follow a module."""
+"""The entries of a graph's adjacency matrix, or of any other, as tensors that follow a module."""
 
 from __future__ import annotations
 
-from typing import Any
+import weakref
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -10,7 +11,10 @@ from torch import Tensor, nn
 
 from multiscale_gcn.convert import as_graph
 from multiscale_gcn.graph import Graph
-from multiscale_gcn.ops import Pattern
+from multiscale_gcn.ops import CrossPattern, Pattern
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
 
 
 class GraphPattern(nn.Module):
@@ -51,21 +55,7 @@ class GraphPattern(nn.Module):
         n = self.graph.num_nodes
         if n == 0:
             raise ValueError("graph has no nodes; a layer needs at least one")
-        matrix = self.graph.to_scipy()
-        matrix.setdiag(1.0)
-        matrix = matrix.tocsr()
-        matrix.sort_indices()
-        rows = np.repeat(np.arange(n), np.diff(matrix.indptr))
-        columns = matrix.indices
-        arrays = {
-            "indptr": matrix.indptr,
-            "rows": rows,
-            "columns": columns,
-            "diagonal": np.flatnonzero(rows == columns),
-            "mirror": np.lexsort((rows, columns)),
-        }
-        for name, array in arrays.items():
-            tensor = torch.from_numpy(array.astype(np.int64))
+        for name, tensor in _pattern_tensors(self).items():
             self.register_buffer(name, tensor, persistent=False)
 
     @property
@@ -84,10 +74,129 @@ class GraphPattern(nn.Module):
         return f"{self.num_nodes} nodes, {self.num_entries} entries"
 
 
+class MatrixPattern(nn.Module):
+    """The pattern of a sparse matrix between two graphs, as buffers that move with their module.
+
+    They are not in the ``state_dict``, as those of a :class:`GraphPattern` are not.
+
+    Parameters
+    ----------
+    matrix : scipy.sparse.csr_array, shape (M, N)
+        Without duplicates. Zeros that are stored belong to the pattern.
+
+    Attributes
+    ----------
+    entries : CrossPattern
+        The buffers as the operators in :mod:`multiscale_gcn.ops` take them.
+
+    Examples
+    --------
+    >>> import scipy.sparse as sp
+    >>> MatrixPattern(sp.csr_array([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
+    MatrixPattern(2 x 3, 3 entries)
+    """
+
+    indptr: Tensor
+    rows: Tensor
+    columns: Tensor
+    back_indptr: Tensor
+    back_columns: Tensor
+    mirror: Tensor
+
+    def __init__(self, matrix: sp.csr_array) -> None:
+        super().__init__()
+        rows, back = _rows(matrix), _transposed_places(matrix)
+        arrays = {
+            "indptr": matrix.indptr,
+            "rows": rows,
+            "columns": matrix.indices,
+            "back_indptr": back.indptr,
+            "back_columns": back.indices,
+            "mirror": back.data,
+        }
+        for name, array in arrays.items():
+            self.register_buffer(name, _index(array), persistent=False)
+
+    @property
+    def entries(self) -> CrossPattern:
+        return CrossPattern(
+            self.indptr,
+            self.rows,
+            self.columns,
+            self.back_indptr,
+            self.back_columns,
+            self.mirror,
+        )
+
+    def extra_repr(self) -> str:
+        m, n = self.entries.num_rows, self.entries.num_columns
+        return f"{m} x {n}, {len(self.rows)} entries"
+
+
+_made: weakref.WeakValueDictionary[int, GraphPattern] = weakref.WeakValueDictionary()
+"""A pattern by the ``id`` of its graph: the layers of a graph hold the same tensors."""
+
+
+def _pattern_tensors(pattern: GraphPattern) -> dict[str, Tensor]:
+    twin = _made.get(id(pattern.graph))
+    if twin is not None and twin.graph is pattern.graph and twin.indptr.device.type == "cpu":
+        return dict(twin.named_buffers())
+    _made[id(pattern.graph)] = pattern
+    matrix = _with_loops(pattern.graph)
+    rows = _rows(matrix)
+    arrays = {
+        "indptr": matrix.indptr,
+        "rows": rows,
+        "columns": matrix.indices,
+        "diagonal": np.flatnonzero(rows == matrix.indices),
+        "mirror": _transposed_places(matrix).data,
+    }
+    return {name: _index(array) for name, array in arrays.items()}
+
+
+def _with_loops(graph: Graph) -> sp.csr_array:
+    """A + I, of which only the pattern counts."""
+    import scipy.sparse as sp
+
+    n = graph.num_nodes
+    ones = np.ones(graph.num_entries, dtype=np.int8)
+    adjacency = sp.csr_array((ones, graph.indices, graph.indptr), shape=(n, n))
+    return (adjacency + sp.eye_array(n, dtype=np.int8, format="csr")).tocsr()
+
+
+def _rows(matrix: sp.csr_array) -> np.ndarray:
+    return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+
+
+def _transposed_places(matrix: sp.csr_array) -> sp.csr_array:
+    """The transpose, holding for each of its entries the place of that entry in ``matrix``."""
+    import scipy.sparse as sp
+
+    places = np.arange(matrix.nnz)
+    return sp.csr_array((places, matrix.indices, matrix.indptr), shape=matrix.shape).T.tocsr()
+
+
+def _index(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(array.astype(np.int64, copy=False))
+
+
 def share_patterns(module: nn.Module) -> None:
-    """Let all layers below that were made from one graph hold one pattern, to save memory."""
-    first: dict[int, GraphPattern] = {}
+    """Let all layers below that have equal patterns hold one, to save memory."""
+    graphs: dict[int, GraphPattern] = {}
+    matrices: dict[tuple[int, ...], list[MatrixPattern]] = {}
     for parent in list(module.modules()):
         for name, child in parent.named_children():
             if isinstance(child, GraphPattern):
-                setattr(parent, name, first.setdefault(id(child.graph), child))
+                setattr(parent, name, graphs.setdefault(id(child.graph), child))
+            elif isinstance(child, MatrixPattern):
+                sizes = tuple(len(tensor) for tensor in child.entries)
+                alike = matrices.setdefault(sizes, [])
+                twin = next((other for other in alike if _equal(other, child)), None)
+                if twin is None:
+                    alike.append(child)
+                else:
+                    setattr(parent, name, twin)
+
+
+def _equal(one: MatrixPattern, other: MatrixPattern) -> bool:
+    return torch.equal(one.indptr, other.indptr) and torch.equal(one.columns, other.columns)

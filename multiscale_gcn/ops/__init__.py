@@ -17,6 +17,7 @@ from multiscale_gcn.ops.nonlocal_ import (
     nonlocal_attention_reference as nonlocal_attention_reference,
 )
 from multiscale_gcn.ops.nonlocal_ import nonlocal_attention_sorted as nonlocal_attention_sorted
+from multiscale_gcn.ops.pattern import CrossPattern as CrossPattern
 from multiscale_gcn.ops.pattern import Pattern as Pattern
 from multiscale_gcn.ops.propagate import propagate as propagate
 from multiscale_gcn.ops.propagate import propagate_dense as propagate_dense

@@ -1,7 +1,8 @@
-"""Where the entries of a sparse symmetric matrix stand, as tensors."""
+"""Where the entries of a sparse matrix stand, as tensors."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import Tensor
@@ -23,3 +24,48 @@ class Pattern(NamedTuple):
     @property
     def num_nodes(self) -> int:
         return self.diagonal.shape[0]
+
+    @property
+    def num_rows(self) -> int:
+        return self.num_nodes
+
+    @property
+    def num_columns(self) -> int:
+        return self.num_nodes
+
+    @property
+    def back_indptr(self) -> Tensor:
+        return self.indptr
+
+    @property
+    def back_columns(self) -> Tensor:
+        return self.columns
+
+
+class CrossPattern(NamedTuple):
+    """A CSR pattern of M x N between the nodes of two graphs, with that of its transpose.
+
+    Values on it are tensors as on a :class:`Pattern`, which has all of its attributes.
+    :class:`multiscale_gcn.nn.MatrixPattern` makes one from a sparse matrix.
+    """
+
+    indptr: Tensor  # [M + 1] int64
+    rows: Tensor  # [nnz] int64, increasing
+    columns: Tensor  # [nnz] int64, increasing within a row
+    back_indptr: Tensor  # [N + 1] int64, of the transpose
+    back_columns: Tensor  # [nnz] int64, of the transpose: rows of this pattern
+    mirror: Tensor  # [nnz] int64: the place here of every entry of the transpose
+
+    @property
+    def num_rows(self) -> int:
+        return self.indptr.shape[0] - 1
+
+    @property
+    def num_columns(self) -> int:
+        return self.back_indptr.shape[0] - 1
+
+
+def as_pattern(tensors: Sequence[Tensor]) -> Pattern | CrossPattern:
+    """The pattern that was spread over the arguments of a function."""
+    square = len(tensors) == len(Pattern._fields)
+    return Pattern(*tensors) if square else CrossPattern(*tensors)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from multiscale_gcn.ops.layout import by_node, mix_nodes
-from multiscale_gcn.ops.pattern import Pattern
+from multiscale_gcn.ops.pattern import CrossPattern, Pattern, as_pattern
 
 DENSE_NODES = 512
 """Up to this many nodes :func:`propagate` may multiply with a dense matrix."""
@@ -22,10 +22,10 @@ CPU_DENSITY = 0.25
 def propagate_reference(
     x: Tensor,  # [B, N, C]
     values: Tensor,  # [nnz] or [C, nnz]
-    pattern: Pattern,
-) -> Tensor:  # [B, N, C]
+    pattern: Pattern | CrossPattern,
+) -> Tensor:  # [B, M, C]
     """The specification: y_i = sum_j values_ij x_j, entry by entry."""
-    rows = [torch.zeros_like(x[:, 0]) for _ in range(pattern.num_nodes)]
+    rows = [x.new_zeros(x.shape[0], x.shape[2]) for _ in range(pattern.num_rows)]
     entries = zip(pattern.rows.tolist(), pattern.columns.tolist(), strict=True)
     for entry, (i, j) in enumerate(entries):
         rows[i] = rows[i] + values[..., entry] * x[:, j]
@@ -35,11 +35,12 @@ def propagate_reference(
 def propagate(
     x: Tensor,  # [B, N, C]
     values: Tensor,  # [nnz] or [C, nnz]
-    pattern: Pattern,
-) -> Tensor:  # [B, N, C]
+    pattern: Pattern | CrossPattern,
+) -> Tensor:  # [B, M, C]
     """Multiply features with a sparse matrix: y_i = sum_j values_ij x_j.
 
-    Values of shape (C, nnz) hold one matrix for every channel. Up to ``DENSE_NODES`` nodes this is
+    The matrix is N x N, or M x N on a :class:`CrossPattern`. Values of shape (C, nnz) hold one
+    matrix for every channel. Up to ``DENSE_NODES`` nodes this is
     :func:`propagate_dense`, beyond it :func:`propagate_sparse`. A CPU takes the sparse form at any
     size for one matrix with less than ``CPU_DENSITY`` of its entries.
 
@@ -53,22 +54,22 @@ def propagate(
     tensor([[[21.],
              [43.]]])
     """
-    n, nnz = pattern.num_nodes, pattern.rows.shape[0]
-    prefers_entries = x.device.type == "cpu" and values.dim() == 1 and nnz < CPU_DENSITY * n * n
-    dense = n <= DENSE_NODES and not prefers_entries
+    m, n, nnz = pattern.num_rows, pattern.num_columns, pattern.rows.shape[0]
+    prefers_entries = x.device.type == "cpu" and values.dim() == 1 and nnz < CPU_DENSITY * m * n
+    dense = max(m, n) <= DENSE_NODES and not prefers_entries
     return (propagate_dense if dense else propagate_sparse)(x, values, pattern)
 
 
 def propagate_dense(
     x: Tensor,  # [B, N, C]
     values: Tensor,  # [nnz] or [C, nnz]
-    pattern: Pattern,
-) -> Tensor:  # [B, N, C]
-    """:func:`propagate` as a product with an N x N matrix, or with one for every channel."""
-    n = pattern.num_nodes
-    flat = values.new_zeros((*values.shape[:-1], n * n))
+    pattern: Pattern | CrossPattern,
+) -> Tensor:  # [B, M, C]
+    """:func:`propagate` as a product with an M x N matrix, or with one for every channel."""
+    m, n = pattern.num_rows, pattern.num_columns
+    flat = values.new_zeros((*values.shape[:-1], m * n))
     places = pattern.rows * n + pattern.columns
-    matrix = flat.index_copy(-1, places, values).unflatten(-1, (n, n))
+    matrix = flat.index_copy(-1, places, values).unflatten(-1, (m, n))
     if values.dim() == 1:
         return mix_nodes(matrix, x)
     return torch.bmm(matrix, x.permute(2, 1, 0)).permute(2, 1, 0)
@@ -77,8 +78,8 @@ def propagate_dense(
 def propagate_sparse(
     x: Tensor,  # [B, N, C]
     values: Tensor,  # [nnz] or [C, nnz]
-    pattern: Pattern,
-) -> Tensor:  # [B, N, C]
+    pattern: Pattern | CrossPattern,
+) -> Tensor:  # [B, M, C]
     """:func:`propagate` in time and memory that grow with the entries; sums in float32 or better.
 
     One matrix for all channels runs as an embedding bag: no tensor of shape (nnz, C) is made.
@@ -88,42 +89,40 @@ def propagate_sparse(
     features, weights = x.to(wide), values.to(wide)
     if values.dim() == 2:
         messages = features.index_select(1, pattern.columns) * weights.t()
-        return torch.zeros_like(features).index_add(1, pattern.rows, messages).to(x.dtype)
+        empty = features.new_zeros(x.shape[0], pattern.num_rows, x.shape[2])
+        return empty.index_add(1, pattern.rows, messages).to(x.dtype)
     nodes = by_node(features)
     result: Tensor = _SparseProduct.apply(nodes.flatten(1), weights, *pattern)
     return result.unflatten(1, nodes.shape[1:]).transpose(0, 1).to(x.dtype)
 
 
-def _bags(table: Tensor, values: Tensor, pattern: Pattern) -> Tensor:
+def _bags(table: Tensor, values: Tensor, indptr: Tensor, columns: Tensor) -> Tensor:
     return F.embedding_bag(
-        pattern.columns,
-        table,
-        pattern.indptr,
-        mode="sum",
-        per_sample_weights=values,
-        include_last_offset=True,
+        columns, table, indptr, mode="sum", per_sample_weights=values, include_last_offset=True
     )
 
 
 class _SparseProduct(torch.autograd.Function):
-    """The pattern is symmetric, so the transposed product is a product with mirrored values."""
+    """The gradient of the features is a product with the transpose, row by row as well."""
 
     @staticmethod
     def forward(ctx: Any, table: Tensor, values: Tensor, *pattern: Tensor) -> Tensor:
         ctx.save_for_backward(table, values, *pattern)
-        return _bags(table, values, Pattern(*pattern))
+        entries = as_pattern(pattern)
+        return _bags(table, values, entries.indptr, entries.columns)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         table, values, *tensors = ctx.saved_tensors
-        pattern = Pattern(*tensors)
+        pattern = as_pattern(tensors)
         gradient = gradient.contiguous()
         for_table = for_values = None
         if ctx.needs_input_grad[0]:
-            for_table = _bags(gradient, values.index_select(0, pattern.mirror), pattern)
+            mirrored = values.index_select(0, pattern.mirror)
+            for_table = _bags(gradient, mirrored, pattern.back_indptr, pattern.back_columns)
         if ctx.needs_input_grad[1]:
             for_values = torch.ops.aten._embedding_bag_per_sample_weights_backward(
                 gradient, table, pattern.columns, pattern.indptr, pattern.rows, 0
             )
-        return for_table, for_values, None, None, None, None, None
+        return for_table, for_values, *[None] * len(tensors)
