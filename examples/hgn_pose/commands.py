@@ -23,7 +23,7 @@ from examples.hgn_pose.evaluation import evaluate, watch
 from examples.hgn_pose.files import write_json
 from examples.hgn_pose.machine import MachineOptions, describe
 from examples.hgn_pose.networks import NetworkOptions, build_network, count_parameters
-from examples.hgn_pose.scores import table
+from examples.hgn_pose.protocols import HUMAN36M, ProtocolOptions
 from examples.hgn_pose.task import CMU17_VARIABLE, DataOptions, Task, load_task
 from examples.hgn_pose.training import Trainer, TrainingOptions
 from multiscale_gcn import Hierarchy, __version__
@@ -83,6 +83,7 @@ class Evaluate:
     """File of weights that demo or train wrote; by default those that come with the example."""
     data: Annotated[DataOptions, Flat] = field(default_factory=DataOptions)
     machine: Annotated[MachineOptions, Flat] = field(default_factory=MachineOptions)
+    protocol: Annotated[ProtocolOptions, Flat] = field(default_factory=ProtocolOptions)
     meshes: bool = True
     """Measure the coarse meshes too where they were trained; cmu17 then needs fitted bodies."""
     out: Path | None = None
@@ -96,14 +97,13 @@ class Evaluate:
         options = NetworkOptions(**passport.network)
         meshes = self.meshes and bool(passport.facts["meshes"])
         trained_on = passport.facts["data"]
-        data = self.data.settled(trained_on)
+        data = self.protocol.frames(self.data.settled(trained_on))
         print(f"{options.network}, trained on {trained_on}, tested on {data.data}")
         if data.data != trained_on:
             print(OTHER_MOTION.format(trained_on=trained_on, variable=CMU17_VARIABLE))
         task = load_task(data, device, meshes=meshes, test_only=True)
-        model = build_network(options, task.hierarchy, seed=0)
-        load_weights(weights, model, fingerprint_for(options, task.hierarchy))
-        metrics = measure(model.to(device), task, options.network, device)
+        model = load_network(weights, task.hierarchy).to(device)
+        metrics = measure(model, task, options.network, device, self.protocol)
         beside = Path("runs") / weights.name if self.weights is None else weights
         out = self.out or beside.with_suffix(".evaluation.json")
         write_json(out, metrics)
@@ -112,6 +112,27 @@ class Evaluate:
 
 OTHER_MOTION = """note: this is another kind of motion than {trained_on}, by other bodies, so the
 errors are not those of the weights on their own sort of data; for cmu17 set {variable}"""
+
+
+def load_network(weights: Path, hierarchy: Hierarchy) -> nn.Module:
+    """The network of a file of weights, on the CPU.
+
+    Parameters
+    ----------
+    weights : Path
+        File that demo or train wrote.
+    hierarchy : Hierarchy
+        Of the built-in body.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As :func:`examples.hgn_pose.checkpoint.load_weights`.
+    """
+    options = NetworkOptions(**read_passport(weights).network)
+    model = build_network(options, hierarchy, seed=0)
+    load_weights(weights, model, fingerprint_for(options, hierarchy))
+    return model
 
 
 def passport_of(
@@ -131,13 +152,20 @@ def fingerprint_for(network: NetworkOptions, hierarchy: Hierarchy) -> str:
     return hierarchy.fingerprint if network.has_meshes else ""
 
 
-def measure(model: nn.Module, task: Task, name: str, device: torch.device) -> dict[str, object]:
+def measure(
+    model: nn.Module,
+    task: Task,
+    name: str,
+    device: torch.device,
+    protocol: ProtocolOptions = HUMAN36M,
+) -> dict[str, object]:
     """Evaluate on the test frames, print the table, and return all figures for a JSON file."""
-    scores = evaluate(model, task.test, task.cameras)
-    print(table({name: scores}) + "\n(millimetres)")
+    scores = protocol.measure(model, task)
+    print(protocol.table(scores))
     return {
         "network": name,
         "parameters": count_parameters(model),
+        "protocol": protocol.as_json(),
         "scores": scores.as_json(),
         "split": task.split,
         "machine": describe(device),

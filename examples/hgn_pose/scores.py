@@ -42,6 +42,16 @@ class Summary:
     """GraphMLP's convention."""
     auc_every_joint: float
 
+    @classmethod
+    def pooled(cls, parts: Sequence[Summary]) -> Summary:
+        """Figures of several groups as one, each weighing by its samples."""
+        weights = [part.samples for part in parts]
+        means: dict[str, Any] = {
+            name: float(np.average([getattr(part, name) for part in parts], weights=weights))
+            for name in _FIGURES
+        }
+        return Summary(sum(weights), **means)
+
     def as_json(self) -> dict[str, Any]:
         """Plain values to the hundredth, with their units in their names."""
         return {
@@ -54,6 +64,9 @@ class Summary:
             "pck_every_joint_percent": round(self.pck_every_joint, 2),
             "auc_every_joint_percent": round(self.auc_every_joint, 2),
         }
+
+
+_FIGURES = tuple(field.name for field in fields(Summary) if field.name != "samples")
 
 
 @dataclass(frozen=True)
@@ -83,9 +96,8 @@ class Scores(Summary):
         30.0
         """
         means: dict[str, Any] = {
-            field.name: float(np.mean([getattr(s, field.name) for s in self.per_action.values()]))
-            for field in fields(Summary)
-            if field.name != "samples"
+            name: float(np.mean([getattr(summary, name) for summary in self.per_action.values()]))
+            for name in _FIGURES
         }
         return Summary(self.samples, **means)
 
