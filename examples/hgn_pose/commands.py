@@ -19,7 +19,7 @@ from examples.hgn_pose.checkpoint import (
     save_training,
     save_weights,
 )
-from examples.hgn_pose.evaluation import evaluate, watch
+from examples.hgn_pose.evaluation import watch
 from examples.hgn_pose.files import write_json
 from examples.hgn_pose.machine import MachineOptions, describe
 from examples.hgn_pose.networks import NetworkOptions, build_network, count_parameters
