@@ -17,7 +17,7 @@ copyright = "2026, the multiscale-gcn developers"  # noqa: A001
 version = release = multiscale_gcn.__version__
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
@@ -30,8 +30,9 @@ templates_path = ["_templates"]
 html_theme = "furo"
 html_title = f"multiscale-gcn {release}"
 
-myst_enable_extensions = ["colon_fence"]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
+nb_execution_mode = "off"  # make notebook runs it
 
 autosummary_generate = True
 autodoc_inherit_docstrings = False
