@@ -17,11 +17,13 @@ except ModuleNotFoundError as error:
 from examples.hgn_pose.commands import Evaluate, Train
 from examples.hgn_pose.demo import Demo
 from examples.hgn_pose.parameters import Params
+from examples.hgn_pose.robustness import Robustness
 
 Command = (
     Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[Robustness, tyro.conf.subcommand("robustness")]
     | Annotated[Params, tyro.conf.subcommand("params")]
 )
 

@@ -121,7 +121,7 @@ def training_curves(
     right.set(xlabel="epoch", ylabel="MPJPE on unseen clips, mm", ylim=(0, None))
     for ax in (left, right):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _plain(ax)
+        style_axes(ax)
         ax.legend(frameon=False, fontsize=8.5)
     return figure
 
@@ -210,12 +210,13 @@ def _bars(groups: Sequence[str], values: Mapping[str, Sequence[float]], label: s
             text.set(ha="right", rotation_mode="anchor")
     ax.set_ylabel(label)
     ax.margins(x=0.01)
-    _plain(ax)
+    style_axes(ax)
     ax.legend(frameon=False, ncols=len(values), loc="lower left", bbox_to_anchor=(0, 1), fontsize=9)
     return figure
 
 
-def _plain(ax: Axes) -> None:
+def style_axes(ax: Axes) -> None:
+    """Open axes with a pale grid behind the data."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(axis="y", color=PALE, linewidth=0.6)
     ax.set_axisbelow(True)
