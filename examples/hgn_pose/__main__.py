@@ -16,6 +16,7 @@ except ModuleNotFoundError as error:
 
 from examples.hgn_pose.commands import Evaluate, Train
 from examples.hgn_pose.demo import Demo
+from examples.hgn_pose.figures import Figures
 from examples.hgn_pose.parameters import Params
 from examples.hgn_pose.robustness import Robustness
 
@@ -24,6 +25,7 @@ Command = (
     | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Robustness, tyro.conf.subcommand("robustness")]
+    | Annotated[Figures, tyro.conf.subcommand("figures")]
     | Annotated[Params, tyro.conf.subcommand("params")]
 )
 

@@ -147,16 +147,16 @@ def true_and_predicted(
     actions = predictions.labels.action.of_samples()
     for column, sample in enumerate(chosen):
         seen, side, *below = axes[:, column]
-        _draw_skeleton(seen, predictions.image[sample] * [1, -1], INK, sides=True)
+        draw_skeleton(seen, predictions.image[sample] * [1, -1], INK, SIDES)
         seen.set_title(f"{actions[sample]}\nerror {errors[sample]:.0f} mm", fontsize=10)
-        _draw_skeleton(side, _from_the_side(predictions.true_pose[sample]), TRUE)
-        _draw_skeleton(side, _from_the_side(predictions.pose[sample]), PREDICTED)
+        draw_skeleton(side, _from_the_side(predictions.true_pose[sample]), TRUE)
+        draw_skeleton(side, _from_the_side(predictions.pose[sample]), PREDICTED)
         if mesh_edges is not None:
             for mesh, colour in (
                 (predictions.true_meshes[-1], TRUE),
                 (predictions.meshes[-1], PREDICTED),
             ):
-                _draw_wires(below[0], _from_the_side(mesh[sample]), mesh_edges, colour)
+                draw_wires(below[0], _from_the_side(mesh[sample]), mesh_edges, colour)
     labels = ["the network's input", "pose, from the side", "coarse mesh, from the side"]
     for ax, label in zip(axes[:, 0], labels, strict=False):
         ax.text(
@@ -260,10 +260,14 @@ def _from_the_side(
     return np.stack([points[:, 2], -points[:, 1]], axis=1)
 
 
-def _draw_skeleton(ax: Axes, joints: np.ndarray, colour: str, sides: bool = False) -> None:
+def draw_skeleton(
+    ax: Axes, joints: np.ndarray, colour: str, sides: Mapping[str, str] | None = None
+) -> None:
+    """Bones and joints in 2D, shape (17, 2); ``sides`` colours those of ``R_`` and of ``L_``."""
+
     def tone(a: int, b: int) -> str:
         name = JOINTS[max(a, b)]
-        return SIDES.get(name[:2], colour) if sides else colour
+        return sides.get(name[:2], colour) if sides else colour
 
     lines = [joints[[a, b]] for a, b in EDGES]
     ax.add_collection(
@@ -272,7 +276,8 @@ def _draw_skeleton(ax: Axes, joints: np.ndarray, colour: str, sides: bool = Fals
     ax.scatter(joints[:, 0], joints[:, 1], s=12, color=colour, zorder=3)
 
 
-def _draw_wires(ax: Axes, vertices: np.ndarray, edges: np.ndarray, colour: str) -> None:
+def draw_wires(ax: Axes, vertices: np.ndarray, edges: np.ndarray, colour: str) -> None:
+    """The edges, shape (E, 2), of a mesh in 2D, shape (N, 2)."""
     ax.add_collection(
         LineCollection(list(vertices[edges]), colors=colour, linewidths=0.8, alpha=0.7)
     )
