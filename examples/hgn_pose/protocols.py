@@ -13,7 +13,7 @@ from examples.hgn_pose.scores import SEVENTEEN, SIXTEEN, Scores, Summary, aligne
 from examples.hgn_pose.task import DataOptions, Task
 
 HGN_STRIDE = 50
-"""HGN's published figures are of the frames number 0, 50, 100, ... of every take."""
+"""HGN's published code tests the frames number 0, 50, 100, ... of every take."""
 
 SCENES = {
     "studio, green screen": ("TS1", "TS2"),
@@ -29,7 +29,7 @@ class ProtocolOptions:
 
     protocol: Literal["human36m", "hgn", "3dhp", "graphmlp"] = "human36m"
     """human36m: MPJPE, PA-MPJPE, N-MPJPE by action; hgn: the same on every 50th frame, as HGN's
-    paper; 3dhp: PCK and AUC as MPI-INF-3DHP's own evaluation; graphmlp: PCK and AUC as GraphMLP's
+    code; 3dhp: PCK and AUC as MPI-INF-3DHP's own evaluation; graphmlp: PCK and AUC as GraphMLP's
     code."""
     joints: Literal[17, 16] = 17
     """Joints of MPJPE and its kin: all of Human3.6M's, or all but the nose, as SemGCN counts."""
