@@ -15,6 +15,7 @@ from examples.hgn_pose import plots, report
 from examples.hgn_pose.baselines import fit_baselines
 from examples.hgn_pose.checkpoint import save_weights
 from examples.hgn_pose.commands import Flat, passport_of
+from examples.hgn_pose.datasets.catalogue import CATALOGUE
 from examples.hgn_pose.evaluation import Predictions, evaluate, predict, watch
 from examples.hgn_pose.files import write_bytes, write_json
 from examples.hgn_pose.machine import MachineOptions, describe
@@ -25,6 +26,7 @@ from examples.hgn_pose.networks import (
     build_network,
     count_parameters,
 )
+from examples.hgn_pose.samples import Recordings
 from examples.hgn_pose.scores import Scores, table
 from examples.hgn_pose.task import DataOptions, Task, load_task
 from examples.hgn_pose.training import EpochRecord, Trainer, TrainingOptions
@@ -33,24 +35,12 @@ from multiscale_gcn import Hierarchy, __version__
 PERCENTILES = (10, 40, 70, 95)
 """Of HGN's error over the test samples: which of them are drawn."""
 
-NOTES = {
-    "builtin": (
-        "Whole clips are held out. Three of the four test actions (jump, kick, walk) are not "
-        "trained at all; the dance is another take than the one that is trained.",
-        "All clips show one humanoid of 1.6 m on which motion capture was put, so the test says "
-        "nothing about unseen bodies.",
-    ),
-    "cmu17": (
-        "Whole performers are held out, with all of their clips.",
-        "The motion was obtained from mocap.cs.cmu.edu. The database was created with funding "
-        "from NSF EIA-0196217.",
-    ),
-}
-"""What to keep in mind about each motion."""
+VIRTUAL_CAMERAS = (
+    "Cameras are virtual and 2D joints exact, so the figures cannot be compared with published "
+    "ones on Human3.6M."
+)
 
 COMMON_NOTES = (
-    "Cameras are virtual and 2D joints exact, so the figures cannot be compared with published "
-    "ones on Human3.6M.",
     "True meshes are those of bodies that were fitted to the joints.",
     "The mean pose and the linear map (least squares) are fitted to the same augmented samples "
     "that the networks are trained on.",
@@ -94,7 +84,7 @@ class Demo:
         print(task.hierarchy)
         print(
             f"{task.split['train_frames']} training frames, {task.split['test_frames']} test "
-            f"frames of unseen clips, {len(task.cameras)} cameras"
+            f"frames of unseen clips, {task.split['cameras']} cameras"
         )
 
         _say("2. Building the networks")
@@ -144,7 +134,11 @@ class Demo:
             "training": {name: chosen.as_json() for name, chosen in options.items()},
             "seed": self.seed,
             "machine": describe(device),
-            "notes": [*NOTES[data.data], *COMMON_NOTES],
+            "notes": [
+                *CATALOGUE[data.data].notes,
+                *([] if isinstance(task.test, Recordings) else [VIRTUAL_CAMERAS]),
+                *COMMON_NOTES,
+            ],
             "seconds": round(time.perf_counter() - start, 1),
         }
         write_json(self.out / "metrics.json", metrics)

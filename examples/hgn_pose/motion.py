@@ -230,6 +230,11 @@ def load_cmu17(path: str | Path) -> Motion:
         raise ValueError(f"{path} cannot be used: {error}") from error
 
 
+def held_out_frames(motion: Motion) -> np.ndarray:  # [T] bool
+    """Whether each frame belongs to a clip that is kept for the test."""
+    return np.array([clip.held_out for clip in motion.clips], dtype=bool)[motion.clip]
+
+
 def split(motion: Motion) -> tuple[Motion, Motion]:
     """Frames for training and frames for the test, apart by clip.
 
@@ -246,7 +251,7 @@ def split(motion: Motion) -> tuple[Motion, Motion]:
     ValueError
         If no clip, or every clip, is held out.
     """
-    held_out = np.array([clip.held_out for clip in motion.clips], dtype=bool)[motion.clip]
+    held_out = held_out_frames(motion)
     if held_out.all() or not held_out.any():
         which = "every frame" if held_out.any() else "no frame"
         raise ValueError(f"{which} of the motion belongs to a clip that is held out")

@@ -134,7 +134,8 @@ def _results(metrics: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
         "subtracted. PA-MPJPE: the same after the best rotation, scale and shift of every pose. "
         "MPVPE: mean distance of the vertices of a coarse mesh. "
         f"{split['test_frames']:,} frames of {len(split['test_clips'])} held-out clips, each seen "
-        f"by {split['cameras']} cameras; the input is exact 2D joints.</small></p></section>"
+        f"by {split['cameras']} cameras; the input is {escape(split['input'])}.</small></p>"
+        "</section>"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -12,10 +13,12 @@ import torch
 
 from examples.hgn_pose.body import Body, load_body
 from examples.hgn_pose.cameras import Cameras, ring_of_cameras
+from examples.hgn_pose.datasets.catalogue import CATALOGUE, Request
 from examples.hgn_pose.fitting import fit_motion
-from examples.hgn_pose.motion import Motion, load_builtin, load_cmu17, mesh_targets, split
+from examples.hgn_pose.motion import Motion, held_out_frames, mesh_targets
 from examples.hgn_pose.networks import MESH_SIZES
-from examples.hgn_pose.samples import Samples, every_nth, gather
+from examples.hgn_pose.recording import Recording
+from examples.hgn_pose.samples import Samples, every_nth, gather, gather_recording
 from multiscale_gcn import HeavyEdgeMatching, Hierarchy, coarsen
 
 CMU17_VARIABLE = "MULTISCALE_GCN_CMU17"
@@ -28,18 +31,26 @@ HEAVIEST = 1.5
 class DataOptions:
     """Which motion, and how much of it."""
 
-    data: Literal["auto", "builtin", "cmu17"] = "auto"
+    data: Literal["auto", "builtin", "cmu17", "h36m-npz", "h36m-json", "mpi-inf-3dhp", "arrays"] = (
+        "auto"
+    )
     """auto: what the weights were trained on if it is there, otherwise builtin; builtin: 15 clips
-    that come with the example; cmu17: a file of yours, see --data-path."""
+    that come with the example; the others are files of yours, see --data-path: cmu17; Human3.6M as
+    VideoPose3D's npz or as Pose2Mesh's and HGN's json; MPI-INF-3DHP; arrays of your own."""
     data_path: Path | None = None
-    """The cmu17.npz to read; by default what the environment variable MULTISCALE_GCN_CMU17
-    names."""
+    """The file or folder of the data set; for cmu17 by default what the environment variable
+    MULTISCALE_GCN_CMU17 names."""
+    keypoints: str = "gt"
+    """2D joints of h36m-npz: those of data_2d_h36m_{keypoints}.npz, such as cpn_ft_h36m_dbb."""
+    true_size: bool = False
+    """mpi-inf-3dhp as published: take people as tall as they are, not scaled to one height."""
     train_every: int | None = None
-    """Take every so many-th frame of the training clips; by default 1 (builtin) or 2 (cmu17)."""
+    """Take every so many-th frame of the training clips; by default 2 (cmu17), 5 (h36m-json) or
+    1."""
     test_every: int | None = None
-    """Take every so many-th frame of the test clips; by default 1 (builtin) or 8 (cmu17)."""
+    """Take every so many-th frame of the test clips; by default 8 (cmu17), 50 (h36m-json) or 1."""
     fit_cache: Path = Path("runs/fits")
-    """Folder for the bodies that are fitted to cmu17, which takes minutes once."""
+    """Folder for the bodies that are fitted to the motion, which takes minutes once."""
 
     def settled(self, trained_on: str = "builtin") -> DataOptions:
         """The same with a name instead of auto.
@@ -59,26 +70,32 @@ class DataOptions:
 
     def strides(self) -> tuple[int, int]:
         """The two strides with their defaults filled in."""
-        train, test = (2, 8) if self.data == "cmu17" else (1, 1)
+        train, test = CATALOGUE[self.settled().data].strides
         return self.train_every or train, self.test_every or test
 
-    def motion(self) -> Motion:
-        """Read the motion.
+    def read(self) -> Motion | Recording:
+        """Read the data set.
 
         Raises
         ------
         ValueError
-            When cmu17 is asked for and no path is known, or the file is not usable.
+            When a path is needed and none is known, or when the data are not usable.
         """
-        if self.data != "cmu17":
-            return load_builtin()
-        path = self.data_path or os.environ.get(CMU17_VARIABLE)
-        if not path:
+        name = self.settled().data
+        data_set = CATALOGUE[name]
+        path = self.data_path
+        if path is None and name == "cmu17" and os.environ.get(CMU17_VARIABLE):
+            path = Path(os.environ[CMU17_VARIABLE])
+        if path is None and data_set.expected:
+            variable = f", or set the environment variable {CMU17_VARIABLE}"
             raise ValueError(
-                "data_path is missing: cmu17 does not come with the example; give --data-path "
-                f"or set the environment variable {CMU17_VARIABLE} to the cmu17.npz file"
+                f"data_path is missing: {name} does not come with the example; give "
+                f"--data-path: {data_set.expected}{variable if name == 'cmu17' else ''}"
             )
-        return load_cmu17(path)
+        train_every, test_every = self.strides()
+        return data_set.read(
+            Request(path or Path(), self.keypoints, self.true_size, train_every, test_every)
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,21 +153,38 @@ def load_task(
     Task
     """
     body, hierarchy = coarse_body()
-    strides = options.strides()
+    source = options.read()
+    motion = source.motion if isinstance(source, Recording) else source
+    held_out = held_out_frames(motion)
+    if held_out.all() and not test_only:
+        raise ValueError(
+            f"{options.data} as found has test frames only; evaluate weights that were trained on "
+            "other data, or add clips that are not held out"
+        )
+    if not held_out.any():
+        raise ValueError(f"{options.data} as found has no test frames; add clips that are held out")
     parts: list[Samples] = []
     facts: dict[str, object] = {"data": options.data}
-    cameras = ring_of_cameras()
-    motions = split(options.motion())
-    for name, motion, stride in zip(("train", "test"), motions, strides, strict=True):
-        used = motion.select(every_nth(motion.clip, stride))
-        clips = np.unique(used.clip)
-        facts[f"{name}_clips"] = [used.clips[k].name for k in clips]
-        facts[f"{name}_actions"] = sorted({used.clips[k].action for k in clips})
-        facts[f"{name}_frames"] = len(used)
+    for name, chosen, stride in zip(
+        ("train", "test"), (~held_out, held_out), options.strides(), strict=True
+    ):
+        used = _thinned(source.select(chosen), stride)
+        part = used.motion if isinstance(used, Recording) else used
+        clips = np.unique(part.clip)
+        facts[f"{name}_clips"] = [part.clips[k].name for k in clips]
+        facts[f"{name}_actions"] = sorted({part.clips[k].action for k in clips})
+        facts[f"{name}_frames"] = len(part)
         if name == "train" and test_only:
             continue
         parts.append(_prepare(used, body, hierarchy, options.fit_cache, meshes))
-    facts["cameras"] = len(cameras)
+    if isinstance(source, Recording):
+        cameras = source.cameras
+        facts["cameras"] = len(set(source.camera_names))
+        facts["input"] = f"2D joints of real cameras ({options.keypoints})"
+    else:
+        cameras = ring_of_cameras()
+        facts["cameras"] = len(cameras)
+        facts["input"] = "exact 2D joints"
     return Task(
         body=body,
         hierarchy=hierarchy,
@@ -161,14 +195,32 @@ def load_task(
     )
 
 
+def _thinned(source: Motion | Recording, stride: int) -> Motion | Recording:
+    if isinstance(source, Recording):
+        return source.select(source.number % stride == 0)
+    return source.select(every_nth(source.clip, stride)) if len(source) else source
+
+
 def _prepare(
-    motion: Motion, body: Body, hierarchy: Hierarchy, cache: Path, meshes: bool
+    source: Motion | Recording, body: Body, hierarchy: Hierarchy, cache: Path, meshes: bool
 ) -> Samples:
+    motion = source.motion if isinstance(source, Recording) else source
     if not meshes:
-        return gather(replace(motion, poses=None, fit_error=None))
+        return _gathered(source, replace(motion, poses=None, fit_error=None))
     if motion.poses is None:
         motion = fit_motion(body, motion, cache=cache, progress=True)
     levels = [hierarchy.level(size) for size in MESH_SIZES]
     restrictions = [hierarchy.restriction(0, level.index, "mean") for level in levels]
     flips = [level.constraints.mirror(level.num_nodes) for level in levels]
-    return gather(motion, mesh_targets(body, motion, restrictions), flips)
+    return _gathered(source, motion, mesh_targets(body, motion, restrictions), flips)
+
+
+def _gathered(
+    source: Motion | Recording,
+    motion: Motion,
+    meshes: Sequence[np.ndarray] = (),
+    mesh_flips: Sequence[np.ndarray] = (),
+) -> Samples:
+    if isinstance(source, Recording):
+        return gather_recording(replace(source, motion=motion), meshes, mesh_flips)
+    return gather(motion, meshes, mesh_flips)

@@ -1,0 +1,88 @@
+"""The data sets by name: how they are read, how densely they are sampled, what to mind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from examples.hgn_pose.datasets.arrays import load_arrays
+from examples.hgn_pose.datasets.h36m_json import load_h36m_json
+from examples.hgn_pose.datasets.h36m_npz import load_h36m_npz
+from examples.hgn_pose.datasets.mpi_inf_3dhp import load_mpi_inf_3dhp
+from examples.hgn_pose.motion import Motion, load_builtin, load_cmu17
+from examples.hgn_pose.recording import Recording
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a reader."""
+
+    path: Path
+    keypoints: str = "gt"
+    true_size: bool = False
+    train_every: int = 1
+    test_every: int = 1
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """One entry of the catalogue."""
+
+    read: Callable[[Request], Motion | Recording]
+    expected: str
+    """What --data-path must name; empty if there is no path."""
+    strides: tuple[int, int] = (1, 1)
+    """Every so many-th frame for training and for the test, by default."""
+    notes: tuple[str, ...] = ()
+    """What to keep in mind about its figures."""
+
+
+CATALOGUE = {
+    "builtin": DataSet(
+        lambda request: load_builtin(),
+        expected="",
+        notes=(
+            "Whole clips are held out. Three of the four test actions (jump, kick, walk) are not "
+            "trained at all; the dance is another take than the one that is trained.",
+            "All clips show one humanoid of 1.6 m on which motion capture was put, so the test "
+            "says nothing about unseen bodies.",
+        ),
+    ),
+    "cmu17": DataSet(
+        lambda request: load_cmu17(request.path),
+        expected="the file cmu17.npz",
+        strides=(2, 8),
+        notes=(
+            "Whole performers are held out, with all of their clips.",
+            "The motion was obtained from mocap.cs.cmu.edu. The database was created with funding "
+            "from NSF EIA-0196217.",
+        ),
+    ),
+    "h36m-npz": DataSet(
+        lambda request: load_h36m_npz(request.path, request.keypoints),
+        expected="the folder of VideoPose3D's data_3d_h36m.npz and data_2d_h36m_*.npz",
+        notes=("Human3.6M: subjects 9 and 11 are held out; the four cameras are real.",),
+    ),
+    "h36m-json": DataSet(
+        lambda request: load_h36m_json(
+            request.path, train_every=request.train_every, test_every=request.test_every
+        )[0],
+        expected="the folder of Pose2Mesh's Human36M_subject*_data.json and their kin",
+        strides=(5, 50),
+        notes=(
+            "Human3.6M: subjects 9 and 11 are held out; the four cameras are real, the 2D joints "
+            "exact. S9's Greeting 2, SittingDown 2 and Waiting 1 are left out, as HGN does.",
+        ),
+    ),
+    "mpi-inf-3dhp": DataSet(
+        lambda request: load_mpi_inf_3dhp(request.path, true_size=request.true_size),
+        expected="the folder of MPI-INF-3DHP's test set, or of P-STMO's or GraphMLP's npz files",
+        notes=("MPI-INF-3DHP: the sequences TS1 to TS6 are held out; the cameras are real.",),
+    ),
+    "arrays": DataSet(
+        lambda request: load_arrays(request.path),
+        expected="an .npz or .npy file of yours",
+        notes=("The data are the user's own.",),
+    ),
+}

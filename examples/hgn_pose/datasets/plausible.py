@@ -1,0 +1,166 @@
+"""Are these joints a person, in metres, in our order, and do the pixels show that person?
+
+All checks look at a few frames only, so that reading stays fast. The bounds are wide: they let
+children, giants and poor detections pass, and catch wrong units, wrong orders and wrong files.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from examples.hgn_pose.skeleton import EDGES, FLIP, JOINTS
+
+UNITS = {"millimetres": 1000.0, "centimetres": 100.0, "inches": 39.37}
+THIGH = (0.25, 0.65)
+"""Metres from hip to knee."""
+LONGEST_BONE = 0.8
+"""Metres."""
+BEND = 0.35
+"""How much a bone's length may spread, relative to its mean: links of the spine span joints."""
+MISFIT = 0.08
+"""How far 2D joints may be from the 3D ones seen through the best lens, in half image widths."""
+FEW = 200
+"""Frames that are looked at."""
+
+
+def unit_of(
+    positions: np.ndarray,  # [T, 17, 3]
+) -> str | None:
+    """The unit in which thighs have the length of thighs, or None.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from examples.hgn_pose.datasets.plausible import unit_of
+    >>> pose = np.zeros((1, 17, 3))
+    >>> pose[:, [2, 5], 2] = -440.0
+    >>> unit_of(pose)
+    'millimetres'
+    """
+    thigh = _thigh(positions)
+    for name, per_metre in {"metres": 1.0, **UNITS}.items():
+        if THIGH[0] <= thigh / per_metre <= THIGH[1]:
+            return name
+    return None
+
+
+def check_skeleton(positions: np.ndarray, where: str) -> None:
+    """Refuse joints that are no person in metres in the order of ``skeleton.JOINTS``.
+
+    Parameters
+    ----------
+    positions : array, shape (T, 17, 3)
+    where : str
+        For the message.
+
+    Raises
+    ------
+    ValueError
+        Naming the unit or the bone that is wrong.
+    """
+    positions = _few(np.asarray(positions, dtype=np.float64))
+    positions = positions[np.isfinite(positions).all(axis=(1, 2))]
+    if not len(positions):
+        return
+    unit = unit_of(positions)
+    if unit in UNITS:
+        raise ValueError(
+            f"{where}: the positions are in {unit} (a thigh measures {_thigh(positions):.4g}); "
+            f"divide them by {UNITS[unit]:g}, metres are needed"
+        )
+    length = np.linalg.norm(
+        positions[:, [child for _, child in EDGES]] - positions[:, [parent for parent, _ in EDGES]],
+        axis=-1,
+    )
+    for (parent, child), mean, spread in zip(
+        EDGES, length.mean(axis=0), length.std(axis=0), strict=True
+    ):
+        if mean > LONGEST_BONE or spread > BEND * mean:
+            what = "varies from frame to frame" if spread > BEND * mean else "is too long"
+            raise ValueError(
+                f"{where}: the bone from {JOINTS[parent]} to {JOINTS[child]} {what} "
+                f"({mean:.2f} m, spread {spread:.2f} m), so the joints are in another order or "
+                f"unit; the order must be {', '.join(JOINTS)}"
+            )
+    if unit is None:
+        raise ValueError(
+            f"{where}: a thigh measures {_thigh(positions):.4g}, which is no thigh in any unit; "
+            f"metres are needed, and the order must be {', '.join(JOINTS)}"
+        )
+
+
+def check_image(
+    pixels: np.ndarray, seen: np.ndarray, size: tuple[float, float], where: str
+) -> None:
+    """Refuse 2D joints that are no pixels or do not show the 3D ones.
+
+    Parameters
+    ----------
+    pixels : array, shape (T, 17, 2)
+    seen : array, shape (T, 17, 3)
+        The true joints in the camera's frame.
+    size : tuple of float
+        Width and height of the image.
+    where : str
+        For the message.
+
+    Raises
+    ------
+    ValueError
+        Naming what is wrong.
+    """
+    pixels, seen = _few(np.asarray(pixels, np.float64)), _few(np.asarray(seen, np.float64))
+    whole = np.isfinite(pixels).all(axis=(1, 2)) & np.isfinite(seen).all(axis=(1, 2))
+    pixels, seen = pixels[whole], seen[whole]
+    if not len(pixels):
+        return
+    if np.abs(pixels).max() < 4:
+        raise ValueError(
+            f"{where}: the 2D joints lie between {pixels.min():.3g} and {pixels.max():.3g}, so "
+            "they are normalised already; give pixels"
+        )
+    if (seen[..., 2] <= 0).any():
+        joint = np.argwhere(seen[..., 2] <= 0)[0, 1]
+        raise ValueError(
+            f"{where}: the {JOINTS[joint]} is behind the camera in a frame; "
+            "check the camera's rotation and position"
+        )
+    scale = size[0] / 2
+    error = lens_misfit(pixels, seen) / scale
+    if error <= MISFIT:
+        return
+    swapped = lens_misfit(pixels[:, FLIP], seen) / scale
+    hint = (
+        "left and right are swapped in one of them"
+        if swapped < error / 2
+        else "joints in another order, another camera or other frames"
+    )
+    raise ValueError(
+        f"{where}: the 2D joints are {error * scale:.0f} pixels from the 3D joints seen through "
+        f"the lens that fits best: {hint}"
+    )
+
+
+def lens_misfit(
+    pixels: np.ndarray,  # [T, 17, 2]
+    seen: np.ndarray,  # [T, 17, 3]
+) -> float:
+    """Median distance, in pixels, after the focal lengths and the centre that fit best."""
+    ratio = seen[..., :2] / seen[..., 2:]
+    distance = np.zeros(pixels.shape[:2])
+    for axis in range(2):
+        x = ratio[..., axis].ravel()
+        matrix = np.stack([x, np.ones_like(x)], axis=1)
+        target = pixels[..., axis].ravel()
+        (focal, centre), *_ = np.linalg.lstsq(matrix, target, rcond=None)
+        focal = max(focal, 0.0)
+        distance += (focal * ratio[..., axis] + centre - pixels[..., axis]) ** 2
+    return float(np.median(np.sqrt(distance)))
+
+
+def _thigh(positions: np.ndarray) -> float:
+    return float(np.median(np.linalg.norm(positions[:, [1, 4]] - positions[:, [2, 5]], axis=-1)))
+
+
+def _few(array: np.ndarray) -> np.ndarray:
+    return array[:: max(1, len(array) // FEW)]
