@@ -17,6 +17,7 @@ except ModuleNotFoundError as error:
 from examples.hgn_pose.commands import Evaluate, Train
 from examples.hgn_pose.demo import Demo
 from examples.hgn_pose.figures import Figures
+from examples.hgn_pose.inspection import CheckData
 from examples.hgn_pose.parameters import Params
 from examples.hgn_pose.robustness import Robustness
 
@@ -26,6 +27,7 @@ Command = (
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Robustness, tyro.conf.subcommand("robustness")]
     | Annotated[Figures, tyro.conf.subcommand("figures")]
+    | Annotated[CheckData, tyro.conf.subcommand("check-data")]
     | Annotated[Params, tyro.conf.subcommand("params")]
 )
 

@@ -595,3 +595,38 @@ def test_a_test_set_is_for_evaluation(published, tmp_path, capsys):
 def test_a_missing_path_says_what_is_expected():
     with pytest.raises(SystemExit, match="--data-path: the folder of VideoPose3D's data_3d_h36m"):
         main(["train", "--data", "h36m-npz"])
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("h36m-npz", ["S1", "S9", "SittingDown", "55011271"]),
+        ("h36m-json", ["S1", "S9", "SittingDown", "camera 4"]),
+        ("mpi-inf-3dhp", ["TS6", "camera 4"]),
+        ("arrays", ["Ann", "Ben", "camera 0"]),
+    ],
+)
+def test_check_data_prints_what_is_found(name, found, tmp_path, capsys):
+    more = arguments_of(name, tmp_path)
+    path = tmp_path / (f"{name}.npz" if name == "arrays" else name)
+    main(["check-data", "--data", name, "--data-path", str(path), *more])
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"{name}: ")
+    assert "17 joints, in metres" in printed
+    for word in found:
+        assert word in printed
+    misfits = [line.split()[-2] for line in printed.splitlines() if line.endswith(" %")]
+    assert misfits
+    assert all(float(misfit) < 1 for misfit in misfits)
+
+
+def test_check_data_says_what_is_wrong(h36m, tmp_path):
+    (tmp_path / "data_3d_h36m.npz").write_bytes((h36m[0] / "data_3d_h36m.npz").read_bytes())
+    change_3d(tmp_path, each(lambda p: p * 1000))
+    with pytest.raises(SystemExit, match=r"millimetres .* divide them by 1000, metres are needed"):
+        main(["check-data", "--data", "h36m-npz", "--data-path", str(tmp_path)])
+
+
+def test_check_data_needs_no_real_cameras(capsys):
+    main(["check-data"])
+    assert "1,620 frames in 15 clips" in capsys.readouterr().out

@@ -1,0 +1,109 @@
+"""The check-data command: what is in a data set, or what is wrong with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import numpy as np
+import tyro
+
+from examples.hgn_pose.datasets.plausible import FEW, check_skeleton, lens_misfit, unit_of
+from examples.hgn_pose.motion import Motion, held_out_frames
+from examples.hgn_pose.recording import Recording
+from examples.hgn_pose.samples import gather_recording
+from examples.hgn_pose.scores import aligned
+from examples.hgn_pose.skeleton import JOINTS
+from examples.hgn_pose.task import DataOptions
+
+
+@dataclass(frozen=True)
+class CheckData:
+    """Read a data set and print what is in it, or what is wrong with it and how to mend it."""
+
+    data: Annotated[DataOptions, tyro.conf.arg(name="")] = field(default_factory=DataOptions)
+
+    def run(self) -> None:
+        print(describe(self.data.read(), self.data.settled().data))
+
+
+def describe(source: Motion | Recording, name: str) -> str:
+    """What is in a data set, as text.
+
+    Parameters
+    ----------
+    source : Motion or Recording
+    name : str
+        What to call it.
+
+    Raises
+    ------
+    ValueError
+        If the joints are no person in metres in our order.
+
+    Examples
+    --------
+    >>> from examples.hgn_pose.inspection import describe
+    >>> from examples.hgn_pose.motion import load_builtin
+    >>> print(describe(load_builtin().select(slice(0, 100)), "mine"))
+    mine: 100 frames in 2 clips, 17 joints, in metres
+    part   subject     action  clips  frames
+    train        0   backflip      1      29
+    train        0  cartwheel      1      71
+    cameras: virtual; the 2D joints are exact
+    """
+    motion = source.motion if isinstance(source, Recording) else source
+    for number in np.unique(motion.clip):
+        check_skeleton(motion.positions[motion.clip == number], motion.clips[number].name)
+    few = motion.positions[:: max(1, len(motion) // FEW)]
+    head = (
+        f"{name}: {len(motion):,} frames in {len(np.unique(motion.clip))} clips, {len(JOINTS)} "
+        f"joints, in {unit_of(few) or 'an unknown unit'}"
+    )
+    cameras = (
+        _cameras(source)
+        if isinstance(source, Recording)
+        else "cameras: virtual; the 2D joints are exact"
+    )
+    return "\n".join([head, _frames(motion), cameras])
+
+
+def _frames(motion: Motion) -> str:
+    held_out = held_out_frames(motion)
+    rows: dict[tuple[str, str, str], tuple[set[int], int]] = {}
+    for number in np.unique(motion.clip):
+        clip, chosen = motion.clips[number], motion.clip == number
+        part = "test" if held_out[chosen][0] else "train"
+        key = (part, str(clip.performer), clip.action)
+        clips, frames = rows.get(key, (set(), 0))
+        rows[key] = (clips | {int(number)}, frames + int(chosen.sum()))
+    body = [
+        [part, subject, action, str(len(clips)), f"{frames:,}"]
+        for (part, subject, action), (clips, frames) in sorted(
+            rows.items(), key=lambda row: (row[0][0] != "train", row[0])
+        )
+    ]
+    return aligned(["part", "subject", "action", "clips", "frames"], body)
+
+
+def _cameras(recording: Recording) -> str:
+    """Sights of each camera, and how well the 2D joints fit the 3D ones."""
+    samples = gather_recording(recording)
+    names = np.array(recording.camera_names)[recording.camera]
+    body = []
+    for name in np.unique(names):
+        rows = np.flatnonzero(names == name)
+        misfits = []
+        for camera in np.unique(recording.camera[rows]):
+            few = rows[recording.camera[rows] == camera]
+            few = few[:: max(1, len(few) // FEW)]
+            seen = recording.cameras.to_camera(
+                samples.positions[samples.frame[few]], samples.camera[few]
+            )
+            misfits.append(lens_misfit(recording.image[few], seen.double().numpy()) / 2)
+        body.append([str(name), f"{len(rows):,}", f"{100 * np.median(misfits):.2f} %"])
+    table = aligned(["camera", "2D poses", "misfit"], body)
+    return (
+        f"{table}\n(misfit: how far the 2D joints are from the 3D ones seen through the lens that "
+        "fits best, in widths of the image)"
+    )
