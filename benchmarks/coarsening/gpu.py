@@ -20,7 +20,7 @@ import cupy as cp
 import numba
 import numpy as np
 
-from benchmarks.coarsening.graphs import grid, rmat
+from benchmarks.coarsening.graphs import delaunay, grid, rmat
 from multiscale_gcn import (
     EdgeWeight,
     Graph,
@@ -31,8 +31,8 @@ from multiscale_gcn import (
     match,
     round_weights,
 )
-from multiscale_gcn.contraction.cuda import aggregate_on_device, parents_on_device
-from multiscale_gcn.cuda import DeviceGraph
+from multiscale_gcn.contraction.cuda import contract_on_device
+from multiscale_gcn.cuda import DeviceArrays
 from multiscale_gcn.matching.cuda import Rules, match_on_device
 from multiscale_gcn.ratings import NormalizedCut
 
@@ -56,20 +56,17 @@ def increasing_path(n: int) -> Graph:
 
 
 def time_level(name: str, graph: Graph, method: HeavyEdgeMatching, rounds: int) -> None:
-    fine = DeviceGraph.of(graph)
+    fine = DeviceArrays.of(graph)
     on_device = partial(match_on_device, fine, method, fine.weights, Rules())
     mate, _ = on_device()
-    parent, num_coarse = parents_on_device(mate)
-
-    def merge() -> DeviceGraph:
-        return aggregate_on_device(fine, *parents_on_device(mate))
-
+    merge = partial(contract_on_device, fine, mate)
+    merged, parent = merge()
     matching = match(graph, method, backend="numba")
     coarse, expected = contract(graph, matching, backend="numba")
     assert match(graph, method, backend="cupy") == matching
     assert contract(graph, matching, backend="cupy")[0] == coarse
     assert np.array_equal(parent.get(), expected)
-    assert num_coarse == coarse.num_nodes
+    assert merged.num_nodes == coarse.num_nodes
 
     columns = {
         "match device": median(on_device, rounds),
@@ -79,7 +76,7 @@ def time_level(name: str, graph: Graph, method: HeavyEdgeMatching, rounds: int) 
         "match numba": median(partial(match, graph, method, backend="numba"), rounds),
         "contract numba": median(partial(contract, graph, matching, backend="numba"), rounds),
     }
-    print(f"{name}: {graph.num_nodes} nodes, {graph.num_entries} entries, -> {num_coarse}")
+    print(f"{name}: {graph.num_nodes} nodes, {graph.num_entries} entries, -> {coarse.num_nodes}")
     print("   ".join(f"{key} {value:.3f} ms" for key, value in columns.items()), flush=True)
 
 
@@ -98,12 +95,12 @@ def time_hierarchy(name: str, graph: Graph, levels: int, rounds: int) -> None:
 
 def time_levels_on_device(name: str, graph: Graph, levels: int, rounds: int) -> None:
     """The whole hierarchy without a copy to the host, and its levels one by one."""
-    start = DeviceGraph.of(graph)
+    start = DeviceArrays.of(graph)
     method = HeavyEdgeMatching()
 
-    def step(level: DeviceGraph) -> DeviceGraph:
+    def step(level: DeviceArrays) -> DeviceArrays:
         mate, _ = match_on_device(level, method, level.weights, Rules())
-        return aggregate_on_device(level, *parents_on_device(mate))
+        return contract_on_device(level, mate)[0]
 
     def descend() -> None:
         level = start
@@ -115,19 +112,19 @@ def time_levels_on_device(name: str, graph: Graph, levels: int, rounds: int) -> 
     for _ in range(levels):
         mate, _ = match_on_device(level, method, level.weights, Rules())
         pairs = partial(match_on_device, level, method, level.weights, Rules())
-        parent, num_coarse = parents_on_device(mate)
-        merge = partial(aggregate_on_device, level, parent, num_coarse)
+        merge = partial(contract_on_device, level, mate)
         print(
             f"  {level.num_nodes} nodes, {level.num_entries} entries: "
             f"match {median(pairs, rounds):.3f} ms, contract {median(merge, rounds):.3f} ms",
             flush=True,
         )
-        level = merge()
+        level = merge()[0]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--width", type=int, default=2000, help="of the grid")
+    parser.add_argument("--points", type=int, default=1_000_000, help="of the triangulation")
     parser.add_argument("--scale", type=int, default=20, help="of the power-law graph")
     parser.add_argument("--path", type=int, nargs="*", default=[16_384, 1_000_000])
     parser.add_argument("--levels", type=int, default=8)
@@ -136,7 +133,11 @@ def main() -> None:
     device = cp.cuda.runtime.getDeviceProperties(0)["name"].decode()
     print(f"{device}, cupy {cp.__version__}, {os.cpu_count()} CPU cores, "
           f"numba with {numba.get_num_threads()} threads")  # fmt: skip
-    graphs = {"grid": grid(options.width), "rmat": rmat(options.scale)}
+    graphs = {
+        "grid": grid(options.width),
+        "delaunay": delaunay(options.points),
+        "rmat": rmat(options.scale),
+    }
     for name, given in graphs.items():
         graph, _ = round_weights(given)
         for rating in (NormalizedCut(), EdgeWeight()):

@@ -1,8 +1,8 @@
 """P^T A P on a CUDA device.
 
-Every coarse row gets room for all entries of its members. Short rows are sorted and added up in
-registers, longer ones in shared memory, and the longest in a sum for each column; where that would
-be too many sums, all entries of the longest rows are sorted at once.
+Every coarse row is sorted, and equal columns are added up: short rows in the registers of a few
+threads, middle ones in those of a warp or a block, and of the longest a block notes which columns
+it met.
 """
 
 from __future__ import annotations
@@ -12,28 +12,55 @@ from typing import Any
 import cupy as cp
 import numpy as np
 
-from multiscale_gcn.cuda import (
-    THREADS,
-    DeviceGraph,
-    all_blocks,
-    kernel,
-    lanes_for,
-    num_processors,
-    on_device,
-    some_blocks,
-)
+from multiscale_gcn.cuda import DeviceArrays, Launcher, Struct, Workspace, num_processors, on_device
 from multiscale_gcn.graph import Graph
 
 SOURCE = "contraction/kernels.cu"
 
-MIDDLE = ((256, 64), (2048, 256))
-"""Rows of up to so many entries, powers of two, are sorted in shared memory, by a block of so many
-threads."""
-MOST_COLUMNS = 1 << 20
-"""With up to so many coarse nodes a block of the long rows can note which of them it met."""
-MOST_SUMS = 1 << 27
-"""So many sums, over all blocks, the long rows may take."""
-BLOCK_OF_A_ROW = 512
+ITEMS = 8
+"""Entries that a thread sorts."""
+MIDDLE_ROW, LONG_ROW = 32 * ITEMS, 256 * ITEMS
+"""Rows of up to so many entries are done by a warp, and by a block."""
+LONG_THREADS = 1024
+"""Of a block for a row that is longer yet."""
+MOST_WORDS = 28_000
+"""Of 32 columns each, which such a block notes at once."""
+
+NUM_COUNTERS = 8
+NUM_COARSE, LONGEST = 1, 7
+"""Places among the counters."""
+MOST_BLOCKS = 1 << 14
+
+PROBLEM = Struct(
+    indptr="pointer",
+    indices="pointer",
+    weights="pointer",
+    node_weights="pointer",
+    mate="pointer",
+    first="pointer",
+    members="pointer",
+    starts="pointer",
+    parent="pointer",
+    room="pointer",
+    columns="pointer",
+    values="pointer",
+    lists="pointer",
+    of_blocks="pointer",
+    tiles="pointer",
+    counters="pointer",
+    totals="pointer",
+    coarse_indptr="pointer",
+    coarse_indices="pointer",
+    coarse_weights="pointer",
+    coarse_node_weights="pointer",
+    coarse_nodes="pointer",
+    coarse_loop="pointer",
+    n="int",
+    short_row="int",
+    middle_row="int",
+    long_row="int",
+    most_words="int",
+)
 
 
 def aggregate(graph: Graph, parent: np.ndarray, num_coarse: int) -> Graph:
@@ -41,114 +68,149 @@ def aggregate(graph: Graph, parent: np.ndarray, num_coarse: int) -> Graph:
     return coarse.to_graph(graph.quantum)
 
 
-def parents_on_device(mate: Any) -> tuple[Any, int]:  # parent [n] int32, number of coarse nodes
-    """Coarse id of every node, numbered by the first member of each pair."""
-    n = len(mate)
-    leaders = cp.cumsum(mate >= cp.arange(n, dtype=cp.int32), dtype=cp.int64)
+def contract_on_device(graph: DeviceArrays, mate: Any) -> tuple[DeviceArrays, Any]:
+    """The coarse graph of a matching, and the coarse id of every node, int32."""
+    n = graph.num_nodes
     parent = cp.empty(n, cp.int32)
-    kernel(SOURCE, "number_pairs")(all_blocks(n), (THREADS,), (mate, leaders, np.int64(n), parent))
-    return parent, int(leaders[-1]) if n else 0
+    if n == 0:
+        return graph, parent
+    product = _Product(graph, parent, n, 2 * graph.longest, 2 * graph.mean_length)
+    problem = product.problem(mate, cp.empty(n, cp.int32), None, None)
+    product.launcher.at_once("number_pairs", n, (problem,))
+    return product.merge(problem), parent
 
 
-def aggregate_on_device(graph: DeviceGraph, parent: Any, num_coarse: int) -> DeviceGraph:
+def aggregate_on_device(graph: DeviceArrays, parent: Any, num_coarse: int) -> DeviceArrays:
     """P^T A P from and to arrays on the device; every number below ``num_coarse`` must occur."""
-    n, nnz = graph.num_nodes, graph.num_entries
+    n = graph.num_nodes
     if n == 0:
         return graph
-    node_weights = cp.zeros(num_coarse)
-    first, members, begin = _grouped(graph, parent, num_coarse, node_weights)
-    columns, values = cp.empty(nnz, cp.int32), cp.empty(nnz)
-    lengths = cp.empty(num_coarse, cp.int64)
-    rows = (graph.indptr, graph.indices, graph.weights, parent,
-            first, members, begin, columns, values, lengths)  # fmt: skip
-
-    lanes = lanes_for(1.5 * nnz / num_coarse)
-    lists, list_lengths = cp.empty((3, num_coarse), cp.int32), cp.zeros(3, cp.int32)
-    kernel(SOURCE, "add_short_rows")(
-        some_blocks(num_coarse * lanes),
-        (THREADS,),
-        (*rows, np.int64(num_coarse), np.int32(lanes), np.int32(MIDDLE[0][0]),
-         np.int32(MIDDLE[1][0]), lists, list_lengths),
-    )  # fmt: skip
-    counts = list_lengths.tolist()
-    for which, (most, threads) in enumerate(MIDDLE):
-        if counts[which]:
-            kernel(SOURCE, "add_middle_rows")(
-                some_blocks(counts[which], 1),
-                (threads,),
-                (*rows, lists[which], list_lengths[which:], np.int32(most)),
-                shared_mem=16 * most,
-            )
-    if counts[2]:
-        add = _add_long_rows if num_coarse <= MOST_COLUMNS else _sort_long_rows
-        add(rows, cp.sort(lists[2, : counts[2]]), num_coarse)
-
-    indptr = cp.zeros(num_coarse + 1, cp.int64)
-    cp.cumsum(lengths, out=indptr[1:])
-    coarse_nnz = int(indptr[-1])
-    indices, weights = cp.empty(coarse_nnz, cp.int32), cp.empty(coarse_nnz)
-    lanes = lanes_for(coarse_nnz / num_coarse)
-    kernel(SOURCE, "compact")(
-        some_blocks(num_coarse * lanes),
-        (THREADS,),
-        (begin, columns, values, indptr, np.int64(num_coarse), np.int32(lanes), indices, weights),
+    mean = graph.num_entries / num_coarse
+    product = _Product(graph, parent, num_coarse, graph.num_entries, mean)
+    node_weights = product.node_weights
+    node_weights.fill(0)
+    sizes, rank = cp.zeros(num_coarse, cp.int32), cp.empty(n, cp.int32)
+    product.launcher.for_each(
+        "count_members",
+        n,
+        (graph.indptr, parent, graph.node_weights, np.int32(n), sizes, node_weights, rank),
     )
-    return DeviceGraph(indptr, indices, weights, node_weights)
-
-
-def _grouped(
-    graph: DeviceGraph, parent: Any, num_coarse: int, node_weights: Any
-) -> tuple[Any, Any, Any]:
-    """Members of coarse node c, in any order: members[first[c]:first[c + 1]]; and the number of
-    entries before it, begin[c]. Adds up the node weights."""
-    n = graph.num_nodes
-    sizes, entries = cp.zeros(num_coarse, cp.int64), cp.zeros(num_coarse, cp.int64)
-    rank = cp.empty(n, cp.int64)
-    kernel(SOURCE, "count_members")(
-        all_blocks(n),
-        (THREADS,),
-        (graph.indptr, parent, graph.node_weights, np.int64(n), sizes, entries, node_weights, rank),
+    first = cp.zeros(num_coarse + 1, cp.int32)
+    first[1:] = cp.cumsum(sizes, dtype=cp.int32)
+    members, lengths = cp.empty(n, cp.int32), cp.empty(n, graph.indptr.dtype)
+    product.launcher.for_each(
+        "place_members", n, (graph.indptr, parent, rank, first, np.int32(n), members, lengths)
     )
-    first, begin = cp.zeros(num_coarse + 1, cp.int64), cp.zeros(num_coarse + 1, cp.int64)
-    cp.cumsum(sizes, out=first[1:])
-    cp.cumsum(entries, out=begin[1:])
-    members = cp.empty(n, cp.int32)
-    kernel(SOURCE, "place_members")(
-        all_blocks(n), (THREADS,), (parent, rank, first, np.int64(n), members)
-    )
-    return first, members, begin
+    starts = cp.zeros(n + 1, graph.indptr.dtype)
+    starts[1:] = cp.cumsum(lengths, dtype=graph.indptr.dtype)
+    problem = product.problem(None, first, members, starts)
+    product.counters[NUM_COARSE] = num_coarse
+    product.launcher.for_each("classify", num_coarse, (problem,))
+    return product.merge(problem)
 
 
-def _add_long_rows(rows: tuple[Any, ...], chosen: Any, num_coarse: int) -> None:
-    num_blocks = min(len(chosen), num_processors(), max(1, MOST_SUMS // num_coarse))
-    add = kernel(SOURCE, "add_long_rows")
-    shared = 4 * (-(-num_coarse // 32))
-    add.max_dynamic_shared_size_bytes = 4 * (MOST_COLUMNS // 32)
-    add(
-        (num_blocks,),
-        (1024,),
-        (*rows, chosen, np.int32(len(chosen)), np.int32(num_coarse),
-         cp.zeros(num_blocks * num_coarse)),
-        shared_mem=shared,
-    )  # fmt: skip
+class _Product:
+    """The arrays of one contraction to at most so many nodes."""
+
+    def __init__(
+        self, graph: DeviceArrays, parent: Any, most_coarse: int, longest: int, mean: float
+    ) -> None:
+        self.graph, self.parent, self.most_coarse, self.longest = (
+            graph,
+            parent,
+            most_coarse,
+            longest,
+        )
+        self.launcher = Launcher(SOURCE, graph.indptr.dtype)
+        self.lanes = _lanes(longest, mean)
+        nnz = graph.num_entries
+        listed = nnz if longest > ITEMS * self.lanes else 0
+        tiles = -(-most_coarse * self.lanes // 256)
+        self.workspace = Workspace(
+            {"counters": 4 * NUM_COUNTERS, "totals": 16, "tiles": 8 * tiles},
+            {
+                "room": graph.indptr.itemsize * most_coarse if listed else 0,
+                "lists": 12 * most_coarse if listed else 0,
+                "columns": 4 * listed,
+                "values": 8 * listed,
+                "of_blocks": 4 * MOST_BLOCKS,
+            },
+        )
+        self.counters = self.workspace.piece("counters", np.int32, NUM_COUNTERS)
+        self.indptr = cp.empty(most_coarse + 1, graph.indptr.dtype)
+        self.indices, self.weights = cp.empty(nnz, cp.int32), cp.empty(nnz)
+        self.node_weights, self.loop = cp.empty(most_coarse), cp.empty(most_coarse)
+        self.nodes = cp.empty((most_coarse, 2))
+
+    def problem(self, mate: Any, first: Any, members: Any, starts: Any) -> np.ndarray:
+        graph = self.graph
+        # The struct holds bare addresses, so what they are of must live as long as this object.
+        self.kept = (mate, first, members, starts)
+        return PROBLEM(
+            **self.workspace.pointers(),
+            indptr=graph.indptr,
+            indices=graph.indices,
+            weights=graph.weights,
+            node_weights=graph.node_weights,
+            mate=mate,
+            first=first,
+            members=members,
+            starts=starts,
+            parent=self.parent,
+            coarse_indptr=self.indptr,
+            coarse_indices=self.indices,
+            coarse_weights=self.weights,
+            coarse_node_weights=self.node_weights,
+            coarse_nodes=self.nodes,
+            coarse_loop=self.loop,
+            n=self.most_coarse,
+            short_row=ITEMS * self.lanes,
+            middle_row=MIDDLE_ROW,
+            long_row=LONG_ROW,
+            most_words=min(MOST_WORDS, -(-self.most_coarse // 32)),
+        )
+
+    def merge(self, problem: np.ndarray) -> DeviceArrays:
+        launch, most = self.launcher, self.most_coarse
+        some = 8 * num_processors()
+        lists = [
+            bound for bound in (ITEMS * self.lanes, MIDDLE_ROW, LONG_ROW) if self.longest > bound
+        ]
+        if len(lists) > 0:
+            launch.in_turns(self.named("merge_warps", 8), some, (problem,))
+        if len(lists) > 1:
+            launch.in_turns(self.named("merge_blocks", 11), some, (problem,))
+        if len(lists) > 2:
+            shared = 8 * min(MOST_WORDS, -(-most // 32))
+            launch.allow_shared("merge_long_rows", 8 * MOST_WORDS)
+            launch.in_turns("merge_long_rows", some, (problem,), LONG_THREADS, shared)
+        bits = {1: 3, 2: 4, 4: 5}[self.lanes]
+        tiles = -(-most * self.lanes // 256)
+        launch.in_turns(self.named(f"merge_tiles_{self.lanes}", bits), tiles, (problem,))
+        for which, lanes in zip(range(len(lists)), (32, 256, 256), strict=False):
+            launch.in_turns("place_rows", some, (problem, np.int32(which), np.int32(lanes)))
+        found = self.workspace.memory[: 256 + 16].get()
+        counters = found[: 4 * NUM_COUNTERS].view(np.int32)
+        n, longest = int(counters[NUM_COARSE]), int(counters[LONGEST])
+        nnz = int(found[256:].view(np.int64)[0])
+        return DeviceArrays(
+            self.indptr[: n + 1],
+            self.indices[:nnz],
+            self.weights[:nnz],
+            self.node_weights[:n],
+            longest,
+            (self.nodes[:n], self.loop[:n]),
+        )
+
+    def named(self, name: str, bits: int) -> str:
+        """The kernel whose keys have room for a column and so many bits besides."""
+        return name if self.most_coarse << bits < 2**32 else f"{name}_wide"
 
 
-def _sort_long_rows(rows: tuple[Any, ...], chosen: Any, num_coarse: int) -> None:
-    begin = rows[6]
-    starts = cp.zeros(len(chosen) + 1, cp.int64)
-    cp.cumsum(begin[chosen + 1] - begin[chosen], out=starts[1:])
-    total = int(starts[-1])
-    keys, entries = cp.empty(total, cp.uint64), cp.empty(total)
-    kernel(SOURCE, "gather_long_rows")(
-        (len(chosen),), (BLOCK_OF_A_ROW,), (*rows, chosen, starts, keys, entries)
-    )
-    order = cp.argsort(keys)
-    keys = keys[order]
-    differs = cp.zeros(total, cp.int64)
-    differs[1:] = keys[1:] != keys[:-1]
-    rank = cp.cumsum(differs)
-    kernel(SOURCE, "add_sorted_rows")(
-        all_blocks(total),
-        (THREADS,),
-        (*rows, chosen, starts, keys, order, rank, entries, np.int64(total)),
-    )
+def _lanes(longest: int, mean: float) -> int:
+    """Threads that share a coarse row, if it is short: for all rows, or else for most."""
+    for enough in (longest, 1.5 * mean):
+        for lanes in (1, 2, 4):
+            if ITEMS * lanes >= enough:
+                return lanes
+    return 4

@@ -1,296 +1,589 @@
 // P^T A P on one device. Sums of the weights are exact, so their order does not matter; the columns
 // of every coarse row are sorted, so neither does the order in which nodes and rows are found.
 
-typedef long long i64;
-typedef unsigned long long u64;
+const int ITEMS = 8;  // that a thread sorts in its registers
+const int LONG_THREADS = 1024;  // of a block for one of the longest rows
 
-const unsigned WARP = 0xffffffffu;
-const int LAST = 0x7fffffff;
+// Places among the counters.
+const int ARRIVED = 0, NUM_COARSE = 1, LENGTHS = 2, NEXT_TILE = 5, NEXT_LONG = 6, LONGEST = 7;
 
-struct Fine {
-    const i64* indptr;
+struct Problem {
+    const offset* indptr;
     const int* indices;
     const double* weights;
-    const int* parent;
-};
-
-struct Coarse {
-    const i64* first;  // of the members of each coarse node
-    const int* members;
-    const i64* begin;  // of the room of each coarse row
+    const double* node_weights;
+    const int* mate;        // of a matching
+    const int* first;       // members of cluster c: members[first[c]:first[c + 1]], or its leader
+    const int* members;     // or null, for pairs
+    const offset* starts;   // number of entries of all members before
+    int* parent;
+    offset* room;   // of a listed row in columns and values
     int* columns;
     double* values;
-    i64* lengths;
+    int* lists;     // three times n: rows for a warp, for a block, and longer ones
+    int* of_blocks;
+    u64* tiles;     // 0; a sum and whether it is of all tiles before, too
+    unsigned* counters;  // 0
+    i64* totals;    // 0; number of coarse entries, and room taken
+    offset* coarse_indptr;
+    int* coarse_indices;
+    double* coarse_weights;
+    double* coarse_node_weights;
+    Node* coarse_nodes;
+    double* coarse_loop;
+    int n;
+    int short_row;   // rows of up to so many entries are not listed
+    int middle_row;  // of the first list
+    int long_row;    // of the second
+    int most_words;  // of 32 columns each, that a block notes at once
 };
 
-#define ROWS                                                                                \
-    const i64 *indptr, const int *indices, const double *weights, const int *parent,        \
-        const i64 *first, const int *members, const i64 *begin, int *columns, double *values, \
-        i64 *lengths
-#define FINE Fine{indptr, indices, weights, parent}
-#define COARSE Coarse{first, members, begin, columns, values, lengths}
+// Where the entries of all members of a cluster are.
+struct Row {
+    i64 first_of_two, second_of_two;  // positions, less the length before
+    int split, room;
+    int low, high;  // places of the members
+};
 
-extern "C" __global__ void count_members(const i64* indptr, const int* parent,
-                                         const double* node_weights, i64 n, u64* sizes,
-                                         u64* entries, double* coarse_weights, i64* rank) {
+__device__ Row row_of(const Problem& p, int c) {
+    Row row;
+    int u, v;
+    if (!p.members) {
+        u = p.first[c];
+        v = p.mate[u];
+        row.low = 0, row.high = u == v ? 1 : 2;
+    } else {
+        row.low = p.first[c], row.high = p.first[c + 1];
+        u = p.members[row.low], v = p.members[row.high - 1];
+    }
+    i64 begin = p.indptr[u];
+    row.first_of_two = begin;
+    row.split = row.room = (int)(p.indptr[u + 1] - begin);
+    row.second_of_two = 0;
+    if (row.high - row.low == 2) {
+        i64 other = p.indptr[v];
+        row.second_of_two = other - row.split;
+        row.room += (int)(p.indptr[v + 1] - other);
+    } else if (row.high - row.low > 2) {
+        row.room = (int)(p.starts[row.high] - p.starts[row.low]);
+    }
+    return row;
+}
+
+__device__ i64 entry_of(const Problem& p, const Row& row, int k) {
+    if (k < row.split) return row.first_of_two + k;
+    if (row.high - row.low == 2) return row.second_of_two + k;
+    offset sought = p.starts[row.low] + k;
+    int low = row.low, high = row.high - 1;  // the last member that starts no later
+    while (low < high) {
+        int middle = (low + high + 1) / 2;
+        if (p.starts[middle] <= sought) low = middle;
+        else high = middle - 1;
+    }
+    return (i64)p.indptr[p.members[low]] + (sought - p.starts[low]);
+}
+
+// Rows that are not short are listed, and given room.
+__device__ void list_if_long(const Problem& p, int c, int room) {
+    if (room <= p.short_row) return;
+    int which = room <= p.middle_row ? 0 : room <= p.long_row ? 1 : 2;
+    int at = (int)atomicAdd(p.counters + LENGTHS + which, 1u);
+    p.lists[(i64)which * p.n + at] = c;
+    p.room[c] = (offset)atomicAdd((u64*)p.totals + 1, (u64)room);
+}
+
+// Number the pairs of a matching by their first members. A cooperative launch.
+extern "C" __global__ void __launch_bounds__(THREADS) number_pairs(Problem p) {
+    int per_block = ((p.n + (int)gridDim.x - 1) / (int)gridDim.x + THREADS - 1) / THREADS * THREADS;
+    i64 begin = (i64)blockIdx.x * per_block, end = min(begin + per_block, (i64)p.n);
+    int leaders = 0, total;
+    for (i64 u = begin + threadIdx.x; u < end; u += THREADS) leaders += p.mate[u] >= u;
+    sum_before(leaders, &total);
+    if (threadIdx.x == 0) p.of_blocks[blockIdx.x] = total;
+    wait_for_grid(p.counters + ARRIVED);
+    int before = 0;
+    for (int block = threadIdx.x; block < (int)blockIdx.x; block += THREADS)
+        before += __ldcg(p.of_blocks + block);
+    sum_before(before, &before);
+    for (i64 from = begin; from < end; from += THREADS) {
+        i64 u = from + threadIdx.x;
+        int mate = u < end ? p.mate[u] : -1;
+        bool leads = mate >= u && u < end;
+        int c = before + sum_before(leads, &total);
+        before += total;
+        if (!leads) continue;
+        ((int*)p.first)[c] = (int)u;
+        p.parent[u] = p.parent[mate] = c;
+        double weight = p.node_weights[u];
+        int room = (int)(p.indptr[u + 1] - p.indptr[u]);
+        if (mate != u) {
+            weight += p.node_weights[mate];
+            room += (int)(p.indptr[mate + 1] - p.indptr[mate]);
+        }
+        p.coarse_node_weights[c] = weight;
+        list_if_long(p, c, room);
+    }
+    if (blockIdx.x == gridDim.x - 1 && threadIdx.x == 0) p.counters[NUM_COARSE] = before;
+}
+
+// The same for clusters of any size, whose number and members are known.
+extern "C" __global__ void classify(Problem p) {
+    int num_coarse = (int)p.counters[NUM_COARSE];
+    i64 c = (i64)blockIdx.x * blockDim.x + threadIdx.x;
+    if (c >= num_coarse) return;
+    list_if_long(p, (int)c, row_of(p, (int)c).room);
+}
+
+extern "C" __global__ void count_members(const offset* indptr, const int* parent,
+                                         const double* node_weights, int n, int* sizes,
+                                         double* coarse_weights, int* rank) {
     i64 u = (i64)blockIdx.x * blockDim.x + threadIdx.x;
     if (u >= n) return;
     int c = parent[u];
-    rank[u] = (i64)atomicAdd(sizes + c, 1ull);
-    atomicAdd(entries + c, (u64)(indptr[u + 1] - indptr[u]));
+    rank[u] = atomicAdd(sizes + c, 1);
     atomicAdd(coarse_weights + c, node_weights[u]);
 }
 
-extern "C" __global__ void place_members(const int* parent, const i64* rank, const i64* first,
-                                         i64 n, int* members) {
+extern "C" __global__ void place_members(const offset* indptr, const int* parent, const int* rank,
+                                         const int* first, int n, int* members, offset* lengths) {
     i64 u = (i64)blockIdx.x * blockDim.x + threadIdx.x;
-    if (u < n) members[first[parent[u]] + rank[u]] = (int)u;
+    if (u >= n) return;
+    int at = first[parent[u]] + rank[u];
+    members[at] = (int)u;
+    lengths[at] = indptr[u + 1] - indptr[u];
 }
 
-// Coarse rows of at most as many entries as lanes, sorted in registers. Longer ones are listed:
-// up to most[0] entries in the first list, up to most[1] in the second, the rest in the third.
-extern "C" __global__ void add_short_rows(ROWS, i64 num_coarse, int lanes, int most_0, int most_1,
-                                          int* lists, int* list_lengths) {
-    Fine fine = FINE;
-    Coarse coarse = COARSE;
-    int in_warp = threadIdx.x % 32, lane = threadIdx.x % lanes;
-    unsigned own_lanes = (lanes == 32 ? WARP : (1u << lanes) - 1) << (in_warp - lane);
-    i64 warp = ((i64)blockIdx.x * blockDim.x + threadIdx.x) / 32;
-    i64 per_warp = 32 / lanes, step = (i64)gridDim.x * blockDim.x / lanes;
-    for (i64 from = warp * per_warp; from < num_coarse; from += step) {
-        i64 c = from + in_warp / lanes;
-        bool works = c < num_coarse;
-        i64 room = works ? coarse.begin[c + 1] - coarse.begin[c] : 0;
-        if (room > lanes) {
-            int which = room <= most_0 ? 0 : room <= most_1 ? 1 : 2;
-            if (lane == 0)
-                lists[which * num_coarse + atomicAdd(list_lengths + which, 1)] = (int)c;
-            works = false;
-        }
-        int column = LAST;
-        double value = 0;
-        if (works && lane < room) {
-            i64 member = coarse.first[c], offset = lane;
-            int u = coarse.members[member];
-            while (offset >= fine.indptr[u + 1] - fine.indptr[u]) {
-                offset -= fine.indptr[u + 1] - fine.indptr[u];
-                u = coarse.members[++member];
+template <class Key>
+__device__ void put_in_order(Key& a, Key& b) {
+    Key small = min(a, b);
+    b = max(a, b);
+    a = small;
+}
+
+// Sort ITEMS keys for each of LANES threads that stand together, so that each has ITEMS in a row.
+template <class Key, int LANES>
+__device__ void sort(Key (&keys)[ITEMS], int lane, Key* exchange) {
+#pragma unroll
+    for (int size = 2; size <= ITEMS * LANES; size *= 2) {
+        // First each with its mirror image, then with the one half, a quarter ... further on.
+#pragma unroll
+        for (int half = size / 2; half > 0; half /= 2) {
+            bool mirrored = half == size / 2;
+            if (half < ITEMS) {
+#pragma unroll
+                for (int i = 0; i < ITEMS; i++) {
+                    int other = mirrored ? i ^ (size - 1) : i ^ half;
+                    if (other > i) put_in_order(keys[i], keys[other]);
+                }
+            } else {
+                int distance = mirrored ? size / ITEMS - 1 : half / ITEMS;
+                bool low = (lane & (half / ITEMS)) == 0;
+                Key others[ITEMS];
+                if (half / ITEMS < 32) {
+#pragma unroll
+                    for (int i = 0; i < ITEMS; i++)
+                        others[i] = __shfl_xor_sync(WARP, keys[mirrored ? ITEMS - 1 - i : i],
+                                                    distance);
+                } else {
+                    __syncthreads();
+#pragma unroll
+                    for (int i = 0; i < ITEMS; i++) exchange[i * LANES + lane] = keys[i];
+                    __syncthreads();
+#pragma unroll
+                    for (int i = 0; i < ITEMS; i++)
+                        others[i] = exchange[(mirrored ? ITEMS - 1 - i : i) * LANES +
+                                             (lane ^ distance)];
+                }
+#pragma unroll
+                for (int i = 0; i < ITEMS; i++)
+                    keys[i] = low ? min(keys[i], others[i]) : max(keys[i], others[i]);
             }
-            i64 at = fine.indptr[u] + offset;
-            column = fine.parent[fine.indices[at]];
-            value = fine.weights[at];
         }
-        __syncwarp();
-        for (int size = 2; size <= lanes; size *= 2) {
-            for (int half = size / 2; half > 0; half /= 2) {
-                int other = __shfl_xor_sync(WARP, column, half);
-                double others = __shfl_xor_sync(WARP, value, half);
-                bool wants_small = ((lane & size) == 0) == ((lane & half) == 0);
-                bool swaps = wants_small ? other < column : other > column;
-                if (swaps) column = other, value = others;
-            }
-        }
-        for (int distance = 1; distance < lanes; distance *= 2) {
-            int other = __shfl_down_sync(WARP, column, distance, lanes);
-            double others = __shfl_down_sync(WARP, value, distance, lanes);
-            if (lane + distance < lanes && other == column) value += others;
-        }
-        int before = __shfl_up_sync(WARP, column, 1, lanes);
-        bool leads = column != LAST && (lane == 0 || before != column);
-        unsigned leaders = __ballot_sync(WARP, leads) & own_lanes;
-        if (leads) {
-            i64 to = coarse.begin[c] + __popc(leaders & ((1u << in_warp) - 1));
-            coarse.columns[to] = column;
-            coarse.values[to] = value;
-        }
-        if (works && lane == 0) coarse.lengths[c] = __popc(leaders);
     }
 }
 
-// A block a row: sort (column, position) in shared memory, then add up what is equal.
-extern "C" __global__ void add_middle_rows(ROWS, const int* list, const int* list_length,
-                                           int most) {
-    extern __shared__ u64 shared[];
-    __shared__ int in_warps[33];
-    Fine fine = FINE;
-    Coarse coarse = COARSE;
-    u64* keys = shared;
-    double* added = (double*)(shared + most);
-    int t = threadIdx.x, in_warp = t % 32, warp = t / 32, num_warps = blockDim.x / 32;
-    for (int i = blockIdx.x; i < *list_length; i += gridDim.x) {
-        int c = list[i];
-        int room = (int)(coarse.begin[c + 1] - coarse.begin[c]), padded = 2;
-        while (padded < room) padded *= 2;
-        int offset = 0;
-        for (i64 member = coarse.first[c]; member < coarse.first[c + 1]; member++) {
-            int u = coarse.members[member];
-            i64 begins = fine.indptr[u];
-            int length = (int)(fine.indptr[u + 1] - begins);
-            for (int k = t; k < length; k += blockDim.x) {
-                u64 column = fine.parent[fine.indices[begins + k]];
-                keys[offset + k] = column << 32 | (unsigned)(offset + k);
-                added[offset + k] = fine.weights[begins + k];
-            }
-            offset += length;
+// What a thread has of a sorted row: columns, and at the first of equal ones their sum.
+struct Part {
+    int columns[ITEMS];
+    double sums[ITEMS];
+    unsigned leads;  // which items are the first of equal ones
+    int rank;        // of the first of them within the row
+    int length;      // of the row
+};
+
+// Sort and add up a row of at most ITEMS * LANES entries; all threads of the block take part, those
+// without a row with room 0.
+template <class Key, int LANES>
+__device__ Part merged(const Problem& p, int c, const Row& row, int lane) {
+    const int BITS = LANES == 1 ? 3 : LANES == 2 ? 4 : LANES == 4 ? 5 : LANES == 32 ? 8 : 11;
+    const int WARPS = LANES <= 32 ? 1 : LANES / 32, WIDTH = LANES < 32 ? LANES : 32;
+    __shared__ Key exchange[LANES > 32 ? ITEMS * LANES : 1];
+    __shared__ double shared_sums[WARPS + 1], shared_degrees[WARPS];
+    __shared__ int shared_counts[WARPS], shared_loops[WARPS], shared_last[WARPS];
+    int in_warp = lane % WIDTH, warp = lane / WIDTH;
+    Key keys[ITEMS];
+#pragma unroll
+    for (int i = 0; i < ITEMS; i++) {
+        int k = i * LANES + lane;
+        keys[i] = ~(Key)0;
+        if (k < row.room) {
+            int column = p.parent[p.indices[entry_of(p, row, k)]];
+            keys[i] = (Key)column << BITS | (Key)k;
         }
-        for (int k = room + t; k < padded; k += blockDim.x) keys[k] = ~0ull;
+    }
+    sort<Key, LANES>(keys, lane, exchange);
+    Part part;
+    double weights[ITEMS], degree = 0;
+    int last = (int)(keys[ITEMS - 1] >> BITS);
+    int previous = __shfl_up_sync(WARP, last, 1, WIDTH);
+    if (LANES > 32) {
+        if (in_warp == 31) shared_last[warp] = last;
         __syncthreads();
-        for (int size = 2; size <= padded; size *= 2) {
-            for (int half = size / 2; half > 0; half /= 2) {
-                for (int k = t; k < padded / 2; k += blockDim.x) {
-                    int low = 2 * k - (k & (half - 1)), high = low + half;
-                    bool rises = (low & size) == 0;
-                    u64 a = keys[low], b = keys[high];
-                    if ((a > b) == rises) keys[low] = b, keys[high] = a;
-                }
-                __syncthreads();
-            }
+        if (in_warp == 0 && warp > 0) previous = shared_last[warp - 1];
+    }
+    if (lane == 0) previous = -1;
+    part.leads = 0;
+#pragma unroll
+    for (int i = 0; i < ITEMS; i++) {
+        int column = (int)(keys[i] >> BITS);
+        bool real = lane * ITEMS + i < row.room;
+        int k = (int)(keys[i] & (Key)((1 << BITS) - 1));
+        part.columns[i] = column;
+        weights[i] = real ? p.weights[entry_of(p, row, k)] : 0;
+        if (real && column != previous) part.leads |= 1u << i;
+        previous = column;
+    }
+    // Sums that go on in the next threads: what those have before their first leader.
+    double ahead = 0;
+#pragma unroll
+    for (int i = 0; i < ITEMS; i++) {
+        degree += weights[i];
+        if (!(part.leads & ((2u << i) - 1))) ahead += weights[i];
+    }
+    int ends = part.leads != 0;
+#pragma unroll
+    for (int distance = 1; distance < WIDTH; distance *= 2) {
+        double further = __shfl_down_sync(WARP, ahead, distance, WIDTH);
+        int ends_there = __shfl_down_sync(WARP, ends, distance, WIDTH);
+        if (in_warp + distance < WIDTH && !ends) ahead += further, ends = ends_there;
+    }
+    double beyond = 0;  // this warp
+    if (LANES > 32) {
+        if (in_warp == 0) shared_sums[warp] = ahead, shared_counts[warp] = ends;
+        __syncthreads();
+        for (int w = warp + 1; w < WARPS; w++) {
+            beyond += shared_sums[w];
+            if (shared_counts[w]) break;
         }
-        int written = 0;
-        for (int from = 0; from < room; from += blockDim.x) {
-            int k = from + t;
-            bool leads = k < room && (k == 0 || keys[k - 1] >> 32 != keys[k] >> 32);
-            unsigned leaders = __ballot_sync(WARP, leads);
-            if (in_warp == 0) in_warps[warp] = __popc(leaders);
-            __syncthreads();
-            if (t == 0) {
-                int total = 0;
-                for (int w = 0; w < num_warps; w++) {
-                    int own = in_warps[w];
-                    in_warps[w] = total;
-                    total += own;
-                }
-                in_warps[32] = total;
-            }
-            __syncthreads();
-            if (leads) {
-                i64 to = coarse.begin[c] + written + in_warps[warp] +
-                         __popc(leaders & ((1u << in_warp) - 1));
-                double total = 0;
-                for (int j = k; j < room && keys[j] >> 32 == keys[k] >> 32; j++)
-                    total += added[(unsigned)keys[j]];
-                coarse.columns[to] = (int)(keys[k] >> 32);
-                coarse.values[to] = total;
-            }
-            written += in_warps[32];
-            __syncthreads();
-        }
-        if (t == 0) coarse.lengths[c] = written;
+        if (!ends) ahead += beyond;
         __syncthreads();
     }
+    double run = __shfl_down_sync(WARP, ahead, 1, WIDTH);
+    if (in_warp == WIDTH - 1) run = beyond;
+    double loop = 0;
+    int has_loop = 0;
+#pragma unroll
+    for (int i = ITEMS - 1; i >= 0; i--) {
+        run += weights[i];
+        part.sums[i] = run;
+        if (part.leads >> i & 1) {
+            if (part.columns[i] == c) loop = run, has_loop = 1;
+            run = 0;
+        }
+    }
+    int count = __popc(part.leads), up_to = count;
+#pragma unroll
+    for (int distance = 1; distance < WIDTH; distance *= 2) {
+        int before = __shfl_up_sync(WARP, up_to, distance, WIDTH);
+        if (in_warp >= distance) up_to += before;
+    }
+    part.rank = up_to - count;
+    part.length = __shfl_sync(WARP, up_to, WIDTH - 1, WIDTH);
+#pragma unroll
+    for (int half = WIDTH / 2; half > 0; half /= 2) {
+        degree += __shfl_xor_sync(WARP, degree, half);
+        loop += __shfl_xor_sync(WARP, loop, half);
+        has_loop |= __shfl_xor_sync(WARP, has_loop, half);
+    }
+    if (LANES > 32) {
+        if (in_warp == 0) {
+            shared_counts[warp] = part.length, shared_degrees[warp] = degree;
+            shared_loops[warp] = has_loop, shared_sums[warp] = loop;
+        }
+        __syncthreads();
+        part.length = 0, degree = 0, loop = 0, has_loop = 0;
+        for (int w = 0; w < WARPS; w++) {
+            if (w < warp) part.rank += shared_counts[w];
+            part.length += shared_counts[w], degree += shared_degrees[w];
+            has_loop |= shared_loops[w], loop += shared_sums[w];
+        }
+        __syncthreads();
+    }
+    if (lane == 0 && c >= 0) {
+        p.coarse_nodes[c] = {degree, part.length - has_loop, has_loop};
+        p.coarse_loop[c] = loop;
+    }
+    return part;
 }
 
-// A block a row: each block adds up in as many sums as there are columns, all zero before and after,
-// and notes in shared memory which of them it used.
-extern "C" __global__ void __launch_bounds__(1024)
-    add_long_rows(ROWS, const int* list, int num_rows, int num_coarse, double* sums_of_blocks) {
-    extern __shared__ unsigned used[];
-    __shared__ int in_warps[32];
-    __shared__ int in_block;
-    double* sums = sums_of_blocks + (i64)blockIdx.x * num_coarse;
-    int t = threadIdx.x, in_warp = t % 32, warp = t / 32;
-    int num_words = (num_coarse + 31) / 32;
-    for (int w = t; w < num_words; w += blockDim.x) used[w] = 0;
+// The number of entries of all tiles before this one. A warp looks back at 32 tiles at a time, until
+// one of them knows what is before it.
+__device__ i64 look_back(u64* tiles, int tile, int own) {
+    __shared__ i64 before;
+    const u64 ALL = 1ull << 63, OWN = 1ull << 62, VALUE = OWN - 1;
+    int lane = threadIdx.x;
+    if (lane < 32) {
+        if (lane == 0) *(volatile u64*)(tiles + tile) = (tile ? OWN : ALL) | (u64)own;
+        i64 sum = 0;
+        for (int from = tile - 1; from >= 0; from -= 32) {
+            u64 found = ALL;
+            if (from >= lane)
+                while ((found = *(volatile u64*)(tiles + from - lane)) == 0) __nanosleep(20);
+            unsigned know_all = __ballot_sync(WARP, (found & ALL) != 0);
+            int last = know_all ? __ffs((int)know_all) - 1 : 31;
+            i64 value = lane <= last ? (i64)(found & VALUE) : 0;
+            for (int half = 16; half > 0; half /= 2) value += __shfl_xor_sync(WARP, value, half);
+            sum += value;
+            if (know_all) break;
+        }
+        if (lane == 0) {
+            *(volatile u64*)(tiles + tile) = ALL | (u64)(sum + own);
+            before = sum;
+        }
+    }
     __syncthreads();
-    for (int row = blockIdx.x; row < num_rows; row += gridDim.x) {
-        int c = list[row];
-        for (i64 member = first[c]; member < first[c + 1]; member++) {
-            int u = members[member];
-            for (i64 at = indptr[u] + t; at < indptr[u + 1]; at += blockDim.x) {
-                int column = parent[indices[at]];
-                atomicOr(used + column / 32, 1u << column % 32);
-                atomicAdd(sums + column, weights[at]);
-            }
+    i64 result = before;
+    __syncthreads();
+    return result;
+}
+
+// All rows in their order: short ones are merged here; those listed, merged before, get their place.
+template <class Key, int LANES>
+__device__ void merge_tiles(const Problem& p) {
+    const int ROWS = THREADS / LANES;
+    __shared__ int staged_columns[THREADS * ITEMS];
+    __shared__ double staged_sums[THREADS * ITEMS];
+    __shared__ int tile, any_listed;
+    int num_coarse = (int)p.counters[NUM_COARSE], num_tiles = (num_coarse + ROWS - 1) / ROWS;
+    int lane = threadIdx.x % LANES;
+    while (true) {
+        __syncthreads();
+        if (threadIdx.x == 0) {
+            tile = (int)atomicAdd(p.counters + NEXT_TILE, 1u);
+            any_listed = 0;
         }
         __syncthreads();
-        i64 to = begin[c];
-        for (int from = 0; from < num_words; from += blockDim.x) {
-            int w = from + t;
-            unsigned bits = w < num_words ? used[w] : 0;
-            int own = __popc(bits), up_to_own = own;
-            for (int distance = 1; distance < 32; distance *= 2) {
-                int before = __shfl_up_sync(WARP, up_to_own, distance);
-                if (in_warp >= distance) up_to_own += before;
+        int own_tile = tile;
+        if (own_tile >= num_tiles) return;
+        int c = own_tile * ROWS + (int)threadIdx.x / LANES;
+        bool real = c < num_coarse, listed = false;
+        Row row = {0, 0, 0, 0, 0, 0};
+        if (real) row = row_of(p, c);
+        if (row.room > p.short_row) {
+            listed = true;
+            any_listed = 1;
+            row = {0, 0, 0, 0, 0, 0};
+        }
+        Part part = merged<Key, LANES>(p, real && !listed ? c : -1, row, lane);
+        if (listed) {
+            Node node = p.coarse_nodes[c];
+            part.length = node.neighbours + node.has_loop;
+        }
+        int total, before = sum_before(lane == 0 && real ? part.length : 0, &total);
+        before = __shfl_sync(WARP, before, 0, LANES < 32 ? LANES : 32);
+        i64 begin = look_back(p.tiles, own_tile, total);
+        if (real && lane == 0) {
+            p.coarse_indptr[c + 1] = (offset)(begin + before + part.length);
+            if (c == 0) p.coarse_indptr[0] = 0;
+            int* longest = (int*)p.counters + LONGEST;
+            if (part.length > *longest) atomicMax(longest, part.length);
+            if (c == num_coarse - 1) p.totals[0] = begin + total;
+        }
+        int to = before + part.rank;
+        bool stages = !any_listed;
+#pragma unroll
+        for (int i = 0; i < ITEMS; i++) {
+            if (!(part.leads >> i & 1)) continue;
+            if (stages) {
+                staged_columns[to] = part.columns[i];
+                staged_sums[to] = part.sums[i];
+            } else {
+                p.coarse_indices[begin + to] = part.columns[i];
+                p.coarse_weights[begin + to] = part.sums[i];
             }
-            if (in_warp == 31) in_warps[warp] = up_to_own;
+            to++;
+        }
+        if (stages) {
+            __syncthreads();
+            for (int i = threadIdx.x; i < total; i += THREADS) {
+                p.coarse_indices[begin + i] = staged_columns[i];
+                p.coarse_weights[begin + i] = staged_sums[i];
+            }
+        }
+    }
+}
+
+// Rows of one list, by so many threads each.
+template <class Key, int LANES>
+__device__ void merge_list(const Problem& p, int which) {
+    const int ROWS = THREADS / LANES;
+    int count = (int)p.counters[LENGTHS + which], lane = threadIdx.x % LANES;
+    const int* list = p.lists + (i64)which * p.n;
+    for (int from = blockIdx.x * ROWS; from < count; from += gridDim.x * ROWS) {
+        int i = from + (int)threadIdx.x / LANES, c = i < count ? list[i] : -1;
+        Row row = {0, 0, 0, 0, 0, 0};
+        if (c >= 0) row = row_of(p, c);
+        Part part = merged<Key, LANES>(p, c, row, lane);
+        i64 to = c >= 0 ? (i64)p.room[c] + part.rank : 0;
+#pragma unroll
+        for (int k = 0; k < ITEMS; k++) {
+            if (!(part.leads >> k & 1)) continue;
+            p.columns[to] = part.columns[k];
+            p.values[to++] = part.sums[k];
+        }
+    }
+}
+
+#define MERGE(NAME, KEY, LANES)                                                          \
+    extern "C" __global__ void __launch_bounds__(THREADS) merge_tiles_##NAME(Problem p) { \
+        merge_tiles<KEY, LANES>(p);                                                      \
+    }
+MERGE(1, unsigned, 1)
+MERGE(2, unsigned, 2)
+MERGE(4, unsigned, 4)
+MERGE(1_wide, u64, 1)
+MERGE(2_wide, u64, 2)
+MERGE(4_wide, u64, 4)
+
+extern "C" __global__ void __launch_bounds__(THREADS) merge_warps(Problem p) {
+    merge_list<unsigned, 32>(p, 0);
+}
+extern "C" __global__ void __launch_bounds__(THREADS) merge_warps_wide(Problem p) {
+    merge_list<u64, 32>(p, 0);
+}
+extern "C" __global__ void __launch_bounds__(THREADS) merge_blocks(Problem p) {
+    merge_list<unsigned, THREADS>(p, 1);
+}
+extern "C" __global__ void __launch_bounds__(THREADS) merge_blocks_wide(Problem p) {
+    merge_list<u64, THREADS>(p, 1);
+}
+
+// The longest rows, by a block each, which notes in shared memory which columns it met: their
+// number up to a column is its place in the row. More columns than it can note take several turns.
+extern "C" __global__ void __launch_bounds__(LONG_THREADS) merge_long_rows(Problem p) {
+    extern __shared__ unsigned met[];
+    __shared__ int of_warps[LONG_THREADS / 32], row_number, in_turn, has_loop;
+    __shared__ double degree, loop;
+    unsigned* rank = met + p.most_words;
+    int t = threadIdx.x, lane = t % 32, warp = t / 32;
+    int num_coarse = (int)p.counters[NUM_COARSE], count = (int)p.counters[LENGTHS + 2];
+    const int* list = p.lists + 2ll * p.n;
+    while (true) {
+        __syncthreads();
+        if (t == 0) {
+            row_number = (int)atomicAdd(p.counters + NEXT_LONG, 1u);
+            degree = loop = has_loop = 0;
+        }
+        __syncthreads();
+        if (row_number >= count) return;
+        int c = list[row_number];
+        Row row = row_of(p, c);
+        i64 to = (i64)p.room[c], begin = to;
+        double own_degree = 0, own_loop = 0;
+        for (i64 from = 0; from < num_coarse; from += 32ll * p.most_words) {
+            int words = (int)min((i64)p.most_words, (num_coarse - from + 31) / 32);
+            int low = (int)from, high = (int)min(from + 32ll * words, (i64)num_coarse);
+            for (int w = t; w < words; w += LONG_THREADS) met[w] = 0;
+            __syncthreads();
+            for (int place = row.low; place < row.high; place++) {
+                int u = p.members ? p.members[place] : place ? p.mate[p.first[c]] : p.first[c];
+                i64 at = p.indptr[u], end = p.indptr[u + 1];
+#pragma unroll 4
+                for (at += t; at < end; at += LONG_THREADS) {
+                    int column = p.parent[p.indices[at]];
+                    if (from == 0) {
+                        double weight = p.weights[at];
+                        own_degree += weight;
+                        if (column == c) own_loop += weight;
+                    }
+                    if (column >= low && column < high)
+                        atomicOr(met + (column - low) / 32, 1u << (column - low) % 32);
+                }
+            }
+            __syncthreads();
+            int per_thread = (words + LONG_THREADS - 1) / LONG_THREADS, own = 0;
+            int first_word = min(t * per_thread, words);
+            int last_word = min(first_word + per_thread, words);
+            for (int w = first_word; w < last_word; w++) own += __popc(met[w]);
+            int up_to = own;
+            for (int distance = 1; distance < 32; distance *= 2) {
+                int before = __shfl_up_sync(WARP, up_to, distance);
+                if (lane >= distance) up_to += before;
+            }
+            if (lane == 31) of_warps[warp] = up_to;
             __syncthreads();
             if (warp == 0) {
-                int of_warp = in_warp < blockDim.x / 32 ? in_warps[in_warp] : 0, up_to = of_warp;
+                int of_warp = of_warps[lane], all = of_warp;
                 for (int distance = 1; distance < 32; distance *= 2) {
-                    int before = __shfl_up_sync(WARP, up_to, distance);
-                    if (in_warp >= distance) up_to += before;
+                    int before = __shfl_up_sync(WARP, all, distance);
+                    if (lane >= distance) all += before;
                 }
-                in_warps[in_warp] = up_to - of_warp;
-                if (in_warp == 31) in_block = up_to;
+                of_warps[lane] = all - of_warp;
+                if (lane == 31) in_turn = all;
             }
             __syncthreads();
-            i64 at = to + in_warps[warp] + up_to_own - own;
-            for (; bits; bits &= bits - 1) {
-                int column = 32 * w + __ffs(bits) - 1;
-                columns[at] = column;
-                values[at++] = __ldcg(sums + column);  // not from L1, which atomics pass by
-                sums[column] = 0;
+            int place_in_row = of_warps[warp] + up_to - own;
+            for (int w = first_word; w < last_word; w++) {
+                rank[w] = place_in_row;
+                for (unsigned bits = met[w]; bits; bits &= bits - 1) {
+                    int column = low + 32 * w + __ffs((int)bits) - 1;
+                    if (column == c) has_loop = 1;
+                    p.columns[to + place_in_row] = column;
+                    p.values[to + place_in_row++] = 0;
+                }
             }
-            if (w < num_words) used[w] = 0;
-            to += in_block;
+            __syncthreads();
+            for (int place = row.low; place < row.high; place++) {
+                int u = p.members ? p.members[place] : place ? p.mate[p.first[c]] : p.first[c];
+                i64 at = p.indptr[u], end = p.indptr[u + 1];
+#pragma unroll 4
+                for (at += t; at < end; at += LONG_THREADS) {
+                    int column = p.parent[p.indices[at]] - low;
+                    if (column < 0 || column >= high - low) continue;
+                    unsigned below = met[column / 32] & ((1u << column % 32) - 1);
+                    atomicAdd(p.values + to + rank[column / 32] + __popc(below), p.weights[at]);
+                }
+            }
+            to += in_turn;
             __syncthreads();
         }
-        if (t == 0) lengths[c] = to - begin[c];
+        for (int half = 16; half > 0; half /= 2) {
+            own_degree += __shfl_xor_sync(WARP, own_degree, half);
+            own_loop += __shfl_xor_sync(WARP, own_loop, half);
+        }
+        if (lane == 0) {
+            atomicAdd(&degree, own_degree);
+            atomicAdd(&loop, own_loop);
+        }
+        __syncthreads();
+        if (t == 0) {
+            p.coarse_nodes[c] = {degree, (int)(to - begin) - has_loop, has_loop};
+            p.coarse_loop[c] = loop;
+        }
     }
 }
 
-// Entries of the listed rows as keys (place in the list, column), for a sort of all of them; zeros
-// where their sums will be.
-extern "C" __global__ void gather_long_rows(ROWS, const int* list, const i64* starts,
-                                            u64* keys, double* entries) {
-    Fine fine = FINE;
-    i64 row = blockIdx.x, to = starts[row];
-    int c = list[row];
-    for (i64 member = first[c]; member < first[c + 1]; member++) {
-        int u = members[member];
-        i64 begins = fine.indptr[u], length = fine.indptr[u + 1] - begins;
-        for (i64 k = threadIdx.x; k < length; k += blockDim.x) {
-            u64 column = fine.parent[fine.indices[begins + k]];
-            keys[to + k] = (u64)row << 32 | column;
-            entries[to + k] = fine.weights[begins + k];
-            values[begin[c] + (to - starts[row]) + k] = 0;
-        }
-        to += length;
-    }
-}
-
-// The sorted entries, added to the zeros.
-extern "C" __global__ void add_sorted_rows(ROWS, const int* list, const i64* starts,
-                                         const u64* keys, const i64* order, const i64* rank,
-                                         const double* entries, i64 count) {
-    i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= count) return;
-    i64 row = (i64)(keys[i] >> 32);
-    int c = list[row];
-    i64 within = rank[i] - rank[starts[row]];
-    atomicAdd(values + begin[c] + within, entries[order[i]]);
-    if (i == starts[row] || keys[i - 1] != keys[i])
-        columns[begin[c] + within] = (int)(unsigned)keys[i];
-    if (i + 1 == starts[row + 1]) lengths[c] = within + 1;
-}
-
-extern "C" __global__ void compact(const i64* begin, const int* columns, const double* values,
-                                   const i64* indptr, i64 num_coarse, int lanes, int* indices,
-                                   double* weights) {
-    int lane = threadIdx.x % lanes;
-    i64 step = (i64)gridDim.x * blockDim.x / lanes;
-    for (i64 c = ((i64)blockIdx.x * blockDim.x + threadIdx.x) / lanes; c < num_coarse;
-         c += step) {
-        i64 to = indptr[c], length = indptr[c + 1] - to;
+// Take the rows of a list from their room to their place.
+extern "C" __global__ void place_rows(Problem p, int which, int lanes) {
+    int count = (int)p.counters[LENGTHS + which], lane = threadIdx.x % lanes;
+    const int* list = p.lists + (i64)which * p.n;
+    int step = gridDim.x * blockDim.x / lanes;
+    for (i64 i = ((i64)blockIdx.x * blockDim.x + threadIdx.x) / lanes; i < count; i += step) {
+        int c = list[i];
+        i64 to = p.coarse_indptr[c], length = p.coarse_indptr[c + 1] - to, from = p.room[c];
         for (i64 k = lane; k < length; k += lanes) {
-            indices[to + k] = columns[begin[c] + k];
-            weights[to + k] = values[begin[c] + k];
+            p.coarse_indices[to + k] = p.columns[from + k];
+            p.coarse_weights[to + k] = p.values[from + k];
         }
     }
-}
-
-// The coarse node of every node, numbered by the first member of each pair.
-extern "C" __global__ void number_pairs(const int* mate, const i64* leaders, i64 n, int* parent) {
-    i64 u = (i64)blockIdx.x * blockDim.x + threadIdx.x;
-    if (u < n) parent[u] = (int)(leaders[min(u, (i64)mate[u])] - 1);
 }

@@ -50,7 +50,8 @@ def match(
         Keep only so many pairs, those of the smallest merged node weight; an array has one
         number for each member of a batch.
     backend : {"auto", "numba", "cupy", "python"}
-        All return the same arrays. ``"cupy"`` runs :class:`HeavyEdgeMatching` without symmetry.
+        All return the same arrays. ``"cupy"`` runs :class:`HeavyEdgeMatching` only: in the other
+        methods each node waits for the ones before it.
 
     Returns
     -------
@@ -69,7 +70,7 @@ def match(
     method = HeavyEdgeMatching() if method is None else method
     constraints = Constraints() if constraints is None else constraints
     if backend == "cupy":
-        check_cupy(method, constraints)
+        check_cupy(method)
     implementation = import_module(_MODULES[select_backend(backend).name])
     graph, _ = round_weights(graph, constraints.batch)
     rating = method.rating.evaluated(graph, constraints)

@@ -1,9 +1,9 @@
 """The matching on a CUDA device; equal to the specification bit for bit.
 
 The locally dominant matching is reached in rounds: every free node points at its best free
-neighbour, and those that point at each other marry. Rounds of the whole device go on while they
-marry many; then one block does the rest, of which a path with increasing weights, where each
-round marries one pair, needs many.
+neighbour, and those that point at each other marry. All rounds are one launch. When rounds marry
+few, whole chains of nodes that point at each other are resolved at once, and small rests are done
+by one block.
 """
 
 from __future__ import annotations
@@ -15,251 +15,254 @@ import cupy as cp
 import numpy as np
 
 from multiscale_gcn.constraints import Constraints
-from multiscale_gcn.cuda import (
-    THREADS,
-    DeviceGraph,
-    all_blocks,
-    kernel,
-    on_device,
-    pointer,
-    some_blocks,
-)
+from multiscale_gcn.cuda import DeviceArrays, Launcher, Struct, Workspace, on_device
 from multiscale_gcn.graph import Graph
+from multiscale_gcn.hashing import mix64
 from multiscale_gcn.matching.matching import Matching, PairKind
 from multiscale_gcn.matching.methods import MatchingMethod
-from multiscale_gcn.ratings import NormalizedCut
 
 SOURCE = "matching/kernels.cu"
 
-ROUNDS = 3
-"""So many rounds run before the host looks how many nodes are left."""
-SMALL = 1 << 8
+SMALL = 1 << 10
 """So few nodes are done by one block."""
-PROGRESS = 16
-"""Rounds of the whole device go on while they settle more than one in so many live nodes."""
-MOST_ENTRIES = 1 << 10
+MOST_ENTRIES = 1 << 12
 """One block gives up a round that looks at more entries than these."""
-LONG_ROW = 64
-"""Rows of more entries than so many for each of the threads that share a row get a block."""
-BLOCK_OF_A_ROW = 512
+LONG_ROW = 16
+"""Rows of more entries than so many for each of the threads that share a row are split."""
+PART = 512
+"""Of such a row, so many entries are looked at by a warp."""
 
-_NULL = np.uintp(0)
+NUM_COUNTERS = 16
+MOST_BLOCKS = 1 << 14
+
+PROBLEM = Struct(
+    indptr="pointer",
+    indices="pointer",
+    weights="pointer",
+    ratings="pointer",
+    nodes="pointer",
+    loop="pointer",
+    node_weights="pointer",
+    group="pointer",
+    keeps="pointer",
+    base="pointer",
+    mirror="pointer",
+    limit="double",
+    mixed_seed="u64",
+    mate="pointer",
+    kind="pointer",
+    candidate="pointer",
+    second="pointer",
+    link="pointer",
+    live="pointer",
+    tasks="pointer",
+    bests="pointer",
+    done="pointer",
+    masks="pointer",
+    of_blocks="pointer",
+    counters="pointer",
+    n="int",
+    code="int",
+    lanes="int",
+    knows_sums="int",
+    long_row="int",
+    part="int",
+    small="int",
+    most_entries="int",
+    two_hop="int",
+    pairs="int",
+    pair_isolated="int",
+)
 
 
 def match(graph: Graph, method: MatchingMethod, constraints: Constraints) -> Matching:
-    n = graph.num_nodes
-    fine = on_device(graph)
+    arrays = on_device(graph)
     entries = method.rating.entries(graph)
-    ratings = fine.weights if entries is graph.weights else cp.asarray(entries)
-    mate, kind = match_on_device(fine, method, ratings, _rules(constraints, n))
+    ratings = arrays.weights if entries is graph.weights else cp.asarray(entries)
+    mate, kind = match_on_device(arrays, method, ratings, Rules.of(constraints, graph.num_nodes))
     return Matching(cp.asnumpy(mate), cp.asnumpy(kind))
 
 
 @dataclass(frozen=True, eq=False)
 class Rules:
-    """The constraints on the device; a null pointer for each that there is not."""
+    """The constraints on the device; None for each that there is not."""
 
-    group: Any = _NULL
-    survivors: Any = _NULL
-    first_of_member: Any = _NULL
+    group: Any = None
+    survivors: Any = None
+    first_of_member: Any = None
+    mirror: Any = None
 
-    @property
-    def grouped(self) -> bool:
-        return self.group is not _NULL
+    @classmethod
+    def of(cls, constraints: Constraints, n: int) -> Rules:
+        group = first = mirror = None
+        if constraints.labels is not None or constraints.batch is not None:
+            group = np.unique(constraints.groups(n), return_inverse=True)[1].astype(np.int32)
+        if constraints.batch is not None:
+            first = (np.arange(n) - constraints.local_ids(n)).astype(np.int32)
+        if constraints.symmetry is not None:
+            mirror = constraints.symmetry.astype(np.int32)
+        arrays = (group, constraints.survivors, first, mirror)
+        return cls(*(None if array is None else cp.asarray(array) for array in arrays))
 
-
-def _rules(constraints: Constraints, n: int) -> Rules:
-    group = first = None
-    if constraints.labels is not None or constraints.batch is not None:
-        group = np.unique(constraints.groups(n), return_inverse=True)[1].astype(np.int32)
-    if constraints.batch is not None:
-        first = (np.arange(n) - constraints.local_ids(n)).astype(np.int32)
-    return Rules(
-        *(pointer(a) if a is not None else _NULL for a in (group, constraints.survivors, first))
-    )
+    def __bool__(self) -> bool:
+        return any(array is not None for array in (self.group, self.survivors, self.mirror))
 
 
 def match_on_device(
-    graph: DeviceGraph,
+    graph: DeviceArrays,
     method: MatchingMethod,
     ratings: Any,  # cupy [nnz], what the rating takes as the weight of each entry
     rules: Rules,
 ) -> tuple[Any, Any]:  # mate [n] int32, kind [n] int8
     """The mate and the kind of every node, from and to arrays on the device."""
-    n = graph.num_nodes
-    mate = cp.arange(n, dtype=cp.int32)
-    kind = cp.zeros(n, dtype=cp.int8)
+    n, nnz = graph.num_nodes, graph.num_entries
+    mate, kind = cp.empty(n, cp.int32), cp.empty(n, cp.int8)
     if n == 0:
         return mate, kind
-    search = _Search.of(graph, method, ratings, rules)
-    search.marry_in_rounds(mate, kind)
-    if method.two_hop:
-        search.pair_two_hop(mate, kind)
-    if method.isolated == "pair":
-        isolated = cp.flatnonzero(search.neighbours == 0).astype(cp.int32)
-        search.pair(isolated, cp.zeros(len(isolated), cp.int32), PairKind.ISOLATED, mate, kind)
+    lanes = 4 if graph.mean_length <= 6 else 8
+    long_row = LONG_ROW * lanes
+    tasks = nnz // (long_row + 1) + nnz // PART + 1 if graph.longest > long_row else 1
+    size_of_best = 16 if rules.mirror is None else 24
+    workspace = Workspace(
+        {"counters": 4 * NUM_COUNTERS, "done": 4 * tasks},
+        {
+            "nodes": 0 if graph.sums else 16 * n,
+            "loop": 0 if graph.sums else 8 * n,
+            "candidate": 4 * n,
+            "second": 4 * n,
+            "link": 4 * n,
+            "live": 8 * n,
+            "tasks": 8 * tasks,
+            "bests": size_of_best * tasks,
+            "masks": PART // 8 * tasks,
+            "of_blocks": 4 * MOST_BLOCKS,
+        },
+    )
+    unlimited = method.max_node_weight is None
+    any_pairs = unlimited and not rules
+    pieces: dict[str, Any] = workspace.pointers()
+    if graph.sums:
+        pieces["nodes"], pieces["loop"] = graph.sums
+    problem = PROBLEM(
+        **pieces,
+        indptr=graph.indptr,
+        indices=graph.indices,
+        weights=graph.weights,
+        ratings=ratings,
+        node_weights=graph.node_weights,
+        group=rules.group,
+        keeps=rules.survivors,
+        base=rules.first_of_member,
+        mirror=rules.mirror,
+        limit=np.inf if unlimited else float(method.max_node_weight),
+        mixed_seed=mix64(method.seed),
+        mate=mate,
+        kind=kind,
+        n=n,
+        code=method.rating.code,
+        lanes=lanes,
+        knows_sums=graph.sums is not None,
+        long_row=long_row,
+        part=PART,
+        small=SMALL,
+        most_entries=MOST_ENTRIES,
+        two_hop=method.two_hop,
+        pairs=any_pairs,
+        pair_isolated=any_pairs and method.isolated == "pair",
+    )
+    launcher = Launcher(SOURCE, graph.indptr.dtype, f"-DSYMMETRIC={int(rules.mirror is not None)}")
+    launcher.at_once("marry", n * lanes, (problem,))
+    if not any_pairs:
+        nodes = graph.sums[0] if graph.sums else workspace.piece("nodes", np.int32, 4 * n)
+        pairing = _Pairing(
+            launcher, problem, rules, unlimited and rules.survivors is None, mate, kind,
+            nodes.view(cp.int32).reshape(-1)[2::4], workspace.piece("candidate", np.int32, n),
+        )  # fmt: skip
+        if method.two_hop:
+            pairing.two_hop()
+        if method.isolated == "pair":
+            pairing.isolated()
     return mate, kind
 
 
 @dataclass(frozen=True, eq=False)
-class _Search:
-    """How the nodes of one graph find their best neighbours."""
+class _Pairing:
+    """Pairs the nodes that no edge is left for, where not any two of them may merge."""
 
-    graph: DeviceGraph
+    launcher: Launcher
+    problem: np.ndarray
     rules: Rules
-    limited: bool
+    any_two: bool  # of the same group
+    mate: Any
+    kind: Any
     neighbours: Any
-    edges: tuple[Any, ...]  # the arguments that the kernels call EDGES
-    long_row: np.int64
+    candidate: Any  # the hubs of those that are left
 
-    @classmethod
-    def of(cls, graph: DeviceGraph, method: MatchingMethod, ratings: Any, rules: Rules) -> _Search:
-        n = graph.num_nodes
-        code = method.rating.code
-        scale, loop = cp.empty(n), cp.empty(n)
-        neighbours = cp.empty(n, cp.int32)
-        long_row = np.int64(LONG_ROW * graph.lanes)
-        rows, num_rows = _long_rows(graph, long_row), cp.zeros(1, cp.int32)
-        inverse = np.int32(code == NormalizedCut.code)
-        matrix = (graph.indptr, graph.indices, graph.weights)
-        sums = (scale, loop, neighbours)
-        kernel(SOURCE, "sum_rows")(
-            some_blocks(n * graph.lanes),
-            (THREADS,),
-            (*matrix, np.int64(n), inverse, np.int32(graph.lanes), long_row, *sums, rows, num_rows),
-        )
-        kernel(SOURCE, "sum_long_rows")(
-            some_blocks(len(rows), 1),
-            (BLOCK_OF_A_ROW,),
-            (*matrix, inverse, rows, num_rows, *sums),
-        )
-        limit = np.inf if method.max_node_weight is None else float(method.max_node_weight)
-        edges = (
-            graph.indptr,
-            graph.indices,
-            ratings,
-            np.int32(code),
-            *sums,
-            graph.node_weights,
-            np.float64(limit),
-            rules.group,
-            rules.survivors,
-            rules.first_of_member,
-        )
-        return cls(graph, rules, limit < np.inf, neighbours, edges, long_row)
-
-    def point(
-        self,
-        kind: Any,
-        nodes: Any,  # cupy [m] int32, or a null pointer: all
-        length: Any,  # cupy [1] int32
-        most: int,
-        only_admissible: bool,
-        candidate: Any,
-        rows: Any,
-        num_rows: Any,  # cupy [1] int32, 0
-    ) -> None:
-        lanes = self.graph.lanes
-        only = np.int32(only_admissible)
-        kernel(SOURCE, "point")(
-            some_blocks(most * lanes),
-            (THREADS,),
-            (*self.edges, kind, nodes, length, only, np.int32(lanes), self.long_row, candidate,
-             rows, num_rows),
-        )  # fmt: skip
-        kernel(SOURCE, "point_long_rows")(
-            some_blocks(min(most, len(rows)), 1),
-            (BLOCK_OF_A_ROW,),
-            (*self.edges, kind, only, rows, num_rows, candidate),
-        )
-
-    def marry_in_rounds(self, mate: Any, kind: Any) -> None:
-        n = len(mate)
-        candidate = cp.full(n, -2, cp.int32)
-        rows = _long_rows(self.graph, self.long_row)
-        live: Any = _NULL
-        buffers = [cp.empty(n, cp.int32), cp.empty(n, cp.int32)]
-        counts = cp.empty((2, ROUNDS + 1), cp.int32)  # live nodes, and long rows among them
-        done = cp.empty(1, cp.int32)
-        num_live = n
-        while num_live:
-            at_start = np.zeros(counts.shape, np.int32)
-            at_start[0, 0] = num_live
-            counts.set(at_start)
-            for r in range(ROUNDS):
-                length, num_rows = counts[0, r:], counts[1, r:]
-                self.point(kind, live, length, num_live, True, candidate, rows, num_rows)
-                kernel(SOURCE, "settle")(
-                    some_blocks(num_live),
-                    (THREADS,),
-                    (live, length, candidate, mate, kind, buffers[0], counts[0, r + 1 :]),
-                )
-                live, buffers = buffers[0], buffers[::-1]
-            before, num_live = counts[0, -2:].tolist()
-            if num_live > SMALL and (before - num_live) * PROGRESS > before:
-                continue
-            if num_live:
-                stale, taken = cp.empty(num_live, cp.int32), cp.empty(num_live, cp.int32)
-                kernel(SOURCE, "finish")(
-                    (1,),
-                    (1024,),
-                    (*self.edges, live, counts[0, ROUNDS:], np.int32(self.graph.lanes),
-                     np.int64(MOST_ENTRIES), candidate, mate, kind, stale, taken, done),
-                )  # fmt: skip
-                if int(done[0]):
-                    return
-
-    def pair_two_hop(self, mate: Any, kind: Any) -> None:
+    def two_hop(self) -> None:
         """Pair the nodes that wait at the same neighbour, as the specification says."""
-        left = cp.flatnonzero((kind == int(PairKind.SINGLE)) & (self.neighbours > 0)).astype(
-            cp.int32
-        )
+        left = _where((self.kind == int(PairKind.SINGLE)) & (self.neighbours > 0))
         if len(left) < 2:
             return
-        hub = cp.full(len(kind), -2, cp.int32)
-        length = cp.full(1, len(left), cp.int32)
-        rows = _long_rows(self.graph, self.long_row)
-        self.point(kind, left, length, len(left), False, hub, rows, cp.zeros(1, cp.int32))
-        self.pair(left, hub[left], PairKind.TWO_HOP, mate, kind)
+        hubs, mirror = self.candidate[left], self.rules.mirror
+        if mirror is None:
+            self.waiting(left, hubs, PairKind.TWO_HOP)
+            return
+        images = mirror[hubs]
+        fixed, fixed_hub = mirror[left] == left, images == hubs
+        self.images(left[~fixed & fixed_hub], PairKind.TWO_HOP)
+        for chosen in (fixed, ~fixed & (hubs < images)):
+            at = cp.minimum(hubs, images)[chosen]
+            self.waiting(left[chosen], at, PairKind.TWO_HOP)
 
-    def pair(
+    def isolated(self) -> None:
+        nodes, mirror = _where(self.neighbours == 0), self.rules.mirror
+        lists = [nodes]
+        if mirror is not None:
+            lists = [nodes[mirror[nodes] == nodes], nodes[nodes < mirror[nodes]]]
+        for chosen in lists:
+            self.waiting(chosen, cp.zeros(len(chosen), cp.int32), PairKind.ISOLATED)
+        if mirror is not None:
+            self.images(nodes, PairKind.ISOLATED)
+
+    def waiting(
         self,
         nodes: Any,  # cupy [m] int32, increasing
         hubs: Any,  # cupy [m] int32
-        kind_of_pair: PairKind,
-        mate: Any,
-        kind: Any,
+        kind: PairKind,
     ) -> None:
         """Pair the nodes of the same hub and group, in the order of their ids."""
         if len(nodes) < 2:
             return
-        if self.rules.grouped:
+        if self.rules.group is not None:
             order = _sorted_positions(self.rules.group[nodes])
             nodes, hubs = nodes[order], hubs[order]
         order = _sorted_positions(hubs)
         nodes, hubs = nodes[order], hubs[order]
         begins = hubs[1:] != hubs[:-1]
-        if self.rules.grouped:
+        if self.rules.group is not None:
             groups = self.rules.group[nodes]
             begins |= groups[1:] != groups[:-1]
         segment = cp.zeros(len(nodes), cp.int32)
-        cp.cumsum(begins, dtype=cp.int32, out=segment[1:])
-        rest = (nodes, segment, np.int64(len(nodes)), np.int32(kind_of_pair), mate, kind)
-        if self.limited or self.rules.survivors is not _NULL:
-            name, arguments = "pair_waiting", (*self.edges, *rest)
-        else:
-            name, arguments = "pair_in_a_row", rest
-        kernel(SOURCE, name)(all_blocks(len(nodes)), (THREADS,), arguments)
+        segment[1:] = cp.cumsum(begins, dtype=cp.int32)
+        self.launcher.for_each(
+            "pair_in_a_row" if self.any_two else "pair_waiting",
+            len(nodes),
+            (self.problem, nodes, segment, np.int32(len(nodes)), np.int32(kind)),
+        )
+
+    def images(self, nodes: Any, kind: PairKind) -> None:
+        if len(nodes):
+            arguments = (self.problem, nodes, np.int32(len(nodes)), np.int32(kind))
+            self.launcher.for_each("pair_images", len(nodes), arguments)
 
 
-def _long_rows(graph: DeviceGraph, long_row: np.int64) -> Any:
-    """Room for the ids of all long rows."""
-    return cp.empty(graph.num_entries // int(long_row) + 1, cp.int32)
+def _where(mask: Any) -> Any:
+    return cp.flatnonzero(mask).astype(cp.int32)
 
 
 def _sorted_positions(values: Any) -> Any:
     """Positions that sort the values, which are not negative; equal ones keep their order."""
-    keys = values.astype(cp.uint64) << 32
+    keys = values.astype(cp.uint64) << np.uint64(32)
     keys |= cp.arange(len(values), dtype=cp.uint64)
     keys.sort()
-    return (keys & 0xFFFFFFFF).astype(cp.int64)
+    return (keys & np.uint64(0xFFFFFFFF)).astype(cp.int64)

@@ -80,7 +80,7 @@ class DefferrardMatching(ClusteringMethod):
         backend: str,
     ) -> np.ndarray:
         if backend == "cupy":
-            check_cupy(self, constraints)
+            check_cupy(self)
         terms = NodeTerms.of(graph)
         turns = np.argsort(terms.degree, kind="stable")
         begin, end = graph.indptr[:-1], graph.indptr[1:]

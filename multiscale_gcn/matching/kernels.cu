@@ -1,279 +1,463 @@
-// Locally dominant matching on one device. Everything here is compared bit for bit with the
-// specification, so the ratings are computed as written: compile with --fmad=false.
+// Locally dominant matching on one device, in one launch. Everything here is compared bit for bit
+// with the specification, so the ratings are computed as written: compile with --fmad=false.
 
-typedef long long i64;
-typedef unsigned long long u64;
-typedef signed char i8;
-
-const int SINGLE = 0, EDGE = 1;
+const int SINGLE = 0, EDGE = 1, TWO_HOP = 2, ISOLATED = 3;
 const int NOBODY = -1, UNKNOWN = -2;  // candidates
 const int EDGE_WEIGHT = 0, NORMALIZED_CUT = 1;
-#define INFINITE __longlong_as_double(0x7ff0000000000000ll)
+const int PROGRESS = 16;  // rounds marry many while they settle more than one in so many nodes
 const u64 NO_TIE = ~0ull;
-const unsigned WARP = 0xffffffffu;
+const unsigned FLIP = 1u << 31;
+#define INFINITE __longlong_as_double(0x7ff0000000000000ll)
 
-struct Edges {
-    const i64* indptr;
-    const int* indices;
-    const double* weights;
-    int code;
-    const double* scale;  // inverse degrees for the normalised cut, else degrees
-    const double* loop;
-    const int* neighbours;
-    const double* node_weights;
-    double limit;
-    const int* group;            // or null
-    const unsigned char* keeps;  // survivors, or null
-    const int* base;             // first node of the member of the batch, or null
+struct Task {  // a part of a long row
+    int row, part;
 };
 
-#define EDGES                                                                                 \
-    const i64 *indptr, const int *indices, const double *weights, int code,                   \
-        const double *scale, const double *loop, const int *neighbours,                       \
-        const double *node_weights, double limit, const int *group,                           \
-        const unsigned char *keeps, const int *base
-#define PACK_EDGES                                                                            \
-    Edges{indptr, indices, weights, code, scale, loop, neighbours, node_weights, limit, group, \
-          keeps, base}
-
 // The best is the highest rating, then the lowest tie: number of neighbours, then u XOR v, which
-// no two edges of u share.
+// no two edges of u share. Under a symmetry u XOR v is the smaller of that of the edge and that of
+// its image; then the rest of the order decides.
 struct Best {
     double rating;
     u64 tie;
+#if SYMMETRIC
+    i64 to;
+#endif
 };
 
-__device__ bool comes_before(Best a, Best b) {
-    return a.rating > b.rating || (a.rating == b.rating && a.tie < b.tie);
+struct Problem {
+    const offset* indptr;
+    const int* indices;
+    const double* weights;
+    const double* ratings;  // what the rating takes as the weight of each entry
+    Node* nodes;
+    double* loop;
+    const double* node_weights;
+    const int* group;            // or null
+    const unsigned char* keeps;  // survivors, or null
+    const int* base;             // first node of the member of the batch, or null
+    const int* mirror;           // under a symmetry
+    double limit;
+    u64 mixed_seed;
+    int* mate;
+    i8* kind;
+    int* candidate;
+    int* second;
+    unsigned* link;
+    int* live;  // twice n
+    Task* tasks;
+    Best* bests;  // of tasks
+    int* done;    // of the parts of a row; 0
+    unsigned* masks;
+    int* of_blocks;
+    unsigned* counters;  // 0
+    int n;
+    int code;
+    int lanes;  // that share a short row
+    int knows_sums;
+    int long_row;  // more entries than these
+    int part;      // of a long row, a multiple of 32
+    int small;     // so few nodes are done by one block
+    int most_entries;  // one block gives up a round that looks at more
+    int two_hop;
+    int pairs;  // whether any two that wait together may merge; else the list of them is left
+    int pair_isolated;
+};
+
+// Places among the counters. There are three lengths of lists and three flags, used in turn.
+const int ARRIVED = 0, LENGTHS = 1, CHANGED = 4, NUM_TASKS = 7, SINGLES = 8, FINISHED = 9,
+          NUM_HUBS = 10, NUM_WAITING = 11;
+
+__device__ double rate(const Problem& p, double weight, int u, int v, double own) {
+    if (p.code == EDGE_WEIGHT) return weight;
+    double degree = p.nodes[v].degree;
+    if (p.code == NORMALIZED_CUT) return weight * (own + 1.0 / degree);
+    return (2.0 * weight + (p.loop[u] + p.loop[v])) / (own + degree);
 }
 
-__device__ double rate(const Edges& e, double weight, int u, int v) {
-    if (e.code == EDGE_WEIGHT) return weight;
-    if (e.code == NORMALIZED_CUT) return weight * (e.scale[u] + e.scale[v]);
-    return (2.0 * weight + (e.loop[u] + e.loop[v])) / (e.scale[u] + e.scale[v]);
+__device__ bool admissible(const Problem& p, int u, int v) {
+    if (p.limit < INFINITE && p.node_weights[u] + p.node_weights[v] > p.limit) return false;
+    if (p.group && p.group[u] != p.group[v]) return false;
+#if SYMMETRIC
+    if ((p.mirror[u] == u) != (p.mirror[v] == v)) return false;
+#endif
+    return !(p.keeps && p.keeps[u] && p.keeps[v]);
 }
 
-__device__ bool admissible(const Edges& e, int u, int v) {
-    if (e.limit < INFINITE && e.node_weights[u] + e.node_weights[v] > e.limit) return false;
-    if (e.group && e.group[u] != e.group[v]) return false;
-    return !(e.keeps && e.keeps[u] && e.keeps[v]);
+__device__ int first_id(const Problem& p, int u) { return p.base ? p.base[u] : 0; }
+
+#if SYMMETRIC
+struct TieKey {
+    unsigned differs;
+    u64 hash;
+    int low, high;
+};
+
+__device__ u64 mix64(u64 value) {
+    value += 0x9E3779B97F4A7C15ull;
+    value = (value ^ value >> 30) * 0xBF58476D1CE4E5B9ull;
+    value = (value ^ value >> 27) * 0x94D049BB133111EBull;
+    return value ^ value >> 31;
 }
 
-__device__ int first_id(const Edges& e, int u) { return e.base ? e.base[u] : 0; }
+__device__ TieKey tie_key(const Problem& p, int u, int v) {
+    int first = first_id(p, u), low = min(u, v) - first, high = max(u, v) - first;
+    return {(unsigned)(low ^ high), ~mix64(mix64(p.mixed_seed ^ (u64)low) ^ (u64)high), low, high};
+}
 
-__device__ Best scan(const Edges& e, const i8* kind, int u, bool only_admissible, int lane,
-                     int lanes) {
-    Best best = {-INFINITE, NO_TIE};
-    int first = first_id(e, u);
-    i64 end = e.indptr[u + 1];
-    for (i64 at = e.indptr[u] + lane; at < end; at += lanes) {
-        int v = e.indices[at];
-        if (v == u) continue;
-        if (only_admissible && (kind[v] != SINGLE || !admissible(e, u, v))) continue;
-        double rating = rate(e, e.weights[at], u, v);
-        if (rating < best.rating) continue;
-        u64 tie = (u64)e.neighbours[v] << 32 | (unsigned)((u - first) ^ (v - first));
-        Best found = {rating, tie};
-        if (comes_before(found, best)) best = found;
+__device__ bool comes_before(const TieKey& a, const TieKey& b) {
+    if (a.differs != b.differs) return a.differs < b.differs;
+    if (a.hash != b.hash) return a.hash < b.hash;
+    return a.low != b.low ? a.low < b.low : a.high < b.high;
+}
+
+__device__ TieKey key_of_orbit(const Problem& p, int u, int v) {
+    TieKey own = tie_key(p, u, v), image = tie_key(p, p.mirror[u], p.mirror[v]);
+    return comes_before(image, own) ? image : own;
+}
+#endif
+
+// Whether of two edges of u the first is better.
+__device__ bool better(const Problem& p, int u, const Best& a, const Best& b) {
+    if (a.rating != b.rating) return a.rating > b.rating;
+    if (a.tie != b.tie) return a.tie < b.tie;
+#if SYMMETRIC
+    if (a.tie == NO_TIE || a.to == b.to) return false;
+    TieKey first = key_of_orbit(p, u, (int)a.to), other = key_of_orbit(p, u, (int)b.to);
+    if (comes_before(first, other)) return true;
+    return !comes_before(other, first) && a.to < b.to;
+#else
+    return false;
+#endif
+}
+
+__device__ Best none() {
+#if SYMMETRIC
+    return {-INFINITE, NO_TIE, NOBODY};
+#else
+    return {-INFINITE, NO_TIE};
+#endif
+}
+
+__device__ int neighbour(const Problem& p, int u, const Best& best) {
+    if (best.tie == NO_TIE) return NOBODY;
+#if SYMMETRIC
+    return (int)best.to;
+#else
+    int first = first_id(p, u);
+    return ((u - first) ^ (int)(unsigned)best.tie) + first;
+#endif
+}
+
+__device__ Best measured(const Problem& p, int u, int v, double rating) {
+    int first = first_id(p, u);
+    unsigned differs = (unsigned)((u - first) ^ (v - first));
+#if SYMMETRIC
+    int u_image = p.mirror[u] - first, v_image = p.mirror[v] - first;
+    differs = min(differs, (unsigned)(u_image ^ v_image));
+    return {rating, (u64)p.nodes[v].neighbours << 32 | differs, v};
+#else
+    return {rating, (u64)p.nodes[v].neighbours << 32 | differs};
+#endif
+}
+
+// Which neighbours a search looks at.
+enum Look { ALL, ADMISSIBLE, FREE };  // the free ones are the admissible ones among them
+
+template <Look LOOK, bool SECOND>
+__device__ void scan(const Problem& p, int u, offset begin, offset end, int lane, int lanes,
+                     Best& best, Best& second) {
+    double own = 0;
+    if (p.code != EDGE_WEIGHT) {
+        own = p.nodes[u].degree;
+        if (p.code == NORMALIZED_CUT) own = 1.0 / own;
     }
-    return best;
+    for (offset at = begin + lane; at < end; at += lanes) {
+        int v = p.indices[at];
+        if (v == u) continue;
+        if (LOOK == FREE && p.kind[v] != SINGLE) continue;
+        if (LOOK != ALL && !admissible(p, u, v)) continue;
+        double rating = rate(p, p.ratings[at], u, v, own);
+        if (rating < (SECOND ? second.rating : best.rating)) continue;
+        Best found = measured(p, u, v, rating);
+        if (better(p, u, found, best)) {
+            if (SECOND) second = best;
+            best = found;
+        } else if (SECOND && better(p, u, found, second)) second = found;
+    }
+}
+
+__device__ Best from_lane(const Best& best, int step) {
+    Best other;
+    other.rating = __shfl_xor_sync(WARP, best.rating, step);
+    other.tie = __shfl_xor_sync(WARP, best.tie, step);
+#if SYMMETRIC
+    other.to = __shfl_xor_sync(WARP, best.to, step);
+#endif
+    return other;
 }
 
 // The best of each group of lanes, in all of them; every lane of the warp must take part.
-__device__ Best best_of(Best best, int lanes) {
+template <bool SECOND>
+__device__ void share(const Problem& p, int u, int lanes, Best& best, Best& second) {
     for (int step = lanes / 2; step > 0; step /= 2) {
-        Best other = {__shfl_xor_sync(WARP, best.rating, step),
-                      __shfl_xor_sync(WARP, best.tie, step)};
-        if (comes_before(other, best)) best = other;
+        Best other = from_lane(best, step);
+        if (SECOND) {
+            Best others = from_lane(second, step);
+            bool wins = better(p, u, other, best);
+            const Best& loser = wins ? best : other;
+            const Best& runner_up = wins ? others : second;
+            second = better(p, u, loser, runner_up) ? loser : runner_up;
+            if (wins) best = other;
+        } else if (better(p, u, other, best)) best = other;
     }
-    return best;
-}
-
-__device__ int neighbour(const Edges& e, int u, Best best) {
-    if (best.tie == NO_TIE) return NOBODY;
-    int first = first_id(e, u);
-    return ((u - first) ^ (int)(unsigned)best.tie) + first;
 }
 
 __device__ bool is_stale(int candidate, const i8* kind) {
     return candidate == UNKNOWN || (candidate >= 0 && kind[candidate] != SINGLE);
 }
 
-// Weighted degree (or its inverse), self loop and number of neighbours of one row.
-__device__ void store_sums(int u, i64 length, double total, double own, int has_loop,
-                           int inverse, double* scale, double* loop, int* neighbours) {
-    scale[u] = !inverse ? total : total > 0 ? 1.0 / total : 0.0;
-    loop[u] = own;
-    neighbours[u] = (int)(length - has_loop);
+__device__ int num_parts(const Problem& p, int u) {
+    return (int)((p.indptr[u + 1] - p.indptr[u] + p.part - 1) / p.part);
 }
 
-extern "C" __global__ void sum_rows(const i64* indptr, const int* indices, const double* weights,
-                                    i64 n, int inverse, int lanes, i64 long_row, double* scale,
-                                    double* loop, int* neighbours, int* rows, int* num_rows) {
-    int lane = threadIdx.x % lanes, in_warp = threadIdx.x % 32;
-    i64 warp = ((i64)blockIdx.x * blockDim.x + threadIdx.x) / 32;
-    i64 per_warp = 32 / lanes, step = (i64)gridDim.x * blockDim.x / lanes;
-    for (i64 from = warp * per_warp; from < n; from += step) {
+__device__ void add_tasks(const Problem& p, int u) {
+    int count = num_parts(p, u), to = (int)atomicAdd(p.counters + NUM_TASKS, (unsigned)count);
+    for (int part = 0; part < count; part++) p.tasks[to + part] = {u, part};
+}
+
+__device__ i64 warp_in_grid() { return ((i64)blockIdx.x * blockDim.x + threadIdx.x) / 32; }
+__device__ i64 warps_of_grid() { return (i64)gridDim.x * blockDim.x / 32; }
+
+// Weighted degree, self loop and number of neighbours of every node.
+__device__ void sum_rows(const Problem& p) {
+    int lanes = p.lanes, lane = threadIdx.x % lanes, in_warp = threadIdx.x % 32;
+    i64 per_warp = 32 / lanes, step = warps_of_grid() * per_warp;
+    for (i64 from = warp_in_grid() * per_warp; from < p.n; from += step) {
         i64 u = from + in_warp / lanes;
-        bool works = u < n;
-        i64 begin = works ? indptr[u] : 0, end = works ? indptr[u + 1] : 0;
-        if (works && end - begin > long_row) {
-            if (lane == 0) rows[atomicAdd(num_rows, 1)] = (int)u;
-            works = false;
-        }
+        bool works = u < p.n;
+        offset begin = works ? p.indptr[u] : 0, end = works ? p.indptr[u + 1] : 0;
         double total = 0, own = 0;
         int has_loop = 0;
-        for (i64 at = begin + lane; works && at < end; at += lanes) {
-            total += weights[at];
-            if (indices[at] == u) own = weights[at], has_loop = 1;
+        if (end - begin > p.long_row) {
+            if (lane == 0) add_tasks(p, (int)u);
+        } else {
+            for (offset at = begin + lane; at < end; at += lanes) {
+                total += p.weights[at];
+                if (p.indices[at] == u) own = p.weights[at], has_loop = 1;
+            }
         }
+        __syncwarp();
         for (int half = lanes / 2; half > 0; half /= 2) {
             total += __shfl_xor_sync(WARP, total, half);
             own += __shfl_xor_sync(WARP, own, half);
             has_loop += __shfl_xor_sync(WARP, has_loop, half);
         }
-        if (works && lane == 0)
-            store_sums((int)u, end - begin, total, own, has_loop, inverse, scale, loop,
-                       neighbours);
+        if (works && lane == 0) {
+            p.nodes[u] = {total, (int)(end - begin) - has_loop, has_loop};
+            p.loop[u] = own;
+        }
     }
+    wait_for_grid(p.counters + ARRIVED);
+    int count = (int)__ldcg(p.counters + NUM_TASKS);
+    if (count == 0) return;
+    for (i64 t = warp_in_grid(); t < count; t += warps_of_grid()) {
+        Task task = p.tasks[t];
+        int u = task.row;
+        offset begin = p.indptr[u] + (offset)task.part * p.part;
+        offset end = min(begin + (offset)p.part, p.indptr[u + 1]);
+        double total = 0;
+        for (offset at = begin + in_warp; at < end; at += 32) {
+            total += p.weights[at];
+            if (p.indices[at] == u) {
+                p.loop[u] = p.weights[at];
+                p.nodes[u].has_loop = 1;
+                atomicAdd(&p.nodes[u].neighbours, -1);
+            }
+        }
+        for (int half = 16; half > 0; half /= 2) total += __shfl_xor_sync(WARP, total, half);
+        if (in_warp == 0) atomicAdd(&p.nodes[u].degree, total);  // exact, in any order
+    }
+    wait_for_grid(p.counters + ARRIVED);
+    if (blockIdx.x == 0 && threadIdx.x == 0) p.counters[NUM_TASKS] = 0;
+    wait_for_grid(p.counters + ARRIVED);
 }
 
-extern "C" __global__ void sum_long_rows(const i64* indptr, const int* indices,
-                                         const double* weights, int inverse, const int* rows,
-                                         const int* num_rows, double* scale, double* loop,
-                                         int* neighbours) {
-    __shared__ double totals[32], owns[32];
-    __shared__ int loops[32];
-    int in_warp = threadIdx.x % 32, warp = threadIdx.x / 32;
-    for (int i = blockIdx.x; i < *num_rows; i += gridDim.x) {
-        int u = rows[i];
-        double total = 0, own = 0;
-        int has_loop = 0;
-        for (i64 at = indptr[u] + threadIdx.x; at < indptr[u + 1]; at += blockDim.x) {
-            total += weights[at];
-            if (indices[at] == u) own = weights[at], has_loop = 1;
-        }
-        for (int half = 16; half > 0; half /= 2) {
-            total += __shfl_xor_sync(WARP, total, half);
-            own += __shfl_xor_sync(WARP, own, half);
-            has_loop += __shfl_xor_sync(WARP, has_loop, half);
-        }
-        if (in_warp == 0) totals[warp] = total, owns[warp] = own, loops[warp] = has_loop;
-        __syncthreads();
-        if (threadIdx.x == 0) {
-            for (int w = 1; w < blockDim.x / 32; w++)
-                total += totals[w], own += owns[w], has_loop += loops[w];
-            store_sums(u, indptr[u + 1] - indptr[u], total, own, has_loop, inverse, scale, loop,
-                       neighbours);
-        }
-        __syncthreads();
-    }
-}
-
-// Candidates of the listed single nodes whose candidate is not known or taken; without a list, of
-// the first *length nodes. Long rows are only noted, for point_long_rows.
-extern "C" __global__ void point(EDGES, const i8* kind, const int* list, const int* length,
-                                 int only_admissible, int lanes, i64 long_row, int* candidate,
-                                 int* rows, int* num_rows) {
-    Edges e = PACK_EDGES;
-    i64 count = *length;
-    int lane = threadIdx.x % lanes, in_warp = threadIdx.x % 32;
-    i64 warp = ((i64)blockIdx.x * blockDim.x + threadIdx.x) / 32;
-    i64 per_warp = 32 / lanes, step = (i64)gridDim.x * blockDim.x / lanes;
-    for (i64 from = warp * per_warp; from < count; from += step) {
+// Candidates of the listed nodes, or of all, that have none or whose candidate is taken.
+template <Look LOOK>
+__device__ void point(const Problem& p, const int* list, int count) {
+    int lanes = p.lanes, lane = threadIdx.x % lanes, in_warp = threadIdx.x % 32;
+    i64 per_warp = 32 / lanes, step = warps_of_grid() * per_warp;
+    for (i64 from = warp_in_grid() * per_warp; from < count; from += step) {
         i64 i = from + in_warp / lanes;
         int u = i >= count ? NOBODY : list ? list[i] : (int)i;
-        bool works = u >= 0 && kind[u] == SINGLE && is_stale(candidate[u], kind);
-        if (works && indptr[u + 1] - indptr[u] > long_row) {
-            if (lane == 0) rows[atomicAdd(num_rows, 1)] = u;
+        bool works = u >= 0;
+        if (LOOK == FREE)
+            works = works && p.kind[u] == SINGLE && is_stale(p.candidate[u], p.kind);
+        offset begin = works ? p.indptr[u] : 0, end = works ? p.indptr[u + 1] : 0;
+        if (end - begin > p.long_row) {
+            if (lane == 0) add_tasks(p, u);
             works = false;
         }
         if (!__any_sync(WARP, works)) continue;
-        Best best = {-INFINITE, NO_TIE};
-        if (works) best = scan(e, kind, u, only_admissible, lane, lanes);
+        Best best = none(), unused;
+        if (works) scan<LOOK, false>(p, u, begin, end, lane, lanes, best, unused);
         __syncwarp();
-        best = best_of(best, lanes);
-        if (works && lane == 0) candidate[u] = neighbour(e, u, best);
+        share<false>(p, u, lanes, best, unused);
+        if (works && lane == 0) p.candidate[u] = neighbour(p, u, best);
     }
-}
-
-extern "C" __global__ void point_long_rows(EDGES, const i8* kind, int only_admissible,
-                                           const int* rows, const int* num_rows,
-                                           int* candidate) {
-    __shared__ Best bests[32];
-    Edges e = PACK_EDGES;
-    for (int i = blockIdx.x; i < *num_rows; i += gridDim.x) {
-        int u = rows[i];
-        Best best = best_of(scan(e, kind, u, only_admissible, threadIdx.x, blockDim.x), 32);
-        if (threadIdx.x % 32 == 0) bests[threadIdx.x / 32] = best;
-        __syncthreads();
-        if (threadIdx.x == 0) {
-            for (int w = 1; w < blockDim.x / 32; w++)
-                if (comes_before(bests[w], best)) best = bests[w];
-            candidate[u] = neighbour(e, u, best);
+    wait_for_grid(p.counters + ARRIVED);
+    int num_tasks = (int)__ldcg(p.counters + NUM_TASKS);
+    if (num_tasks == 0) return;
+    for (i64 t = warp_in_grid(); t < num_tasks; t += warps_of_grid()) {
+        Task task = p.tasks[t];
+        int u = task.row, parts = num_parts(p, u);
+        offset begin = p.indptr[u] + (offset)task.part * p.part;
+        offset end = min(begin + (offset)p.part, p.indptr[u + 1]);
+        Best best = none(), unused;
+        scan<LOOK, false>(p, u, begin, end, in_warp, 32, best, unused);
+        __syncwarp();
+        share<false>(p, u, 32, best, unused);
+        if (parts > 1) {  // whoever is last looks at all parts
+            i64 first = t - task.part;
+            int before = 0;
+            if (in_warp == 0) {
+                p.bests[t] = best;
+                __threadfence();
+                before = atomicAdd(p.done + first, 1);
+            }
+            before = __shfl_sync(WARP, before, 0);
+            if (before + 1 < parts) continue;
+            __threadfence();
+            best = none();
+            for (int part = in_warp; part < parts; part += 32) {
+                const Best* from = p.bests + first + part;
+                Best other = none();
+                other.rating = __ldcg(&from->rating);
+                other.tie = __ldcg(&from->tie);
+#if SYMMETRIC
+                other.to = __ldcg(&from->to);
+#endif
+                if (better(p, u, other, best)) best = other;
+            }
+            __syncwarp();
+            share<false>(p, u, 32, best, unused);
+            if (in_warp == 0) p.done[first] = 0;
         }
-        __syncthreads();
+        if (in_warp == 0) p.candidate[u] = neighbour(p, u, best);
     }
+    wait_for_grid(p.counters + ARRIVED);
+    if (blockIdx.x == 0 && threadIdx.x == 0) p.counters[NUM_TASKS] = 0;
 }
 
-// Marry the listed nodes that point at each other, and list those that go on looking.
-extern "C" __global__ void settle(const int* list, const int* length, const int* candidate,
-                                  int* mate, i8* kind, int* next, int* next_length) {
-    __shared__ int in_warps[32];
-    __shared__ int start;
-    i64 count = *length;
-    int in_warp = threadIdx.x % 32, warp = threadIdx.x / 32;
-    for (i64 from = (i64)blockIdx.x * blockDim.x; from < count;
-         from += (i64)gridDim.x * blockDim.x) {
+// Append the nodes of those threads that want it to a list; the whole block must take part.
+__device__ void append(bool wants, int u, int* list, unsigned* length) {
+    __shared__ unsigned start;
+    int total, before = sum_before(wants, &total);
+    if (threadIdx.x == 0) start = total ? atomicAdd(length, (unsigned)total) : 0;
+    __syncthreads();
+    if (wants) list[start + before] = u;
+}
+
+// Marry the listed nodes, or all, that point at each other, and list those that go on looking.
+__device__ void settle(const Problem& p, const int* list, int count, int* next,
+                       unsigned* length) {
+    int num_single = 0;
+    for (i64 from = (i64)blockIdx.x * THREADS; from < count; from += (i64)gridDim.x * THREADS) {
         i64 i = from + threadIdx.x;
         int u = i >= count ? NOBODY : list ? list[i] : (int)i;
         bool looks = false;
-        if (u >= 0 && kind[u] == SINGLE) {
-            int v = candidate[u];
-            looks = v >= 0;
-            if (looks && candidate[v] == u) {
-                mate[u] = v;
-                kind[u] = EDGE;
-                looks = false;
+        if (u >= 0 && (!list || p.kind[u] == SINGLE)) {
+            int v = p.candidate[u];
+            bool marries = v >= 0 && p.candidate[v] == u;
+            looks = v >= 0 && !marries;
+            num_single += v < 0;
+            if (!list || marries) {
+                p.mate[u] = marries ? v : u;
+                p.kind[u] = marries ? EDGE : SINGLE;
             }
         }
-        unsigned lookers = __ballot_sync(WARP, looks);
-        if (in_warp == 0) in_warps[warp] = __popc(lookers);
-        __syncthreads();
-        if (threadIdx.x == 0) {
-            int total = 0;
-            for (int w = 0; w < blockDim.x / 32; w++) {
-                int own = in_warps[w];
-                in_warps[w] = total;
-                total += own;
-            }
-            start = total ? atomicAdd(next_length, total) : 0;
-        }
-        __syncthreads();
-        if (looks)
-            next[start + in_warps[warp] + __popc(lookers & ((1u << in_warp) - 1))] = u;
-        __syncthreads();
+        append(looks, u, next, length);
     }
+    int total;
+    sum_before(num_single, &total);
+    if (threadIdx.x == 0 && total) atomicAdd(p.counters + SINGLES, (unsigned)total);
+}
+
+__device__ void marry_two(const Problem& p, int u, int v, int kind) {
+    p.mate[u] = v;
+    p.mate[v] = u;
+    p.kind[u] = p.kind[v] = (i8)kind;
+}
+
+// Follow whole chains in which each node points at the next. Let u be free, v its best free
+// neighbour, and u the second best of v. Then of all edges that are better than (u, v) and share a
+// node with it only the best of v is left, so (u, v) is taken if and only if that one is not. So
+// along such a chain every other edge is taken, counted from where two nodes point at each other.
+__device__ void marry_chains(const Problem& p, const int* list, int count) {
+    int lanes = p.lanes, lane = threadIdx.x % lanes, in_warp = threadIdx.x % 32;
+    i64 per_warp = 32 / lanes, step = warps_of_grid() * per_warp;
+    for (i64 from = warp_in_grid() * per_warp; from < count; from += step) {
+        i64 i = from + in_warp / lanes;
+        int u = i >= count ? NOBODY : list[i];
+        Best best = none(), second = none();
+        if (u >= 0)
+            scan<FREE, true>(p, u, p.indptr[u], p.indptr[u + 1], lane, lanes, best, second);
+        __syncwarp();
+        share<true>(p, u, lanes, best, second);
+        if (u >= 0 && lane == 0) {
+            p.candidate[u] = neighbour(p, u, best);
+            p.second[u] = neighbour(p, u, second);
+        }
+    }
+    wait_for_grid(p.counters + ARRIVED);
+    i64 thread = (i64)blockIdx.x * THREADS + threadIdx.x, threads = (i64)gridDim.x * THREADS;
+    for (i64 i = thread; i < count; i += threads) {
+        int u = list[i], v = p.candidate[u];
+        bool follows = v >= 0 && p.candidate[v] != u && p.second[v] == u;
+        p.link[u] = follows ? (unsigned)v | FLIP : (unsigned)u;
+    }
+    wait_for_grid(p.counters + ARRIVED);
+    for (int turn = 0;; turn++) {
+        unsigned* changed = p.counters + CHANGED;
+        for (i64 i = thread; i < count; i += threads) {
+            int u = list[i];
+            unsigned own = p.link[u];
+            bool ends = false;
+            for (int hop = 0; hop < 8 && !ends; hop++) {
+                unsigned at = own & ~FLIP, further = __ldcg(p.link + at);
+                ends = (further & ~FLIP) == at;
+                if (!ends) own = further ^ (own & FLIP);
+            }
+            p.link[u] = own;
+            if (!ends) changed[turn % 3] = 1;
+        }
+        if (blockIdx.x == 0 && threadIdx.x == 0) changed[(turn + 1) % 3] = 0;
+        wait_for_grid(p.counters + ARRIVED);
+        if (!__ldcg(changed + turn % 3)) break;
+    }
+    for (i64 i = thread; i < count; i += threads) {
+        int u = list[i], root = (int)(p.link[u] & ~FLIP), best_of_root = p.candidate[root];
+        bool known = best_of_root >= 0 && p.candidate[best_of_root] == root;
+        if (known && !(p.link[u] & FLIP)) marry_two(p, u, p.candidate[u], EDGE);
+    }
+    wait_for_grid(p.counters + ARRIVED);
 }
 
 // All further rounds in one block. A round looks only at nodes that pointed at somebody who was
-// taken in the one before, so that all rounds of a path together take linear time. Gives up, with
-// *done = 0, when a round is work for more than one block; point and settle may go on then.
-extern "C" __global__ void __launch_bounds__(1024)
-    finish(EDGES, const int* list, const int* length, int lanes, i64 most_entries, int* candidate,
-           int* mate, i8* kind, int* stale, int* taken, int* done) {
+// taken in the one before, so that all rounds together take time in proportion to the entries they
+// read. Gives up, and returns false, when a round is work for more than one block.
+__device__ bool finish(const Problem& p, const int* list, int count) {
     __shared__ int num_stale, num_taken;
     __shared__ u64 entries;
-    Edges e = PACK_EDGES;
-    int t = threadIdx.x, lane = t % lanes, tiles = blockDim.x / lanes;
-    int count = *length;
+    int *stale = p.second, *taken = (int*)p.link;
+    int lanes = p.lanes, t = threadIdx.x, lane = t % lanes, tiles = THREADS / lanes;
     if (t == 0) num_stale = 0, entries = 0;
     __syncthreads();
-    for (int i = t; i < count; i += blockDim.x) {
+    for (int i = t; i < count; i += THREADS) {
         int u = list[i];
-        if (kind[u] == SINGLE && is_stale(candidate[u], kind)) {
+        if (p.kind[u] == SINGLE && is_stale(p.candidate[u], p.kind)) {
             stale[atomicAdd(&num_stale, 1)] = u;
-            atomicAdd(&entries, (u64)(indptr[u + 1] - indptr[u]));
+            atomicAdd(&entries, (u64)(p.indptr[u + 1] - p.indptr[u]));
         }
     }
     __syncthreads();
@@ -281,66 +465,231 @@ extern "C" __global__ void __launch_bounds__(1024)
         int n = num_stale;
         u64 work = entries;
         __syncthreads();
-        if (n == 0 || work > (u64)most_entries) {
-            if (t == 0) *done = n == 0;
-            return;
-        }
+        if (n == 0) break;
+        if (work > (u64)p.most_entries) return false;
         if (t == 0) num_taken = 0, entries = 0;
         for (int from = t / 32 * (32 / lanes); from < n; from += tiles) {
             int i = from + t % 32 / lanes;
             int u = i < n ? stale[i] : NOBODY;
-            Best best = {-INFINITE, NO_TIE};
-            if (u >= 0) best = scan(e, kind, u, true, lane, lanes);
+            Best best = none(), unused;
+            if (u >= 0)
+                scan<FREE, false>(p, u, p.indptr[u], p.indptr[u + 1], lane, lanes, best, unused);
             __syncwarp();
-            best = best_of(best, lanes);
-            if (u >= 0 && lane == 0) candidate[u] = neighbour(e, u, best);
+            share<false>(p, u, lanes, best, unused);
+            if (u >= 0 && lane == 0) p.candidate[u] = neighbour(p, u, best);
         }
         __syncthreads();
-        for (int i = t; i < n; i += blockDim.x) {
-            int u = stale[i], v = candidate[u];
-            if (v < 0 || candidate[v] != u) continue;
+        for (int i = t; i < n; i += THREADS) {
+            int u = stale[i], v = p.candidate[u];
+            if (v < 0 || p.candidate[v] != u) continue;
             int a = min(u, v), b = max(u, v);
-            if (atomicCAS(mate + a, a, b) != a) continue;  // the other one was faster
-            mate[b] = a;
-            kind[a] = kind[b] = EDGE;
+            if (atomicCAS(p.mate + a, a, b) != a) continue;  // the other one was faster
+            p.mate[b] = a;
+            p.kind[a] = p.kind[b] = EDGE;
             int at = atomicAdd(&num_taken, 2);
             taken[at] = a;
             taken[at + 1] = b;
-            atomicAdd(&entries, (u64)(indptr[a + 1] - indptr[a] + indptr[b + 1] - indptr[b]));
+            atomicAdd(&entries, (u64)(p.indptr[a + 1] - p.indptr[a] + p.indptr[b + 1] - p.indptr[b]));
         }
         __syncthreads();
         int m = num_taken;
         work = entries;
         __syncthreads();
-        if (m == 0 || work > (u64)most_entries) {
-            if (t == 0) *done = m == 0;
-            return;
-        }
+        if (m == 0) break;
+        if (work > (u64)p.most_entries) return false;
         if (t == 0) num_stale = 0, entries = 0;
         __syncthreads();
         for (int i = t / lanes; i < m; i += tiles) {
             int u = taken[i];
-            for (i64 at = indptr[u] + lane; at < indptr[u + 1]; at += lanes) {
-                int x = indices[at];
-                if (kind[x] == SINGLE && candidate[x] == u) {
+            for (offset at = p.indptr[u] + lane; at < p.indptr[u + 1]; at += lanes) {
+                int x = p.indices[at];
+                if (p.kind[x] == SINGLE && p.candidate[x] == u) {
                     stale[atomicAdd(&num_stale, 1)] = x;
-                    atomicAdd(&entries, (u64)(indptr[x + 1] - indptr[x]));
+                    atomicAdd(&entries, (u64)(p.indptr[x + 1] - p.indptr[x]));
                 }
             }
         }
         __syncthreads();
     }
+    for (int i = t; i < count; i += THREADS)
+        if (p.kind[list[i]] == SINGLE) p.counters[SINGLES] = 1;
+    return true;
 }
 
-__device__ void marry(int u, int v, int kind_of_pair, int* mate, i8* kind) {
-    mate[u] = v;
-    mate[v] = u;
-    kind[u] = kind[v] = (i8)kind_of_pair;
+__device__ void marry_in_rounds(const Problem& p) {
+    point<ADMISSIBLE>(p, nullptr, p.n);
+    const int* list = nullptr;
+    int count = p.n;
+    bool followed_chains = false;
+    for (int round = 0;; round++) {
+        if (round) point<FREE>(p, list, count);
+        int* next = p.live + (i64)(round % 2) * p.n;
+        settle(p, list, count, next, p.counters + LENGTHS + round % 3);
+        if (blockIdx.x == 0 && threadIdx.x == 0) p.counters[LENGTHS + (round + 1) % 3] = 0;
+        wait_for_grid(p.counters + ARRIVED);
+        int before = count;
+        list = next;
+        count = (int)__ldcg(p.counters + LENGTHS + round % 3);
+        if (count == 0) return;
+        bool many = (i64)(before - count) * PROGRESS > before;
+        if (!many && count > p.small && !followed_chains) {
+            marry_chains(p, list, count);
+            followed_chains = true;
+        } else if (!many || count <= p.small) {
+            if (blockIdx.x == 0) {
+                bool finished = finish(p, list, count);
+                if (threadIdx.x == 0) p.counters[FINISHED] = finished;
+            }
+            wait_for_grid(p.counters + ARRIVED);
+            if (__ldcg(p.counters + FINISHED)) return;
+            followed_chains = false;
+        }
+    }
 }
 
-// Nodes stand segment by segment, and within one any two may merge: marry each two in a row.
-extern "C" __global__ void pair_in_a_row(const int* nodes, const int* segment, i64 count,
-                                         int kind_of_pair, int* mate, i8* kind) {
+// Marry those of up to 32 waiting nodes, one for each bit of the mask and in the order of the
+// lanes, that come second; waiting is left over from before, or nobody. Returns who is left now.
+__device__ int marry_in_a_row(const Problem& p, unsigned mask, int u, int waiting, int kind) {
+    int lane = threadIdx.x % 32;
+    unsigned before = mask & ((1u << lane) - 1);
+    int previous = __shfl_sync(WARP, u, before ? 31 - __clz((int)before) : 0);
+    if (!before) previous = waiting;
+    int place = __popc(before) + (waiting >= 0);
+    if ((mask >> lane & 1) && place % 2 == 1) marry_two(p, previous, u, kind);
+    int last = __shfl_sync(WARP, u, mask ? 31 - __clz((int)mask) : 0);
+    if (!mask) return waiting;
+    return (__popc(mask) + (waiting >= 0)) % 2 ? last : NOBODY;
+}
+
+// Pair the nodes that wait at the same neighbour, in the order of its row.
+__device__ void pair_two_hop(const Problem& p, const int* waiting, int count) {
+    int* hubs = p.live + p.n;
+    int lane = threadIdx.x % 32, words = p.part / 32;
+    for (i64 i = (i64)blockIdx.x * THREADS + threadIdx.x; i < count; i += (i64)gridDim.x * THREADS) {
+        int hub = p.candidate[waiting[i]];
+        if (atomicAdd(p.second + hub, 1) == 0) hubs[atomicAdd(p.counters + NUM_HUBS, 1u)] = hub;
+    }
+    wait_for_grid(p.counters + ARRIVED);
+    int num_hubs = (int)__ldcg(p.counters + NUM_HUBS);
+    for (i64 i = warp_in_grid(); i < num_hubs; i += warps_of_grid()) {
+        int hub = hubs[i];
+        if (__ldcg(p.second + hub) < 2) continue;
+        offset begin = p.indptr[hub], end = p.indptr[hub + 1];
+        if (end - begin > p.part) {
+            if (lane == 0) add_tasks(p, hub);
+            __syncwarp();
+            continue;
+        }
+        int left = NOBODY;
+        for (offset from = begin; from < end; from += 32) {
+            int u = from + lane < end ? p.indices[from + lane] : NOBODY;
+            unsigned mask = __ballot_sync(WARP, u >= 0 && u != hub && p.candidate[u] == hub);
+            left = marry_in_a_row(p, mask, u, left, TWO_HOP);
+        }
+    }
+    wait_for_grid(p.counters + ARRIVED);
+    int num_tasks = (int)__ldcg(p.counters + NUM_TASKS);
+    if (num_tasks == 0) return;
+    int* last_of_task = (int*)p.bests;
+    for (i64 t = warp_in_grid(); t < num_tasks; t += warps_of_grid()) {
+        int hub = p.tasks[t].row, last = NOBODY, total = 0;
+        offset begin = p.indptr[hub] + (offset)p.tasks[t].part * p.part, end = p.indptr[hub + 1];
+        for (int word = 0; word < words; word++) {
+            offset at = begin + (offset)word * 32 + lane;
+            int u = at < end ? p.indices[at] : NOBODY;
+            unsigned mask = __ballot_sync(WARP, u >= 0 && u != hub && p.candidate[u] == hub);
+            if (lane == 0) p.masks[t * words + word] = mask;
+            int last_here = __shfl_sync(WARP, u, mask ? 31 - __clz((int)mask) : 0);
+            if (mask) last = last_here;
+            total += __popc(mask);
+        }
+        if (lane == 0) p.done[t] = total, last_of_task[t] = last;
+    }
+    wait_for_grid(p.counters + ARRIVED);
+    for (i64 t = warp_in_grid(); t < num_tasks; t += warps_of_grid()) {
+        int hub = p.tasks[t].row, part = p.tasks[t].part, before = 0, latest = NOBODY;
+        for (int other = lane; other < part; other += 32) {
+            int waits = p.done[t - part + other];
+            before += waits;
+            if (waits) latest = other;
+        }
+        for (int half = 16; half > 0; half /= 2) {
+            before += __shfl_xor_sync(WARP, before, half);
+            latest = max(latest, __shfl_xor_sync(WARP, latest, half));
+        }
+        int left = before % 2 ? last_of_task[t - part + latest] : NOBODY;
+        offset begin = p.indptr[hub] + (offset)part * p.part;
+        for (int word = 0; word < words; word++) {
+            unsigned mask = p.masks[t * words + word];
+            int u = mask >> lane & 1 ? p.indices[begin + (offset)word * 32 + lane] : NOBODY;
+            left = marry_in_a_row(p, mask, u, left, TWO_HOP);
+        }
+    }
+}
+
+// What the nodes do that no edge is left for: wait at their best neighbour, or among themselves.
+__device__ void pair_the_rest(const Problem& p) {
+    int *waiting = p.live, *isolated = p.live + p.n;
+    int per_block = (p.n + (int)gridDim.x - 1) / (int)gridDim.x;
+    i64 begin = (i64)blockIdx.x * per_block, end = min(begin + per_block, (i64)p.n);
+    int alone = 0, total;
+    for (i64 from = begin; from < end; from += THREADS) {
+        i64 u = from + threadIdx.x;
+        bool single = u < end && p.kind[u] == SINGLE, has_any = single && p.nodes[u].neighbours;
+        if (u < end) p.candidate[u] = NOBODY, p.second[u] = 0;
+        append(has_any, (int)u, waiting, p.counters + NUM_WAITING);
+        alone += single && !has_any;
+    }
+    sum_before(alone, &total);
+    if (threadIdx.x == 0) p.of_blocks[blockIdx.x] = total;
+    wait_for_grid(p.counters + ARRIVED);
+    if (p.pair_isolated) {
+        int before = 0, all = 0;
+        for (int block = threadIdx.x; block < (int)gridDim.x; block += THREADS) {
+            int count = __ldcg(p.of_blocks + block);
+            if (block < (int)blockIdx.x) before += count;
+            all += count;
+        }
+        sum_before(before, &before);
+        sum_before(all, &all);
+        if (all > 1) {
+            for (i64 from = begin; from < end; from += THREADS) {
+                i64 u = from + threadIdx.x;
+                bool lonely = u < end && p.kind[u] == SINGLE && !p.nodes[u].neighbours;
+                int place = before + sum_before(lonely, &total);
+                if (lonely) isolated[place] = (int)u;
+                before += total;
+            }
+            wait_for_grid(p.counters + ARRIVED);
+            i64 thread = (i64)blockIdx.x * THREADS + threadIdx.x;
+            for (i64 i = thread; 2 * i + 1 < all; i += (i64)gridDim.x * THREADS)
+                marry_two(p, isolated[2 * i], isolated[2 * i + 1], ISOLATED);
+            wait_for_grid(p.counters + ARRIVED);
+        }
+    }
+    int count = (int)__ldcg(p.counters + NUM_WAITING);
+    if (!p.two_hop || count < 2) return;
+    point<ALL>(p, waiting, count);
+    if (p.pairs) pair_two_hop(p, waiting, count);
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS, 4) marry(Problem p) {
+    if (!p.knows_sums) sum_rows(p);
+    marry_in_rounds(p);
+    if (__ldcg(p.counters + SINGLES) && (p.two_hop || p.pair_isolated)) pair_the_rest(p);
+}
+
+__device__ void marry_with_images(const Problem& p, int u, int v, int kind) {
+    marry_two(p, u, v, kind);
+#if SYMMETRIC
+    marry_two(p, p.mirror[u], p.mirror[v], kind);
+#endif
+}
+
+// Nodes stand segment by segment, each of one hub and group, in which any two may merge: marry each
+// two in a row.
+extern "C" __global__ void pair_in_a_row(Problem p, const int* nodes, const int* segment, int count,
+                                         int kind_of_pair) {
     i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x;
     if (i + 1 >= count || segment[i] != segment[i + 1]) return;
     i64 low = 0, high = i;  // where the segment begins
@@ -349,22 +698,31 @@ extern "C" __global__ void pair_in_a_row(const int* nodes, const int* segment, i
         if (segment[middle] < segment[i]) low = middle + 1;
         else high = middle;
     }
-    if ((i - low) % 2 == 0) marry(nodes[i], nodes[i + 1], kind_of_pair, mate, kind);
+    if ((i - low) % 2 == 0) marry_with_images(p, nodes[i], nodes[i + 1], kind_of_pair);
 }
 
 // The same where not any two may merge: then the lighter of the two waits for the next.
-extern "C" __global__ void pair_waiting(EDGES, const int* nodes, const int* segment, i64 count,
-                                        int kind_of_pair, int* mate, i8* kind) {
-    Edges e = PACK_EDGES;
+extern "C" __global__ void pair_waiting(Problem p, const int* nodes, const int* segment, int count,
+                                        int kind_of_pair) {
     i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= count || (i > 0 && segment[i - 1] == segment[i])) return;
     int waiting = NOBODY, own = segment[i];
     for (; i < count && segment[i] == own; i++) {
         int u = nodes[i];
         if (waiting == NOBODY) waiting = u;
-        else if (admissible(e, waiting, u)) {
-            marry(waiting, u, kind_of_pair, mate, kind);
+        else if (admissible(p, waiting, u)) {
+            marry_with_images(p, waiting, u, kind_of_pair);
             waiting = NOBODY;
-        } else if (e.node_weights[u] < e.node_weights[waiting]) waiting = u;
+        } else if (p.node_weights[u] < p.node_weights[waiting]) waiting = u;
     }
 }
+
+#if SYMMETRIC
+// Marry the listed nodes with their images, of which each is in the list or none.
+extern "C" __global__ void pair_images(Problem p, const int* nodes, int count, int kind_of_pair) {
+    i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= count) return;
+    int u = nodes[i], v = p.mirror[u];
+    if (u < v && p.kind[u] == SINGLE && admissible(p, u, v)) marry_two(p, u, v, kind_of_pair);
+}
+#endif

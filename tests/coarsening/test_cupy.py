@@ -77,22 +77,30 @@ def constrained(draw: st.DrawFn) -> tuple[Graph, dict[str, Any]]:
     return graph, options
 
 
-@pytest.fixture(params=["one block", "rounds", "long rows", "sorted rows"])
+@pytest.fixture(params=["one block", "rounds", "chains", "long rows", "long positions"])
 def course(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Send small graphs the ways of large ones too."""
     if not _device():
         pytest.skip("needs a CUDA device and CuPy")
+    from multiscale_gcn import cuda
     from multiscale_gcn.contraction import cuda as contraction
     from multiscale_gcn.matching import cuda as matching
 
-    if request.param == "rounds":
-        monkeypatch.setattr(matching, "SMALL", 0)
+    if request.param in ("rounds", "chains"):
         monkeypatch.setattr(matching, "MOST_ENTRIES", 3)
-    if request.param in ("long rows", "sorted rows"):
+        monkeypatch.setattr(matching, "SMALL", 0 if request.param == "chains" else 40)
+    if request.param == "chains":
+        monkeypatch.setattr(contraction, "_lanes", lambda longest, mean: 4)
+    if request.param == "long rows":
+        monkeypatch.setattr(matching, "LONG_ROW", 0)
+        monkeypatch.setattr(matching, "PART", 32)
+        monkeypatch.setattr(contraction, "_lanes", lambda longest, mean: 1)
+        monkeypatch.setattr(contraction, "MIDDLE_ROW", 12)
+        monkeypatch.setattr(contraction, "LONG_ROW", 16)
+        monkeypatch.setattr(contraction, "MOST_WORDS", 1)
+    if request.param == "long positions":
+        monkeypatch.setattr(cuda, "LARGEST_OFFSET", -1)
         monkeypatch.setattr(matching, "LONG_ROW", 1)
-        monkeypatch.setattr(contraction, "MIDDLE", ((8, 32), (16, 64)))
-    if request.param == "sorted rows":
-        monkeypatch.setattr(contraction, "MOST_COLUMNS", 0)
     return request.param
 
 
@@ -114,6 +122,50 @@ def test_constraints_are_those_of_the_specification(course: str) -> None:
     def check(given_: tuple[Graph, dict[str, Any]], method: HeavyEdgeMatching) -> None:
         graph, options = given_
         constraints = Constraints.of(graph, **options)
+        expected = match(graph, method, constraints=constraints, backend="python")
+        assert match(graph, method, constraints=constraints, backend="cupy") == expected
+
+    check()
+
+
+@st.composite
+def symmetric(draw: st.DrawFn) -> tuple[Graph, np.ndarray]:
+    """A graph and its mirror image, joined by a few edges, perhaps to a middle of its own image."""
+    half = draw(graphs(max_nodes=12, min_nodes=1))
+    n, middle = half.num_nodes, draw(st.integers(0, 4))
+    u, v = half.edge_index()
+    ids = [np.stack([u, v]), np.stack([u, v]) + n]
+    weights = [half.weights, half.weights]
+    across = draw(st.lists(st.integers(0, n - 1), max_size=4, unique=True))
+    ends = np.array(across, dtype=np.int64)
+    ids += [np.stack([ends, ends + n]), np.stack([ends + n, ends])]
+    weights += [np.full(2 * len(ends), 2.0)]
+    for m in range(2 * n, 2 * n + middle):
+        joined = draw(st.lists(st.integers(0, n - 1), max_size=4, unique=True))
+        ends = np.array([*joined, *(a + n for a in joined)], dtype=np.int64)
+        hub = np.full(len(ends), m)
+        ids += [np.stack([ends, hub]), np.stack([hub, ends])]
+        weights += [np.ones(2 * len(ends))]
+    mirror = np.concatenate([np.arange(n) + n, np.arange(n), np.arange(2 * n, 2 * n + middle)])
+    order = np.array(draw(st.permutations(range(len(mirror)))), dtype=np.int64)
+    graph = as_graph(
+        order[np.concatenate(ids, axis=1).astype(np.int64)],
+        kind="edge_index",
+        weights=np.concatenate(weights),
+        num_nodes=len(mirror),
+    )
+    image = np.empty_like(order)
+    image[order] = order[mirror]
+    return graph, image
+
+
+@pytest.mark.gpu
+def test_symmetry_is_that_of_the_specification(course: str) -> None:
+    @settings(max_examples=100)
+    @given(symmetric(), methods())
+    def check(given_: tuple[Graph, np.ndarray], method: HeavyEdgeMatching) -> None:
+        graph, mirror = given_
+        constraints = Constraints.of(graph, symmetry=mirror)
         expected = match(graph, method, constraints=constraints, backend="python")
         assert match(graph, method, constraints=constraints, backend="cupy") == expected
 
@@ -289,8 +341,3 @@ def test_sequential_methods_are_refused(method: Any) -> None:
     name = type(method).__name__
     with pytest.raises(ValueError, match=f"'cupy' does not run {name}, .* take HeavyEdgeMatching"):
         coarsen(nx.path_graph(5), levels=1, method=method, backend="cupy")
-
-
-def test_symmetry_is_refused() -> None:
-    with pytest.raises(ValueError, match="'cupy' does not honour symmetry; leave it out or take"):
-        coarsen(nx.path_graph(4), levels=1, symmetry=[3, 2, 1, 0], backend="cupy")
