@@ -18,6 +18,7 @@ from examples.hgn_pose.commands import Evaluate, Train
 from examples.hgn_pose.demo import Demo
 from examples.hgn_pose.figures import Figures
 from examples.hgn_pose.inspection import CheckData
+from examples.hgn_pose.lifting.commands import Predict, Sample, View
 from examples.hgn_pose.parameters import Params
 from examples.hgn_pose.robustness import Robustness
 
@@ -28,6 +29,9 @@ Command = (
     | Annotated[Robustness, tyro.conf.subcommand("robustness")]
     | Annotated[Figures, tyro.conf.subcommand("figures")]
     | Annotated[CheckData, tyro.conf.subcommand("check-data")]
+    | Annotated[Predict, tyro.conf.subcommand("predict")]
+    | Annotated[View, tyro.conf.subcommand("view")]
+    | Annotated[Sample, tyro.conf.subcommand("sample")]
     | Annotated[Params, tyro.conf.subcommand("params")]
 )
 

@@ -112,7 +112,7 @@ def test_help_names_the_commands():
         text=True,
         check=True,
     )
-    for command in ("demo", "train", "evaluate", "params"):
+    for command in ("demo", "train", "evaluate", "predict", "view", "sample", "params"):
         assert command in done.stdout
 
 

@@ -1,0 +1,195 @@
+"""One HTML file that shows a prediction in 3D and over time; it needs no network."""
+
+from __future__ import annotations
+
+import base64
+import json
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from plotly.offline import get_plotlyjs
+
+from examples.hgn_pose.lifting.prediction import Prediction, select
+from examples.hgn_pose.metrics import distances
+from examples.hgn_pose.skeleton import EDGES, JOINTS
+
+STEP = 1e-4
+"""Metres; the page keeps 3D coordinates as 16-bit multiples of it, so up to 3.27 m."""
+
+_HERE = Path(__file__).parent
+_POLICY = "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; "
+_POLICY += "style-src 'unsafe-inline'; img-src data: blob:; worker-src blob:"
+
+
+def render(prediction: Prediction, truth: Prediction | None, max_frames: int) -> str:
+    """The page of a prediction.
+
+    The 2D joints stand on the left, as the image has them: y points down. Beside them stands the
+    predicted pose with its coarse meshes, z up, and the true one if it is known. A slider and a
+    button move through time.
+
+    Parameters
+    ----------
+    prediction : Prediction
+    truth : Prediction, optional
+        The true poses of the same frames.
+    max_frames : int
+        Of longer clips every n-th frame is shown, with the least n for which the page has no more
+        than this.
+
+    Returns
+    -------
+    str
+        A whole HTML document, with plotly.js inside, that needs no other file and no network.
+
+    Raises
+    ------
+    ValueError
+        If the two differ in their frames, max_frames is below 1, or a coordinate exceeds 3.27 m.
+    """
+    if max_frames < 1:
+        raise ValueError(f"page_frames must be at least 1, got {max_frames}")
+    if truth is not None and not np.array_equal(truth.frame, prediction.frame):
+        raise ValueError("truth has other frames than the prediction; select the same")
+    every = -(-len(prediction) // max_frames)
+    rows = np.arange(0, len(prediction), every)
+    shown = select(prediction, rows)
+    true = None if truth is None else select(truth, rows)
+    content = json.dumps(_content(shown, true), allow_nan=False).replace("<", "\\u003c")
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<link rel="icon" href="data:,"><title>3D pose</title>'
+        f"<style>{(_HERE / 'page.css').read_text()}</style>"
+        f"<script>{get_plotlyjs()}</script></head>\n"
+        f"<body><main>{_body(shown, true, every)}</main>\n"
+        f'<script type="application/json" id="content">{content}</script>\n'
+        f"<script>{(_HERE / 'page.js').read_text()}</script></body></html>\n"
+    )
+
+
+def _content(shown: Prediction, true: Prediction | None) -> dict[str, Any]:
+    people = [("predicted", shown)] + ([] if true is None else [("true", true)])
+    sizes = [n for n in shown.meshes if true is None or n in true.meshes]
+    scene = np.concatenate([_scene(person, sizes) for _, person in people])
+    low, high = scene.min(axis=0) - 0.1, scene.max(axis=0) + 0.1
+    return {
+        "names": [name.replace("_", " ") for name in JOINTS],
+        "sides": [{"L_": "left", "R_": "right"}.get(name[:2], "middle") for name in JOINTS],
+        "edges": EDGES,
+        "frames": shown.frame.tolist(),
+        "seconds": _seconds(shown),
+        "size": shown.image_size,
+        "crop": _crop(shown),
+        "image": _packed(shown.image.astype("<f4")),
+        "origin": _packed(shown.origin.astype("u1")),
+        "meshes": [
+            {
+                "nodes": size,
+                "edges": shown.meshes[size].edges.tolist(),
+                "faces": shown.meshes[size].faces.tolist(),
+            }
+            for size in sizes
+        ],
+        "people": [
+            {
+                "id": name,
+                "pose": _packed(_steps(person.pose)),
+                "meshes": [_packed(_steps(person.meshes[size].vertices)) for size in sizes],
+            }
+            for name, person in people
+        ],
+        "reach": {"low": low.tolist(), "high": high.tolist()},
+        "errors": None if true is None else _errors(shown, true).round(2).tolist(),
+    }
+
+
+def _scene(person: Prediction, sizes: list[int]) -> np.ndarray:  # [*, 3] x, depth, up
+    points = [person.pose, *(person.meshes[size].vertices for size in sizes)]
+    flat = np.concatenate([part.reshape(-1, 3) for part in points])
+    return flat[:, [0, 2, 1]] * [1, 1, -1]
+
+
+def _errors(shown: Prediction, true: Prediction) -> np.ndarray:  # [T] mm
+    return distances(shown.pose, true.pose).mean(axis=1)
+
+
+def _seconds(shown: Prediction) -> list[float]:
+    """Time of every frame, from the first one; a file of every fifth frame runs as fast."""
+    return ((shown.frame - shown.frame[0]) / shown.fps).round(4).tolist()
+
+
+def _crop(shown: Prediction) -> list[float]:
+    """Left, top, right and bottom of the part of the image where the person is."""
+    points = shown.image.reshape(-1, 2)
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = 0.08 * float((high - low).max())
+    return [*(low - margin).tolist(), *(high + margin).tolist()]
+
+
+def _steps(points: np.ndarray) -> np.ndarray:
+    steps = np.round(points / STEP)
+    if not (np.abs(steps) < 2**15).all():
+        raise ValueError(
+            f"a point lies {np.abs(points).max():.2f} m from the pelvis, which no body does; the "
+            "weights do not fit the input"
+        )
+    return steps.astype("<i2")
+
+
+def _packed(array: np.ndarray) -> str:
+    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+
+
+def _body(shown: Prediction, true: Prediction | None, every: int) -> str:
+    facts = shown.facts
+    frames = f"{len(shown)} frames" if len(shown) > 1 else "one image"
+    if every > 1:
+        frames += f", every {every}th of the clip" if every > 3 else f", one in {every} of the clip"
+    panels = _panel("input", "What the camera saw", "filled") + _panel(
+        "predicted", "Predicted in 3D", "error"
+    )
+    if true is not None:
+        panels += _panel("true", "True", "")
+    boxes = "".join(
+        f'<label><input type="checkbox" data-group="{group}"> {label}</label>'
+        for group, label in [
+            ("pose", "skeleton"),
+            *((f"mesh{size}", f"mesh of {size} nodes") for size in shown.meshes),
+        ]
+    )
+    single = " hidden" if len(shown) == 1 else ""
+    errors = (
+        ""
+        if true is None or single
+        else (
+            '<div class="panel"><h2>Mean joint error of every frame, mm</h2>'
+            '<div id="errors" class="errors"></div></div>'
+        )
+    )
+    rows = "".join(
+        f"<dt>{escape(str(name).replace('_', ' '))}</dt><dd>{escape(str(value))}</dd>"
+        for name, value in facts.items()
+    )
+    return (
+        f"<h1>From 2D joints to a 3D pose</h1><p class='lead'>{frames}. Drag to turn, scroll to "
+        "come nearer; space plays, the arrow keys step.</p>"
+        f'<div class="panels">{panels}</div>'
+        f'<div class="bar"><button id="play"{single}>Play</button>'
+        f'<input id="time" type="range" min="0" max="{len(shown) - 1}" value="0" '
+        f'aria-label="frame"{single}><output id="now" for="time"></output>'
+        f'<label{single}>speed <select id="speed"><option value="0.25">1/4</option>'
+        '<option value="0.5">1/2</option><option value="1" selected>1</option></select></label>'
+        f"{boxes}"
+        '<span class="key"><span style="--colour: var(--right)">right</span>'
+        '<span style="--colour: var(--left)">left</span></span></div>'
+        f"{errors}<dl>{rows}</dl>"
+    )
+
+
+def _panel(name: str, title: str, note: str) -> str:
+    small = f'<small id="{note}"></small>' if note else "<small></small>"
+    return f'<div class="panel"><h2>{title}</h2>{small}<div id="{name}" class="plot"></div></div>'

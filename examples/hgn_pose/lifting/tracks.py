@@ -1,0 +1,149 @@
+"""One person out of many: who is who from frame to frame, and whom to take."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from examples.hgn_pose.lifting.detections import Detections
+
+FARTHEST = 0.4
+"""How far a person's joints may move on average between two frames to be linked, in units of the
+diagonal of the box around the person."""
+
+
+def one_person(detections: Detections, which: str | None, max_gap: int) -> Detections:
+    """The detections of one person, one a frame, in order of time.
+
+    Where the file does not say who is who, persons are linked from frame to frame by the distance
+    of their joints, and numbered from 0 in the order in which they appear.
+
+    Parameters
+    ----------
+    detections : Detections
+    which : str or None
+        ``largest`` or ``confident``: the person with the largest sum over the frames, of the box's
+        area or of the mean confidence; else a person's id. None: the only one.
+    max_gap : int
+        Longest time in frames after which someone is still recognised.
+
+    Returns
+    -------
+    Detections
+        With the person's id.
+
+    Raises
+    ------
+    ValueError
+        If there are several persons and none is chosen, if the chosen one is not there, or if one
+        id stands twice in one frame.
+    """
+    if None in detections.person:
+        detections = replace(detections, person=link(detections, max_gap))
+    who = np.array([str(person) for person in detections.person])
+    ids = list(dict.fromkeys(who.tolist()))
+    if which is None and len(ids) > 1:
+        raise ValueError(
+            f"{detections.source} shows {len(ids)} persons:\n{_listing(detections, who, ids)}\n"
+            "choose one with --person, by id or as largest or confident"
+        )
+    if which in ("largest", "confident"):
+        weight = _areas(detections) if which == "largest" else detections.confidence.mean(axis=1)
+        chosen = max(ids, key=lambda person: weight[who == person].sum())
+    else:
+        chosen = ids[0] if which is None else which
+    if chosen not in ids:
+        raise ValueError(
+            f"{detections.source} shows no person {chosen!r}:\n{_listing(detections, who, ids)}"
+        )
+    track = detections.select(who == chosen)
+    twice = np.flatnonzero(np.diff(track.frame) == 0)
+    if len(twice):
+        raise ValueError(
+            f"{detections.source} has the person {chosen!r} twice in frame "
+            f"{track.frame[twice[0]]}; give every person an id of their own"
+        )
+    return track
+
+
+def link(detections: Detections, max_gap: int) -> tuple[str, ...]:
+    """A number for each person, kept from frame to frame.
+
+    Frame by frame, the detections are given to the persons seen so far so that the sum of the
+    distances is least (the Hungarian method). A distance is the mean over the joints seen in both,
+    divided by the diagonal of the person's box; above ``FARTHEST`` it is someone new.
+
+    Parameters
+    ----------
+    detections : Detections
+        In order of time.
+    max_gap : int
+        Frames after which a person who is not seen is forgotten.
+
+    Returns
+    -------
+    tuple of str, length D
+    """
+    points = np.where((detections.confidence > 0)[..., None], detections.points, np.nan)
+    size = np.maximum(np.linalg.norm(np.subtract(*_corners(points)), axis=1), 1e-9)
+    step = _stride(detections.frame)
+    owner = np.full(len(detections), -1)
+    last: list[int] = []
+    for frame in np.unique(detections.frame):
+        new = np.flatnonzero(detections.frame == frame)
+        alive = [p for p, row in enumerate(last) if frame - detections.frame[row] <= max_gap * step]
+        rows = [last[person] for person in alive]
+        apart = np.linalg.norm(points[new][:, None] - points[rows][None], axis=3)
+        both = np.isfinite(apart)
+        mean = np.where(both, apart, 0).sum(axis=2) / np.maximum(both.sum(axis=2), 1)
+        cost = np.where(both.any(axis=2), mean / size[rows][None], np.inf)
+        cost = np.minimum(cost, 1e6)
+        for i, j in zip(*linear_sum_assignment(cost), strict=True):
+            if cost[i, j] <= FARTHEST:
+                owner[new[i]] = alive[j]
+                last[alive[j]] = int(new[i])
+        for row in new[owner[new] < 0]:
+            owner[row] = len(last)
+            last.append(int(row))
+    return tuple(str(person) for person in owner)
+
+
+def _stride(frame: np.ndarray) -> int:
+    """The usual step between frame numbers: files may hold every fifth frame only."""
+    steps = np.diff(np.unique(frame))
+    if len(steps) == 0:
+        return 1
+    values, counts = np.unique(steps, return_counts=True)
+    return int(values[counts.argmax()])
+
+
+def _corners(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # [D, 2] each
+    empty = ~np.isfinite(points).all(axis=2)[..., None]
+    high = np.where(empty, -np.inf, points).max(axis=1)
+    low = np.where(empty, np.inf, points).min(axis=1)
+    blank = ~np.isfinite(high)
+    return np.where(blank, 0.0, high), np.where(blank, 0.0, low)
+
+
+def _areas(detections: Detections) -> np.ndarray:
+    points = np.where((detections.confidence > 0)[..., None], detections.points, np.nan)
+    high, low = _corners(points)
+    return (high - low).prod(axis=1)
+
+
+def _listing(detections: Detections, who: np.ndarray, ids: list[str]) -> str:
+    areas = _areas(detections)
+    lines = []
+    for person in ids[:12]:
+        rows = who == person
+        frames = detections.frame[rows]
+        lines.append(
+            f"  {person}: {rows.sum()} frames from {frames[0]} to {frames[-1]}, box of "
+            f"{np.sqrt(areas[rows].mean()):.3g} across, confidence "
+            f"{detections.confidence[rows].mean():.2f}"
+        )
+    if len(ids) > 12:
+        lines.append(f"  and {len(ids) - 12} more")
+    return "\n".join(lines)
