@@ -17,6 +17,7 @@ except ModuleNotFoundError as error:
 from examples.hgn_pose.commands import Evaluate, Train
 from examples.hgn_pose.demo import Demo
 from examples.hgn_pose.figures import Figures
+from examples.hgn_pose.fit_command import Fit
 from examples.hgn_pose.inspection import CheckData
 from examples.hgn_pose.lifting.commands import Predict, Sample, View
 from examples.hgn_pose.parameters import Params
@@ -32,6 +33,7 @@ Command = (
     | Annotated[Predict, tyro.conf.subcommand("predict")]
     | Annotated[View, tyro.conf.subcommand("view")]
     | Annotated[Sample, tyro.conf.subcommand("sample")]
+    | Annotated[Fit, tyro.conf.subcommand("fit")]
     | Annotated[Params, tyro.conf.subcommand("params")]
 )
 

@@ -1,13 +1,17 @@
 import json
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from examples.hgn_pose.__main__ import main
+from examples.hgn_pose.body import load_body
+from examples.hgn_pose.fitting import joint_errors
 from examples.hgn_pose.motion import CMU17_JOINTS, load_builtin
+from examples.hgn_pose.poses import BodyPose
 
 QUICK = ["--train-every", "60", "--test-every", "60", "--device", "cpu"]
 TRAIN = ["train", "--channels", "4", "--batch-size", "64", "--schedule", "step", *QUICK]
@@ -53,20 +57,26 @@ def test_no_mesh_weight_is_said(tmp_path, capsys):
     assert metrics["scores"]["mpvpe_mm"] == {}
 
 
-def test_cmu17_is_read_from_the_path_given(tmp_path, monkeypatch):
+def write_cmu17(path, performers):
+    """Two built-in clips, every 20th frame, in the form of cmu17; returns the frames taken."""
     motion = load_builtin()
     kept = np.flatnonzero(np.isin(motion.clip, [3, 4]))[::20]
-    path = tmp_path / "cmu17.npz"
     np.savez(
         path,
         positions_3d=motion.positions[kept],
         clip=(motion.clip[kept] - 3).astype(np.int16),
-        clip_subject=np.array([1, 7]),
-        clip_name=np.array(["01_01", "07_01"]),
+        clip_subject=np.array(performers),
+        clip_name=np.array([f"{performer:02}_01" for performer in performers]),
         clip_action=np.array(["dance", "dance"]),
         joints=np.array(CMU17_JOINTS),
         fps=np.array(40),
     )
+    return motion.select(kept)
+
+
+def test_cmu17_is_read_from_the_path_given(tmp_path, monkeypatch):
+    path = tmp_path / "cmu17.npz"
+    write_cmu17(path, [1, 7])
     options = ["--epochs", "1", "--network", "mlp", "--channels", "4", "--data", "cmu17"]
     main(["train", *options, "--data-path", str(path), "--out", str(tmp_path / "a")])
     monkeypatch.setenv("MULTISCALE_GCN_CMU17", str(path))
@@ -130,3 +140,25 @@ def test_every_option_is_explained(command, capsys):
 def test_params_prints_the_papers_rows(capsys):
     main(["params"])
     assert "1.04 M" in capsys.readouterr().out
+
+
+def test_fit_prints_errors_by_performer_and_writes_the_bodies(tmp_path, capsys):
+    path = tmp_path / "cmu17.npz"
+    motion = write_cmu17(path, [7, 1])
+    out = tmp_path / "fit"
+    options = ["--data", "cmu17", "--data-path", str(path), "--device", "cpu", "--out", str(out)]
+    main(["fit", *options])
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in printed[1:4]] == ["1", "7", "all"]
+    figures = json.loads((out / "fit.json").read_text())["figures"]
+    with np.load(out / "bodies.npz", allow_pickle=False) as stored:
+        bodies = {name: stored[name] for name in stored.files}
+    assert bodies["performer"].tolist() == [[7, 1][k - 3] for k in motion.clip]
+    for row, name in zip(figures, (1, 7), strict=False):
+        error = bodies["fit_error"][bodies["performer"] == name]
+        assert row["frames"] == len(error)
+        assert row["mean_mm"] == pytest.approx(error.mean(), abs=0.01)
+        assert row["refused"] == (~bodies["accepted"][bodies["performer"] == name]).sum()
+    poses = BodyPose(**{field.name: bodies[field.name] for field in fields(BodyPose)})
+    found = joint_errors(load_body(), poses, motion.positions)
+    np.testing.assert_allclose(found, bodies["fit_error"], atol=1e-3)
