@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from examples.hgn_pose.body import Body, Shape
+from examples.hgn_pose.body import Body
+from examples.hgn_pose.body_model import Shape
 from examples.hgn_pose.kinematics import forward_kinematics, joint_points, rotation_matrices
 
 JOINT_NOISE = 0.005

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
 
 from examples.hgn_pose.archives import read_shipped_npz
-from multiscale_gcn import as_graph
-
-if TYPE_CHECKING:
-    from multiscale_gcn import Graph
+from examples.hgn_pose.body_model import BodyModel, Shape, fingerprint_of
 
 BODY_PATH = Path(__file__).parent / "data" / "body.npz"
 BODY_ARRAYS = (
@@ -37,25 +32,11 @@ BODY_ARRAYS = (
 
 
 @dataclass(frozen=True, eq=False)
-class Shape:
-    """One person at rest: arms half lowered, looking along -y, z up, metres.
-
-    Parameters
-    ----------
-    vertices : array of float64, shape (V, 3)
-    heads : array of float64, shape (J, 3)
-        Where every bone begins, which is the joint that it turns about.
-    """
-
-    vertices: np.ndarray
-    heads: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class Body:
+class Body(BodyModel):
     """A skinned human body with V vertices, J bones and S shapes to blend.
 
-    Bones stand parents first; bone 0 is the root. The body is symmetric: ``mirror`` is an
+    Arms half lowered at rest, looking along -y, z up. Bones stand parents first; bone 0 is the
+    root. The body is symmetric: ``mirror`` is an
     automorphism of the faces, and swapping every vertex and bone with its mirror image reflects
     shapes and skin in the plane x = 0.
 
@@ -102,19 +83,12 @@ class Body:
     shape_names: tuple[str, ...]
     vertices: np.ndarray
     heads: np.ndarray
-    faces: np.ndarray
     mirror: np.ndarray
     bones: tuple[str, ...]
-    parents: np.ndarray
     bone_mirror: np.ndarray
-    skin_weights: sp.csr_array
     joint_weights: np.ndarray
     joint_offsets: np.ndarray
     source: str
-
-    def graph(self) -> Graph:
-        """The mesh as a graph: an edge of weight 1 for every side of a triangle."""
-        return as_graph(self.faces, kind="faces", num_nodes=self.vertices.shape[1])
 
     def shape(
         self,
@@ -175,20 +149,18 @@ class Body:
     @property
     def fingerprint(self) -> str:
         """SHA-256 over every array, in hexadecimal."""
-        digest = hashlib.sha256()
-        for array in (
-            self.vertices,
-            self.heads,
-            self.faces,
-            self.mirror,
-            self.parents,
-            self.skin_weights.toarray(),
-            self.joint_weights,
-            self.joint_offsets,
-        ):
-            digest.update(repr((array.shape, array.dtype.str)).encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()
+        return fingerprint_of(
+            (
+                self.vertices,
+                self.heads,
+                self.faces,
+                self.mirror,
+                self.parents,
+                self.skin_weights.toarray(),
+                self.joint_weights,
+                self.joint_offsets,
+            )
+        )
 
     def __repr__(self) -> str:
         return (

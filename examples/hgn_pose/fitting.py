@@ -18,7 +18,8 @@ from tqdm import tqdm
 
 from examples.hgn_pose.archives import read_npz, write_npz
 from examples.hgn_pose.articulation import JOINT_NOISE, Articulation, Posed, Rig
-from examples.hgn_pose.body import Body, Shape
+from examples.hgn_pose.body import Body
+from examples.hgn_pose.body_model import Shape
 from examples.hgn_pose.guessing import first_guess
 from examples.hgn_pose.kinematics import joint_positions
 from examples.hgn_pose.poses import BodyPose

@@ -6,7 +6,8 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from examples.hgn_pose.articulation import FOLDED, STRETCHED, Articulation
-from examples.hgn_pose.body import Body, Shape
+from examples.hgn_pose.body import Body
+from examples.hgn_pose.body_model import Shape
 from examples.hgn_pose.kinematics import joint_points
 
 TORSO_JOINTS = [0, 1, 4, 7, 8, 11, 14]

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from examples.hgn_pose.body import Body, Shape
+from examples.hgn_pose.body import Body
+from examples.hgn_pose.body_model import BodyModel, Shape
 from examples.hgn_pose.poses import BodyPose
 
 
@@ -78,7 +79,7 @@ def forward_kinematics(
 
 
 def bone_transforms(
-    body: Body,
+    body: BodyModel,
     shape: Shape,
     poses: BodyPose,
 ) -> Tensor:  # [J, 3, 4, T]

@@ -15,7 +15,7 @@ from examples.hgn_pose.poses import BodyPose
 from examples.hgn_pose.skeleton import JOINTS
 
 if TYPE_CHECKING:
-    from examples.hgn_pose.body import Body
+    from examples.hgn_pose.body_model import BodyModel
 
 MOTION_PATH = Path(__file__).parent / "data" / "motion.npz"
 
@@ -259,19 +259,22 @@ def split(motion: Motion) -> tuple[Motion, Motion]:
 
 
 def mesh_targets(
-    body: Body,
+    body: BodyModel,
     motion: Motion,
     restrictions: Sequence[Any],
+    cache: Path | None = None,
 ) -> list[np.ndarray]:
     """Coarse meshes of the fitted bodies.
 
     Parameters
     ----------
-    body : Body
+    body : BodyModel
     motion : Motion
         With body poses.
     restrictions : sequence of sparse matrix, each of shape (N, V)
         From the body's vertices to those of a coarse mesh.
+    cache : Path, optional
+        Folder for what is computed of SMPL's pose-corrective shapes.
 
     Returns
     -------
@@ -302,7 +305,7 @@ def mesh_targets(
         posed = np.empty((len(motion), matrix.shape[0], 3), np.float32)
         for person in np.unique(poses.person):
             frames = np.flatnonzero(poses.person == person)
-            coarse = CoarseSkinning(body, poses.shape(body, person), matrix)
+            coarse = CoarseSkinning(body, poses.shape(body, person), matrix, cache)
             posed[frames] = coarse.vertices(poses.select(frames))
         targets.append(posed)
     return targets

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from examples.hgn_pose.body import Body, Shape
+from examples.hgn_pose.body_model import BodyModel, Shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +66,6 @@ class BodyPose:
             person=self.person[frames],
         )
 
-    def shape(self, body: Body, person: int) -> Shape:
+    def shape(self, body: BodyModel, person: int) -> Shape:
         """The person's body at rest."""
         return body.shape(self.blend[person], self.scale[person])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
-from examples.hgn_pose.body import Body, Shape
+from examples.hgn_pose.body_model import BodyModel, Shape
+from examples.hgn_pose.correctives import coarse_correctives, pose_features
 from examples.hgn_pose.kinematics import bone_transforms, carry
 from examples.hgn_pose.poses import BodyPose
 
@@ -14,18 +17,19 @@ FRAMES_AT_ONCE = 4096
 
 
 def linear_blend_skinning(
-    body: Body,
+    body: BodyModel,
     shape: Shape,
     poses: BodyPose,
 ) -> np.ndarray:  # [T, V, 3]
     """Every vertex of the mesh in every pose, world metres.
 
     The definition, and the specification of :class:`CoarseSkinning`: a vertex goes to the
-    weighted mean of where its bones would take it.
+    weighted mean of where its bones would take it, after the pose-corrective shapes, if the body
+    has any, have moved it at rest.
 
     Parameters
     ----------
-    body : Body
+    body : BodyModel
     shape : Shape
         The person to pose.
     poses : BodyPose
@@ -37,10 +41,15 @@ def linear_blend_skinning(
     """
     transforms = bone_transforms(body, shape, poses).numpy().transpose(3, 0, 1, 2)
     homogeneous = np.concatenate([shape.vertices, np.ones((len(shape.vertices), 1))], 1)
+    directions = body.pose_directions
+    features = None if directions is None else pose_features(poses.rotations).numpy()
     posed = np.empty((len(poses), len(homogeneous), 3), transforms.dtype)
     for frame, transform in enumerate(transforms):
         blended = (body.skin_weights @ transform.reshape(-1, 12)).reshape(-1, 3, 4)
-        posed[frame] = (blended @ homogeneous[..., None])[..., 0]
+        corrected = homogeneous.copy()
+        if directions is not None and features is not None:
+            corrected[:, :3] += directions @ features[frame]
+        posed[frame] = (blended @ corrected[..., None])[..., 0]
     return posed
 
 
@@ -53,15 +62,18 @@ class CoarseSkinning:
         m_c = sum_i R_ci sum_b w_ib T_b v_i = sum_b T_b (sum_i R_ci w_ib v_i)
 
     with homogeneous v_i. The last bracket, four numbers for every coarse vertex and bone, does
-    not depend on the pose.
+    not depend on the pose. Pose-corrective shapes are folded in the same way, see
+    :class:`~examples.hgn_pose.correctives.CoarseCorrectives`.
 
     Parameters
     ----------
-    body : Body
+    body : BodyModel
     shape : Shape
         The person to pose.
     restriction : sparse matrix, shape (N, V)
         Coarse vertices from those of the mesh; rows sum to 1.
+    cache : Path, optional
+        Folder for what is computed of the pose-corrective shapes.
 
     Raises
     ------
@@ -81,8 +93,10 @@ class CoarseSkinning:
     (1, 1, 3)
     """
 
-    def __init__(self, body: Body, shape: Shape, restriction: Any) -> None:
-        num_vertices = body.vertices.shape[1]
+    def __init__(
+        self, body: BodyModel, shape: Shape, restriction: Any, cache: Path | None = None
+    ) -> None:
+        num_vertices = body.num_vertices
         if restriction.ndim != 2 or restriction.shape[1] != num_vertices:
             raise ValueError(
                 f"restriction has shape {restriction.shape}, expected (N, {num_vertices}): one "
@@ -96,6 +110,7 @@ class CoarseSkinning:
             for column in homogeneous.T
         ]
         self.moments = np.stack(parts, -1)  # [N, J, 4]
+        self.correctives = coarse_correctives(body, sp.csr_array(restriction), cache)
 
     def vertices(
         self,
@@ -107,4 +122,6 @@ class CoarseSkinning:
             frames = slice(start, start + FRAMES_AT_ONCE)
             transforms = bone_transforms(self.body, self.shape, poses.select(frames))
             posed[frames] = carry(self.moments, transforms)
+            if self.correctives is not None:
+                self.correctives.add_to(posed[frames], poses.rotations[frames], transforms)
         return posed

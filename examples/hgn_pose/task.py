@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from examples.hgn_pose.body import Body, load_body
+from examples.hgn_pose.body_model import BodyModel
 from examples.hgn_pose.cameras import Cameras, ring_of_cameras
 from examples.hgn_pose.datasets.catalogue import CATALOGUE, Request
 from examples.hgn_pose.fitting import fit_motion
@@ -19,12 +20,13 @@ from examples.hgn_pose.motion import Motion, held_out_frames, mesh_targets
 from examples.hgn_pose.networks import MESH_SIZES
 from examples.hgn_pose.recording import Recording
 from examples.hgn_pose.samples import Samples, every_nth, gather, gather_recording
-from multiscale_gcn import HeavyEdgeMatching, Hierarchy, coarsen
+from multiscale_gcn import CoarseningStalled, HeavyEdgeMatching, Hierarchy, coarsen
 
 CMU17_VARIABLE = "MULTISCALE_GCN_CMU17"
 
-HEAVIEST = 1.5
-"""Vertices of a coarse node, relative to the mean on the coarsest level: no more than this."""
+HEAVIEST = (1.5, 2.0, 3.0)
+"""Vertices of a coarse node, relative to the mean on the coarsest level: no more than the first of
+these that can be kept."""
 
 
 @dataclass(frozen=True)
@@ -114,10 +116,6 @@ class Task:
 def coarse_body() -> tuple[Body, Hierarchy]:
     """The built-in body, and its mesh coarsened to exactly 96 and 48 nodes.
 
-    The hierarchy has the body's left-right symmetry on every level, and no node stands for more
-    than 1.5 times the mean share of 48: vertices on the middle line merge only with each other or
-    across it, and without that limit the last pairs would be heavy ones.
-
     Examples
     --------
     >>> from examples.hgn_pose.task import coarse_body
@@ -128,9 +126,27 @@ def coarse_body() -> tuple[Body, Hierarchy]:
     (48,)
     """
     body = load_body()
+    return body, coarsen_body(body)
+
+
+def coarsen_body(body: BodyModel) -> Hierarchy:
+    """A body's mesh coarsened to exactly 96 and 48 nodes.
+
+    The hierarchy has the body's left-right symmetry on every level, if the body has a mirror. No
+    node stands for more than 1.5 times the mean share of 48: vertices on the middle line merge only
+    with each other or across it, and without that limit the last pairs would be heavy ones. Where
+    no pair is left below the limit, which the built-in body does not meet, the next of ``HEAVIEST``
+    holds.
+    """
     graph = body.graph()
-    balanced = HeavyEdgeMatching(max_node_weight=HEAVIEST * graph.num_nodes / min(MESH_SIZES))
-    return body, coarsen(graph, sizes=MESH_SIZES, symmetry=body.mirror, method=balanced)
+    for heaviest in HEAVIEST:
+        limit = heaviest * graph.num_nodes / min(MESH_SIZES)
+        method = HeavyEdgeMatching(max_node_weight=limit)
+        try:
+            return coarsen(graph, sizes=MESH_SIZES, symmetry=body.mirror, method=method)
+        except CoarseningStalled:
+            continue
+    return coarsen(graph, sizes=MESH_SIZES, symmetry=body.mirror)
 
 
 def load_task(
