@@ -15,6 +15,7 @@ except ModuleNotFoundError as error:
     sys.exit(f"the example needs {error.name}: pip install --editable '.[pose]' in the clone")
 
 from examples.hgn_pose.commands import Evaluate, Train
+from examples.hgn_pose.datasets.build_cmu17 import BuildCmu17
 from examples.hgn_pose.demo import Demo
 from examples.hgn_pose.figures import Figures
 from examples.hgn_pose.fit_command import Fit
@@ -34,6 +35,7 @@ Command = (
     | Annotated[View, tyro.conf.subcommand("view")]
     | Annotated[Sample, tyro.conf.subcommand("sample")]
     | Annotated[Fit, tyro.conf.subcommand("fit")]
+    | Annotated[BuildCmu17, tyro.conf.subcommand("build-cmu17")]
     | Annotated[Params, tyro.conf.subcommand("params")]
 )
 
