@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from multiscale_gcn.nn.convolution import SemGConv
+from multiscale_gcn.nn.convolution import GConv, SemGConv
 from multiscale_gcn.nn.nonlocal_ import NonLocal
-from multiscale_gcn.ops import on_rows
+from multiscale_gcn.ops import Normalisation, on_rows
 
 Convolution = Callable[[int, int, Any], nn.Module]
 """Makes a convolution of (in_channels, out_channels, graph): a class, or a partial of one."""
@@ -54,9 +54,18 @@ class GraphConvBlock(nn.Module):
         self,
         x: Tensor,  # [B, N, C_in]
     ) -> Tensor:  # [B, N, C_out]
-        # The normalisation's gradient does not need its result, so the ReLU may overwrite it.
-        result = on_rows(lambda rows: self.norm(rows).relu_(), self.convolution(x))
+        result = self._normalised(x)
         return result if self.dropout is None else self.dropout(result)
+
+    def _normalised(self, x: Tensor) -> Tensor:
+        norm = self.norm
+        mean, variance = norm.running_mean, norm.running_var
+        ours = isinstance(self.convolution, GConv | SemGConv)
+        if ours and not self.training and mean is not None and variance is not None:
+            statistics = Normalisation(mean, variance, norm.weight, norm.bias, norm.eps)
+            return self.convolution(x, norm=statistics, relu=True)
+        # The normalisation's gradient does not need its result, so the ReLU may overwrite it.
+        return on_rows(lambda rows: norm(rows).relu_(), self.convolution(x))
 
 
 class ResGConv(nn.Module):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from multiscale_gcn.nn.checks import check_features, check_positive
 from multiscale_gcn.nn.pattern import GraphPattern
-from multiscale_gcn.ops import graph_convolution, neighbour_softmax
+from multiscale_gcn.ops import Normalisation, graph_convolution, semgconv
 
 XAVIER_GAIN = 1.414
 
@@ -42,16 +42,18 @@ class _Convolution(nn.Module):
             bound = 1 / math.sqrt(self.out_channels)
             nn.init.uniform_(self.bias, -bound, bound)
 
-    def values(self) -> Tensor:
-        """The entries of the matrix that mixes neighbours."""
+    def convolve(self, x: Tensor, norm: Normalisation | None, relu: bool) -> Tensor:
         raise NotImplementedError
 
     def forward(
         self,
         x: Tensor,  # [B, N, C_in]
+        norm: Normalisation | None = None,
+        relu: bool = False,
     ) -> Tensor:  # [B, N, C_out]
+        """The convolution; then, if asked for, a normalisation with known statistics and a ReLU."""
         check_features(x, self.pattern.num_nodes, self.in_channels)
-        return graph_convolution(x, self.values(), self.weight, self.bias, self.pattern.entries)
+        return self.convolve(x, norm, relu)
 
     def extra_repr(self) -> str:
         without_bias = "" if self.bias is not None else ", bias=False"
@@ -115,8 +117,9 @@ class GConv(_Convolution):
         self.register_buffer("adjacency", values, persistent=False)
         self.reset_parameters()
 
-    def values(self) -> Tensor:
-        return self.adjacency
+    def convolve(self, x: Tensor, norm: Normalisation | None, relu: bool) -> Tensor:
+        arguments = (x, self.adjacency, self.weight, self.bias, self.pattern.entries)
+        return graph_convolution(*arguments, norm=norm, relu=relu)
 
 
 class SemGConv(_Convolution):
@@ -175,8 +178,9 @@ class SemGConv(_Convolution):
         super().reset_parameters()
         nn.init.ones_(self.logits)
 
-    def values(self) -> Tensor:
-        return neighbour_softmax(self.logits, self.pattern.entries)
+    def convolve(self, x: Tensor, norm: Normalisation | None, relu: bool) -> Tensor:
+        arguments = (x, self.logits, self.weight, self.bias, self.pattern.entries)
+        return semgconv(*arguments, norm=norm, relu=relu)
 
 
 def _symmetric_normalised(pattern: GraphPattern, weighted: bool) -> Tensor:

@@ -4,6 +4,8 @@ from multiscale_gcn.ops.graph_convolution import graph_convolution as graph_conv
 from multiscale_gcn.ops.graph_convolution import (
     graph_convolution_reference as graph_convolution_reference,
 )
+from multiscale_gcn.ops.graph_convolution import semgconv as semgconv
+from multiscale_gcn.ops.graph_convolution_cuda import Normalisation as Normalisation
 from multiscale_gcn.ops.layout import mix_channels as mix_channels
 from multiscale_gcn.ops.layout import mix_nodes as mix_nodes
 from multiscale_gcn.ops.layout import on_rows as on_rows

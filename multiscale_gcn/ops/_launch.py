@@ -148,11 +148,11 @@ def _module(file: str, options: tuple[str, ...], architecture: str | None) -> An
 
 def _cubin(file: str, code: str, options: tuple[str, ...]) -> Path:
     """Compile for an architecture that CuPy would not choose, unless an earlier process did."""
-    from cupy.cuda.compiler import get_cache_dir
     from cupy_backends.cuda.libs import nvrtc
 
     key = hashlib.sha256(repr((code, options, nvrtc.getVersion())).encode()).hexdigest()
-    path = Path(get_cache_dir()) / f"{NAMESPACE}-{key}.cubin"
+    folder = os.environ.get("CUPY_CACHE_DIR") or Path.home() / ".cupy" / "kernel_cache"
+    path = Path(folder) / f"{NAMESPACE}-{key}.cubin"
     if path.exists():
         return path
     program = nvrtc.createProgram(code, file, (), ())

@@ -5,9 +5,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from multiscale_gcn.ops.layout import mix_channels
+from multiscale_gcn.backends import Backend
+from multiscale_gcn.ops.graph_convolution_cuda import (
+    DTYPES,
+    FORWARD,
+    GraphConvolution,
+    Normalisation,
+    has_whole_layer,
+)
+from multiscale_gcn.ops.layout import mix_channels, on_rows
+from multiscale_gcn.ops.neighbour_softmax import neighbour_softmax
 from multiscale_gcn.ops.pattern import Pattern
-from multiscale_gcn.ops.propagate import propagate
+from multiscale_gcn.ops.propagate import propagate, propagates_dense
+from multiscale_gcn.ops.selection import Case, Rules, add_rules, select
 
 
 def graph_convolution_reference(
@@ -36,12 +46,32 @@ def graph_convolution(
     weight: Tensor,  # [1 or 2, C_in, C_out]
     bias: Tensor | None,  # [C_out]
     pattern: Pattern,
+    *,
+    norm: Normalisation | None = None,
+    relu: bool = False,
+    backend: str = "auto",
 ) -> Tensor:  # [B, N, C_out]
     """Mix features between neighbours and multiply them with a weight matrix.
 
     y_i = sum_j values_ij x_j W + b. With two weight matrices, a node's own features are multiplied
-    with the first and those of its neighbours with the second. Mixing is done on the narrower side
-    of the weight matrix.
+    with the first and those of its neighbours with the second.
+
+    Parameters
+    ----------
+    x, values, weight, bias, pattern
+    norm : Normalisation, optional
+        Batch normalisation with known statistics, of the result.
+    relu : bool
+        ReLU of the result, after the normalisation.
+    backend : {"auto", "torch", "cupy"}
+        :func:`select_backend` tells what ``"auto"`` takes.
+
+    Raises
+    ------
+    ValueError
+        If there is no backend of that name.
+    BackendUnavailable
+        If ``backend="cupy"`` cannot run.
 
     Examples
     --------
@@ -54,6 +84,95 @@ def graph_convolution(
     tensor([[[31.],
              [13.]]])
     """
+    return _convolve(x, values, weight, bias, pattern, norm, False, relu, backend)
+
+
+def semgconv(
+    x: Tensor,  # [B, N, C_in]
+    logits: Tensor,  # [nnz] or [C_out, nnz]
+    weight: Tensor,  # [1 or 2, C_in, C_out]
+    bias: Tensor | None,  # [C_out]
+    pattern: Pattern,
+    *,
+    norm: Normalisation | None = None,
+    relu: bool = False,
+    backend: str = "auto",
+) -> Tensor:  # [B, N, C_out]
+    """:func:`graph_convolution` with the softmax of the logits over every row as its values.
+
+    The semantic graph convolution of Zhao et al. 2019, equations 2 and 3.
+
+    Parameters
+    ----------
+    x, logits, weight, bias, pattern, norm, relu, backend
+        As in :func:`graph_convolution`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from multiscale_gcn import Graph
+    >>> from multiscale_gcn.nn import GraphPattern
+    >>> pattern = GraphPattern(Graph([0, 1, 2], [1, 0])).entries
+    >>> x, weight = torch.tensor([[[1.0], [10.0]]]), torch.tensor([[[1.0]], [[3.0]]])
+    >>> semgconv(x, torch.ones(4), weight, None, pattern)
+    tensor([[[15.5000],
+             [ 6.5000]]])
+    """
+    return _convolve(x, logits, weight, bias, pattern, norm, True, relu, backend)
+
+
+def _convolve(
+    x: Tensor,
+    given: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    pattern: Pattern,
+    norm: Normalisation | None,
+    softmax: bool,
+    relu: bool,
+    backend: str,
+) -> Tensor:
+    if x.device.type != "cuda" and backend != "cupy":
+        return _plain(x, given, weight, bias, pattern, norm, softmax, relu)
+    device = x.device.type
+    if torch.is_autocast_enabled(device) and x.dtype != torch.float64:
+        x = x.to(torch.get_autocast_dtype(device))
+    case = Case(x.device, x.dtype, x.shape[1], x.shape[2], weight.shape[2], pattern.rows.shape[0])
+    operator = "semgconv" if given.dim() == 1 else "semgconv_per_channel"
+    if not select(operator, case, backend).name.startswith("cupy"):
+        return _plain(x, given, weight, bias, pattern, norm, softmax, relu)
+    learns = torch.is_grad_enabled() and any(
+        tensor is not None and tensor.requires_grad
+        for tensor in (x, given, weight, bias, *(norm[:4] if norm else ()))
+    )
+    if not learns:
+        statistics, epsilon = (list(norm[:4]), norm.epsilon) if norm else ([], 0.0)
+        result: Tensor = FORWARD(
+            x, given, weight, bias, pattern, statistics, epsilon, softmax, relu
+        )
+        return result
+    result = GraphConvolution.apply(x, given, weight, bias, softmax, *pattern)
+    return _finish(result, norm, relu)
+
+
+def _plain(
+    x: Tensor,
+    given: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    pattern: Pattern,
+    norm: Normalisation | None,
+    softmax: bool,
+    relu: bool,
+) -> Tensor:
+    values = neighbour_softmax(given, pattern) if softmax else given
+    return _finish(_plain_convolution(x, values, weight, bias, pattern), norm, relu)
+
+
+def _plain_convolution(
+    x: Tensor, values: Tensor, weight: Tensor, bias: Tensor | None, pattern: Pattern
+) -> Tensor:
+    """Mixing is done on the narrower side of the weight matrix."""
     own_share, others = None, values
     if weight.shape[0] == 2:
         own_share = values.index_select(-1, pattern.diagonal)
@@ -70,3 +189,61 @@ def graph_convolution(
         own = mix_channels(x, weight[0])
         result = torch.addcmul(result, own, own_share.to(own.dtype))
     return result if bias is None else result + bias.to(result.dtype)
+
+
+def _finish(y: Tensor, norm: Normalisation | None, relu: bool) -> Tensor:
+    if norm is not None:
+        mean, variance, weight, bias, epsilon = norm
+        y = on_rows(
+            lambda rows: torch.nn.functional.batch_norm(
+                rows, mean, variance, weight, bias, False, 0.0, epsilon
+            ),
+            y,
+        )
+    return torch.relu(y) if relu else y
+
+
+def _plain_form(case: Case) -> Backend:
+    dense = propagates_dense(case.device, case.num_nodes, case.num_nodes, case.num_entries)
+    if dense:
+        return Backend("torch dense", "few nodes: a product with an N x N matrix")
+    return Backend("torch sparse", "entry by entry: many nodes, or few entries on a CPU")
+
+
+def _plain_form_per_channel(case: Case) -> Backend:
+    dense = propagates_dense(
+        case.device, case.num_nodes, case.num_nodes, case.num_entries, per_channel=True
+    )
+    if dense:
+        return Backend("torch dense", "few nodes: a product with an N x N matrix a channel")
+    return Backend("torch sparse", "many nodes: entry by entry")
+
+
+def _refusal(case: Case) -> str | None:
+    return None if case.dtype in DTYPES else f"there is no kernel for {case.dtype}"
+
+
+def _no_loss(case: Case) -> str | None:
+    return None
+
+
+def _kernel(case: Case) -> Backend:
+    if has_whole_layer(
+        torch.cuda.get_device_capability(case.device),
+        case.dtype,
+        case.num_nodes,
+        case.in_channels,
+        case.out_channels,
+    ):
+        return Backend("cupy", "one kernel for the whole layer, on the tensor cores of Hopper")
+    return Backend("cupy", "kernels that mix neighbours, and a matrix product")
+
+
+def _kernel_per_channel(case: Case) -> Backend:
+    return Backend("cupy", "a matrix product, and a kernel that mixes neighbours by channel")
+
+
+add_rules("semgconv", Rules(_plain_form, _kernel, _refusal, _no_loss))
+add_rules(
+    "semgconv_per_channel", Rules(_plain_form_per_channel, _kernel_per_channel, _refusal, _no_loss)
+)

@@ -54,10 +54,23 @@ def propagate(
     tensor([[[21.],
              [43.]]])
     """
-    m, n, nnz = pattern.num_rows, pattern.num_columns, pattern.rows.shape[0]
-    prefers_entries = x.device.type == "cpu" and values.dim() == 1 and nnz < CPU_DENSITY * m * n
-    dense = max(m, n) <= DENSE_NODES and not prefers_entries
+    sizes = (pattern.num_rows, pattern.num_columns, pattern.rows.shape[0])
+    dense = propagates_dense(x.device, *sizes, per_channel=values.dim() == 2)
     return (propagate_dense if dense else propagate_sparse)(x, values, pattern)
+
+
+def propagates_dense(
+    device: torch.device,
+    num_rows: int,
+    num_columns: int,
+    num_entries: int,
+    *,
+    per_channel: bool = False,
+) -> bool:
+    """Whether :func:`propagate` multiplies with a dense matrix."""
+    few = num_entries < CPU_DENSITY * num_rows * num_columns
+    prefers_entries = device.type == "cpu" and not per_channel and few
+    return max(num_rows, num_columns) <= DENSE_NODES and not prefers_entries
 
 
 def propagate_dense(

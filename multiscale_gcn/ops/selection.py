@@ -95,6 +95,12 @@ def select_backend(
         If there is no operator or backend of that name.
     BackendUnavailable
         If ``backend="cupy"`` cannot run, here or for this case.
+
+    Examples
+    --------
+    >>> from multiscale_gcn import ops
+    >>> ops.select_backend("semgconv", num_nodes=17, in_channels=128).name
+    'torch dense'
     """
     if operator not in _rules:
         raise ValueError(f"operator = {operator!r} is none of {tuple(sorted(_rules))}")
@@ -141,7 +147,9 @@ def _demand(operator: str, case: Case, rules: Rules) -> None:
 
 def exporting() -> str | None:
     """A reason for plain PyTorch: what is exported must run where this package is not."""
-    if torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export() or torch.jit.is_tracing():
+    # Dynamo of older versions takes torch.compiler.is_exporting() for true whatever it traces.
+    export = getattr(torch.compiler, "_is_exporting_flag", False)
+    if export or torch.onnx.is_in_onnx_export() or torch.jit.is_tracing():
         return "the graph is exported, and must run without this package"
     return None
 
