@@ -97,7 +97,7 @@
         yaxis: axis([low[1], high[1]], "depth (m)"),
         zaxis: { ...axis([low[2], high[2]], "up (m)"), showbackground: false },
         aspectmode: "manual", aspectratio: { x, y, z },
-        camera: { eye: { x: 0.85, y: -1.75, z: 0.45 }, center: { x: 0, y: 0, z: -0.06 } },
+        camera: { eye: { x: 0.9, y: -1.9, z: 0.5 }, center: { x: 0, y: 0, z: -0.06 } },
       },
     };
   };

@@ -148,7 +148,7 @@ def _body(shown: Prediction, true: Prediction | None, every: int) -> str:
     facts = shown.facts
     frames = f"{len(shown)} frames" if len(shown) > 1 else "one image"
     if every > 1:
-        frames += f", every {every}th of the clip" if every > 3 else f", one in {every} of the clip"
+        frames += f", one in {every} of the clip"
     panels = _panel("input", "What the camera saw", "filled") + _panel(
         "predicted", "Predicted in 3D", "error"
     )
@@ -171,7 +171,7 @@ def _body(shown: Prediction, true: Prediction | None, every: int) -> str:
         )
     )
     rows = "".join(
-        f"<dt>{escape(str(name).replace('_', ' '))}</dt><dd>{escape(str(value))}</dd>"
+        f"<div><dt>{escape(name.replace('_', ' '))}</dt><dd>{escape(str(value))}</dd></div>"
         for name, value in facts.items()
     )
     return (
