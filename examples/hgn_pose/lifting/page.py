@@ -146,9 +146,10 @@ def _packed(array: np.ndarray) -> str:
 
 def _body(shown: Prediction, true: Prediction | None, every: int) -> str:
     facts = shown.facts
-    frames = f"{len(shown)} frames" if len(shown) > 1 else "one image"
+    frames = f"{len(shown)} frames" if len(shown) > 1 else "One image"
     if every > 1:
         frames += f", one in {every} of the clip"
+    keys = "; space plays, the arrow keys step" if len(shown) > 1 else ""
     panels = _panel("input", "What the camera saw", "filled") + _panel(
         "predicted", "Predicted in 3D", "error"
     )
@@ -176,7 +177,7 @@ def _body(shown: Prediction, true: Prediction | None, every: int) -> str:
     )
     return (
         f"<h1>From 2D joints to a 3D pose</h1><p class='lead'>{frames}. Drag to turn, scroll to "
-        "come nearer; space plays, the arrow keys step.</p>"
+        f"come nearer{keys}.</p>"
         f'<div class="panels">{panels}</div>'
         f'<div class="bar"><button id="play"{single}>Play</button>'
         f'<input id="time" type="range" min="0" max="{len(shown) - 1}" value="0" '
