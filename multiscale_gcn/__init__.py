@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from multiscale_gcn.convert import to_pyg as to_pyg
     from multiscale_gcn.convert import to_torch as to_torch
     from multiscale_gcn.convert import to_torch_sparse as to_torch_sparse
+    from multiscale_gcn.device import DeviceHierarchy as DeviceHierarchy
+    from multiscale_gcn.device import DeviceLevel as DeviceLevel
+    from multiscale_gcn.device import coarsen_on_device as coarsen_on_device
     from multiscale_gcn.exact import round_weights as round_weights
     from multiscale_gcn.graph import Graph as Graph
     from multiscale_gcn.hierarchy import Hierarchy as Hierarchy
@@ -52,6 +55,8 @@ _HOME = {
     "CoarseningStalled": "coarsening",
     "Constraints": "constraints",
     "DefferrardMatching": "matching",
+    "DeviceHierarchy": "device",
+    "DeviceLevel": "device",
     "EdgeWeight": "ratings",
     "GivenRating": "ratings",
     "Graph": "graph",
@@ -70,6 +75,7 @@ _HOME = {
     "as_graph": "convert",
     "assess": "quality",
     "coarsen": "coarsening",
+    "coarsen_on_device": "device",
     "compare": "quality",
     "contract": "contraction",
     "match": "matching",

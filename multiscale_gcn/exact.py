@@ -105,13 +105,16 @@ def _to_multiples(
             f"2**{LARGEST_EXPONENT}; scale all of them"
         )
     quanta = np.array(
-        [_quantum(count, top) for count, top in zip(counts.tolist(), largest.tolist(), strict=True)]
+        [
+            quantum_of(count, top)
+            for count, top in zip(counts.tolist(), largest.tolist(), strict=True)
+        ]
     )
     unit = quanta[0] if len(quanta) == 1 else np.repeat(quanta, counts)
     return np.maximum(np.floor(values / unit), 1.0) * unit, float(quanta.min())
 
 
-def _quantum(count: int, largest: float) -> float:
+def quantum_of(count: int, largest: float) -> float:
     """2**q for the smallest q with count * largest <= 2**(q + 53), in integer arithmetic."""
     significand, exponent = math.frexp(largest)
     bound = count * int(significand * 2**SIGNIFICAND_BITS)  # * 2**(exponent - 53)

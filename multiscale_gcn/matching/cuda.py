@@ -138,7 +138,8 @@ def match_on_device(
             "of_blocks": 4 * MOST_BLOCKS,
         },
     )
-    unlimited = method.max_node_weight is None
+    limit = np.inf if method.max_node_weight is None else float(method.max_node_weight)
+    unlimited = limit == np.inf
     any_pairs = unlimited and not rules
     pieces: dict[str, Any] = workspace.pointers()
     if graph.sums:
@@ -154,7 +155,7 @@ def match_on_device(
         keeps=rules.survivors,
         base=rules.first_of_member,
         mirror=rules.mirror,
-        limit=np.inf if unlimited else float(method.max_node_weight),
+        limit=limit,
         mixed_seed=mix64(method.seed),
         mate=mate,
         kind=kind,

@@ -24,6 +24,7 @@ from multiscale_gcn import (
     aggregate,
     as_graph,
     coarsen,
+    coarsen_on_device,
     contract,
     match,
     select_backend,
@@ -292,6 +293,71 @@ def test_only_the_last_graph_stays_on_the_device() -> None:
     assert copy is cuda.on_device(coarse), "contraction left it there"
     del coarse
     assert cuda._latest.copy is None, "and it goes with the graph"
+
+
+@pytest.mark.gpu
+@on_gpu
+@settings(max_examples=60, deadline=None)
+@given(graphs(), st.integers(0, 4), st.none() | st.integers(0, 6))
+def test_a_hierarchy_on_the_device_is_that_of_the_host(
+    graph: Graph, levels: int, min_nodes: int | None
+) -> None:
+    import cupy as cp
+
+    expected = coarsen(graph, levels=levels, min_nodes=min_nodes)
+    found = coarsen_on_device(graph, levels=levels, min_nodes=min_nodes)
+    assert found.to_host().fingerprint == expected.fingerprint
+    assert found.sizes == expected.sizes
+    assert (found.parent(0, -1).get() == expected.parent(0, -1)).all()
+
+    unweighed = Graph(graph.indptr, graph.indices, graph.weights)
+    expected = coarsen(unweighed, levels=levels)
+    options: dict[str, Any] = {"levels": levels, "num_nodes": graph.num_nodes}
+    ids, weights = cp.asarray(graph.edge_index()), cp.asarray(graph.weights)
+    both = coarsen_on_device(ids, weights=weights, **options)
+    assert both.to_host().fingerprint == expected.fingerprint
+    assert both.rounding == expected.rounding
+    once = ids[0] <= ids[1]
+    upper = coarsen_on_device(ids[:, once], weights=weights[once], symmetrize=True, **options)
+    assert upper.to_host().fingerprint == expected.fingerprint
+
+
+@pytest.mark.gpu
+@on_gpu
+def test_bad_arrays_on_the_device_are_refused_as_those_on_the_host() -> None:
+    import cupy as cp
+
+    edges = cp.asarray(np.array([[0, 1], [1, 2]]))
+    with pytest.raises(ValueError, match="not symmetric"):
+        coarsen_on_device(edges, levels=1)
+    with pytest.raises(ValueError, match="is not a node"):
+        coarsen_on_device(edges, levels=1, num_nodes=2, symmetrize=True)
+    weights = cp.asarray(np.array([1.0, np.nan]))
+    with pytest.raises(ValueError, match=r"weight of \(1, 2\) is nan"):
+        coarsen_on_device(edges, weights=weights, levels=1, symmetrize=True)
+    with pytest.raises(ValueError, match="does not run VisitingOrderMatching"):
+        coarsen_on_device(edges, levels=1, method=VisitingOrderMatching())  # type: ignore[arg-type]
+    twice = coarsen_on_device(cp.concatenate([edges, edges], axis=1), levels=0, symmetrize=True)
+    assert twice[0].graph.weights.tolist() == [2.0] * 4
+
+
+@pytest.mark.gpu
+@on_gpu
+def test_sparse_matrices_and_tensors_on_the_device() -> None:
+    sparse = pytest.importorskip("cupyx.scipy.sparse")
+    torch = pytest.importorskip("torch")
+    graph = rmat(10, 5_000)
+    expected = coarsen(graph, levels=4).fingerprint
+    matrix = sparse.csr_matrix(graph.to_scipy())
+    tensor = torch.sparse_csr_tensor(
+        torch.tensor(graph.indptr), torch.tensor(graph.indices).long(), torch.tensor(graph.weights)
+    ).cuda()
+    edge_index = torch.tensor(graph.edge_index()).cuda()
+    for source in (matrix, tensor, tensor.to_sparse_coo(), edge_index):
+        assert coarsen_on_device(source, levels=4).to_host().fingerprint == expected
+    found = coarsen_on_device(edge_index, levels=4)
+    assert torch.from_dlpack(found.parent(0, 4)).is_cuda
+    assert repr(found).splitlines()[1].split() == ["level", "nodes", "entries", "ratio"]
 
 
 def test_without_cupy_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multiscale_gcn import Graph, as_graph, round_weights
-from multiscale_gcn.exact import _quantum
+from multiscale_gcn.exact import quantum_of
 from multiscale_gcn.testing import graphs
 
 
@@ -49,7 +49,7 @@ def test_the_bound_holds_where_rounding_to_nearest_would_break_it() -> None:
 
 @given(st.integers(1, 2**40), st.floats(1e-100, 1e100))
 def test_the_quantum_is_the_smallest_power_of_two_that_holds_all_sums(count, largest) -> None:
-    quantum = Fraction(_quantum(count, largest))
+    quantum = Fraction(quantum_of(count, largest))
     assert count * Fraction(largest) <= quantum * 2**53
     assert count * Fraction(largest) > quantum / 2 * 2**53
 
