@@ -10,12 +10,12 @@ from numpy.typing import ArrayLike
 
 from multiscale_gcn.clustering import ClusteringMethod, by_first_member
 from multiscale_gcn.constraints import Constraints
-from multiscale_gcn.contraction import aggregate
+from multiscale_gcn.contraction import aggregate, galerkin_product
 from multiscale_gcn.convert import as_graph
 from multiscale_gcn.exact import round_weights
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.hierarchy import Hierarchy, Level
-from multiscale_gcn.matching import HeavyEdgeMatching
+from multiscale_gcn.matching import HeavyEdgeMatching, MatchingMethod
 
 
 class CoarseningStalled(RuntimeError):
@@ -144,7 +144,9 @@ def coarsen(
             raise CoarseningStalled(
                 _why_stalled(fine, allowed, method, constraints, backend), hierarchy()
             )
-        coarse = aggregate(fine, parent, backend=backend)
+        # What a matching answers is valid by construction; what others do is checked.
+        merge = galerkin_product if isinstance(method, MatchingMethod) else aggregate
+        coarse = merge(fine, parent, backend=backend)
         parent = parent.astype(fine.indices.dtype, copy=False)
         done.append(Level(len(done), fine, parent, constraints))
         method = method.coarsened(fine, coarse, parent)

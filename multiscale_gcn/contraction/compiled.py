@@ -13,8 +13,10 @@ from multiscale_gcn.graph import Graph
 
 ENTRIES_PER_THREAD = 1 << 15
 """A thread's share is at least so large; smaller graphs take fewer threads."""
-SHORT = 48
-"""Rows up to this length are sorted by insertion, longer ones by radix."""
+SHORT = 24
+"""Rows up to this length are merged by insertion; longer ones are sorted first."""
+CROWDED = 64
+"""More entries than this in one bucket, and the row is sorted by radix instead."""
 DIGIT = 10
 """Bits of a column that one pass of the radix sort looks at."""
 
@@ -25,116 +27,129 @@ HALF = np.uint64(32)
 def aggregate(graph: Graph, parent: np.ndarray, num_coarse: int) -> Graph:
     num_blocks = max(1, min(get_num_threads(), graph.num_entries // ENTRIES_PER_THREAD))
     # Large arrays are allocated here, not in the kernels: NumPy asks the system for huge pages.
-    first = np.zeros(num_coarse + 1, graph.indices.dtype)
-    members = np.empty(graph.num_nodes, graph.indices.dtype)
+    head = np.empty(num_coarse, graph.indices.dtype)
+    following = np.empty(graph.num_nodes, graph.indices.dtype)
+    node_weights = np.empty(num_coarse)
     bounds = np.empty(num_blocks + 1, np.int64)
     begin = np.empty(num_blocks + 1, np.int64)
-    longest = _group(parent, graph.indptr, first, members, bounds, begin)
+    indptr = np.empty(num_coarse + 1, np.int64)
+    longest = _chain(
+        parent, graph.indptr, graph.node_weights, head, following, node_weights, indptr
+    )
+    _share(indptr, bounds, begin)
 
     indices = np.empty(graph.num_entries, graph.indices.dtype)
     weights = np.empty(graph.num_entries, np.float64)
-    indptr = np.zeros(num_coarse + 1, np.int64)
     fine = (graph.indptr, graph.indices, graph.weights, parent)
     keys = np.empty((num_blocks, 2, longest), np.uint64)
     row = np.empty((num_blocks, longest), np.float64)
-    passes = -(-max(num_coarse - 1, 1).bit_length() // DIGIT)
-    merge = _merge_blocks if num_blocks > 1 else _merge_only_block
-    merge(fine, first, members, bounds, begin, passes, keys, row, indices, weights, indptr)
-    np.cumsum(indptr, out=indptr)
-
-    for block in range(1, num_blocks):
-        low, high = indptr[bounds[block]], indptr[bounds[block + 1]]
-        for array in (indices, weights):
-            array[low:high] = array[begin[block] : begin[block] + high - low]
-    indices.resize(indptr[-1], refcheck=False)
-    weights.resize(indptr[-1], refcheck=False)
-    node_weights = np.bincount(parent, weights=graph.node_weights, minlength=num_coarse)
+    chains, coarse = (head, following), (indices, weights, indptr)
+    if num_blocks == 1:
+        _merge(fine, chains, 0, num_coarse, 0, keys[0], row[0], coarse)
+    else:
+        _merge_blocks(fine, chains, bounds, begin, keys, row, coarse)
+    entries = _close_gaps(bounds, begin, indices, weights, indptr)
+    indices.resize(entries, refcheck=False)
+    weights.resize(entries, refcheck=False)
     return Graph.from_valid(indptr, indices, weights, node_weights, graph.quantum)
 
 
 @njit(cache=True)
-def _group(parent, indptr, first, members, bounds, begin):
-    """Members of coarse node c, in increasing order: members[first[c]:first[c + 1]]; and ranges
-    of nodes, bounds, with about equally many entries, begin. Returns the most of one node."""
-    num_coarse = len(first) - 1
-    for c in parent:
-        first[c + 1] += 1
-    for c in range(num_coarse):
-        first[c + 1] += first[c]
-    for u in range(len(parent)):
+def _chain(parent, fine_indptr, fine_node_weights, head, following, node_weights, lengths):
+    """The members of coarse node c, in increasing order: head[c], following[head[c]] and so on
+    until -1. lengths[c + 1] is how many entries they have; returns the most of one node."""
+    head[:] = -1
+    node_weights[:] = 0.0
+    lengths[:] = 0
+    for u in range(len(parent) - 1, -1, -1):
         c = parent[u]
-        members[first[c]] = u
-        first[c] += 1
-    for c in range(num_coarse, 0, -1):
-        first[c] = first[c - 1]
-    first[0] = 0
-    num_blocks = len(bounds) - 1
-    share = indptr[-1] // num_blocks + 1
+        following[u] = head[c]
+        head[c] = u
+        node_weights[c] += fine_node_weights[u]
+        lengths[c + 1] += fine_indptr[u + 1] - fine_indptr[u]
+    longest = np.int64(0)
+    for length in lengths:
+        longest = max(longest, length)
+    return longest
+
+
+@njit(cache=True)
+def _share(lengths, bounds, begin):
+    """Ranges of coarse nodes, bounds, with about equally many entries, and where they begin."""
+    num_coarse, num_blocks = len(lengths) - 1, len(bounds) - 1
+    total = np.int64(0)
+    for length in lengths:
+        total += length
     bounds[:] = num_coarse
-    begin[:] = indptr[-1]
+    begin[:] = total
     bounds[0] = 0
     begin[0] = 0
+    if num_blocks == 1:
+        return
+    share = total // num_blocks + 1
     block = 1
     entries = np.int64(0)
-    longest = np.int64(0)
     for c in range(num_coarse):
         if entries >= block * share:
             bounds[block] = c
             begin[block] = entries
             block += 1
-        length = np.int64(0)
-        for i in range(first[c], first[c + 1]):
-            length += indptr[members[i] + 1] - indptr[members[i]]
-        entries += length
-        longest = max(longest, length)
-    return longest
+        entries += lengths[c + 1]
 
 
 @njit(cache=True, parallel=True)
-def _merge_blocks(
-    fine, first, members, bounds, begin, passes, keys, row, indices, weights, lengths
-):
+def _merge_blocks(fine, chains, bounds, begin, keys, row, coarse):
     for block in prange(len(bounds) - 1):
-        _merge(
-            fine, first, members, bounds[block], bounds[block + 1], begin[block], passes,
-            keys[block, 0], keys[block, 1], row[block], indices, weights, lengths,
-        )  # fmt: skip
+        low, high = bounds[block], bounds[block + 1]
+        _merge(fine, chains, low, high, begin[block], keys[block], row[block], coarse)
 
 
 @njit(cache=True)
-def _merge_only_block(
-    fine, first, members, bounds, begin, passes, keys, row, indices, weights, lengths
-):
-    _merge(
-        fine, first, members, bounds[0], bounds[1], begin[0], passes,
-        keys[0, 0], keys[0, 1], row[0], indices, weights, lengths,
-    )  # fmt: skip
-
-
-@njit(cache=True)
-def _merge(
-    fine, first, members, low, high, tail, passes, keys, other, row, indices, weights, lengths
-):
-    """Coarse rows low to high, one after the other from tail; row c has lengths[c + 1] entries."""
+def _merge(fine, chains, low, high, tail, keys_and_other, row, coarse):
+    """Coarse rows low to high, one after the other from tail; row c has lengths[c + 1] entries,
+    and had as many of its members before."""
     fine_indptr, fine_indices, fine_weights, parent = fine
+    head, following = chains
+    indices, weights, lengths = coarse
+    keys, other = keys_and_other[0], keys_and_other[1]
+    bits = max(1, _bit_length(max(len(head) - 1, 0)))
     counts = np.empty(1 << DIGIT, np.int64)
     for c in range(low, high):
+        begin = tail
+        u = head[c]
+        if lengths[c + 1] <= SHORT:
+            while u >= 0:
+                for at in range(fine_indptr[u], fine_indptr[u + 1]):
+                    column = parent[fine_indices[at]]
+                    place = tail
+                    while place > begin and indices[place - 1] > column:
+                        place -= 1
+                    if place > begin and indices[place - 1] == column:
+                        weights[place - 1] += fine_weights[at]
+                        continue
+                    for i in range(tail, place, -1):
+                        indices[i] = indices[i - 1]
+                        weights[i] = weights[i - 1]
+                    indices[place] = column
+                    weights[place] = fine_weights[at]
+                    tail += 1
+                u = following[u]
+            lengths[c + 1] = tail - begin
+            continue
         length = 0
-        for i in range(first[c], first[c + 1]):
-            u = members[i]
+        while u >= 0:
             for at in range(fine_indptr[u], fine_indptr[u + 1]):
                 keys[length] = (np.uint64(parent[fine_indices[at]]) << HALF) | np.uint64(length)
                 row[length] = fine_weights[at]
                 length += 1
-        if length <= SHORT:
-            _sort_by_insertion(keys, length)
-        else:
-            _sort_by_radix(keys, other, length, passes, counts)
-        begin = tail
+            u = following[u]
+        if len(counts) < 2 * length:
+            counts = np.empty(4 * length, np.int64)
+        sorted_keys = _sort(keys, other, length, bits, counts)
         last = np.int64(-1)
         for i in range(length):
-            column = np.int64(keys[i] >> HALF)
-            weight = row[np.int64(keys[i] & LOWER_HALF)]
+            column = np.int64(sorted_keys[i] >> HALF)
+            weight = row[np.int64(sorted_keys[i] & LOWER_HALF)]
             if column == last:
                 weights[tail - 1] += weight
             else:
@@ -146,23 +161,53 @@ def _merge(
 
 
 @njit(cache=True)
-def _sort_by_insertion(keys, length):
-    for i in range(1, length):
-        key = keys[i]
-        j = i
-        while j > 0 and keys[j - 1] > key:
-            keys[j] = keys[j - 1]
-            j -= 1
-        keys[j] = key
+def _bit_length(value):
+    bits = 0
+    while value >> bits:
+        bits += 1
+    return bits
 
 
 @njit(cache=True)
-def _sort_by_radix(keys, other, length, passes, counts):
-    """Sort by the upper halves."""
+def _sort(keys, other, length, bits, counts):
+    """Sort by the upper halves, which have so many bits; returns the array that is sorted.
+
+    There are about as many buckets, for the leading bits of a column, as there are entries, so
+    that a bucket holds few of them unless the columns crowd.
+    """
+    leading = min(bits, _bit_length(length))
+    shift = HALF + np.uint64(bits - leading)
+    counts[: 1 << leading] = 0
+    for i in range(length):
+        counts[keys[i] >> shift] += 1
+    total, most = np.int64(0), np.int64(0)
+    for bucket in range(1 << leading):
+        count = counts[bucket]
+        counts[bucket] = total
+        total += count
+        most = max(most, count)
+    if most > CROWDED:
+        return _sort_by_radix(keys, other, length, bits, counts)
+    for i in range(length):
+        bucket = keys[i] >> shift
+        other[counts[bucket]] = keys[i]
+        counts[bucket] += 1
+    for i in range(1, length):
+        key = other[i]
+        j = i
+        while j > 0 and other[j - 1] > key:
+            other[j] = other[j - 1]
+            j -= 1
+        other[j] = key
+    return other
+
+
+@njit(cache=True)
+def _sort_by_radix(keys, other, length, bits, counts):
     mask = np.uint64((1 << DIGIT) - 1)
-    for digit in range(passes):
+    for digit in range(-(-bits // DIGIT)):
         shift = HALF + np.uint64(digit * DIGIT)
-        counts[:] = 0
+        counts[: 1 << DIGIT] = 0
         for i in range(length):
             counts[(keys[i] >> shift) & mask] += 1
         total = 0
@@ -175,5 +220,20 @@ def _sort_by_radix(keys, other, length, passes, counts):
             other[counts[value]] = keys[i]
             counts[value] += 1
         keys, other = other, keys
-    if passes % 2 == 1:
-        other[:length] = keys[:length]
+    return keys
+
+
+@njit(cache=True)
+def _close_gaps(bounds, begin, indices, weights, lengths):
+    """Move the rows of all blocks together, and add their lengths up to pointers."""
+    for c in range(1, len(lengths)):
+        lengths[c] += lengths[c - 1]
+    for block in range(1, len(bounds) - 1):
+        low, high = lengths[bounds[block]], lengths[bounds[block + 1]]
+        if low == begin[block]:
+            continue
+        shift = begin[block] - low
+        for i in range(low, high):
+            indices[i] = indices[i + shift]
+            weights[i] = weights[i + shift]
+    return lengths[-1]

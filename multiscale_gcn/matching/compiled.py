@@ -17,6 +17,7 @@ from multiscale_gcn.matching.matching import Matching, PairKind
 from multiscale_gcn.matching.methods import MatchingMethod, VisitingOrderMatching
 from multiscale_gcn.matching.order import FACTOR_1, FACTOR_2, INCREMENT, mix64
 from multiscale_gcn.ratings import EdgeWeight, NormalizedCut
+from multiscale_gcn.ratings.rating import NodeTerms
 
 CODE_EDGE_WEIGHT = EdgeWeight.code
 CODE_NORMALIZED_CUT = NormalizedCut.code
@@ -36,20 +37,17 @@ UNKNOWN = -2
 
 SMALL = 1 << 14
 """So few nodes are done by one thread sooner than by several that wait for each other."""
+CHUNK = 1 << 13
+"""Nodes that a thread takes at a time. What it does with them is a function of its own: calls
+from the body of a parallel loop are not inlined, so one call a node would be the larger part."""
 PROGRESS = 16
 """Rounds go on while they marry more than one in so many live nodes."""
 
 
 def match(graph: Graph, method: MatchingMethod, constraints: Constraints) -> Matching:
     n = graph.num_nodes
-    mate = np.arange(n, dtype=graph.indices.dtype)
-    kind = np.zeros(n, dtype=np.int8)
-    degree, loop, neighbours = np.empty(n), np.zeros(n), np.empty(n, graph.indices.dtype)
-    sum_rows = _sum_rows if n > SMALL else _sum_rows_serially
-    sum_rows(graph.indptr, graph.indices, graph.weights, degree, loop, neighbours)
-    scale = degree
-    if method.rating.code == CODE_NORMALIZED_CUT:
-        scale = np.divide(1.0, degree, out=np.zeros(n), where=degree > 0)
+    mate, kind = np.empty(n, graph.indices.dtype), np.empty(n, np.int8)
+    scale, loop, neighbours = np.empty(n), np.empty(n), np.empty(n, graph.indices.dtype)
     edges = (
         graph.indptr,
         graph.indices,
@@ -63,21 +61,24 @@ def match(graph: Graph, method: MatchingMethod, constraints: Constraints) -> Mat
     limit = np.inf if method.max_node_weight is None else float(method.max_node_weight)
     weigh = (graph.node_weights, limit)
     rules = _rules(constraints, n)
-    if isinstance(method, VisitingOrderMatching):
-        if method.order == "degree":
-            turns = np.argsort(degree, kind="stable")
-        elif method.order == "natural":
-            turns = np.arange(n)
-        else:
-            turns = np.argsort(_node_hashes(constraints.local_ids(n), edges[-1]), kind="stable")
-        _visit(turns, mate, kind, edges, weigh, rules)
+    by_visits = isinstance(method, VisitingOrderMatching)
+    if n <= SMALL and rules is None and not by_visits:
+        wanted = (method.two_hop, method.isolated == "pair")
+        _match_serially(mate, kind, edges, graph.weights, weigh, wanted)
+        return Matching(mate, kind)
+    _describe_all(mate, kind, edges, graph.weights)
+    if by_visits:
+        _visit(_turns(method, graph, constraints), mate, kind, edges, weigh, rules)
     else:
         live, candidate = _marry_in_rounds(mate, kind, edges, weigh, rules)
         _marry_by_queue(live, candidate, mate, kind, edges, weigh, rules)
     if method.two_hop:
         _pair_two_hop(mate, kind, edges, weigh, rules)
     if method.isolated == "pair":
-        _pair_isolated(neighbours, mate, kind, weigh, rules)
+        if rules is None:
+            _pair_isolated(mate, kind, neighbours, weigh)
+        else:
+            _pair_isolated_by_rules(mate, kind, neighbours, weigh, rules)
     return Matching(mate, kind)
 
 
@@ -94,70 +95,84 @@ def _rules(constraints: Constraints, n: int):
     )
 
 
-def _pair_two_hop(mate, kind, edges, weigh, rules) -> None:
-    """Pair the nodes that wait at the same neighbour, as the specification says."""
-    singles = np.flatnonzero(kind == KIND_SINGLE)
-    if len(singles) == 0:
-        return
-    hub = np.full(len(kind), -1, np.int64)
-    find_hubs = _find_hubs if len(singles) > SMALL else _find_hubs_serially
-    find_hubs(singles, hub, kind, edges, weigh, rules)
-    left = singles[hub[singles] >= 0]
-    if rules is None:
-        nodes = left[np.argsort(hub[left], kind="stable")]
-        _pair_waiting(nodes, hub, KIND_TWO_HOP, mate, kind, weigh, rules)
-        return
-    group, _, mirror, _ = rules
-    hubs, images = hub[left], mirror[hub[left]]
-    fixed, fixed_hub = mirror[left] == left, images == hubs
-    _pair_images(left[~fixed & fixed_hub], KIND_TWO_HOP, mate, kind, weigh, rules)
-    for chosen in (fixed, ~fixed & (hubs < images)):
-        at = np.minimum(hubs, images)[chosen]
-        nodes = left[chosen][np.lexsort((group[left[chosen]], at))]
-        hub[left[chosen]] = at
-        _pair_waiting(nodes, hub, KIND_TWO_HOP, mate, kind, weigh, rules)
+def _turns(method: VisitingOrderMatching, graph: Graph, constraints: Constraints) -> np.ndarray:
+    n = graph.num_nodes
+    if method.order == "natural":
+        return np.arange(n)
+    if method.order == "degree":
+        return np.argsort(NodeTerms.of(graph).degree, kind="stable")
+    hashes = _node_hashes(constraints.local_ids(n), np.uint64(mix64(method.seed)))
+    return np.argsort(hashes, kind="stable")
 
 
-def _pair_isolated(neighbours, mate, kind, weigh, rules) -> None:
-    isolated = np.flatnonzero(neighbours == 0)
-    if len(isolated) == 0:
-        return
-    nowhere = np.zeros(len(mate), np.int64)
-    if rules is None:
-        _pair_waiting(isolated, nowhere, KIND_ISOLATED, mate, kind, weigh, rules)
-        return
-    group, _, mirror, _ = rules
-    isolated = isolated[np.argsort(group[isolated], kind="stable")]
-    images = mirror[isolated]
-    for nodes in (isolated[images == isolated], isolated[isolated < images]):
-        _pair_waiting(nodes, nowhere, KIND_ISOLATED, mate, kind, weigh, rules)
-    _pair_images(isolated, KIND_ISOLATED, mate, kind, weigh, rules)
+@njit(cache=True)
+def _match_serially(mate, kind, edges, weights, weigh, wanted):
+    """All of an unconstrained matching in one call, for graphs where calls take the time."""
+    two_hop, isolated = wanted
+    _describe(0, len(mate), mate, kind, edges, weights)
+    live = np.arange(len(mate)).astype(mate.dtype)
+    candidate = np.full(len(mate), UNKNOWN, mate.dtype)
+    _marry_by_queue(live, candidate, mate, kind, edges, weigh, None)
+    if two_hop:
+        singles = _waiting_nodes(kind, edges[6])
+        hubs = np.empty_like(singles)
+        _find_hubs(singles, hubs, kind, edges, weigh, None)
+        _pair_at_hubs(singles, hubs, mate, kind, weigh)
+    if isolated:
+        _pair_isolated(mate, kind, edges[6], weigh)
 
 
 @njit(cache=True, parallel=True)
-def _sum_rows(indptr, indices, weights, degree, loop, neighbours):
-    for u in prange(len(degree)):
-        _sum_row(u, indptr, indices, weights, degree, loop, neighbours)
+def _describe_all(mate, kind, edges, weights):
+    for chunk in prange(_num_chunks(len(mate))):
+        low, high = _bounds(chunk, len(mate))
+        _describe(low, high, mate, kind, edges, weights)
 
 
 @njit(cache=True)
-def _sum_rows_serially(indptr, indices, weights, degree, loop, neighbours):
-    for u in range(len(degree)):
-        _sum_row(u, indptr, indices, weights, degree, loop, neighbours)
+def _describe(low, high, mate, kind, edges, weights):
+    """Nodes without mates, and what the order asks of them: neighbours, and terms of the rating."""
+    indptr, indices, _, code, scale, loop, neighbours, _ = edges
+    for u in range(low, high):
+        mate[u] = u
+        kind[u] = KIND_SINGLE
+        at, end = _position(u, indptr, indices)
+        has_loop = at < end and indices[at] == u
+        neighbours[u] = end - indptr[u] - has_loop
+        if code == CODE_EDGE_WEIGHT:
+            continue
+        degree = 0.0
+        for i in range(indptr[u], end):
+            degree += weights[i]
+        loop[u] = weights[at] if has_loop else 0.0
+        if code == CODE_NORMALIZED_CUT:
+            scale[u] = 1.0 / degree if degree > 0.0 else 0.0
+        else:
+            scale[u] = degree
 
 
-@njit(cache=True)
-def _sum_row(u, indptr, indices, weights, degree, loop, neighbours):
-    """Weighted degree, self loop and number of neighbours of a node."""
-    total = 0.0
-    count = indptr[u + 1] - indptr[u]
-    for at in range(indptr[u], indptr[u + 1]):
-        total += weights[at]
-        if indices[at] == u:
-            loop[u] = weights[at]
-            count -= 1
-    degree[u] = total
-    neighbours[u] = count
+@njit(cache=True, inline="always")
+def _num_chunks(length):
+    return -(-length // CHUNK)
+
+
+@njit(cache=True, inline="always")
+def _bounds(chunk, length):
+    return chunk * CHUNK, min((chunk + 1) * CHUNK, length)
+
+
+@njit(cache=True, inline="always")
+def _position(u, indptr, indices):
+    """Where the self loop of a node stands or would stand, and the end of its row."""
+    low, end = indptr[u], indptr[u + 1]
+    high = end
+    while low < high:
+        middle = (low + high) >> 1
+        if indices[middle] < u:
+            low = middle + 1
+        else:
+            high = middle
+    return low, end
 
 
 @njit(cache=True, inline="always")
@@ -182,12 +197,12 @@ def _edge_hash(mixed_seed, u, v):
 
 
 @njit(cache=True, inline="always")
-def _rate(code, weight, u, v, degree, loop):
+def _rate(code, weight, u, v, scale, loop):
     if code == CODE_EDGE_WEIGHT:
         return weight
-    if code == CODE_NORMALIZED_CUT:  # degree holds the inverse degrees
-        return weight * (degree[u] + degree[v])
-    return (2.0 * weight + (loop[u] + loop[v])) / (degree[u] + degree[v])
+    if code == CODE_NORMALIZED_CUT:  # scale holds the inverse degrees
+        return weight * (scale[u] + scale[v])
+    return (2.0 * weight + (loop[u] + loop[v])) / (scale[u] + scale[v])
 
 
 @njit(cache=True)
@@ -204,49 +219,68 @@ def _orbit_tie_key(u, v, mixed_seed, rules):
     return image if image < own else own
 
 
-@njit(cache=True)
-def _wins_tie(u, v, best, neighbours, mixed_seed, rules):
-    """Whether of two equally rated edges of u the one to v comes before the one to best."""
-    if neighbours[v] != neighbours[best]:
-        return neighbours[v] < neighbours[best]
+@njit(cache=True, inline="always")
+def _wins_tie(u, v, best, mixed_seed, rules):
+    """Whether of two edges of u, equal so far, the one to v comes before the one to best.
+
+    Edges of one node differ in u ^ v, so the hash decides nothing unless edges have images.
+    """
     if rules is None:
-        if u ^ v != u ^ best:
-            return u ^ v < u ^ best
-        return _tie_key(u, v, mixed_seed) < _tie_key(u, best, mixed_seed)
+        return u ^ v < u ^ best
     return _orbit_tie_key(u, v, mixed_seed, rules) < _orbit_tie_key(u, best, mixed_seed, rules)
 
 
 @njit(cache=True)
-def _admissible(u, v, weigh, rules):
-    node_weights, limit = weigh
+def _admissible(u, v, node_weights, limit, rules):
     if limit < np.inf and node_weights[u] + node_weights[v] > limit:
         return False
-    if rules is not None:
-        group, survives, mirror, _ = rules
-        return (
-            group[u] == group[v]
-            and not (survives[u] and survives[v])
-            and (mirror[u] == u) == (mirror[v] == v)
-        )
-    return True
+    return rules is None or _obey(u, v, rules)
 
 
 @njit(cache=True)
-def _best_neighbour(u, kind, edges, weigh, rules, only_admissible):
-    """First neighbour of u in the order, or -1; only a free and admissible one if so asked."""
-    indptr, indices, weights, code, degree, loop, neighbours, mixed_seed = edges
+def _obey(u, v, rules):
+    """Whether the rules let two nodes merge."""
+    group, survives, mirror, _ = rules
+    return (
+        group[u] == group[v]
+        and not (survives[u] and survives[v])
+        and (mirror[u] == u) == (mirror[v] == v)
+    )
+
+
+@njit(cache=True, inline="always")
+def _best_neighbour(
+    u, kind, indptr, indices, weights, code, scale, loop, neighbours, mixed_seed,
+    node_weights, limit, rules, only_admissible,
+):  # fmt: skip
+    """First neighbour of u in the order, or -1; only a free and admissible one if so asked.
+
+    It takes its arrays one by one, and hands none of them on unless there are rules: Numba counts
+    references at every call, which would take longer than to look at a neighbour.
+    """
     best = np.int64(-1)
     best_rating = -np.inf
+    best_count = np.int64(0)
     for at in range(indptr[u], indptr[u + 1]):
-        v = indices[at]
-        rating = _rate(code, weights[at], u, v, degree, loop)
+        v = np.int64(indices[at])
+        rating = _rate(code, weights[at], u, v, scale, loop)
         # Few neighbours are better than the best so far: look at their nodes last.
         if rating < best_rating or v == u:
             continue
-        if only_admissible and (kind[v] != KIND_SINGLE or not _admissible(u, v, weigh, rules)):
-            continue
-        if rating > best_rating or _wins_tie(u, v, best, neighbours, mixed_seed, rules):
-            best, best_rating = np.int64(v), rating
+        if only_admissible:
+            if kind[v] != KIND_SINGLE:
+                continue
+            if limit < np.inf and node_weights[u] + node_weights[v] > limit:
+                continue
+            if rules is not None and not _obey(u, v, rules):
+                continue
+        count = np.int64(neighbours[v])
+        if (
+            rating > best_rating
+            or count < best_count
+            or (count == best_count and _wins_tie(u, v, best, mixed_seed, rules))
+        ):
+            best, best_rating, best_count = v, rating, count
     return best
 
 
@@ -270,56 +304,70 @@ def _marry_in_rounds(mate, kind, edges, weigh, rules):
     live = np.arange(len(mate), dtype=mate.dtype)
     candidate = np.full(len(mate), UNKNOWN, mate.dtype)
     while len(live) > SMALL:
-        _point(live, candidate, kind, edges, weigh, rules)
-        _find_mutual(live, candidate, mate)
-        remaining = live[_settle(live, candidate, mate, kind)]
-        married = len(live) - len(remaining)
-        live = remaining
+        _point_all(live, candidate, kind, edges, weigh, rules)
+        _settle_all(live, candidate, mate, kind)
+        remaining = _remaining(live, candidate, kind)
+        live, married = live[:remaining], len(live) - remaining
         if married * PROGRESS < len(live):
             break
     return live, candidate
 
 
 @njit(cache=True, parallel=True)
+def _point_all(live, candidate, kind, edges, weigh, rules):
+    for chunk in prange(_num_chunks(len(live))):
+        low, high = _bounds(chunk, len(live))
+        _point(live[low:high], candidate, kind, edges, weigh, rules)
+
+
+@njit(cache=True)
 def _point(live, candidate, kind, edges, weigh, rules):
-    for i in prange(len(live)):
-        u = live[i]
+    indptr, indices, weights, code, scale, loop, neighbours, mixed_seed = edges
+    node_weights, limit = weigh
+    for u in live:
         v = candidate[u]
-        if v == UNKNOWN or kind[v] != KIND_SINGLE:
-            candidate[u] = _best_neighbour(u, kind, edges, weigh, rules, True)
+        if v == UNKNOWN or (v >= 0 and kind[v] != KIND_SINGLE):
+            candidate[u] = _best_neighbour(
+                u, kind, indptr, indices, weights, code, scale, loop, neighbours, mixed_seed,
+                node_weights, limit, rules, True,
+            )  # fmt: skip
 
 
 @njit(cache=True, parallel=True)
-def _find_mutual(live, candidate, mate):
-    for i in prange(len(live)):
-        u = live[i]
+def _settle_all(live, candidate, mate, kind):
+    for chunk in prange(_num_chunks(len(live))):
+        low, high = _bounds(chunk, len(live))
+        _settle(live[low:high], candidate, mate, kind)
+
+
+@njit(cache=True)
+def _settle(live, candidate, mate, kind):
+    """Marry those that point at each other; each node notes it for itself."""
+    for u in live:
         v = candidate[u]
         if v >= 0 and candidate[v] == u:
             mate[u] = v
-
-
-@njit(cache=True, parallel=True)
-def _settle(live, candidate, mate, kind):
-    """Note who is married; returns whether each live node goes on looking."""
-    still = np.zeros(len(live), np.bool_)
-    for i in prange(len(live)):
-        u = live[i]
-        if mate[u] != u:
             kind[u] = KIND_EDGE
-        elif candidate[u] >= 0:
-            still[i] = True
-    return still
+
+
+@njit(cache=True)
+def _remaining(live, candidate, kind):
+    """Move those that go on looking to the front; returns how many they are."""
+    count = 0
+    for u in live:
+        if kind[u] == KIND_SINGLE and candidate[u] >= 0:
+            live[count] = u
+            count += 1
+    return count
 
 
 @njit(cache=True)
 def _marry_by_queue(live, candidate, mate, kind, edges, weigh, rules):
-    indptr, indices = edges[0], edges[1]
-    queue = np.empty(len(live), np.int64)
+    indptr, indices, weights, code, scale, loop, neighbours, mixed_seed = edges
+    node_weights, limit = weigh
+    queue = np.empty(len(live), mate.dtype)
     tail = 0
-    for u in live:
-        v = candidate[u]
-        if v == UNKNOWN or (v >= 0 and kind[v] != KIND_SINGLE):
-            candidate[u] = _best_neighbour(u, kind, edges, weigh, rules, True)
+    _point(live, candidate, kind, edges, weigh, rules)
     for u in live:
         v = candidate[u]
         if v >= 0 and kind[u] == KIND_SINGLE and candidate[v] == u:
@@ -334,7 +382,10 @@ def _marry_by_queue(live, candidate, mate, kind, edges, weigh, rules):
             x = indices[at]
             if kind[x] != KIND_SINGLE or candidate[x] != u:
                 continue
-            y = _best_neighbour(x, kind, edges, weigh, rules, True)
+            y = _best_neighbour(
+            x, kind, indptr, indices, weights, code, scale, loop, neighbours, mixed_seed,
+            node_weights, limit, rules, True,
+        )  # fmt: skip
             candidate[x] = y
             if y >= 0 and candidate[y] == x:
                 _marry(x, y, KIND_EDGE, mate, kind)
@@ -344,51 +395,145 @@ def _marry_by_queue(live, candidate, mate, kind, edges, weigh, rules):
 
 @njit(cache=True)
 def _visit(turns, mate, kind, edges, weigh, rules):
+    indptr, indices, weights, code, scale, loop, neighbours, mixed_seed = edges
+    node_weights, limit = weigh
     for u in turns:
         if kind[u] == KIND_SINGLE:
-            v = _best_neighbour(u, kind, edges, weigh, rules, True)
+            v = _best_neighbour(
+            u, kind, indptr, indices, weights, code, scale, loop, neighbours, mixed_seed,
+            node_weights, limit, rules, True,
+        )  # fmt: skip
             if v >= 0:
                 _marry_with_images(u, v, KIND_EDGE, mate, kind, rules)
 
 
+def _pair_two_hop(mate, kind, edges, weigh, rules) -> None:
+    """Pair the nodes that wait at the same neighbour, as the specification says."""
+    singles = _waiting_nodes(kind, edges[6])
+    hubs = np.empty_like(singles)
+    find_hubs = _find_all_hubs if len(singles) > SMALL else _find_hubs
+    find_hubs(singles, hubs, kind, edges, weigh, rules)
+    if rules is None:
+        _pair_at_hubs(singles, hubs, mate, kind, weigh)
+        return
+    group, _, mirror, _ = rules
+    images = mirror[hubs]
+    fixed, fixed_hub = mirror[singles] == singles, images == hubs
+    _pair_images(singles[~fixed & fixed_hub], KIND_TWO_HOP, mate, kind, weigh, rules)
+    for chosen in (fixed, ~fixed & (hubs < images)):
+        nodes, at = singles[chosen], np.minimum(hubs, images)[chosen]
+        order = np.lexsort((group[nodes], at))
+        _pair_waiting(nodes[order], at[order], KIND_TWO_HOP, mate, kind, weigh, rules)
+
+
+@njit(cache=True)
+def _waiting_nodes(kind, neighbours):
+    """Nodes that are left over and have neighbours, in increasing order."""
+    count = 0
+    for u in range(len(kind)):
+        count += kind[u] == KIND_SINGLE and neighbours[u] > 0
+    nodes = np.empty(count, np.int64)
+    count = 0
+    for u in range(len(kind)):
+        if kind[u] == KIND_SINGLE and neighbours[u] > 0:
+            nodes[count] = u
+            count += 1
+    return nodes
+
+
 @njit(cache=True, parallel=True)
-def _find_hubs(singles, hub, kind, edges, weigh, rules):
-    for i in prange(len(singles)):
-        u = singles[i]
-        hub[u] = _best_neighbour(u, kind, edges, weigh, rules, False)
+def _find_all_hubs(singles, hubs, kind, edges, weigh, rules):
+    for chunk in prange(_num_chunks(len(singles))):
+        low, high = _bounds(chunk, len(singles))
+        _find_hubs(singles[low:high], hubs[low:high], kind, edges, weigh, rules)
 
 
 @njit(cache=True)
-def _find_hubs_serially(singles, hub, kind, edges, weigh, rules):
-    for u in singles:
-        hub[u] = _best_neighbour(u, kind, edges, weigh, rules, False)
+def _find_hubs(singles, hubs, kind, edges, weigh, rules):
+    indptr, indices, weights, code, scale, loop, neighbours, mixed_seed = edges
+    node_weights, limit = weigh
+    for i in range(len(singles)):
+        hubs[i] = _best_neighbour(
+            singles[i], kind, indptr, indices, weights, code, scale, loop, neighbours, mixed_seed,
+            node_weights, limit, rules, False,
+        )  # fmt: skip
 
 
 @njit(cache=True)
-def _pair_waiting(nodes, hub, kind_of_pair, mate, kind, weigh, rules):
-    """Pair nodes next to each other in the list that share hub and group; of two that may not
-    merge the lighter waits."""
-    node_weights = weigh[0]
+def _pair_at_hubs(singles, hubs, mate, kind, weigh):
+    """One node at most waits at every hub; of two that may not merge the lighter waits."""
+    if len(singles) == 0:
+        return
+    node_weights, limit = weigh
+    waiting_at = np.full(len(mate), -1, mate.dtype)
+    for i in range(len(singles)):
+        u, hub = singles[i], hubs[i]
+        waiting = np.int64(waiting_at[hub])
+        if waiting < 0:
+            waiting_at[hub] = u
+        elif node_weights[u] + node_weights[waiting] <= limit:
+            mate[u], mate[waiting] = waiting, u
+            kind[u] = kind[waiting] = KIND_TWO_HOP
+            waiting_at[hub] = -1
+        elif node_weights[u] < node_weights[waiting]:
+            waiting_at[hub] = u
+
+
+@njit(cache=True)
+def _pair_isolated(mate, kind, neighbours, weigh):
+    node_weights, limit = weigh
     waiting = np.int64(-1)
-    for u in nodes:
-        if kind[u] != KIND_SINGLE:
+    for u in range(len(mate)):
+        if neighbours[u] > 0:
             continue
-        together = waiting >= 0 and hub[u] == hub[waiting]
-        if together and rules is not None:
-            together = rules[0][u] == rules[0][waiting]
-        if not together:
+        if waiting < 0:
             waiting = u
-        elif _admissible(u, waiting, weigh, rules):
-            _marry_with_images(u, waiting, kind_of_pair, mate, kind, rules)
+        elif node_weights[u] + node_weights[waiting] <= limit:
+            mate[u], mate[waiting] = waiting, u
+            kind[u] = kind[waiting] = KIND_ISOLATED
             waiting = np.int64(-1)
         elif node_weights[u] < node_weights[waiting]:
             waiting = u
 
 
+def _pair_isolated_by_rules(mate, kind, neighbours, weigh, rules) -> None:
+    group, _, mirror, _ = rules
+    isolated = np.flatnonzero(neighbours == 0)
+    isolated = isolated[np.argsort(group[isolated], kind="stable")]
+    images = mirror[isolated]
+    for nodes in (isolated[images == isolated], isolated[isolated < images]):
+        nowhere = np.zeros(len(nodes), np.int64)
+        _pair_waiting(nodes, nowhere, KIND_ISOLATED, mate, kind, weigh, rules)
+    _pair_images(isolated, KIND_ISOLATED, mate, kind, weigh, rules)
+
+
+@njit(cache=True)
+def _pair_waiting(nodes, hubs, kind_of_pair, mate, kind, weigh, rules):
+    """Pair nodes next to each other in the list that share hub and group; of two that may not
+    merge the lighter waits."""
+    group = rules[0]
+    node_weights, limit = weigh
+    waiting = np.int64(-1)
+    for i in range(len(nodes)):
+        u = nodes[i]
+        if kind[u] != KIND_SINGLE:
+            continue
+        if waiting < 0 or hubs[i] != hubs[waiting] or group[u] != group[nodes[waiting]]:
+            waiting = i
+            continue
+        v = nodes[waiting]
+        if _admissible(u, v, node_weights, limit, rules):
+            _marry_with_images(u, v, kind_of_pair, mate, kind, rules)
+            waiting = np.int64(-1)
+        elif node_weights[u] < node_weights[v]:
+            waiting = i
+
+
 @njit(cache=True)
 def _pair_images(nodes, kind_of_pair, mate, kind, weigh, rules):
     mirror = rules[2]
+    node_weights, limit = weigh
     for u in nodes:
         v = mirror[u]
-        if u != v and kind[u] == KIND_SINGLE and _admissible(u, v, weigh, rules):
+        if u != v and kind[u] == KIND_SINGLE and _admissible(u, v, node_weights, limit, rules):
             _marry(u, v, kind_of_pair, mate, kind)

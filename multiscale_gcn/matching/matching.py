@@ -64,11 +64,9 @@ class Matching:
 
     def parents(self) -> np.ndarray:
         """Coarse id of every node, shape (n,), numbered by the first member of each pair."""
-        ids = np.arange(self.num_nodes, dtype=self.mate.dtype)
-        first = np.minimum(ids, self.mate)
-        leads = first == ids
-        numbers = np.cumsum(leads, dtype=self.mate.dtype) - 1
-        return numbers[first].astype(self.mate.dtype)
+        from multiscale_gcn.matching.numbering import number_pairs
+
+        return number_pairs(self.mate)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Matching):

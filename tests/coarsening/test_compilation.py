@@ -6,8 +6,8 @@ from multiscale_gcn.contraction import compiled as contraction
 from multiscale_gcn.matching import compiled as matching
 
 KERNELS = {
-    matching: ("_point", "_find_mutual", "_settle", "_marry_by_queue", "_visit", "_pair_waiting"),
-    contraction: ("_group", "_merge_blocks", "_merge_only_block"),
+    matching: ("_point_all", "_settle_all", "_match_serially", "_visit", "_pair_waiting"),
+    contraction: ("_chain", "_merge_blocks", "_merge"),
 }
 
 
