@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -110,13 +111,16 @@ def _attend(source: Tensor, target: Tensor, value: Tensor) -> tuple[Tensor, Tens
     """N y_i, and the sum of the values that node i sees: its derivative by source_i."""
     falling, order = torch.sort(-target.contiguous(), dim=1)
     seen = torch.searchsorted(falling, source.contiguous())  # [B, N]: how many nodes i sees
-    index = order.unsqueeze(2).expand(value.shape)
-    ranked = value.gather(1, index)
-    last = (seen - 1).clamp(min=0).unsqueeze(2).expand(value.shape)
-    blind = (seen == 0).unsqueeze(2)
-    total = ranked.cumsum(1).gather(1, last).masked_fill(blind, 0.0)
-    moment = (ranked * falling.unsqueeze(2)).cumsum(1).gather(1, last).masked_fill(blind, 0.0)
-    return source.unsqueeze(2) * total - moment, total
+    ranked = value.gather(1, order.unsqueeze(2).expand(value.shape))
+    total = _first(ranked, seen)
+    moment = _first(ranked.mul_(falling.unsqueeze(2)), seen)
+    return moment.neg_().addcmul_(source.unsqueeze(2), total), total
+
+
+def _first(rows: Tensor, counts: Tensor) -> Tensor:
+    """Sums of the first ``counts`` rows, [B, N, C]."""
+    sums = F.pad(rows, (0, 0, 1, 0)).cumsum_(1)
+    return sums.gather(1, counts.unsqueeze(2).expand(rows.shape))
 
 
 class _SortedAttention(torch.autograd.Function):
