@@ -165,7 +165,7 @@ def _plain(
     softmax: bool,
     relu: bool,
 ) -> Tensor:
-    values = neighbour_softmax(given, pattern) if softmax else given
+    values = neighbour_softmax(given, pattern, backend="torch") if softmax else given
     return _finish(_plain_convolution(x, values, weight, bias, pattern), norm, relu)
 
 
@@ -182,9 +182,11 @@ def _plain_convolution(
         result = bias
         if own_share is not None:
             result = mix_channels(x * own_share.to(x.dtype), weight[0], result)
-        return mix_channels(propagate(x, others.to(x.dtype), pattern), weight[-1], result)
+        return mix_channels(
+            propagate(x, others.to(x.dtype), pattern, backend="torch"), weight[-1], result
+        )
     projected = mix_channels(x, weight[-1])
-    result = propagate(projected, others.to(projected.dtype), pattern)
+    result = propagate(projected, others.to(projected.dtype), pattern, backend="torch")
     if own_share is not None:
         own = mix_channels(x, weight[0])
         result = torch.addcmul(result, own, own_share.to(own.dtype))

@@ -5,7 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from multiscale_gcn.backends import Backend
 from multiscale_gcn.ops.pattern import Pattern
+from multiscale_gcn.ops.selection import Case, Rules, add_rules, select
+from multiscale_gcn.ops.sparse_cuda import DTYPES, neighbour_softmax_cuda
 
 
 def neighbour_softmax_reference(
@@ -20,10 +23,13 @@ def neighbour_softmax_reference(
 def neighbour_softmax(
     logits: Tensor,  # [..., nnz]
     pattern: Pattern,
+    *,
+    backend: str = "auto",
 ) -> Tensor:  # [..., nnz]
     """Softmax over the entries of every row, as in Zhao et al. 2019, equation 3.
 
-    Time and memory grow with the number of entries. Half precision is computed in float32.
+    Time and memory grow with the number of entries. On a CUDA device it is one kernel. Half
+    precision is computed in float32. ``backend`` is "auto", "torch" or "cupy".
 
     Examples
     --------
@@ -34,6 +40,10 @@ def neighbour_softmax(
     >>> neighbour_softmax(torch.zeros(4), pattern.entries)
     tensor([0.5000, 0.5000, 0.5000, 0.5000])
     """
+    if logits.device.type != "cpu" or backend != "auto":
+        case = Case(logits.device, logits.dtype, pattern.num_nodes, 1, 1, logits.shape[-1])
+        if select("neighbour_softmax", case, backend).name == "cupy":
+            return neighbour_softmax_cuda(logits, pattern)
     wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
     rows = pattern.rows
     per_row = (*wide.shape[:-1], pattern.num_nodes)
@@ -44,3 +54,16 @@ def neighbour_softmax(
     powers = (wide - highest.index_select(-1, rows)).exp()
     sums = wide.new_zeros(per_row).index_add(-1, rows, powers)
     return (powers / sums.index_select(-1, rows)).to(logits.dtype)
+
+
+add_rules(
+    "neighbour_softmax",
+    Rules(
+        torch=lambda case: Backend("torch sparse", "entry by entry"),
+        cupy=lambda case: Backend("cupy", "one kernel for all rows"),
+        refusal=lambda case: (
+            None if case.dtype in DTYPES else f"there is no kernel for {case.dtype}"
+        ),
+        loss=lambda case: None,
+    ),
+)

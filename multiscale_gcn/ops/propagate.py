@@ -9,14 +9,21 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from multiscale_gcn.backends import Backend
 from multiscale_gcn.ops.layout import by_node, mix_nodes
 from multiscale_gcn.ops.pattern import CrossPattern, Pattern, as_pattern
+from multiscale_gcn.ops.selection import Case, Rules, add_rules, select
+from multiscale_gcn.ops.sparse_cuda import DTYPES, propagate_cuda
 
 DENSE_NODES = 512
 """Up to this many nodes :func:`propagate` may multiply with a dense matrix."""
 
 CPU_DENSITY = 0.25
 """Below this share of entries a CPU multiplies entry by entry, however few the nodes."""
+
+
+CUDA_NODES = 128
+"""Above this many nodes the kernel for CUDA devices is taken."""
 
 
 def propagate_reference(
@@ -36,13 +43,29 @@ def propagate(
     x: Tensor,  # [B, N, C]
     values: Tensor,  # [nnz] or [C, nnz]
     pattern: Pattern | CrossPattern,
+    *,
+    backend: str = "auto",
 ) -> Tensor:  # [B, M, C]
     """Multiply features with a sparse matrix: y_i = sum_j values_ij x_j.
 
     The matrix is N x N, or M x N on a :class:`CrossPattern`. Values of shape (C, nnz) hold one
-    matrix for every channel. Up to ``DENSE_NODES`` nodes this is
-    :func:`propagate_dense`, beyond it :func:`propagate_sparse`. A CPU takes the sparse form at any
-    size for one matrix with less than ``CPU_DENSITY`` of its entries.
+    matrix for every channel. Up to ``DENSE_NODES`` nodes this is :func:`propagate_dense`, beyond it
+    :func:`propagate_sparse`. A CPU takes the sparse form at any size for one matrix with less than
+    ``CPU_DENSITY`` of its entries. A CUDA device has a kernel for one matrix, which it takes above
+    ``CUDA_NODES`` nodes.
+
+    Parameters
+    ----------
+    x, values, pattern
+    backend : {"auto", "torch", "cupy"}
+        :func:`select_backend` tells what ``"auto"`` takes.
+
+    Raises
+    ------
+    ValueError
+        If there is no backend of that name.
+    BackendUnavailable
+        If ``backend="cupy"`` cannot run.
 
     Examples
     --------
@@ -55,6 +78,11 @@ def propagate(
              [43.]]])
     """
     sizes = (pattern.num_rows, pattern.num_columns, pattern.rows.shape[0])
+    if x.device.type != "cpu" or backend != "auto":
+        case = Case(x.device, x.dtype, max(sizes[:2]), x.shape[2], x.shape[2], sizes[2])
+        operator = "propagate" if values.dim() == 1 else "propagate_per_channel"
+        if select(operator, case, backend).name == "cupy":
+            return propagate_cuda(x, values, pattern)
     dense = propagates_dense(x.device, *sizes, per_channel=values.dim() == 2)
     return (propagate_dense if dense else propagate_sparse)(x, values, pattern)
 
@@ -139,3 +167,29 @@ class _SparseProduct(torch.autograd.Function):
                 gradient, table, pattern.columns, pattern.indptr, pattern.rows, 0
             )
         return for_table, for_values, *[None] * len(tensors)
+
+
+def _plain_form(case: Case) -> Backend:
+    if propagates_dense(case.device, case.num_nodes, case.num_nodes, case.num_entries):
+        return Backend("torch dense", "few nodes: a product with a dense matrix")
+    return Backend("torch sparse", "entry by entry: many nodes, or few entries on a CPU")
+
+
+def _kernel(case: Case) -> Backend:
+    return Backend("cupy", "a kernel that adds entry by entry")
+
+
+def _refusal(case: Case) -> str | None:
+    return None if case.dtype in DTYPES else f"there is no kernel for {case.dtype}"
+
+
+def _loss(case: Case) -> str | None:
+    return "few nodes: a product with a dense matrix" if case.num_nodes <= CUDA_NODES else None
+
+
+def _no_kernel(case: Case) -> str | None:
+    return "there is no kernel for one matrix a channel"
+
+
+add_rules("propagate", Rules(_plain_form, _kernel, _refusal, _loss))
+add_rules("propagate_per_channel", Rules(_plain_form, _kernel, _no_kernel, _loss))
