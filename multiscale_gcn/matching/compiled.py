@@ -61,13 +61,12 @@ def match(graph: Graph, method: MatchingMethod, constraints: Constraints) -> Mat
     limit = np.inf if method.max_node_weight is None else float(method.max_node_weight)
     weigh = (graph.node_weights, limit)
     rules = _rules(constraints, n)
-    by_visits = isinstance(method, VisitingOrderMatching)
-    if n <= SMALL and rules is None and not by_visits:
+    if n <= SMALL and rules is None and not isinstance(method, VisitingOrderMatching):
         wanted = (method.two_hop, method.isolated == "pair")
         _match_serially(mate, kind, edges, graph.weights, weigh, wanted)
         return Matching(mate, kind)
     _describe_all(mate, kind, edges, graph.weights)
-    if by_visits:
+    if isinstance(method, VisitingOrderMatching):
         _visit(_turns(method, graph, constraints), mate, kind, edges, weigh, rules)
     else:
         live, candidate = _marry_in_rounds(mate, kind, edges, weigh, rules)
@@ -487,13 +486,13 @@ def _pair_isolated(mate, kind, neighbours, weigh):
         if neighbours[u] > 0:
             continue
         if waiting < 0:
-            waiting = u
+            waiting = np.int64(u)
         elif node_weights[u] + node_weights[waiting] <= limit:
             mate[u], mate[waiting] = waiting, u
             kind[u] = kind[waiting] = KIND_ISOLATED
             waiting = np.int64(-1)
         elif node_weights[u] < node_weights[waiting]:
-            waiting = u
+            waiting = np.int64(u)
 
 
 def _pair_isolated_by_rules(mate, kind, neighbours, weigh, rules) -> None:
@@ -519,14 +518,14 @@ def _pair_waiting(nodes, hubs, kind_of_pair, mate, kind, weigh, rules):
         if kind[u] != KIND_SINGLE:
             continue
         if waiting < 0 or hubs[i] != hubs[waiting] or group[u] != group[nodes[waiting]]:
-            waiting = i
+            waiting = np.int64(i)
             continue
         v = nodes[waiting]
         if _admissible(u, v, node_weights, limit, rules):
             _marry_with_images(u, v, kind_of_pair, mate, kind, rules)
             waiting = np.int64(-1)
         elif node_weights[u] < node_weights[v]:
-            waiting = i
+            waiting = np.int64(i)
 
 
 @njit(cache=True)
