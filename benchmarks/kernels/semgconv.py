@@ -3,8 +3,9 @@
 Run from a clone: ``python -m benchmarks.kernels.semgconv``. Every time is the median of replays of
 a CUDA graph of several steps. The floor is the time in which the device copies what the layer must
 read and write at least once: X and Y forward; X, dY and dX as well backward. It is computed from
-a copy that is measured first. "compiled" is the package's form in plain PyTorch under torch.compile,
-which sees sizes that change; "published" follows the description of the channel-wise layer.
+a copy that is measured first. "compiled" is the package's form in plain PyTorch under
+torch.compile, which sees sizes that change; "published" follows the description of the
+channel-wise layer.
 """
 
 from __future__ import annotations
