@@ -51,6 +51,7 @@ doctest_test_doctest_blocks = ""
 nitpick_ignore_regex = [
     ("py:.*", r"(collections|hypothesis|networkx|np|numpy|nx|os|scipy|sp|st|torch|typing)\..*"),
     ("py:class", "ArrayLike|Data|Figure|Shape|Tensor"),
+    ("py:class", "DeviceArrays"),  # internal; DeviceLevel says what it holds
 ]
 
 
