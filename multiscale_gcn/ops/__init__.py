@@ -5,7 +5,6 @@ from multiscale_gcn.ops.graph_convolution import (
     graph_convolution_reference as graph_convolution_reference,
 )
 from multiscale_gcn.ops.graph_convolution import semgconv as semgconv
-from multiscale_gcn.ops.graph_convolution_cuda import Normalisation as Normalisation
 from multiscale_gcn.ops.layout import mix_channels as mix_channels
 from multiscale_gcn.ops.layout import mix_nodes as mix_nodes
 from multiscale_gcn.ops.layout import on_rows as on_rows
@@ -19,6 +18,7 @@ from multiscale_gcn.ops.nonlocal_ import (
     nonlocal_attention_reference as nonlocal_attention_reference,
 )
 from multiscale_gcn.ops.nonlocal_ import nonlocal_attention_sorted as nonlocal_attention_sorted
+from multiscale_gcn.ops.normalisation import Normalisation as Normalisation
 from multiscale_gcn.ops.pattern import CrossPattern as CrossPattern
 from multiscale_gcn.ops.pattern import Pattern as Pattern
 from multiscale_gcn.ops.propagate import propagate as propagate

@@ -10,11 +10,11 @@ from multiscale_gcn.ops.graph_convolution_cuda import (
     DTYPES,
     FORWARD,
     GraphConvolution,
-    Normalisation,
     has_whole_layer,
 )
-from multiscale_gcn.ops.layout import mix_channels, on_rows
+from multiscale_gcn.ops.layout import mix_channels
 from multiscale_gcn.ops.neighbour_softmax import neighbour_softmax
+from multiscale_gcn.ops.normalisation import Normalisation, finish
 from multiscale_gcn.ops.pattern import Pattern
 from multiscale_gcn.ops.propagate import propagate, propagates_dense
 from multiscale_gcn.ops.selection import Case, Rules, add_rules, select
@@ -152,7 +152,7 @@ def _convolve(
         )
         return result
     result = GraphConvolution.apply(x, given, weight, bias, softmax, *pattern)
-    return _finish(result, norm, relu)
+    return finish(result, norm, relu)
 
 
 def _plain(
@@ -166,7 +166,7 @@ def _plain(
     relu: bool,
 ) -> Tensor:
     values = neighbour_softmax(given, pattern, backend="torch") if softmax else given
-    return _finish(_plain_convolution(x, values, weight, bias, pattern), norm, relu)
+    return finish(_plain_convolution(x, values, weight, bias, pattern), norm, relu)
 
 
 def _plain_convolution(
@@ -191,18 +191,6 @@ def _plain_convolution(
         own = mix_channels(x, weight[0])
         result = torch.addcmul(result, own, own_share.to(own.dtype))
     return result if bias is None else result + bias.to(result.dtype)
-
-
-def _finish(y: Tensor, norm: Normalisation | None, relu: bool) -> Tensor:
-    if norm is not None:
-        mean, variance, weight, bias, epsilon = norm
-        y = on_rows(
-            lambda rows: torch.nn.functional.batch_norm(
-                rows, mean, variance, weight, bias, False, 0.0, epsilon
-            ),
-            y,
-        )
-    return torch.relu(y) if relu else y
 
 
 def _plain_form(case: Case) -> Backend:

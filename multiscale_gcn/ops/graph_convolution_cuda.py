@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from multiscale_gcn.ops._launch import Kernels, define, num_processors, shared_memory_per_block
+from multiscale_gcn.ops.normalisation import Normalisation, finish
 from multiscale_gcn.ops.pattern import Pattern
 
 DTYPES = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2, torch.float64: 3}
@@ -26,16 +27,6 @@ MOST_NODES = 128
 """Of a graph that the kernel for whole layers takes."""
 EXACT_FLOAT32 = 3
 """The kernel for whole layers makes float32 products of three of tf32."""
-
-
-class Normalisation(NamedTuple):
-    """Batch normalisation with known statistics, each of shape (C_out,)."""
-
-    mean: Tensor
-    variance: Tensor
-    weight: Tensor | None
-    bias: Tensor | None
-    epsilon: float
 
 
 def has_whole_layer(
@@ -436,23 +427,12 @@ def _parts_forward(
         result = rows @ weight.flatten(0, 1)
         if bias is not None:
             result += bias
-        return _finish(_back(result, x, by_node), norm, relu)
+        return finish(_back(result, x, by_node), norm, relu)
     rows, by_node = _on_rows(x)
     projected = _back(rows @ _side_by_side(weight), x, by_node)
     own, others = _halves(projected, matrices)
     parts = _Parts(x, out_channels, given, pattern, softmax)
     return parts.mix(own, others, bias=bias, norm=norm, relu=relu)
-
-
-def _finish(y: Tensor, norm: Normalisation | None, relu: bool) -> Tensor:
-    if norm is not None:
-        mean, variance, weight, bias, epsilon = norm
-        rows = y.transpose(0, 1).flatten(0, 1)
-        rows = torch.batch_norm(
-            rows, weight, bias, mean, variance, False, 0.0, epsilon, torch.backends.cudnn.enabled
-        )
-        y = _back(rows, y, True)
-    return y.relu_() if relu else y
 
 
 # --------------------------------------------------------------------------------- the operators
