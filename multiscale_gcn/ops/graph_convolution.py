@@ -6,18 +6,15 @@ import torch
 from torch import Tensor
 
 from multiscale_gcn.backends import Backend
-from multiscale_gcn.ops.graph_convolution_cuda import (
-    DTYPES,
-    FORWARD,
-    GraphConvolution,
-    has_whole_layer,
-)
+from multiscale_gcn.ops.arguments_cuda import DTYPES
+from multiscale_gcn.ops.graph_convolution_cuda import FORWARD, GraphConvolution
 from multiscale_gcn.ops.layout import mix_channels
 from multiscale_gcn.ops.neighbour_softmax import neighbour_softmax
 from multiscale_gcn.ops.normalisation import Normalisation, finish
 from multiscale_gcn.ops.pattern import Pattern
 from multiscale_gcn.ops.propagate import propagate, propagates_dense
 from multiscale_gcn.ops.selection import Case, Rules, add_rules, select
+from multiscale_gcn.ops.whole_layer_cuda import has_whole_layer
 
 
 def graph_convolution_reference(
