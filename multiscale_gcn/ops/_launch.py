@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -31,8 +32,8 @@ NAMESPACE = "multiscale_gcn"
 class Kernels:
     """The kernels of one file, compiled with the same options.
 
-    Each is compiled once for a device, by its first launch there. Files include no headers of
-    CUDA, which CuPy need not find.
+    Each is compiled once for a device, by its first launch there. Files include others of the same
+    folder, but no headers of CUDA, which CuPy need not find.
 
     Parameters
     ----------
@@ -134,12 +135,18 @@ def _index(device: torch.device) -> int:
     return torch.cuda.current_device() if device.index is None else device.index
 
 
+def source(file: str) -> str:
+    """The code of a file of the folder ``kernels``, with what it includes from there."""
+    code = (FOLDER / file).read_text()
+    return re.sub(r'#include "(.+)"', lambda found: source(found[1]), code)
+
+
 @cache
 def _module(file: str, options: tuple[str, ...], architecture: str | None) -> Any:
     """A module of CuPy, which keeps what it compiled for every device, and in a folder on disk."""
     import cupy
 
-    code = (FOLDER / file).read_text()
+    code = source(file)
     options = ("--std=c++17", *options)
     if architecture is None:
         return cupy.RawModule(code=code, options=options)

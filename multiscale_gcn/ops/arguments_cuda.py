@@ -14,6 +14,14 @@ DTYPES = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2, torch.float64: 
 """The numbers by which kernels know types."""
 
 
+def allow_tf32() -> bool:
+    """Whether PyTorch may round the factors of float32 products."""
+    try:
+        return torch.backends.cuda.matmul.allow_tf32
+    except RuntimeError:  # it was set by the newer of the two interfaces
+        return torch.backends.cuda.matmul.fp32_precision == "tf32"
+
+
 def rows_of_16_bytes(x: Tensor) -> Tensor:
     """Channels side by side, and every row at a multiple of 16 bytes."""
     size = x.element_size()
@@ -27,12 +35,16 @@ def aligned(x: Tensor) -> Tensor:
 
 def empty_gradients(
     x: Tensor, given: Tensor, weight: Tensor, needs: Sequence[bool]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Room for the gradients that are needed, and tensors without elements for the others."""
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Room for the gradients that are needed, and tensors without elements for the others.
+
+    They are those of the features, of the values or logits, of the weights and of the bias.
+    """
     return (
         empty_by_node(x, x.shape[2]) if needs[0] else x.new_empty(0),
         given.new_empty(given.shape) if needs[1] else given.new_empty(0),
         weight.new_empty(weight.shape) if needs[2] else weight.new_empty(0),
+        x.new_empty(weight.shape[2] if needs[3] else 0, dtype=real_type(x.dtype)),
     )
 
 

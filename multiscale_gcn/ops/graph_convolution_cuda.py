@@ -18,6 +18,7 @@ from multiscale_gcn.ops.arguments_cuda import empty_by_node, empty_gradients
 from multiscale_gcn.ops.layer_parts_cuda import parts_backward, parts_forward
 from multiscale_gcn.ops.normalisation import Normalisation
 from multiscale_gcn.ops.pattern import Pattern
+from multiscale_gcn.ops.whole_layer_backward_cuda import whole_layer_backward
 from multiscale_gcn.ops.whole_layer_cuda import has_whole_layer, whole_layer
 
 
@@ -47,7 +48,7 @@ def _forward(
     normalisation = Normalisation(*norm, epsilon) if norm else None  # type: ignore[arg-type, call-arg]
     with torch.autocast("cuda", enabled=False):
         if _takes_whole_layer(x, given, weight.shape[2]):
-            return whole_layer(x, given, weight, bias, matrix, normalisation, softmax, relu, False)
+            return whole_layer(x, given, weight, bias, matrix, normalisation, softmax, relu)
         return parts_forward(x, given, weight, bias, matrix, normalisation, softmax, relu)
 
 
@@ -63,9 +64,14 @@ def _backward(
     pattern: list[Tensor],
     softmax: bool,
     needs: list[bool],
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    arguments = (gradient, x, given, weight, Pattern(*pattern), softmax, needs)
     with torch.autocast("cuda", enabled=False):
-        return parts_backward(gradient, x, given, weight, Pattern(*pattern), softmax, needs)
+        if _takes_whole_layer(x, given, weight.shape[2]):
+            found = whole_layer_backward(*arguments)
+            if found is not None:
+                return found
+        return parts_backward(*arguments)
 
 
 def _backward_fake(
@@ -76,7 +82,7 @@ def _backward_fake(
     pattern: list[Tensor],
     softmax: bool,
     needs: list[bool],
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return empty_gradients(x, given, weight, needs)
 
 
@@ -88,7 +94,7 @@ FORWARD = define(
 )
 BACKWARD = define(
     "graph_convolution_backward(Tensor gradient, Tensor x, Tensor given, Tensor weight, "
-    "Tensor[] pattern, bool softmax, bool[] needs) -> (Tensor, Tensor, Tensor)",
+    "Tensor[] pattern, bool softmax, bool[] needs) -> (Tensor, Tensor, Tensor, Tensor)",
     cuda=_backward,
     fake=_backward_fake,
 )
@@ -116,8 +122,7 @@ class GraphConvolution(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, given, weight, *pattern = ctx.saved_tensors
-        needs = list(ctx.needs_input_grad[:3])
+        needs = list(ctx.needs_input_grad[:4])
         found = BACKWARD(gradient, x, given, weight, pattern, ctx.softmax, needs)
         gradients = (g if need else None for g, need in zip(found, needs, strict=True))
-        for_bias = gradient.sum((0, 1)) if ctx.needs_input_grad[3] else None
-        return (*gradients, for_bias, None, *(None for _ in pattern))
+        return (*gradients, None, *(None for _ in pattern))

@@ -186,14 +186,16 @@ def parts_backward(
     pattern: Pattern,
     softmax: bool,
     needs: Sequence[bool],
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """With P = [D X | Aoff X]: G = dY W^T, dX = D G0 + Aoff^T G1, dW = P^T dY, and so on.
 
     Where the layer projects first, H = X W: G = [D dY | Aoff^T dY], dX = G W^T, dW = X^T G.
     """
     matrices, in_channels, out_channels = weight.shape
-    for_x, for_given, for_weight = empty_gradients(x, given, weight, needs)
+    for_x, for_given, for_weight, for_bias = empty_gradients(x, given, weight, needs)
     product = weight.to(x.dtype)
+    if needs[3]:
+        for_bias = gradient.sum((0, 1), dtype=for_bias.dtype)
     x, gradient = rows_of_16_bytes(x), gradient.to(x.dtype)
     gradient_rows, by_node = _on_rows(gradient)
     gradient = _back(gradient_rows, gradient, by_node)
@@ -212,7 +214,7 @@ def parts_backward(
             mixed = parts.mix_apart(x, matrices)
             rows = mixed.transpose(0, 1).flatten(0, 1)
             for_weight = (rows.t() @ gradient.transpose(0, 1).flatten(0, 1)).view(weight.shape)
-        return for_x, for_given.to(given.dtype), for_weight.to(weight.dtype)
+        return for_x, for_given.to(given.dtype), for_weight.to(weight.dtype), for_bias
     parts = _Parts(x, out_channels, given, pattern, softmax)
     rows, x_by_node = _on_rows(x)
     if needs[0] or needs[2]:
@@ -229,4 +231,5 @@ def parts_backward(
         for_weight = (
             (rows.t() @ mixed_rows).view(in_channels, matrices, out_channels).transpose(0, 1)
         )
-    return for_x, for_given.to(given.dtype).contiguous(), for_weight.to(weight.dtype).contiguous()
+    for_given, for_weight = for_given.to(given.dtype), for_weight.to(weight.dtype)
+    return for_x, for_given.contiguous(), for_weight.contiguous(), for_bias

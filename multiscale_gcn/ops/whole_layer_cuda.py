@@ -13,8 +13,10 @@ from multiscale_gcn.ops._launch import Kernels, num_processors, shared_memory_pe
 from multiscale_gcn.ops.arguments_cuda import (
     DTYPES,
     aligned,
+    allow_tf32,
     empty_by_node,
     norm_arguments,
+    place,
     real,
     rows_of_16_bytes,
 )
@@ -73,9 +75,46 @@ class Sizes:
     processors: int
     shared_memory: int
 
+    @classmethod
+    def of(cls, x: Tensor, weight: Tensor, pattern: Pattern) -> Sizes:
+        index = x.device.index
+        return cls(
+            batch=x.shape[0],
+            nodes=x.shape[1],
+            entries=pattern.rows.shape[0],
+            in_channels=x.shape[2],
+            out_channels=weight.shape[2],
+            element=element_of(x.dtype),
+            matrices=weight.shape[0],
+            processors=num_processors(index),
+            shared_memory=shared_memory_per_block(index),
+        )
+
+    def options(self, weight: Tensor, softmax: bool) -> dict[str, int]:
+        """What all kernels for whole layers are compiled with."""
+        return {
+            "ELEMENT": self.element,
+            "WEIGHT_ELEMENT": 0 if weight.dtype == torch.float32 else self.element,
+            "IN": self.in_channels,
+            "OUT": self.out_channels,
+            "NODES": self.nodes,
+            "MATRICES": self.matrices,
+            "SOFTMAX": int(softmax),
+        }
+
+    @property
+    def per_word(self) -> int:
+        """Numbers in 32 bits."""
+        return 2 if self.element in (1, 2) else 1
+
+    @property
+    def copies(self) -> int:
+        """Of what is multiplied: float32 has a second one with what rounding took away."""
+        return 2 if self.element == EXACT_FLOAT32 else 1
+
     @property
     def row_bytes(self) -> int:
-        return self.in_channels * (2 if self.element in (1, 2) else 4)
+        return self.in_channels * 4 // self.per_word
 
     @property
     def products(self) -> int:
@@ -84,8 +123,7 @@ class Sizes:
 
     def divide(self, columns: int, graphs: int) -> Plan | None:
         """The plan with so many columns for a block and graphs for a tile, if it fits."""
-        copies = 2 if self.element == EXACT_FLOAT32 else 1
-        weights = copies * self.matrices * self.row_bytes * columns
+        weights = self.copies * self.matrices * self.row_bytes * columns
         fixed = weights + 8 * columns + 4 * self.nodes + 4 * (self.nodes + 3) + 48
         tile = self.nodes * graphs * self.row_bytes
         tiles = -(-self.batch // graphs)
@@ -122,42 +160,21 @@ def plan(sizes: Sizes) -> Plan:
     return min((p for p in plans if p is not None), key=sizes.clocks)
 
 
+def element_of(dtype: torch.dtype) -> int:
+    """How the kernels multiply features of a type."""
+    return EXACT_FLOAT32 if dtype == torch.float32 and not allow_tf32() else DTYPES[dtype]
+
+
+def multipliers(weight: Tensor, x: Tensor) -> Tensor:
+    """The weights as the kernels read them: of the type of the features, or float32."""
+    return aligned((weight if weight.dtype == x.dtype else weight.float()).contiguous())
+
+
 @cache
-def _whole_kernels(
-    element: int,
-    weight_element: int,
-    channels: tuple[int, int],
-    nodes: int,
-    matrices: int,
-    transposed: bool,
-    softmax: bool,
-    columns: int,
-    graphs: int,
-    stages: int,
-) -> Kernels:
-    options = {
-        "ELEMENT": element,
-        "WEIGHT_ELEMENT": weight_element,
-        "IN": channels[0],
-        "OUT": channels[1],
-        "COLUMNS": columns,
-        "NODES": nodes,
-        "GRAPHS": graphs,
-        "STAGES": stages,
-        "MATRICES": matrices,
-        "TRANSPOSED": int(transposed),
-        "SOFTMAX": int(softmax),
-    }
-    return Kernels(
-        "semgconv_sm90.cu", tuple(f"-D{name}={value}" for name, value in options.items()), "sm_90a"
-    )
-
-
-def _allow_tf32() -> bool:
-    try:
-        return torch.backends.cuda.matmul.allow_tf32
-    except RuntimeError:  # it was set by the newer of the two interfaces
-        return torch.backends.cuda.matmul.fp32_precision == "tf32"
+def whole_kernels(file: str, **options: int) -> Kernels:
+    """The kernels of a file for one division of one layer."""
+    defined = tuple(f"-D{name}={value}" for name, value in options.items())
+    return Kernels(file, defined, "sm_90a")
 
 
 def whole_layer(
@@ -169,72 +186,40 @@ def whole_layer(
     norm: Normalisation | None,
     softmax: bool,
     relu: bool,
-    transposed: bool,
 ) -> Tensor:
-    batch, nodes, in_channels = x.shape
-    matrices = weight.shape[0]
-    out_channels = weight.shape[1 if transposed else 2]
-    element = DTYPES[x.dtype]
-    if x.dtype == torch.float32 and not _allow_tf32():
-        element = EXACT_FLOAT32
-    if weight.dtype != x.dtype:
-        weight = weight.float()
-    x = rows_of_16_bytes(x)
-    weight = aligned(weight.contiguous())
-    index = x.device.index
-    channels = (in_channels, out_channels)
-    entries = pattern.rows.shape[0]
-    chosen = plan(
-        Sizes(
-            batch,
-            nodes,
-            entries,
-            *channels,
-            element,
-            matrices,
-            num_processors(index),
-            shared_memory_per_block(index),
-        )
+    x, weight = rows_of_16_bytes(x), multipliers(weight, x)
+    sizes = Sizes.of(x, weight, pattern)
+    chosen = plan(sizes)
+    kernels = whole_kernels(
+        "semgconv_sm90.cu",
+        **sizes.options(weight, softmax),
+        WIDTH=chosen.columns,
+        GRAPHS=chosen.graphs,
+        STAGES=chosen.stages,
     )
-    kernels = _whole_kernels(
-        element,
-        0 if weight.dtype == torch.float32 else element,
-        channels,
-        nodes,
-        matrices,
-        transposed,
-        softmax,
-        chosen.columns,
-        chosen.graphs,
-        chosen.stages,
-    )
-    y = empty_by_node(x, out_channels)
-    grid = (chosen.blocks if batch else 0, out_channels // chosen.columns)
+    y = empty_by_node(x, sizes.out_channels)
+    grid = (chosen.blocks, sizes.out_channels // chosen.columns)
     scratch = None
     if chosen.scratch:
-        scratch = given.new_empty(math.prod(grid) * entries * 4, dtype=torch.float32)
+        scratch = given.new_empty(math.prod(grid) * sizes.entries * 4, dtype=torch.float32)
     kernels.launch(
         "semgconv_whole",
         grid,
         (CONSUMERS_AND_PRODUCER,),
         (
-            x,
-            x.stride(0),
-            x.stride(1),
-            y,
-            y.stride(0),
-            y.stride(1),
-            batch,
+            *place(x),
+            *place(y),
+            sizes.batch,
             given.float().contiguous(),
             weight,
             real(bias, x),
             *norm_arguments(norm, x),
             pattern.indptr,
+            pattern.rows,
             pattern.columns,
             pattern.diagonal,
-            pattern.mirror,
             scratch,
-            entries,
+            sizes.entries,
             int(relu),
         ),
         x.device,

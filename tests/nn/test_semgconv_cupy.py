@@ -318,7 +318,7 @@ def test_opcheck(channels: tuple[int, int]) -> None:
     forward: tuple[Any, ...] = (x, logits, weight, bias, pattern, [], 0.0, True, False)
     torch.library.opcheck(graph_convolution_cuda.FORWARD, forward)
     upstream = torch.randn(4, 17, channels[1], device="cuda")
-    backward = (upstream, x, logits, weight, pattern, True, [True, True, True])
+    backward = (upstream, x, logits, weight, pattern, True, [True] * 4)
     torch.library.opcheck(graph_convolution_cuda.BACKWARD, backward)
 
 
