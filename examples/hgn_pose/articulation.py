@@ -8,84 +8,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from examples.hgn_pose.body import Body
-from examples.hgn_pose.body_model import Shape
-from examples.hgn_pose.kinematics import forward_kinematics, joint_points, rotation_matrices
+from examples.hgn_pose.anatomy import Hinge
+from examples.hgn_pose.body_model import BodyModel, Carried
+from examples.hgn_pose.kinematics import forward_kinematics, rotation_matrices
 
 JOINT_NOISE = 0.005
 """Metres by which a joint may miss; the priors below are measured against it."""
-TORSO_SPREAD, LIMB_SPREAD, HINGE_SPREAD, OFF_HINGE_SPREAD = 0.4, 1.5, 2.0, 0.1  # radians
+HINGE_SPREAD, OFF_HINGE_SPREAD = 2.0, 0.1
+"""Radians by which knees and elbows like to turn, about their axis and off it."""
+STRETCHED, FOLDED = -0.1, 2.7
+"""Least and greatest angle between the two parts of a limb, radians: 0 is straight."""
 LIMIT_SPREAD = 0.05
 """Radians by which a hinge may go beyond its limits."""
 LIMIT = (JOINT_NOISE / LIMIT_SPREAD) ** 2
-
-TURNING = {
-    "root": None,
-    **dict.fromkeys(
-        ("spine04", "spine03", "spine02", "spine01", "clavicle"),
-        TORSO_SPREAD,
-    ),
-    **dict.fromkeys(("neck01", "neck02", "neck03", "head"), TORSO_SPREAD),
-    **dict.fromkeys(("upperleg01", "upperarm01"), LIMB_SPREAD),
-}
-"""Bones that turn freely, and by how much, radians; the side is left out of the name."""
-
-HINGES = {
-    "lowerleg01": ("upperleg01", "foot"),
-    "lowerarm01": ("upperarm01", "wrist"),
-}
-"""Bones that turn about one axis, and the bones before and after that define it."""
-STRETCHED, FOLDED = -0.1, 2.7
-"""Least and greatest angle between the two parts of a limb, radians: 0 is straight."""
-
-SIZES = (
-    ("pelvis",),
-    ("spine05", "spine04", "spine03", "spine02"),
-    ("spine01",),
-    ("neck01", "neck02", "neck03"),
-    ("clavicle", "shoulder01"),
-    ("upperarm01", "upperarm02"),
-    ("lowerarm01", "lowerarm02"),
-    ("upperleg01", "upperleg02"),
-    ("lowerleg01", "lowerleg02"),
-)
-"""Bones that share one size, on either side."""
-
-
-@dataclass(frozen=True, eq=False)
-class Hinge:
-    """A knee or an elbow.
-
-    Parameters
-    ----------
-    upper, lower, end : int
-        Bones of the body: before the hinge, the one that turns, and behind it.
-    axis : array of float64, shape (3,)
-        About which a positive angle bends the limb.
-    rest : float
-        Angle between the two parts of the limb at rest, about ``axis``, radians.
-    """
-
-    upper: int
-    lower: int
-    end: int
-    axis: np.ndarray
-    rest: float
-
-    @classmethod
-    def of(cls, body: Body, lower: int) -> Hinge:
-        """The hinge whose lower part is this bone."""
-        stem, _, side = body.bones[lower].partition(".")
-        upper, end = (body.bones.index(f"{name}.{side}") for name in HINGES[stem])
-        heads = body.shape().heads
-        above, below = heads[lower] - heads[upper], heads[end] - heads[lower]
-        axis = np.cross(above, below)
-        if stem == "lowerleg01":  # too straight at rest: across the body, square to the leg
-            leg = above + below
-            axis = np.array([1.0, 0.0, 0.0]) - leg * leg[0] / (leg @ leg)
-        axis /= np.linalg.norm(axis)
-        rest = np.arctan2(np.cross(above, below) @ axis, above @ below)
-        return cls(upper, lower, end, axis, float(rest))
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,11 +35,11 @@ class Articulation:
         Place in ``bones`` of the next one above, -1 for the root.
     carrier : array of int64, shape (J,)
         Place in ``bones`` of the one that each bone of the body goes with.
+    above : array of int64, shape (J,)
+        Parent of every bone of the body; the root's is the root.
     stiffness : array of float64, shape (P, 3, 3)
         Of the Gaussian prior over rotation vectors, in square metres.
     hinges : tuple of Hinge
-    members : array of float64, shape (J, G)
-        Which of G sizes each bone has.
     parts : array of int64, shape (M, 2)
         Pairs of a joint and a place in ``bones`` that carries a share of it.
     levers : array of int64, shape (L, 2)
@@ -114,67 +49,56 @@ class Articulation:
     bones: np.ndarray
     parents: list[int]
     carrier: np.ndarray
+    above: np.ndarray
     stiffness: np.ndarray
     hinges: tuple[Hinge, ...]
-    members: np.ndarray
     parts: np.ndarray
     levers: np.ndarray
 
     @classmethod
-    def of(cls, body: Body) -> Articulation:
-        """The articulation of the body that comes with the example."""
-        stems = [name.split(".")[0] for name in body.bones]
-        bones = np.array([b for b, stem in enumerate(stems) if stem in TURNING or stem in HINGES])
+    def of(cls, body: BodyModel, person: Carried) -> Articulation:
+        """The articulation of a body; any person of it tells what its joints hang on."""
+        anatomy = body.anatomy
+        bones = anatomy.bones
         place = {int(bone): i for i, bone in enumerate(bones)}
-        carrier = np.zeros(len(stems), dtype=np.int64)
+        carrier = np.zeros(len(body.parents), dtype=np.int64)
         for bone, parent in enumerate(body.parents):
             carrier[bone] = place[bone] if bone in place else carrier[parent]
         parents = [-1] + [int(carrier[body.parents[bone]]) for bone in bones[1:]]
-        hinges = tuple(Hinge.of(body, int(b)) for b in bones if stems[b] in HINGES)
-
         stiffness = np.zeros((len(bones), 3, 3))
-        for i, bone in enumerate(bones):
-            if (spread := TURNING.get(stems[bone])) is not None:
-                stiffness[i] = np.eye(3) / spread**2
-        for hinge in hinges:
+        for bone, spread in anatomy.turning.items():
+            if spread is not None:
+                stiffness[place[bone]] = np.eye(3) / spread**2
+        for hinge in anatomy.hinges:
             along = np.outer(hinge.axis, hinge.axis)
             stiffness[place[hinge.lower]] = (
                 along / HINGE_SPREAD**2 + (np.eye(3) - along) / OFF_HINGE_SPREAD**2
             )
-        parts, levers = _parts_and_levers(body, bones, parents, carrier)
+        parts, levers = _parts_and_levers(person, bones, parents, carrier)
         return cls(
             bones,
             parents,
             carrier,
+            body.parents.clip(min=0),
             JOINT_NOISE**2 * stiffness,
-            hinges,
-            _members(body, stems),
+            anatomy.hinges,
             parts,
             levers,
         )
 
 
-def _members(body: Body, stems: list[str]) -> np.ndarray:
-    sizes = {stem: row for row, group in enumerate(SIZES) for stem in group}
-    column: dict[tuple[int, str], int] = {}
-    members = np.zeros((len(stems), 2 * len(SIZES)))
-    for bone, stem in enumerate(stems):
-        if stem in sizes:
-            key = (sizes[stem], body.bones[bone][len(stem) :])
-            members[bone, column.setdefault(key, len(column))] = 1
-    return members[:, : len(column)]
-
-
 def _parts_and_levers(
-    body: Body, bones: np.ndarray, parents: list[int], carrier: np.ndarray
+    person: Carried, bones: np.ndarray, parents: list[int], carrier: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     parts, levers = [], set()
-    for joint, weights in enumerate(body.joint_weights):
-        of_joint = np.flatnonzero(weights)
+    [points], [heads] = person.points, person.heads
+    aside = np.abs(points[..., :3] - points[..., 3:] * heads).max(-1) > 1e-9  # [17, J]
+    for joint, carried in enumerate(points):
+        of_joint = np.flatnonzero(np.abs(carried).max(-1))
         for part in np.unique(carrier[of_joint]):
             parts.append((joint, part))
-            at_its_head = set(of_joint[carrier[of_joint] == part]) == {bones[part]}
-            still = at_its_head and not body.joint_offsets[joint].any()
+            mine = of_joint[carrier[of_joint] == part]
+            still = set(mine) == {bones[part]} and not aside[joint, mine].any()
             above = parents[part] if still else int(part)
             while above >= 0:
                 levers.add((joint, above))
@@ -241,16 +165,15 @@ class Rig:
     def of(
         cls,
         articulation: Articulation,
-        body: Body,
-        shape: Shape,
+        person: Carried,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> Rig:
-        """The rig of a person."""
+        """The rig of one person."""
         a = articulation
         count = len(a.bones)
-        rest = shape.heads[a.bones]
-        local = joint_points(body, shape)  # [17, J, 4]
+        rest = person.heads[0, a.bones]
+        local = person.points[0].copy()  # [17, J, 4]
         local[..., :3] -= local[..., 3:] * rest[a.carrier]
         carried = np.stack([local[j, a.carrier == p].sum(0) for j, p in a.parts])
         below = np.eye(count, dtype=bool)
@@ -288,7 +211,7 @@ class Rig:
         """Where the bones and joints are."""
         vectors = unknowns[:-3].unflatten(0, (-1, 3))
         turned, heads = forward_kinematics(
-            self.parents, self.offsets, rotation_matrices(vectors), unknowns[-3:]
+            self.parents, self.offsets[..., None], rotation_matrices(vectors), unknowns[-3:]
         )
         joint, bone = self.parts.T
         parts = (turned[bone] * self.carried[:, None, :3, None]).sum(2)

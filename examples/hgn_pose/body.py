@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
 
+from examples.hgn_pose.anatomy import LIMB_SPREAD, LIMBS, TORSO_SPREAD, Anatomy, Hinge
 from examples.hgn_pose.archives import read_shipped_npz
-from examples.hgn_pose.body_model import BodyModel, Shape, fingerprint_of
+from examples.hgn_pose.body_model import (
+    BodyModel,
+    Carried,
+    Fold,
+    JointPlaces,
+    Shape,
+    fingerprint_of,
+)
+from examples.hgn_pose.families import SizedFamily
+from examples.hgn_pose.skeleton import JOINTS
 
 BODY_PATH = Path(__file__).parent / "data" / "body.npz"
 BODY_ARRAYS = (
@@ -29,6 +39,26 @@ BODY_ARRAYS = (
     "joint_weights",
     "joint_offsets",
 )
+
+
+BUILT_IN = "the built-in body"
+
+TURNING = {
+    "root": None,
+    **dict.fromkeys(
+        ("spine04", "spine03", "spine02", "spine01", "clavicle", "neck01", "neck02", "neck03"),
+        TORSO_SPREAD,
+    ),
+    "head": TORSO_SPREAD,
+    **dict.fromkeys(("upperleg01", "upperarm01"), LIMB_SPREAD),
+}
+"""Bones that turn freely, and by how much, radians; the side is left out of the name."""
+
+HINGED = {
+    "leg": ("upperleg01", "lowerleg01", "foot"),
+    "arm": ("upperarm01", "lowerarm01", "wrist"),
+}
+"""Bones before, at and behind the hinge of every limb. Elbows are bent at rest, knees are not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +120,11 @@ class Body(BodyModel):
     joint_offsets: np.ndarray
     source: str
 
+    @property
+    def rest_vertices(self) -> np.ndarray:
+        """The average person."""
+        return self.shape().vertices
+
     def shape(
         self,
         blend: str | np.ndarray = "average",
@@ -126,9 +161,16 @@ class Body(BodyModel):
                     f"{len(self.shape_names)} shares that sum to 1"
                 )
         vertices = np.tensordot(share, self.vertices, 1)
-        heads = np.tensordot(share, self.heads, 1)
         if scale is None:
-            return Shape(vertices, heads)
+            return Shape(vertices, np.tensordot(share, self.heads, 1))
+        factor = self._checked_scale(scale)
+        heads, scaled = self._heads(share, factor)
+        # The skin follows bone b as x -> factor[b] x + shift[b].
+        shift = scaled - factor[:, None] * heads
+        skin = self.skin_weights
+        return Shape((skin @ factor)[:, None] * vertices + skin @ shift, scaled)
+
+    def _checked_scale(self, scale: np.ndarray) -> np.ndarray:
         factor = np.asarray(scale, dtype=np.float64)
         if factor.shape != (len(self.bones),):
             raise ValueError(f"scale has shape {factor.shape}, expected ({len(self.bones)},)")
@@ -138,15 +180,75 @@ class Body(BodyModel):
                 f"scale[{bad[0]}] = {factor[bad[0]]} ({self.bones[bad[0]]}) is not a size; "
                 "give positive numbers, 1 for no change"
             )
+        return factor
+
+    def _heads(self, share: np.ndarray, factor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Bone heads of a blend, before and after its bones are scaled."""
+        heads = np.tensordot(share, self.heads, 1)
         scaled = heads.copy()
         for bone, parent in enumerate(self.parents[1:], start=1):
             scaled[bone] = scaled[parent] + factor[parent] * (heads[bone] - heads[parent])
-        # The skin follows bone b as x -> factor[b] x + shift[b].
-        shift = scaled - factor[:, None] * heads
-        skin = self.skin_weights
-        return Shape((skin @ factor)[:, None] * vertices + skin @ shift, scaled)
+        return heads, scaled
+
+    def with_joints(self, places: JointPlaces) -> Body:
+        """The same body with its 17 joints where some motion has them.
+
+        ``skeleton17`` are the joints as they come with the body. For ``human36m17`` the nose is
+        the foremost vertex of the head and the head its topmost one; both turn with the head.
+        """
+        if places == "skeleton17":
+            return self
+        head = self.bones.index("head")
+        rest = self.shape()
+        mine = np.flatnonzero(self.skin_weights.toarray().argmax(1) == head)
+        mine = mine[self.mirror[mine] == mine]
+        ends = {
+            "Nose": mine[rest.vertices[mine, 1].argmin()],
+            "Head": mine[rest.vertices[mine, 2].argmax()],
+        }
+        weights, offsets = self.joint_weights.copy(), self.joint_offsets.copy()
+        for name, vertex in ends.items():
+            joint = JOINTS.index(name)
+            weights[joint] = np.eye(len(self.bones))[head]
+            offsets[joint] = rest.vertices[vertex] - rest.heads[head]
+        return replace(self, joint_weights=weights, joint_offsets=offsets)
+
+    def joints(self) -> Fold:
+        """The 17 joints: means of bone heads, with offsets that turn with the bones."""
+
+        def carried(blend: np.ndarray, scale: np.ndarray) -> Carried:
+            heads = np.stack([self._heads(*one)[1] for one in zip(blend, scale, strict=True)])
+            points = heads[:, None] + self.joint_offsets[:, None]
+            points = np.concatenate([points, np.ones_like(points[..., :1])], -1)
+            return Carried(heads, self.joint_weights[..., None] * points)
+
+        return carried
+
+    @cached_property
+    def anatomy(self) -> Anatomy:
+        """Spine, neck, shoulders, arms and legs turn; knees and elbows are hinges."""
+        stems = [name.partition(".")[0] for name in self.bones]
+        heads = self.shape().heads
+        hinges = []
+        for (limb, side), joints in LIMBS.items():
+            upper, lower, end = (self.bones.index(f"{stem}.{side}") for stem in HINGED[limb])
+            across = np.array([1.0, 0.0, 0.0]) if limb == "leg" else None
+            hinges.append(Hinge.of(heads, (upper, lower, end), joints, across))
+        return Anatomy(
+            turning={bone: TURNING[stem] for bone, stem in enumerate(stems) if stem in TURNING},
+            hinges=tuple(hinges),
+        )
+
+    def family(self) -> SizedFamily:
+        """Blends of the shapes, with sizes of the bones."""
+        return SizedFamily(self)
 
     @property
+    def name(self) -> str:
+        """There is one such mesh."""
+        return BUILT_IN
+
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over every array, in hexadecimal."""
         return fingerprint_of(

@@ -1,12 +1,12 @@
-"""What every body model offers: a mesh, bones, and a skin between the two."""
+"""What every body model offers: a mesh, bones, a skin between the two, and 17 joints."""
 
 from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,7 +14,13 @@ import scipy.sparse as sp
 from multiscale_gcn import as_graph
 
 if TYPE_CHECKING:
+    from examples.hgn_pose.anatomy import Anatomy
+    from examples.hgn_pose.families import Family
     from multiscale_gcn import Graph
+
+JointPlaces = Literal["skeleton17", "human36m17"]
+"""Where ``Nose`` and ``Head`` are: the top of the neck and the middle of the skull, as in the
+built-in motion and in cmu17, or the tip of the nose and the top of the head, as in Human3.6M."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +36,32 @@ class Shape:
 
     vertices: np.ndarray
     heads: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Carried:
+    """N points of P people at rest, by the bones that carry them.
+
+    A posed point is the sum over the bones of ``[R | t]``, which takes a bone from rest to its
+    pose, times what that bone carries: a homogeneous point times its share.
+
+    Parameters
+    ----------
+    heads : array of float64, shape (P, J, 3)
+        Where the bones begin, metres.
+    points : array of float64, shape (P, N, J, 4)
+    """
+
+    heads: np.ndarray
+    points: np.ndarray
+
+    def of(self, person: int) -> Carried:
+        """One person alone."""
+        return Carried(self.heads[person : person + 1], self.points[person : person + 1])
+
+
+Fold = Callable[[np.ndarray, np.ndarray], Carried]
+"""From rows of ``BodyPose.blend`` and ``BodyPose.scale`` to what those people's bones carry."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,14 +107,76 @@ class BodyModel(ABC):
             faces = np.concatenate([faces, self.mirror[faces]])
         return as_graph(faces, kind="faces", num_nodes=self.num_vertices)
 
+    @property
+    @abstractmethod
+    def rest_vertices(self) -> np.ndarray:
+        """The average person at rest, z up, looking along -y, metres; float64, shape (V, 3)."""
+
     @abstractmethod
     def shape(self, blend: np.ndarray, scale: np.ndarray | None = None) -> Shape:
         """A person, from the numbers of a row of ``BodyPose.blend`` and ``BodyPose.scale``."""
 
+    def fold(
+        self,
+        restriction: sp.csr_array,  # [N, V]
+    ) -> Fold:
+        """Fold the skin into a linear map of the mesh.
+
+        Skinning is linear in the bones, so a weighted mean of vertices needs no vertex once four
+        numbers for every point and bone are known::
+
+            m_c = sum_i R_ci sum_b w_ib T_b v_i = sum_b T_b (sum_i R_ci w_ib v_i)
+        """
+
+        def carried(blend: np.ndarray, scale: np.ndarray) -> Carried:
+            people = [self.shape(*person) for person in zip(blend, scale, strict=True)]
+            return Carried(
+                heads=np.stack([person.heads for person in people]),
+                points=np.stack([self._moments(restriction, p.vertices) for p in people]),
+            )
+
+        return carried
+
+    def _moments(self, restriction: sp.csr_array, vertices: np.ndarray) -> np.ndarray:
+        """The last bracket of :meth:`fold`, shape (N, J, 4), for vertices at rest."""
+        homogeneous = np.concatenate([vertices, np.ones((len(vertices), 1))], 1)
+        parts = [
+            (restriction @ self.skin_weights.multiply(column[:, None])).toarray()
+            for column in homogeneous.T
+        ]
+        return np.stack(parts, -1)
+
+    @abstractmethod
+    def with_joints(self, places: JointPlaces) -> Self:
+        """The same body with its 17 joints where some motion has them."""
+
+    @abstractmethod
+    def joints(self) -> Fold:
+        """The 17 joints of ``skeleton.JOINTS``."""
+
+    @property
+    def joint_restriction(self) -> sp.csr_array | None:
+        """The joints as means of vertices, shape (17, V); None if they sit on the bones."""
+        return None
+
+    @property
+    @abstractmethod
+    def anatomy(self) -> Anatomy:
+        """Which bones turn, and how."""
+
+    @abstractmethod
+    def family(self) -> Family:
+        """All people that the body can be."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What it is, for messages and files: two bodies of one name are the same."""
+
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """SHA-256 over every array, in hexadecimal."""
+        """SHA-256 over every array, the joints' included, in hexadecimal."""
 
 
 def fingerprint_of(arrays: Iterable[np.ndarray]) -> str:

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from examples.hgn_pose.archives import read_npz, write_npz
 from examples.hgn_pose.body_model import BodyModel
 from examples.hgn_pose.kinematics import rotation_matrices
-
-VERSION = 1
-"""Raised when the files below change."""
 
 
 def pose_features(
@@ -67,7 +61,7 @@ class CoarseCorrectives:
             part = slice(skin.indptr[bone], skin.indptr[bone + 1])
             vertices = skin.indices[part]
             shares = sp.csr_array(columns[:, vertices].multiply(skin.data[part][None]))
-            moved = shares @ body.pose_directions[vertices].reshape(len(vertices), -1)
+            moved = shares @ body.pose_directions[vertices].reshape(len(vertices), 3 * count)
             touched = np.flatnonzero(np.diff(shares.indptr))
             pairs.append(np.stack([touched, np.full(len(touched), bone)], 1))
             directions.append(moved[touched].reshape(len(touched), 3, count))
@@ -88,46 +82,8 @@ class CoarseCorrectives:
         torch.as_tensor(posed).index_add_(1, vertex, turned)
 
 
-def coarse_correctives(
-    body: BodyModel, restriction: sp.csr_array, cache: Path | None = None
-) -> CoarseCorrectives | None:
-    """The correctives on a coarse mesh, from a cache where they were made before.
-
-    Parameters
-    ----------
-    body : BodyModel
-    restriction : csr_array, shape (N, V)
-    cache : Path, optional
-        Folder. A file is found by a checksum of body and restriction, and added when it is not
-        there.
-
-    Returns
-    -------
-    CoarseCorrectives, or None for a body without them
-
-    Raises
-    ------
-    ValueError
-        If the cached file is damaged.
-    """
+def coarse_correctives(body: BodyModel, restriction: sp.csr_array) -> CoarseCorrectives | None:
+    """The correctives on a coarse mesh; None for a body without them."""
     if body.pose_directions is None:
         return None
-    if cache is None:
-        return CoarseCorrectives.of(body, restriction)
-    path = Path(cache) / f"correctives-{_checksum(body, restriction)}.npz"
-    if path.exists():
-        try:
-            return CoarseCorrectives(**read_npz(path, ("pairs", "directions")))
-        except ValueError as error:
-            raise ValueError(f"the cached file is damaged, delete it: {error}") from error
-    made = CoarseCorrectives.of(body, restriction)
-    write_npz(path, {"pairs": made.pairs, "directions": made.directions})
-    return made
-
-
-def _checksum(body: BodyModel, restriction: sp.csr_array) -> str:
-    digest = hashlib.sha256(f"{VERSION} {body.fingerprint} {restriction.shape}".encode())
-    for array in (restriction.indptr, restriction.indices):
-        digest.update(np.ascontiguousarray(array, dtype="<i8").tobytes())
-    digest.update(np.ascontiguousarray(restriction.data, dtype="<f8").tobytes())
-    return digest.hexdigest()[:32]
+    return CoarseCorrectives.of(body, restriction)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,13 +15,13 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 from tqdm import tqdm
 
-from examples.hgn_pose.archives import read_npz, write_npz
 from examples.hgn_pose.articulation import JOINT_NOISE, Articulation, Posed, Rig
-from examples.hgn_pose.body import Body
-from examples.hgn_pose.body_model import Shape
+from examples.hgn_pose.body_model import BodyModel, Carried
+from examples.hgn_pose.caching import cached, checksum_of
+from examples.hgn_pose.families import Family
 from examples.hgn_pose.guessing import first_guess
-from examples.hgn_pose.kinematics import joint_positions
 from examples.hgn_pose.poses import BodyPose
+from examples.hgn_pose.skinning import joint_positions
 from examples.hgn_pose.solving import settle_poses, settle_shape
 
 if TYPE_CHECKING:
@@ -34,12 +33,9 @@ VERSION = 2
 FRAMES_AT_ONCE = {"cpu": 256, "cuda": 8192}
 SHAPE_FRAMES = 256
 
-SCALE_SPREAD = 0.1
-BLEND_SPREAD = 1.0
-
 
 def fit(
-    body: Body,
+    body: BodyModel,
     positions: np.ndarray,  # [T, 17, 3]
     person: np.ndarray,  # [T]
     *,
@@ -48,15 +44,16 @@ def fit(
 ) -> tuple[BodyPose, np.ndarray]:
     """Fit a person's shape to a sample of their frames, then a pose to every frame.
 
-    First, for each person, the blend of the body's shapes, the size of the bones and the poses
-    of up to 256 of their frames are found together; then, with the shape fixed, the poses of all
+    First, for each person, the shape (of the built-in body a blend of its shapes and the size of
+    its bones, of SMPL the first ten coefficients) and the poses of up to 256 of their frames are
+    found together; then, with the shape fixed, the poses of all
     frames. Both by Levenberg-Marquardt steps on rotation vectors, many frames at once, from torso
     and limbs laid along what is seen. A joint that lies far from what the others say hardly
     counts.
 
     Parameters
     ----------
-    body : Body
+    body : BodyModel
     positions : array of float, shape (T, 17, 3)
         World joint positions, metres, z up.
     person : array of int, shape (T,)
@@ -81,16 +78,18 @@ def fit(
     -----
     Joints do not tell how a limb turns about its own axis, nor where hands, feet and face look.
     A prior settles it: knees and elbows bend about one axis and only one way, what is not seen
-    stays as at rest.
+    stays as at rest. The pose-corrective shapes of SMPL, which move joints that are means of
+    vertices by a little, are left out of the steps, and counted in the error.
     """
     _check_positions(positions, person)
     device = torch.device(device)
-    articulation = Articulation.of(body)
+    family = body.family()
+    first = family.person(np.zeros(len(family.spread)))
+    articulation = Articulation.of(body, family.joints(first[0][None], first[1][None]))
     people = int(person.max()) + 1 if len(person) else 0
-    rotations = np.zeros((len(positions), len(body.bones), 3), np.float32)
+    rotations = np.zeros((len(positions), len(body.parents), 3), np.float32)
     translation = np.empty((len(positions), 3), np.float32)
-    blend = np.full((people, len(body.shape_names)), 1 / len(body.shape_names))
-    scale = np.ones((people, len(body.bones)))
+    blend, scale = (np.tile(array, (people, 1)) for array in first)
     with (
         _workers(device) as workers,
         tqdm(
@@ -102,26 +101,24 @@ def fit(
             frames = np.flatnonzero(person == one)
             spread = np.linspace(0, len(frames) - 1, min(SHAPE_FRAMES, len(frames)))
             blend[one], scale[one] = _fit_shape(
-                articulation, body, positions[frames[spread.astype(int)]], device
+                articulation, family, positions[frames[spread.astype(int)]], device
             )
 
         for _ in workers.map(fit_person, np.unique(person).tolist()):
             pass
 
         def fit_chunk(chunk: np.ndarray) -> int:
-            one = person[chunk[0]]
-            shape = shapes[one]
             vectors, translation[chunk] = _fit_poses(
-                articulation, body, shape, positions[chunk], device
+                articulation, rest.of(person[chunk[0]]), positions[chunk], device
             )
             rotations[chunk[:, None], articulation.bones] = vectors
             return len(chunk)
 
-        shapes = {one: body.shape(blend[one], scale[one]) for one in np.unique(person)}
+        rest = family.joints(blend, scale)
         at_once = FRAMES_AT_ONCE[device.type]
         chunks = [
             frames[start : start + at_once]
-            for frames in (np.flatnonzero(person == one) for one in shapes)
+            for frames in (np.flatnonzero(person == one) for one in np.unique(person))
             for start in range(0, len(frames), at_once)
         ]
         for count in workers.map(fit_chunk, chunks):
@@ -131,11 +128,23 @@ def fit(
 
 
 def joint_errors(
-    body: Body,
+    body: BodyModel,
     poses: BodyPose,
     positions: np.ndarray,  # [T, 17, 3]
+    *,
+    centred: bool = False,
 ) -> np.ndarray:  # [T]
     """Mean distance of a posed body's joints from the given ones, millimetres, float32.
+
+    Parameters
+    ----------
+    body : BodyModel
+    poses : BodyPose
+    positions : array of float, shape (T, 17, 3)
+        World metres.
+    centred : bool
+        Lay the middles of the 17 joints on each other first, as Pose2Mesh's code does to judge
+        SMPL's parameters.
 
     Examples
     --------
@@ -146,12 +155,15 @@ def joint_errors(
     >>> bool(abs(error - motion.fit_error).max() < 0.01)
     True
     """
-    distance = np.linalg.norm(joint_positions(body, poses) - positions, axis=-1)
+    away = joint_positions(body, poses) - positions
+    if centred:
+        away -= away.mean(axis=1, keepdims=True)
+    distance = np.linalg.norm(away, axis=-1)
     return (1000 * distance.mean(axis=1)).astype(np.float32)
 
 
 def fit_motion(
-    body: Body,
+    body: BodyModel,
     motion: Motion,
     *,
     cache: Path | None = None,
@@ -162,7 +174,7 @@ def fit_motion(
 
     Parameters
     ----------
-    body : Body
+    body : BodyModel
     motion : Motion
         Every performer gets a body of their own.
     cache : Path, optional
@@ -185,32 +197,16 @@ def fit_motion(
     """
     performer = np.array([clip.performer for clip in motion.clips])[motion.clip]
     _, person = np.unique(performer, return_inverse=True)
-    path = None
-    if cache is not None:
-        path = Path(cache) / f"fit-{_checksum(body, motion.positions, person)}.npz"
-        if path.exists():
-            poses, error = _load_fit(path)
-            return replace(motion, poses=poses, fit_error=error)
-    poses, error = fit(body, motion.positions, person, device=device, progress=progress)
-    if path is not None:
-        write_npz(path, {"fit_error": error, **poses.arrays()})
-    return replace(motion, poses=poses, fit_error=error)
-
-
-def _checksum(body: Body, positions: np.ndarray, person: np.ndarray) -> str:
-    digest = hashlib.sha256(f"{VERSION} {body.fingerprint} {positions.shape}".encode())
-    digest.update(np.ascontiguousarray(positions, dtype="<f4").tobytes())
-    digest.update(np.ascontiguousarray(person, dtype="<i8").tobytes())
-    return digest.hexdigest()[:32]
-
-
-def _load_fit(path: Path) -> tuple[BodyPose, np.ndarray]:
     names = [field.name for field in fields(BodyPose)]
-    try:
-        data = read_npz(path, ["fit_error", *names])
-        return BodyPose(**{name: data[name] for name in names}), data["fit_error"]
-    except ValueError as error:
-        raise ValueError(f"the cached fit is damaged, delete it: {error}") from error
+
+    def make() -> dict[str, np.ndarray]:
+        poses, error = fit(body, motion.positions, person, device=device, progress=progress)
+        return {"fit_error": error, **poses.arrays()}
+
+    checksum = checksum_of(VERSION, body.fingerprint, motion.positions, person)
+    found = cached(cache, "fit", checksum, ["fit_error", *names], make)
+    poses = BodyPose(**{name: found[name] for name in names})
+    return replace(motion, poses=poses, fit_error=found["fit_error"])
 
 
 def _check_positions(positions: np.ndarray, person: np.ndarray) -> None:
@@ -231,60 +227,49 @@ def _check_positions(positions: np.ndarray, person: np.ndarray) -> None:
 
 def _fit_shape(
     articulation: Articulation,
-    body: Body,
+    family: Family,
     positions: np.ndarray,  # [T, 17, 3]
     device: torch.device,
 ) -> tuple[np.ndarray, np.ndarray]:  # [S], [J]
-    family = _Family(articulation, body, device)
-    count = len(body.shape_names)
-    first = body.shape(np.full(count, 1 / count))
     target = _frames_last(positions, device)
-    guess = torch.as_tensor(first_guess(articulation, body, first, positions))
+    start = np.zeros(len(family.spread))
+    person = family.carried(start)
+    guess = torch.as_tensor(first_guess(articulation, person, positions))
+    members = _Members(articulation, family)
     with torch.no_grad():
-        unknowns = settle_poses(Rig.of(articulation, body, first, device), guess.to(target), target)
-        start = target.new_zeros(count + articulation.members.shape[1])
-        odd = torch.full_like(start, 1 / SCALE_SPREAD**2)
-        odd[:count] = 1 / BLEND_SPREAD**2
-        prior = len(positions) * JOINT_NOISE**2 * odd
-        found = settle_shape(family.member, start, unknowns, target, prior)
-    return family.blend_and_scale(found)
+        rig = Rig.of(articulation, person, device)
+        unknowns = settle_poses(rig, guess.to(target), target)
+        prior = len(positions) * JOINT_NOISE**2 / torch.as_tensor(family.spread).to(target) ** 2
+        found = settle_shape(
+            members.rig, torch.as_tensor(start).to(target), unknowns, target, prior
+        )
+    return family.person(found.double().cpu().numpy())
 
 
-class _Family:
-    """All people that the body can be, with the derivatives of their joints.
+class _Members:
+    """The rigs of a family, with the derivatives of their joints by the family's unknowns."""
 
-    A person is S logits of the blend, and G logarithms of sizes.
-    """
+    def __init__(self, articulation: Articulation, family: Family) -> None:
+        self.articulation, self.family = articulation, family
+        self.weights = family.carried(np.zeros(len(family.spread))).points[0, ..., 3]
+        self.above = articulation.above
+        below = np.eye(len(self.above))
+        for bone in range(len(self.above) - 1, 0, -1):
+            below[self.above[bone]] += below[bone]
+        self.hanging = self.weights @ below.T  # [17, J] share of a joint at and below a bone
 
-    def __init__(self, articulation: Articulation, body: Body, device: torch.device) -> None:
-        self.articulation, self.body, self.device = articulation, body, device
-        self.above = body.parents.clip(min=0)
-        below = np.eye(len(body.bones))
-        for bone in range(len(body.bones) - 1, 0, -1):
-            below[body.parents[bone]] += below[bone]
-        self.hanging = body.joint_weights @ below.T  # [17, J] share of a joint at and below a bone
-
-    def blend_and_scale(self, person: Tensor) -> tuple[np.ndarray, np.ndarray]:  # [S], [J]
-        """What :meth:`Body.shape` takes."""
-        count = len(self.body.shape_names)
-        logits, sizes = np.split(person.double().cpu().numpy(), [count])
-        share = np.exp(logits - logits.max())
-        return share / share.sum(), np.exp(self.articulation.members @ sizes)
-
-    def member(self, person: Tensor) -> tuple[Rig, Callable[[Posed], Tensor]]:
-        """The rig, and how its joints move with the S + G unknowns in given poses."""
-        share, scale = self.blend_and_scale(person)
-        shape = self.body.shape(share, scale)
-        rig = Rig.of(self.articulation, self.body, shape, self.device, person.dtype)
-        steps = self.body.heads - self.body.heads[:, self.above]
-        blended = np.tensordot(share, steps, 1)
-        by_logit = share[:, None, None] * (steps - blended)
-        by_size = self.articulation.members[self.above].T[:, :, None] * blended
-        change = scale[self.above, None] * np.concatenate([by_logit, by_size])  # [K, J, 3]
-        carried = np.zeros((len(self.hanging), len(self.articulation.bones), 3, len(change)))
-        for bone in range(1, len(self.above)):
-            place = self.articulation.carrier[self.above[bone]]
-            carried[:, place] += self.hanging[:, bone, None, None] * change[:, bone].T
+    def rig(self, person: Tensor) -> tuple[Rig, Callable[[Posed], Tensor]]:
+        """The rig, and how its joints move with the K unknowns in given poses."""
+        unknowns = person.double().cpu().numpy()
+        rig = Rig.of(self.articulation, self.family.carried(unknowns), person.device, person.dtype)
+        heads, points = self.family.changes(unknowns)
+        steps = heads - heads[:, self.above]
+        aside = points - self.weights[..., None] * heads[:, None]  # [K, 17, J, 3]
+        carrier = self.articulation.carrier
+        carried = np.zeros((len(self.hanging), len(self.articulation.bones), 3, len(unknowns)))
+        for bone, parent in enumerate(self.above):
+            carried[:, carrier[parent]] += self.hanging[:, bone, None, None] * steps[:, bone].T
+            carried[:, carrier[bone]] += aside[:, :, bone].transpose(1, 2, 0)
         matrix = torch.as_tensor(carried).to(person).permute(1, 2, 0, 3).flatten(0, 1).flatten(1)
 
         def by_shape(posed: Posed) -> Tensor:  # [T, 51, K]
@@ -297,15 +282,14 @@ class _Family:
 
 def _fit_poses(
     articulation: Articulation,
-    body: Body,
-    shape: Shape,
+    person: Carried,
     positions: np.ndarray,  # [T, 17, 3]
     device: torch.device,
 ) -> tuple[np.ndarray, np.ndarray]:  # [T, P, 3], [T, 3]
     target = _frames_last(positions, device)
-    guess = torch.as_tensor(first_guess(articulation, body, shape, positions))
+    guess = torch.as_tensor(first_guess(articulation, person, positions))
     with torch.no_grad():
-        rig = Rig.of(articulation, body, shape, device)
+        rig = Rig.of(articulation, person, device)
         found = settle_poses(rig, guess.to(target), target).T.cpu().numpy()
     turns = Rotation.from_rotvec(found[:, :-3].reshape(-1, 3)).as_rotvec()  # half a turn at most
     return turns.reshape(len(positions), -1, 3), found[:, -3:]

@@ -6,9 +6,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from examples.hgn_pose.articulation import FOLDED, STRETCHED, Articulation
-from examples.hgn_pose.body import Body
-from examples.hgn_pose.body_model import Shape
-from examples.hgn_pose.kinematics import joint_points
+from examples.hgn_pose.body_model import Carried
 
 TORSO_JOINTS = [0, 1, 4, 7, 8, 11, 14]
 TWIST = 0.2
@@ -17,8 +15,7 @@ TWIST = 0.2
 
 def first_guess(
     articulation: Articulation,
-    body: Body,
-    shape: Shape,
+    person: Carried,
     positions: np.ndarray,  # [T, 17, 3]
 ) -> np.ndarray:  # [3 P + 3, T]
     """Rotation vectors of the bones that turn, and the place of the root's head.
@@ -26,16 +23,16 @@ def first_guess(
     The rest pose is moved as a whole to lie on the torso best (Kabsch 1976). Then each arm and leg
     is turned along its upper part, about that so that it bends the right way, and bent.
     """
-    rest = joint_points(body, shape)[..., :3].sum(1)
+    heads = person.heads[0]
+    rest = person.points[0, ..., :3].sum(1)
     turn = _rigid(rest[TORSO_JOINTS], positions[:, TORSO_JOINTS].astype(np.float64))
     guess = np.zeros((len(articulation.bones) + 1, 3, len(positions)))
     guess[0] = Rotation.from_matrix(turn).as_rotvec().T
-    guess[-1] = (positions[:, 0] - (rest[0] - shape.heads[0]) @ turn.transpose(0, 2, 1)).T
-    joint_of = body.joint_weights.argmax(axis=0)
+    guess[-1] = (positions[:, 0] - (rest[0] - heads[0]) @ turn.transpose(0, 2, 1)).T
     for hinge in articulation.hinges:
-        seen = positions[:, joint_of[[hinge.upper, hinge.lower, hinge.end]]] @ turn
+        seen = positions[:, hinge.joints] @ turn
         along, below = seen[:, 1] - seen[:, 0], seen[:, 2] - seen[:, 1]
-        rest_along = _unit(shape.heads[hinge.lower] - shape.heads[hinge.upper])
+        rest_along = _unit(heads[hinge.lower] - heads[hinge.upper])
         untwisted = _shortest(rest_along, _unit(along)).apply(hinge.axis)
         normal = np.cross(_unit(along), _unit(below)) + TWIST * untwisted
         rest_frame = _frame(rest_along[None], hinge.axis[None])[0]

@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from examples.hgn_pose.body import Body
-from examples.hgn_pose.body_model import BodyModel, Shape
+from examples.hgn_pose.body_model import BodyModel
 from examples.hgn_pose.poses import BodyPose
 
 
@@ -47,7 +46,7 @@ def rotation_matrices(
 
 def forward_kinematics(
     parents: Sequence[int],
-    offsets: Tensor,  # [J, 3]
+    offsets: Tensor,  # [J, 3, T], or [J, 3, 1] for one person
     rotations: Tensor,  # [J, 3, 3, T]
     translation: Tensor,  # [3, T]
 ) -> tuple[Tensor, Tensor]:  # [J, 3, 3, T], [J, 3, T]
@@ -74,72 +73,39 @@ def forward_kinematics(
     for bone, parent in enumerate(parents[1:], start=1):
         around = turned[parent]
         turned.append((around[:, :, None] * rotations[bone][None]).sum(1))
-        moved.append(moved[parent] + (around * offsets[bone][:, None]).sum(1))
+        moved.append(moved[parent] + (around * offsets[bone]).sum(1))
     return torch.stack(turned), torch.stack(moved)
 
 
 def bone_transforms(
     body: BodyModel,
-    shape: Shape,
+    heads: np.ndarray,  # [T, J, 3], or [1, J, 3] for one person
     poses: BodyPose,
 ) -> Tensor:  # [J, 3, 4, T]
     """Affine map of every bone from rest to pose: ``[R | t]`` takes x to ``R x + t``.
 
     Computed in the floating type of ``poses.rotations``; the person of the poses is not looked
-    at, ``shape`` is posed.
+    at, ``heads`` says where the bones begin at rest.
     """
     vectors = torch.tensor(poses.rotations).permute(1, 2, 0).contiguous()
     translation = torch.tensor(poses.translation).to(vectors.dtype).T
-    rest = torch.tensor(shape.heads).to(vectors.dtype)
+    rest = torch.tensor(heads).to(vectors.dtype).permute(1, 2, 0)
     offsets = rest - rest[body.parents.clip(min=0)]
-    turned, heads = forward_kinematics(
+    turned, moved = forward_kinematics(
         body.parents.tolist(), offsets, rotation_matrices(vectors), translation
     )
-    shift = heads - (turned * rest[:, None, :, None]).sum(2)
+    shift = moved - (turned * rest[:, None]).sum(2)
     return torch.cat([turned, shift[:, :, None]], 2)
 
 
-def joint_points(
-    body: Body,
-    shape: Shape,
-) -> np.ndarray:  # [17, J, 4]
-    """What every bone carries to a joint: the joint is the sum over bones of ``[R | t]`` times it.
-
-    Homogeneous points at rest, times the joint's weight for the bone.
-    """
-    points = shape.heads[None] + body.joint_offsets[:, None]
-    points = np.concatenate([points, np.ones_like(points[..., :1])], -1)
-    return body.joint_weights[..., None] * points
-
-
-def joint_positions(
-    body: Body,
-    poses: BodyPose,
-) -> np.ndarray:  # [T, 17, 3]
-    """The 17 joints of posed bodies, world metres, each person with their own shape.
-
-    Examples
-    --------
-    >>> from examples.hgn_pose.body import load_body
-    >>> from examples.hgn_pose.motion import load_builtin
-    >>> joint_positions(load_body(), load_builtin().poses).shape
-    (1620, 17, 3)
-    """
-    joints = np.empty((len(poses), len(body.joint_weights), 3), poses.rotations.dtype)
-    for person in np.unique(poses.person):
-        frames = poses.person == person
-        shape = poses.shape(body, person)
-        transforms = bone_transforms(body, shape, poses.select(frames))
-        joints[frames] = carry(joint_points(body, shape), transforms)
-    return joints
-
-
 def carry(
-    points: np.ndarray,  # [N, J, 4]
+    points: np.ndarray,  # [T, N, J, 4], or [1, N, J, 4] for one person
     transforms: Tensor,  # [J, 3, 4, T]
 ) -> np.ndarray:  # [T, N, 3]
     """Sum over the bones of what each carries: ``sum_b transforms[b] @ points[n, b]``."""
-    frames = transforms.shape[-1]
-    matrix = torch.as_tensor(points.reshape(len(points), -1)).to(transforms.dtype)
-    columns = transforms.transpose(1, 2).reshape(matrix.shape[1], 3 * frames)
-    return (matrix @ columns).unflatten(1, (3, frames)).permute(2, 0, 1).numpy()
+    matrix = torch.as_tensor(points).to(transforms.dtype).flatten(2)  # [T, N, 4 J]
+    columns = transforms.permute(3, 0, 2, 1).flatten(1, 2)  # [T, 4 J, 3]
+    if len(matrix) > 1:
+        return (matrix @ columns).numpy()
+    together = columns.permute(1, 0, 2).flatten(1)  # [4 J, 3 T]
+    return (matrix[0] @ together).unflatten(1, (-1, 3)).transpose(0, 1).numpy()

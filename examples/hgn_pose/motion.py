@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from examples.hgn_pose.archives import read_npz, read_shipped_npz
-from examples.hgn_pose.poses import BodyPose
+from examples.hgn_pose.caching import cached, checksum_of
+from examples.hgn_pose.poses import BodyPose, SmplParameters
 from examples.hgn_pose.skeleton import JOINTS
 
 if TYPE_CHECKING:
     from examples.hgn_pose.body_model import BodyModel
 
 MOTION_PATH = Path(__file__).parent / "data" / "motion.npz"
+
+MESH_VERSION = 1
+"""Raised when the coarse meshes change, so that old cached ones are not taken."""
 
 HELD_OUT_CLIPS = ("dance_b", "jump", "kick", "walk")
 """Built-in clips for the test: a dance, a leap, a fight and a gait; 346 of 1,620 frames."""
@@ -85,6 +88,8 @@ class Motion:
         The body fitted to every frame.
     fit_error : array of float32, shape (T,), optional
         Mean distance of the fitted body's joints from ``positions``, millimetres.
+    smpl : SmplParameters, optional
+        SMPL's parameters, where they come with the data set.
 
     Raises
     ------
@@ -98,6 +103,7 @@ class Motion:
     fps: np.ndarray
     poses: BodyPose | None = None
     fit_error: np.ndarray | None = None
+    smpl: SmplParameters | None = None
 
     def __post_init__(self) -> None:
         count = len(self.positions)
@@ -122,7 +128,7 @@ class Motion:
             raise ValueError(
                 f"clip[{frame}] = {self.clip[frame]}, but there are {len(self.clips)} clips"
             )
-        for name in ("poses", "fit_error"):
+        for name in ("poses", "fit_error", "smpl"):
             value = getattr(self, name)
             if value is not None and len(value) != count:
                 raise ValueError(f"{name} is for {len(value)} frames, positions for {count}")
@@ -138,6 +144,7 @@ class Motion:
             clip=self.clip[frames],
             poses=None if self.poses is None else self.poses.select(frames),
             fit_error=None if self.fit_error is None else self.fit_error[frames],
+            smpl=None if self.smpl is None else self.smpl.select(frames),
         )
 
     def __repr__(self) -> str:
@@ -274,7 +281,7 @@ def mesh_targets(
     restrictions : sequence of sparse matrix, each of shape (N, V)
         From the body's vertices to those of a coarse mesh.
     cache : Path, optional
-        Folder for what is computed of SMPL's pose-corrective shapes.
+        Folder of meshes that were computed earlier, found by a checksum.
 
     Returns
     -------
@@ -288,6 +295,7 @@ def mesh_targets(
 
     Examples
     --------
+    >>> import scipy.sparse as sp
     >>> from examples.hgn_pose.body import load_body
     >>> centroid = sp.csr_array(np.full((1, 13348), 1 / 13348))
     >>> motion = load_builtin().select(slice(0, 5))
@@ -301,13 +309,15 @@ def mesh_targets(
     poses = motion.poses
     targets = []
     for restriction in restrictions:
-        matrix = sp.csr_array(restriction)
-        posed = np.empty((len(motion), matrix.shape[0], 3), np.float32)
-        for person in np.unique(poses.person):
-            frames = np.flatnonzero(poses.person == person)
-            coarse = CoarseSkinning(body, poses.shape(body, person), matrix, cache)
-            posed[frames] = coarse.vertices(poses.select(frames))
-        targets.append(posed)
+        skinning = CoarseSkinning(body, restriction)
+
+        def make(skinning: CoarseSkinning = skinning) -> dict[str, np.ndarray]:
+            return {"vertices": skinning.vertices(poses).astype(np.float32, copy=False)}
+
+        checksum = checksum_of(
+            MESH_VERSION, body.fingerprint, skinning.restriction, *poses.arrays().values()
+        )
+        targets.append(cached(cache, "meshes", checksum, ["vertices"], make)["vertices"])
     return targets
 
 

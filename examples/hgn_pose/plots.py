@@ -24,7 +24,7 @@ from examples.hgn_pose.training import EpochRecord
 from multiscale_gcn import to_networkx
 
 if TYPE_CHECKING:
-    from examples.hgn_pose.body import Body
+    from examples.hgn_pose.body_model import BodyModel
     from multiscale_gcn import Hierarchy
 
 INK, GREY, PALE = "#24292f", "#8b949e", "#d0d7de"
@@ -45,18 +45,18 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def body_and_graphs(body: Body, hierarchy: Hierarchy, sizes: Sequence[int]) -> Figure:
+def body_and_graphs(body: BodyModel, hierarchy: Hierarchy, sizes: Sequence[int]) -> Figure:
     """The body's mesh, and for each size its clusters with the coarse graph drawn over them.
 
     Parameters
     ----------
-    body : Body
+    body : BodyModel
     hierarchy : Hierarchy
         Of the body's mesh.
     sizes : sequence of int
         Levels to draw, by number of nodes.
     """
-    vertices = body.shape().vertices
+    vertices = body.rest_vertices
     figure = Figure(figsize=(4.0 * (1 + len(sizes)), 6.2), layout="constrained")
     axes = figure.subplots(1, 1 + len(sizes))
     _draw_mesh(axes[0], vertices, body.faces, np.array([to_rgb(BODY_COLOUR)] * len(vertices)))

@@ -69,3 +69,29 @@ class BodyPose:
     def shape(self, body: BodyModel, person: int) -> Shape:
         """The person's body at rest."""
         return body.shape(self.blend[person], self.scale[person])
+
+
+@dataclass(frozen=True, eq=False)
+class SmplParameters:
+    """SMPL's own parameters of T frames.
+
+    Parameters
+    ----------
+    pose : array of float, shape (T, 3 J)
+        Rotation vectors of the bones; the first turns the body into the world.
+    shape : array of float, shape (T, S)
+        Shape coefficients, which may differ from frame to frame.
+    translation : array of float, shape (T, 3)
+        Of the body into the world, metres.
+    """
+
+    pose: np.ndarray
+    shape: np.ndarray
+    translation: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.pose)
+
+    def select(self, frames: np.ndarray | slice) -> SmplParameters:
+        """The parameters of a boolean mask, ids or a slice."""
+        return SmplParameters(self.pose[frames], self.shape[frames], self.translation[frames])

@@ -1,19 +1,18 @@
-"""Posing the skin: the whole mesh, or only its coarse levels."""
+"""Posing the skin: the whole mesh, or only its coarse levels and its joints."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from examples.hgn_pose.body_model import BodyModel, Shape
-from examples.hgn_pose.correctives import coarse_correctives, pose_features
+from examples.hgn_pose.body_model import BodyModel, Fold, Shape
+from examples.hgn_pose.correctives import CoarseCorrectives, coarse_correctives, pose_features
 from examples.hgn_pose.kinematics import bone_transforms, carry
 from examples.hgn_pose.poses import BodyPose
 
-FRAMES_AT_ONCE = 4096
+FRAMES_AT_ONCE = 512
 
 
 def linear_blend_skinning(
@@ -39,7 +38,7 @@ def linear_blend_skinning(
     -------
     array of the type of ``poses.rotations``, shape (T, V, 3)
     """
-    transforms = bone_transforms(body, shape, poses).numpy().transpose(3, 0, 1, 2)
+    transforms = bone_transforms(body, shape.heads[None], poses).numpy().transpose(3, 0, 1, 2)
     homogeneous = np.concatenate([shape.vertices, np.ones((len(shape.vertices), 1))], 1)
     directions = body.pose_directions
     features = None if directions is None else pose_features(poses.rotations).numpy()
@@ -56,24 +55,16 @@ def linear_blend_skinning(
 class CoarseSkinning:
     """The coarse vertices of posed bodies, without posing the whole mesh.
 
-    The coarse mesh is a fixed linear map R of the mesh, and skinning is linear in the bone
-    transforms T_b, so::
-
-        m_c = sum_i R_ci sum_b w_ib T_b v_i = sum_b T_b (sum_i R_ci w_ib v_i)
-
-    with homogeneous v_i. The last bracket, four numbers for every coarse vertex and bone, does
-    not depend on the pose. Pose-corrective shapes are folded in the same way, see
+    The coarse mesh is a fixed linear map of the mesh, which
+    :meth:`~examples.hgn_pose.body_model.BodyModel.fold` folds into the skin. Pose-corrective
+    shapes are folded in the same way, see
     :class:`~examples.hgn_pose.correctives.CoarseCorrectives`.
 
     Parameters
     ----------
     body : BodyModel
-    shape : Shape
-        The person to pose.
     restriction : sparse matrix, shape (N, V)
         Coarse vertices from those of the mesh; rows sum to 1.
-    cache : Path, optional
-        Folder for what is computed of the pose-corrective shapes.
 
     Raises
     ------
@@ -89,39 +80,69 @@ class CoarseSkinning:
     >>> rest = BodyPose(np.zeros((1, 36, 3)), body.heads[0, :1], np.zeros(1, int),
     ...                 np.eye(1, 7), np.ones((1, 36)))
     >>> centroid = sp.csr_array(np.full((1, 13348), 1 / 13348))
-    >>> CoarseSkinning(body, body.shape(), centroid).vertices(rest).shape
+    >>> CoarseSkinning(body, centroid).vertices(rest).shape
     (1, 1, 3)
     """
 
-    def __init__(
-        self, body: BodyModel, shape: Shape, restriction: Any, cache: Path | None = None
-    ) -> None:
+    def __init__(self, body: BodyModel, restriction: Any) -> None:
         num_vertices = body.num_vertices
         if restriction.ndim != 2 or restriction.shape[1] != num_vertices:
             raise ValueError(
                 f"restriction has shape {restriction.shape}, expected (N, {num_vertices}): one "
                 "column for every vertex of the body"
             )
+        matrix = sp.csr_array(restriction)
         self.body = body
-        self.shape = shape
-        homogeneous = np.concatenate([shape.vertices, np.ones((num_vertices, 1))], 1)
-        parts = [
-            (restriction @ body.skin_weights.multiply(column[:, None])).toarray()
-            for column in homogeneous.T
-        ]
-        self.moments = np.stack(parts, -1)  # [N, J, 4]
-        self.correctives = coarse_correctives(body, sp.csr_array(restriction), cache)
+        self.restriction = matrix
+        self.fold = body.fold(matrix)
+        self.correctives = coarse_correctives(body, matrix)
 
     def vertices(
         self,
         poses: BodyPose,
     ) -> np.ndarray:  # [T, N, 3]
-        """Coarse vertices in every pose, world metres, of the type of ``poses.rotations``."""
-        posed = np.empty((len(poses), len(self.moments), 3), poses.rotations.dtype)
-        for start in range(0, len(poses), FRAMES_AT_ONCE):
-            frames = slice(start, start + FRAMES_AT_ONCE)
-            transforms = bone_transforms(self.body, self.shape, poses.select(frames))
-            posed[frames] = carry(self.moments, transforms)
-            if self.correctives is not None:
-                self.correctives.add_to(posed[frames], poses.rotations[frames], transforms)
-        return posed
+        """Coarse vertices in every pose, each of its person, of the type of ``poses.rotations``."""
+        count = self.restriction.shape[0]
+        return posed_points(self.body, self.fold, count, poses, self.correctives)
+
+
+def joint_positions(
+    body: BodyModel,
+    poses: BodyPose,
+) -> np.ndarray:  # [T, 17, 3]
+    """The 17 joints of posed bodies, world metres, each person with their own shape.
+
+    Examples
+    --------
+    >>> from examples.hgn_pose.body import load_body
+    >>> from examples.hgn_pose.motion import load_builtin
+    >>> joint_positions(load_body(), load_builtin().poses).shape
+    (1620, 17, 3)
+    """
+    restriction = body.joint_restriction
+    correctives = None if restriction is None else coarse_correctives(body, restriction)
+    return posed_points(body, body.joints(), 17, poses, correctives)
+
+
+def posed_points(
+    body: BodyModel,
+    fold: Fold,
+    num_points: int,
+    poses: BodyPose,
+    correctives: CoarseCorrectives | None,
+) -> np.ndarray:  # [T, N, 3]
+    """Points that bones carry, in every pose, world metres, of the type of ``poses.rotations``."""
+    posed = np.empty((len(poses), num_points, 3), poses.rotations.dtype)
+    for start in range(0, len(poses), FRAMES_AT_ONCE):
+        frames = slice(start, start + FRAMES_AT_ONCE)
+        chosen = poses.select(frames)
+        people, person = np.unique(chosen.person, return_inverse=True)
+        carried = fold(poses.blend[people], poses.scale[people])
+        alone = len(people) == 1
+        heads = carried.heads if alone else carried.heads[person]
+        points = carried.points if alone else carried.points[person]
+        transforms = bone_transforms(body, heads, chosen)
+        posed[frames] = carry(points, transforms)
+        if correctives is not None:
+            correctives.add_to(posed[frames], chosen.rotations, transforms)
+    return posed

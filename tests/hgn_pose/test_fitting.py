@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from examples.hgn_pose import fitting
-from examples.hgn_pose.articulation import Hinge
 from examples.hgn_pose.body import load_body
 from examples.hgn_pose.fitting import fit, fit_motion, joint_errors
-from examples.hgn_pose.kinematics import joint_positions
 from examples.hgn_pose.motion import load_builtin, load_cmu17
 from examples.hgn_pose.poses import BodyPose
+from examples.hgn_pose.skinning import joint_positions
 
 BODY = load_body()
+HINGES = {hinge.lower: hinge for hinge in BODY.anatomy.hinges}
 CMU17 = os.environ.get("MULTISCALE_GCN_CMU17")
 
 
@@ -29,9 +29,7 @@ def known_poses(count, seed=0):
         elif name.startswith("lowerleg01"):
             rotations[:, bone, 0] = random.uniform(0, 1.5, count)
         elif name.startswith("lowerarm01"):
-            rotations[:, bone] = np.outer(
-                random.uniform(-0.5, 1.0, count), Hinge.of(BODY, bone).axis
-            )
+            rotations[:, bone] = np.outer(random.uniform(-0.5, 1.0, count), HINGES[bone].axis)
     scale = np.ones((1, len(BODY.bones)))
     for bone, name in enumerate(BODY.bones):
         if name.startswith("upperleg"):
@@ -103,7 +101,7 @@ def test_knees_and_elbows_do_not_bend_backwards():
     poses, _ = fit(BODY, joint_positions(BODY, known).astype(np.float32), known.person)
     for bone, name in enumerate(BODY.bones):
         if name.startswith(("lowerleg01", "lowerarm01")):
-            hinge = Hinge.of(BODY, bone)
+            hinge = HINGES[bone]
             assert (poses.rotations[:, bone] @ hinge.axis + hinge.rest).min() > -0.3
 
 
@@ -131,7 +129,7 @@ def test_hinges_bend_the_right_way(joint, tip, side):
     hinge = BODY.bones.index(f"{'lowerleg01' if joint == 'knee' else 'lowerarm01'}.{side}")
     end = BODY.bones.index(f"{tip}.{side}")
     heads = BODY.shape().heads
-    step = np.cross(Hinge.of(BODY, hinge).axis, heads[end] - heads[hinge])
+    step = np.cross(HINGES[hinge].axis, heads[end] - heads[hinge])
     if joint == "knee":
         assert step[1] > 0.3  # the foot goes back
     else:
@@ -154,7 +152,7 @@ def test_knees_and_elbows_of_the_built_in_fit_are_hinges():
     assert poses is not None
     for bone, name in enumerate(BODY.bones):
         if name.startswith(("lowerleg01", "lowerarm01")):
-            axis = Hinge.of(BODY, bone).axis
+            axis = HINGES[bone].axis
             along = poses.rotations[:, bone] @ axis
             aside = np.linalg.norm(poses.rotations[:, bone] - along[:, None] * axis, axis=1)
             assert np.quantile(aside, 0.95) < 0.35
@@ -179,21 +177,30 @@ def test_a_fit_is_kept_and_taken_again(short_motion, tmp_path, monkeypatch):
     np.testing.assert_array_equal(again.fit_error, fitted.fit_error)
 
 
-def test_other_motion_another_body_or_a_newer_fitter_is_fitted_anew(short_motion, monkeypatch):
-    person = np.zeros(len(short_motion), int)
-    sums = {fitting._checksum(BODY, short_motion.positions, person)}
-    sums.add(fitting._checksum(BODY, short_motion.positions + 1e-6, person))
-    sums.add(fitting._checksum(BODY, short_motion.positions, person + 1))
+def test_other_motion_another_body_or_a_newer_fitter_is_fitted_anew(
+    short_motion, tmp_path, monkeypatch
+):
+    def files():
+        return {path.name for path in tmp_path.iterdir()}
+
     other = replace(BODY, joint_offsets=BODY.joint_offsets + 1e-6)
-    sums.add(fitting._checksum(other, short_motion.positions, person))
+    moved = replace(short_motion, positions=short_motion.positions + 1e-6)
+    two = replace(
+        short_motion, clips=(replace(short_motion.clips[0], performer=1), *short_motion.clips[1:])
+    )
+    for count, (body, motion) in enumerate(
+        [(BODY, short_motion), (BODY, moved), (BODY, two), (other, short_motion)], start=1
+    ):
+        fit_motion(body, motion, cache=tmp_path)
+        assert len(files()) == count
     monkeypatch.setattr(fitting, "VERSION", fitting.VERSION + 1)
-    sums.add(fitting._checksum(BODY, short_motion.positions, person))
-    assert len(sums) == 5
+    fit_motion(BODY, short_motion, cache=tmp_path)
+    assert len(files()) == 5
 
 
 def test_a_damaged_fit_is_refused(short_motion, tmp_path):
-    person = np.zeros(len(short_motion), int)
-    path = tmp_path / f"fit-{fitting._checksum(BODY, short_motion.positions, person)}.npz"
+    fit_motion(BODY, short_motion, cache=tmp_path)
+    [path] = tmp_path.iterdir()
     for content in (b"", b"no archive"):
         path.write_bytes(content)
         with pytest.raises(ValueError, match="is damaged, delete it"):

@@ -10,8 +10,6 @@ import torch
 from scipy.spatial import ConvexHull
 from scipy.spatial.transform import Rotation
 
-from examples.hgn_pose import correctives
-from examples.hgn_pose.correctives import coarse_correctives
 from examples.hgn_pose.motion import Clip, Motion, mesh_targets
 from examples.hgn_pose.samples import mirrored
 from examples.hgn_pose.skinning import CoarseSkinning, linear_blend_skinning
@@ -149,28 +147,33 @@ def test_coarse_targets_are_the_restricted_mesh(body, tmp_path):
             one = poses.select([frame])
             full = linear_blend_skinning(body, poses.shape(body, poses.person[frame]), one)[0]
             np.testing.assert_allclose(found[frame], matrix @ full, atol=1e-5)
-            exact = CoarseSkinning(body, poses.shape(body, poses.person[frame]), matrix)
+            exact = CoarseSkinning(body, matrix)
             np.testing.assert_allclose(exact.vertices(one)[0], matrix @ full, atol=1e-12)
     without = replace(body, pose_directions=np.zeros_like(body.pose_directions))
     assert np.abs(mesh_targets(without, motion, matrices)[0] - targets[0]).max() > 0.02
 
 
-def test_correctives_are_kept_and_taken_again(body, tmp_path, monkeypatch):
+def test_meshes_are_kept_and_taken_again(body, tmp_path, monkeypatch):
+    motion = Motion(
+        np.zeros((4, 17, 3), np.float32),
+        np.zeros(4, int),
+        (Clip("a", "b", 0),),
+        np.ones(1),
+        some_poses(body),
+    )
     matrix = sp.csr_array(np.full((2, body.num_vertices), 1 / body.num_vertices))
-    first = coarse_correctives(body, matrix, tmp_path)
-    assert first is not None
-    other = replace(body, template=body.template + 1e-9)
-    coarse_correctives(other, matrix, tmp_path)
-    coarse_correctives(body, 2 * matrix, tmp_path)
-    assert len(list(tmp_path.glob("correctives-*.npz"))) == 3
-    monkeypatch.setattr(correctives.CoarseCorrectives, "of", lambda *_: pytest.fail("made again"))
-    again = coarse_correctives(body, matrix, tmp_path)
-    assert again is not None
-    np.testing.assert_array_equal(again.directions, first.directions)
-    for path in tmp_path.glob("correctives-*.npz"):
+    [first] = mesh_targets(body, motion, [matrix], tmp_path)
+    mesh_targets(replace(body, template=body.template + 1e-9), motion, [matrix], tmp_path)
+    mesh_targets(body, motion, [2 * matrix], tmp_path)
+    mesh_targets(body, replace(motion, poses=some_poses(body, seed=2)), [matrix], tmp_path)
+    assert len(list(tmp_path.glob("meshes-*.npz"))) == 4
+    monkeypatch.setattr(CoarseSkinning, "vertices", lambda *_: pytest.fail("made again"))
+    [again] = mesh_targets(body, motion, [matrix], tmp_path)
+    np.testing.assert_array_equal(again, first)
+    for path in tmp_path.glob("meshes-*.npz"):
         path.write_bytes(b"damaged")
     with pytest.raises(ValueError, match="is damaged, delete it"):
-        coarse_correctives(body, matrix, tmp_path)
+        mesh_targets(body, motion, [matrix], tmp_path)
 
 
 def test_the_mirror_is_found_even_where_triangles_differ(body):

@@ -3,23 +3,24 @@ import pytest
 import torch
 
 from examples.hgn_pose import solving
-from examples.hgn_pose.articulation import FOLDED, STRETCHED, Articulation, Hinge, Rig
+from examples.hgn_pose.articulation import FOLDED, STRETCHED, Articulation, Rig
 from examples.hgn_pose.body import load_body
-from examples.hgn_pose.fitting import _Family
+from examples.hgn_pose.fitting import _Members
 from examples.hgn_pose.guessing import first_guess
-from examples.hgn_pose.kinematics import joint_positions
 from examples.hgn_pose.poses import BodyPose
+from examples.hgn_pose.skinning import joint_positions
 from examples.hgn_pose.solving import cost, settle_poses, wrapped
 
 BODY = load_body()
-ARTICULATION = Articulation.of(BODY)
+PERSON = BODY.joints()(np.full((1, 7), 1 / 7), np.linspace(0.9, 1.1, len(BODY.bones))[None])
+ARTICULATION = Articulation.of(BODY, PERSON)
 COUNT = len(ARTICULATION.bones)
-SHAPE = BODY.shape(np.full(7, 1 / 7), np.linspace(0.9, 1.1, len(BODY.bones)))
+HINGES = {hinge.lower: hinge for hinge in BODY.anatomy.hinges}
 
 
 @pytest.fixture(scope="module")
 def rig():
-    return Rig.of(ARTICULATION, BODY, SHAPE, dtype=torch.float64)
+    return Rig.of(ARTICULATION, PERSON, dtype=torch.float64)
 
 
 def random_unknowns(frames, spread=0.6, seed=0):
@@ -68,11 +69,12 @@ def test_the_derivatives_of_the_prior(rig):
 
 
 def test_joints_move_with_the_shape_as_the_derivative_says():
-    family = _Family(ARTICULATION, BODY, torch.device("cpu"))
+    family = BODY.family()
+    members = _Members(ARTICULATION, family)
     torch.manual_seed(0)
-    person = torch.randn(7 + ARTICULATION.members.shape[1], dtype=torch.float64) / 5
+    person = torch.randn(len(family.spread), dtype=torch.float64) / 5
     unknowns = random_unknowns(3)
-    rig, by_shape = family.member(person)
+    rig, by_shape = members.rig(person)
     found = by_shape(rig.pose(unknowns))
     h = 1e-4
     for k in range(len(person)):
@@ -80,7 +82,7 @@ def test_joints_move_with_the_shape_as_the_derivative_says():
         for sign in (1, -1):
             moved = person.clone()
             moved[k] += sign * h
-            ends.append(family.member(moved)[0].pose(unknowns).joints.flatten(0, 1).T)
+            ends.append(members.rig(moved)[0].pose(unknowns).joints.flatten(0, 1).T)
         torch.testing.assert_close(found[..., k], (ends[0] - ends[1]) / (2 * h), atol=1e-7, rtol=0)
 
 
@@ -89,7 +91,7 @@ def test_settled_poses_are_at_a_minimum(rig, monkeypatch):
     truth = random_unknowns(6, spread=0.3)
     target = rig.pose(truth).joints + 0.01 * torch.randn(17, 3, 6, dtype=torch.float64)
     positions = target.permute(2, 0, 1).numpy()
-    guess = torch.as_tensor(first_guess(ARTICULATION, BODY, SHAPE, positions))
+    guess = torch.as_tensor(first_guess(ARTICULATION, PERSON, positions))
     found = settle_poses(rig, guess, target).requires_grad_()
     total = cost(rig, found, rig.pose(found), target, 0.05)
     [slope] = torch.autograd.grad(total.sum(), found)
@@ -111,13 +113,13 @@ def test_wrapping_changes_no_rotation(rig):
 def test_the_first_guess_lays_limbs_along_what_is_seen():
     rest = as_pose(torch.zeros(3 * COUNT + 3, 3, dtype=torch.float64))
     for bone, angle in ((4, 1.2), (22, 0.7)):
-        rest.rotations[:, bone] = angle * Hinge.of(BODY, bone).axis
+        rest.rotations[:, bone] = angle * HINGES[bone].axis
     rest.rotations[:, 0] = [[0, 0, 2.0], [0.3, -1.0, 0.4], [0, 0, 0]]
     rest.rotations[:, 2] = [[0.4, 0.5, -0.2], [-1.0, 0, 0], [0, 0.8, 0]]
     rest.rotations[:, 20] = [[0, 1.0, 0], [0.5, 0.5, 0.5], [0, 0, -1.2]]
     positions = joint_positions(BODY, rest)
-    guess = torch.as_tensor(first_guess(ARTICULATION, BODY, SHAPE, positions))
-    rig = Rig.of(ARTICULATION, BODY, SHAPE, dtype=torch.float64)
+    guess = torch.as_tensor(first_guess(ARTICULATION, PERSON, positions))
+    rig = Rig.of(ARTICULATION, PERSON, dtype=torch.float64)
     joints = rig.pose(guess).joints.permute(2, 0, 1).numpy()
     for ends in ([4, 5], [5, 6], [11, 12], [12, 13]):
         seen, found = (np.diff(x[:, ends], axis=1)[:, 0] for x in (positions, joints))

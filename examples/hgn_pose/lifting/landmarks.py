@@ -81,9 +81,4 @@ def landmark_positions(motion: Motion) -> np.ndarray:  # [T, 24, 3]
         (np.ones(len(vertices)), (np.arange(len(vertices)), vertices)),
         shape=(len(vertices), body.vertices.shape[1]),
     )
-    posed = np.empty((len(motion), len(vertices), 3), poses.rotations.dtype)
-    for person in np.unique(poses.person):
-        frames = np.flatnonzero(poses.person == person)
-        skinning = CoarseSkinning(body, poses.shape(body, person), chosen)
-        posed[frames] = skinning.vertices(poses.select(frames))
-    return posed
+    return CoarseSkinning(body, chosen).vertices(poses)
