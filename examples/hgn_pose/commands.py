@@ -10,6 +10,8 @@ import torch
 import tyro
 from torch import nn
 
+from examples.hgn_pose.body import BUILT_IN
+from examples.hgn_pose.body_model import BodyModel
 from examples.hgn_pose.checkpoint import (
     SHIPPED_WEIGHTS,
     Passport,
@@ -53,7 +55,7 @@ class Train:
         data = self.data.settled()
         task = load_task(data, device, meshes=meshes)
         model = build_network(self.network, task.hierarchy, options.seed).to(device)
-        passport = passport_of(self.network, task.hierarchy, data, meshes)
+        passport = passport_of(self.network, task.body, task.hierarchy, data, meshes)
         trainer = Trainer(model, task.train, task.cameras, options)
         state = self.out / "state.safetensors"
         if self.resume:
@@ -102,7 +104,7 @@ class Evaluate:
         if data.data != trained_on:
             print(OTHER_MOTION.format(trained_on=trained_on, variable=CMU17_VARIABLE))
         task = load_task(data, device, meshes=meshes, test_only=True)
-        model = load_network(weights, task.hierarchy).to(device)
+        model = load_network(weights, task.body, task.hierarchy).to(device)
         metrics = measure(model, task, options.network, device, self.protocol)
         beside = Path("runs") / weights.name if self.weights is None else weights
         out = self.out or beside.with_suffix(".evaluation.json")
@@ -114,36 +116,58 @@ OTHER_MOTION = """note: this is another kind of motion than {trained_on}, by oth
 errors are not those of the weights on their own sort of data; for cmu17 set {variable}"""
 
 
-def load_network(weights: Path, hierarchy: Hierarchy) -> nn.Module:
+def load_network(weights: Path, body: BodyModel, hierarchy: Hierarchy) -> nn.Module:
     """The network of a file of weights, on the CPU.
 
     Parameters
     ----------
     weights : Path
         File that demo or train wrote.
+    body : BodyModel
     hierarchy : Hierarchy
-        Of the built-in body.
+        Of the body.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        As :func:`examples.hgn_pose.checkpoint.load_weights`.
+        As :func:`examples.hgn_pose.checkpoint.load_weights`, and when the network works on the
+        graphs of another body.
     """
-    options = NetworkOptions(**read_passport(weights).network)
+    passport = read_passport(weights)
+    options = NetworkOptions(**passport.network)
+    trained_with = passport.facts.get("body", BUILT_IN)
+    if options.has_meshes and trained_with != body.name:
+        remedy = (
+            "leave --body-model out"
+            if trained_with == BUILT_IN
+            else "give its model file with --body-model"
+        )
+        raise ValueError(
+            f"{weights} works on the graphs of {trained_with}, but here is {body.name}; {remedy}"
+        )
     model = build_network(options, hierarchy, seed=0)
     load_weights(weights, model, fingerprint_for(options, hierarchy))
     return model
 
 
 def passport_of(
-    network: NetworkOptions, hierarchy: Hierarchy, data: DataOptions, meshes: bool
+    network: NetworkOptions,
+    body: BodyModel,
+    hierarchy: Hierarchy,
+    data: DataOptions,
+    meshes: bool,
 ) -> Passport:
     """What the weights of a network trained on some data say about themselves."""
     train_every, _ = data.strides()
     return Passport(
         network=asdict(network),
         fingerprint=fingerprint_for(network, hierarchy),
-        facts={"data": data.data, "train_every": train_every, "meshes": meshes},
+        facts={
+            "data": data.data,
+            "train_every": train_every,
+            "meshes": meshes,
+            "body": body.name,
+        },
     )
 
 

@@ -114,7 +114,7 @@ class Demo:
         print(table(contest.scores))
 
         _say(f"5. Writing {self.out}")
-        passport = passport_of(choices["HGN"], task.hierarchy, data, meshes=True)
+        passport = passport_of(choices["HGN"], task.body, task.hierarchy, data, meshes=True)
         facts = {
             **passport.facts,
             "training": options["HGN"].as_json(),

@@ -13,13 +13,15 @@ import torch
 import tyro
 
 from examples.hgn_pose.archives import write_npz
-from examples.hgn_pose.body import Body, load_body
+from examples.hgn_pose.bodies import BodyOptions
+from examples.hgn_pose.body_model import BodyModel
 from examples.hgn_pose.files import write_json
 from examples.hgn_pose.fitting import fit
 from examples.hgn_pose.machine import MachineOptions, describe
 from examples.hgn_pose.poses import BodyPose
 from examples.hgn_pose.recording import Recording
 from examples.hgn_pose.samples import WORST_FIT, every_nth
+from examples.hgn_pose.smpl import SmplBody
 from examples.hgn_pose.task import DataOptions
 
 
@@ -59,40 +61,55 @@ class FitFigures:
 class Fit:
     """Fit bodies to all frames of a motion; print the errors by performer, and write both."""
 
-    data: Literal["builtin", "cmu17", "arrays"] = "builtin"
+    data: Literal["builtin", "cmu17", "h36m-npz", "h36m-json", "mpi-inf-3dhp", "arrays"] = "builtin"
     """builtin: the clips that come with the example; the others are files of yours, see
-    --data-path: cmu17; arrays of your own."""
+    --data-path: cmu17; Human3.6M as VideoPose3D's npz or as Pose2Mesh's and HGN's json;
+    MPI-INF-3DHP; arrays of your own."""
     data_path: Path | None = None
-    """The file of the data set; for cmu17 by default what the environment variable
+    """The file or folder of the data set; for cmu17 by default what the environment variable
     MULTISCALE_GCN_CMU17 names."""
+    body: Annotated[BodyOptions, tyro.conf.arg(name="")] = field(default_factory=BodyOptions)
     every: int = 1
     """Take every so many-th frame of every clip."""
     machine: Annotated[MachineOptions, tyro.conf.arg(name="")] = field(
         default_factory=MachineOptions
     )
     out: Path = Path("runs/fit")
-    """Folder for bodies.npz and fit.json."""
+    """Folder for bodies.npz, with SMPL's pose, shape and trans of every frame if it is fitted, and
+    for fit.json."""
 
     def run(self) -> None:
         device = self.machine.prepare()
-        source = DataOptions(data=self.data, data_path=self.data_path).read()
+        options = DataOptions(
+            data=self.data, data_path=self.data_path, train_every=1, test_every=1, body=self.body
+        )
+        body = options.load_body()
+        body.family()  # refuses bodies that cannot be fitted, before the data are read
+        source = options.read()
         motion = source.motion if isinstance(source, Recording) else source
         motion = motion.select(every_nth(motion.clip, self.every))
         performer = np.array([clip.performer for clip in motion.clips])[motion.clip]
-        poses, error, figures = fit_performers(load_body(), motion.positions, performer, device)
+        poses, error, figures = fit_performers(body, motion.positions, performer, device)
         print(fit_table(figures))
         print(f"({', '.join(describe(device).values())})")
         arrays = {"fit_error": error, "accepted": error <= WORST_FIT, "performer": performer}
+        if isinstance(body, SmplBody):
+            smpl = body.parameters(poses)
+            arrays |= {"pose": smpl.pose, "shape": smpl.shape, "trans": smpl.translation}
         write_npz(self.out / "bodies.npz", {**poses.arrays(), **arrays, "clip": motion.clip})
         write_json(
             self.out / "fit.json",
-            {"figures": [asdict(row) for row in figures], "machine": describe(device)},
+            {
+                "body": body.name,
+                "figures": [asdict(row) for row in figures],
+                "machine": describe(device),
+            },
         )
         print(f"wrote {self.out}/bodies.npz and fit.json")
 
 
 def fit_performers(
-    body: Body,
+    body: BodyModel,
     positions: np.ndarray,  # [T, 17, 3]
     performer: np.ndarray,  # [T]
     device: torch.device,

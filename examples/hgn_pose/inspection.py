@@ -8,10 +8,11 @@ from typing import Annotated
 import numpy as np
 import tyro
 
+from examples.hgn_pose.bodies import with_bodies
 from examples.hgn_pose.datasets.plausible import FEW, check_skeleton, lens_misfit, unit_of
 from examples.hgn_pose.motion import Motion, held_out_frames
 from examples.hgn_pose.recording import Recording
-from examples.hgn_pose.samples import gather_recording
+from examples.hgn_pose.samples import WORST_FIT, gather_recording
 from examples.hgn_pose.scores import aligned
 from examples.hgn_pose.skeleton import JOINTS
 from examples.hgn_pose.task import DataOptions
@@ -19,12 +20,24 @@ from examples.hgn_pose.task import DataOptions
 
 @dataclass(frozen=True)
 class CheckData:
-    """Read a data set and print what is in it, or what is wrong with it and how to mend it."""
+    """Read a data set and print what is in it, or what is wrong with it and how to mend it.
+
+    With --body-model also how well SMPL's parameters fit, where they come with the data.
+    """
 
     data: Annotated[DataOptions, tyro.conf.arg(name="")] = field(default_factory=DataOptions)
 
     def run(self) -> None:
-        print(describe(self.data.read(), self.data.settled().data))
+        source = self.data.read()
+        print(describe(source, self.data.settled().data))
+        motion = source.motion if isinstance(source, Recording) else source
+        if self.data.body.body_model is not None:
+            body = self.data.load_body()
+            print(f"body: {body.name}, {'with a' if body.mirror is not None else 'without'} mirror")
+            if motion.smpl is None:
+                print("the data have no SMPL parameters; bodies would be fitted")
+            else:
+                print(_fits(with_bodies(body, motion, None)))
 
 
 def describe(source: Motion | Recording, name: str) -> str:
@@ -84,6 +97,20 @@ def _frames(motion: Motion) -> str:
         )
     ]
     return aligned(["part", "subject", "action", "clips", "frames"], body)
+
+
+def _fits(motion: Motion) -> str:
+    """Errors of the bodies by subject."""
+    error = motion.fit_error
+    assert error is not None
+    subject = np.array([str(clip.performer) for clip in motion.clips])[motion.clip]
+    body = []
+    for name in np.unique(subject):
+        mine = error[subject == name]
+        median, high = np.quantile(mine, [0.5, 0.95])
+        refused = int((mine > WORST_FIT).sum())
+        body.append([name, f"{len(mine):,}", f"{median:.1f}", f"{high:.1f}", f"{refused:,}"])
+    return aligned(["SMPL", "frames", "median mm", "95 %", f"above {WORST_FIT:g} mm"], body)
 
 
 def _cameras(recording: Recording) -> str:

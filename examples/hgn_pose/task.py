@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+import tyro
 
+from examples.hgn_pose.bodies import BodyOptions, with_bodies
 from examples.hgn_pose.body import Body, load_body
 from examples.hgn_pose.body_model import BodyModel
 from examples.hgn_pose.cameras import Cameras, ring_of_cameras
 from examples.hgn_pose.datasets.catalogue import CATALOGUE, Request
-from examples.hgn_pose.fitting import fit_motion
 from examples.hgn_pose.motion import Motion, held_out_frames, mesh_targets
 from examples.hgn_pose.networks import MESH_SIZES
 from examples.hgn_pose.recording import Recording
@@ -51,8 +52,10 @@ class DataOptions:
     1."""
     test_every: int | None = None
     """Take every so many-th frame of the test clips; by default 8 (cmu17), 50 (h36m-json) or 1."""
+    body: Annotated[BodyOptions, tyro.conf.arg(name="")] = field(default_factory=BodyOptions)
     fit_cache: Path = Path("runs/fits")
-    """Folder for the bodies that are fitted to the motion, which takes minutes once."""
+    """Folder for the bodies that are fitted to the motion, which takes minutes once, and for the
+    coarse meshes of SMPL."""
 
     def settled(self, trained_on: str = "builtin") -> DataOptions:
         """The same with a name instead of auto.
@@ -74,6 +77,10 @@ class DataOptions:
         """The two strides with their defaults filled in."""
         train, test = CATALOGUE[self.settled().data].strides
         return self.train_every or train, self.test_every or test
+
+    def load_body(self) -> BodyModel:
+        """The body, with its 17 joints where the data set has them."""
+        return self.body.load(CATALOGUE[self.settled().data].joints)
 
     def read(self) -> Motion | Recording:
         """Read the data set.
@@ -104,7 +111,7 @@ class DataOptions:
 class Task:
     """All that training and evaluation share, with the samples on one device."""
 
-    body: Body
+    body: BodyModel
     hierarchy: Hierarchy
     cameras: Cameras
     train: Samples
@@ -160,7 +167,7 @@ def load_task(
     device : torch.device
         Where the samples go.
     meshes : bool
-        Whether coarse mesh targets are wanted; cmu17 then needs fitted bodies.
+        Whether coarse mesh targets are wanted, which need a body in every frame.
     test_only : bool
         Fit and prepare the test frames alone; ``train`` is then a copy of ``test``.
 
@@ -168,7 +175,8 @@ def load_task(
     -------
     Task
     """
-    body, hierarchy = coarse_body()
+    body = options.load_body()
+    hierarchy = coarsen_body(body)
     source = options.read()
     motion = source.motion if isinstance(source, Recording) else source
     held_out = held_out_frames(motion)
@@ -180,7 +188,7 @@ def load_task(
     if not held_out.any():
         raise ValueError(f"{options.data} as found has no test frames; add clips that are held out")
     parts: list[Samples] = []
-    facts: dict[str, object] = {"data": options.data}
+    facts: dict[str, object] = {"data": options.data, "body": body.name}
     for name, chosen, stride in zip(
         ("train", "test"), (~held_out, held_out), options.strides(), strict=True
     ):
@@ -218,17 +226,17 @@ def _thinned(source: Motion | Recording, stride: int) -> Motion | Recording:
 
 
 def _prepare(
-    source: Motion | Recording, body: Body, hierarchy: Hierarchy, cache: Path, meshes: bool
+    source: Motion | Recording, body: BodyModel, hierarchy: Hierarchy, cache: Path, meshes: bool
 ) -> Samples:
     motion = source.motion if isinstance(source, Recording) else source
     if not meshes:
         return _gathered(source, replace(motion, poses=None, fit_error=None))
-    if motion.poses is None:
-        motion = fit_motion(body, motion, cache=cache, progress=True)
+    motion = with_bodies(body, motion, cache)
     levels = [hierarchy.level(size) for size in MESH_SIZES]
     restrictions = [hierarchy.restriction(0, level.index, "mean") for level in levels]
     flips = [level.constraints.mirror(level.num_nodes) for level in levels]
-    return _gathered(source, motion, mesh_targets(body, motion, restrictions), flips)
+    kept = cache if body.pose_directions is not None else None  # otherwise it takes seconds
+    return _gathered(source, motion, mesh_targets(body, motion, restrictions, kept), flips)
 
 
 def _gathered(

@@ -75,7 +75,7 @@ def load_trained(
         Trained(
             name=TITLES[kind] if kinds.count(kind) == 1 else f"{TITLES[kind]}, {_short(path)}",
             network=kind,
-            model=load_network(path, task.hierarchy).to(device),
+            model=load_network(path, task.body, task.hierarchy).to(device),
             meshes=has_meshes,
         )
         for path, kind, has_meshes in zip(weights, kinds, predicts, strict=True)

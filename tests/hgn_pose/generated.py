@@ -103,8 +103,11 @@ def write_h36m_npz(folder, subjects=("S1", "S9", "S11"), frames=6, noise=3.0):
     return positions, true, cpn
 
 
-def write_h36m_json(folder, subjects=(1, 9), frames=11, smpl=True):
-    """The files of Pose2Mesh, of the actions 2 (two takes), 14 and 10; pinholes without bends."""
+def write_h36m_json(folder, subjects=(1, 9), frames=11, smpl=True, bodies=None):
+    """The files of Pose2Mesh, of the actions 2 (two takes), 14 and 10; pinholes without bends.
+
+    ``bodies`` gives joints and SMPL's parameters by take, in place of clips and mere numbers.
+    """
     folder.mkdir(exist_ok=True)
     stored = calibration()
     numbers = {
@@ -119,11 +122,22 @@ def write_h36m_json(folder, subjects=(1, 9), frames=11, smpl=True):
         joints: dict[str, Any] = {}
         parameters: dict[str, Any] = {}
         for take, positions in takes(frames).items():
+            parameters_of = {}
+            if bodies is not None:
+                positions, fitted = bodies[take]
+                parameters_of = {
+                    str(t): {
+                        "pose": fitted.pose[t].tolist(),
+                        "shape": fitted.shape[t].tolist(),
+                        "trans": fitted.translation[t].tolist(),
+                    }
+                    for t in range(len(positions))
+                }
             action, part = (str(n) for n in numbers[take])
             joints.setdefault(action, {})[part] = {
                 str(t): (1000 * pose).tolist() for t, pose in enumerate(positions)
             }
-            parameters.setdefault(action, {})[part] = {
+            parameters.setdefault(action, {})[part] = parameters_of or {
                 str(t): {
                     "pose": [0.01 * t] * 72,
                     "shape": [4.0 if t == 5 else 0.5] * 10,

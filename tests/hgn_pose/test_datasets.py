@@ -250,7 +250,8 @@ def test_missing_files_of_human36m_are_named(h36m, tmp_path):
 
 
 def test_pose2mesh_files_are_read(h36m_json):
-    recording, smpl = load_h36m_json(h36m_json.parent)
+    recording = load_h36m_json(h36m_json.parent)
+    smpl = recording.motion.smpl
     names = [clip.name for clip in recording.motion.clips]
     assert "S1 SittingDown 2" in names
     assert "S9 SittingDown 2" not in names  # its joints do not fit the images
@@ -272,7 +273,7 @@ def test_pose2mesh_files_are_read(h36m_json):
 
 def test_both_forms_of_human36m_agree(h36m, h36m_json):
     """The same frame and camera gives the same truth, and 2D joints but for the lens's bends."""
-    npz, (coco, _) = load_h36m_npz(h36m[0]), load_h36m_json(h36m_json)
+    npz, coco = load_h36m_npz(h36m[0]), load_h36m_json(h36m_json)
     first = sights(npz, "S1 Walking", "58860488")[:6]
     second = sights(coco, "S1 Walking 1", "camera 3")[:6]
     a, b = seen(npz), seen(coco)
@@ -281,7 +282,7 @@ def test_both_forms_of_human36m_agree(h36m, h36m_json):
 
 
 def test_hgns_frames_are_those_whose_number_divides(h36m_json, tmp_path):
-    recording, _ = load_h36m_json(h36m_json, train_every=5, test_every=4)
+    recording = load_h36m_json(h36m_json, train_every=5, test_every=4)
     for number, clip in enumerate(recording.motion.clips):
         numbers = recording.number[recording.motion.clip == number].tolist()
         assert numbers == ([0, 4, 8] if clip.held_out else [0, 5])
@@ -294,8 +295,8 @@ def test_hgns_frames_are_those_whose_number_divides(h36m_json, tmp_path):
 
 def test_smpl_files_may_be_absent_but_not_in_part(h36m_json, tmp_path):
     generated.write_h36m_json(tmp_path / "annotations", smpl=False)
-    recording, smpl = load_h36m_json(tmp_path)
-    assert smpl is None
+    recording = load_h36m_json(tmp_path)
+    assert recording.motion.smpl is None
     assert len(sights(recording, "S9 Walking 1", "camera 1")) == 11
     source = h36m_json / "Human36M_subject1_smpl_param.json"
     (tmp_path / "annotations" / source.name).write_bytes(source.read_bytes())

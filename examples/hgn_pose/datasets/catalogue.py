@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from examples.hgn_pose.body_model import JointPlaces
 from examples.hgn_pose.datasets.arrays import load_arrays
 from examples.hgn_pose.datasets.h36m_json import load_h36m_json
 from examples.hgn_pose.datasets.h36m_npz import load_h36m_npz
@@ -32,6 +33,8 @@ class DataSet:
     read: Callable[[Request], Motion | Recording]
     expected: str
     """What --data-path must name; empty if there is no path."""
+    joints: JointPlaces = "human36m17"
+    """Where its ``Nose`` and ``Head`` are."""
     strides: tuple[int, int] = (1, 1)
     """Every so many-th frame for training and for the test, by default."""
     notes: tuple[str, ...] = ()
@@ -42,6 +45,7 @@ CATALOGUE = {
     "builtin": DataSet(
         lambda request: load_builtin(),
         expected="",
+        joints="skeleton17",
         notes=(
             "Whole clips are held out. Three of the four test actions (jump, kick, walk) are not "
             "trained at all; the dance is another take than the one that is trained.",
@@ -52,6 +56,7 @@ CATALOGUE = {
     "cmu17": DataSet(
         lambda request: load_cmu17(request.path),
         expected="the file cmu17.npz",
+        joints="skeleton17",
         strides=(2, 8),
         notes=(
             "Whole performers are held out, with all of their clips.",
@@ -67,7 +72,7 @@ CATALOGUE = {
     "h36m-json": DataSet(
         lambda request: load_h36m_json(
             request.path, train_every=request.train_every, test_every=request.test_every
-        )[0],
+        ),
         expected="the folder of Pose2Mesh's Human36M_subject*_data.json and their kin",
         strides=(5, 50),
         notes=(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 from examples.hgn_pose.datasets.h36m import ACTIONS, FPS, SUBJECTS, TEST_SUBJECTS, Lens
 from examples.hgn_pose.datasets.takes import Take, View, join
 from examples.hgn_pose.motion import Clip
+from examples.hgn_pose.poses import SmplParameters
 from examples.hgn_pose.recording import Recording
 from examples.hgn_pose.skeleton import JOINTS
 
@@ -33,27 +34,7 @@ WORST_SHAPE = 3.0
 HOW_TO_GET = "the README of the repository Pose2Mesh_RELEASE on GitHub says where to get it"
 
 
-@dataclass(frozen=True, eq=False)
-class SmplParameters:
-    """SMPL's parameters of the T frames of a recording.
-
-    Parameters
-    ----------
-    pose : array of float32, shape (T, 72)
-        Axis-angle rotations; the first three turn the body into the world.
-    shape : array of float32, shape (T, 10)
-    translation : array of float32, shape (T, 3)
-        Metres, of the body into the world.
-    """
-
-    pose: np.ndarray
-    shape: np.ndarray
-    translation: np.ndarray
-
-
-def load_h36m_json(
-    path: str | Path, *, train_every: int = 1, test_every: int = 1
-) -> tuple[Recording, SmplParameters | None]:
+def load_h36m_json(path: str | Path, *, train_every: int = 1, test_every: int = 1) -> Recording:
     """Read the annotations of all subjects whose files are in a folder.
 
     Parameters
@@ -65,13 +46,12 @@ def load_h36m_json(
 
     Returns
     -------
-    recording : Recording
+    Recording
         World metres; subjects 9 and 11 are held out. The 2D joints are the true ones, seen
         through the pinhole of ``_camera.json``. S9's Greeting 2, SittingDown 2 and Waiting 1 are
-        left out. Where there are SMPL parameters, frames without them are left out too, as HGN
+        left out. Its motion has SMPL's parameters where there are such files: shapes with a
+        coefficient beyond 3 are then zero, and frames without parameters are left out, as HGN
         does.
-    parameters : SmplParameters or None
-        Of the recording's frames; shapes with a coefficient beyond 3 are zero. None without files.
 
     Raises
     ------
@@ -95,7 +75,9 @@ def load_h36m_json(
                 takes.append(source.take(key, frames, cameras, rows))
                 parameters.extend(source.parameters(key, frames))
     recording = join(takes, views, str(folder))
-    return recording, _stack(parameters) if with_smpl else None
+    if not with_smpl:
+        return recording
+    return replace(recording, motion=replace(recording.motion, smpl=_stack(parameters, folder)))
 
 
 def _folder(path: Path) -> Path:
@@ -215,6 +197,13 @@ class _Subject:
             return []
         stored = _get(self.smpl, key)
         names = ("pose", "shape", "trans")
+        for number in frames:
+            missing = [name for name in names if name not in stored[str(number)]]
+            if missing:
+                raise ValueError(
+                    f"{_file(self.folder, self.name, 'smpl_param')}, {_name(key)}: frame {number} "
+                    f"has no {missing[0]!r}"
+                )
         return [[stored[str(number)][name] for name in names] for number in frames]
 
 
@@ -238,10 +227,28 @@ def _get(stored: Mapping[str, Any], key: Key) -> Mapping[str, Any]:
     return stored.get(str(key[0]), {}).get(str(key[1]), {})
 
 
-def _stack(parameters: list[list[Any]]) -> SmplParameters:
-    pose, shape, translation = (
-        np.array([row[k] for row in parameters], dtype=np.float32).reshape(len(parameters), -1)
-        for k in range(3)
-    )
+def _stack(parameters: list[list[Any]], folder: Path) -> SmplParameters:
+    columns = []
+    for place, name in enumerate(("pose", "shape", "trans")):
+        try:
+            column = np.array([np.ravel(row[place]) for row in parameters], dtype=np.float32)
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{folder} cannot be used: {name} in the files _smpl_param.json differs in length "
+                f"from frame to frame, or is no list of numbers: {error}"
+            ) from error
+        bad = np.argwhere(~np.isfinite(column))
+        if len(bad):
+            raise ValueError(
+                f"{folder} cannot be used: {name} in the files _smpl_param.json is not finite in "
+                f"frame {bad[0, 0]} of all that are read"
+            )
+        columns.append(column)
+    pose, shape, translation = columns
+    if translation.shape[1] != 3:
+        raise ValueError(
+            f"{folder} cannot be used: trans in the files _smpl_param.json has "
+            f"{translation.shape[1]} numbers, expected 3"
+        )
     shape[(np.abs(shape) > WORST_SHAPE).any(axis=1)] = 0
     return SmplParameters(pose, shape, translation)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 import tyro
 
+from examples.hgn_pose.bodies import BodyOptions
 from examples.hgn_pose.checkpoint import SHIPPED_WEIGHTS, read_passport
 from examples.hgn_pose.commands import Flat, load_network
 from examples.hgn_pose.evaluation import answer
@@ -25,7 +26,7 @@ from examples.hgn_pose.lifting.tracks import one_person
 from examples.hgn_pose.machine import MachineOptions
 from examples.hgn_pose.metrics import mpjpe, pa_mpjpe
 from examples.hgn_pose.networks import MESH_SIZES
-from examples.hgn_pose.task import coarse_body
+from examples.hgn_pose.task import coarsen_body
 from multiscale_gcn import __version__
 
 ConventionName = Literal["coco17", "body25", "mediapipe33", "human36m17", "skeleton17"]
@@ -138,6 +139,7 @@ class Predict:
     """File of 2D joints (.json, .csv, .npz), or OpenPose's folder; one image or a whole video."""
     weights: Path | None = None
     """File of weights that demo or train wrote; by default those that come with the example."""
+    body: Annotated[BodyOptions, Flat] = field(default_factory=BodyOptions)
     out: Path = Path("runs/predict")
     """Folder for prediction.npz, prediction.json and prediction.html."""
     reading: Annotated[KeypointOptions, Flat] = field(default_factory=KeypointOptions)
@@ -179,8 +181,9 @@ class Predict:
         trunk = trunk_of(motion)
         person = read_person(self.keypoints, self.reading, trunk)
         _tell(person)
-        body, hierarchy = coarse_body()
-        model = load_network(weights, hierarchy)
+        body = self.body.load()
+        hierarchy = coarsen_body(body)
+        model = load_network(weights, body, hierarchy)
         inputs = frame(person.track.joints, person.image_size, self.framing, trunk)
         levels = [hierarchy.level(size) for size in MESH_SIZES if passport.facts["meshes"]]
         pose, *vertices = answer(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from examples.hgn_pose.archives import read_npz, write_npz
-from examples.hgn_pose.body import Body
+from examples.hgn_pose.body_model import BodyModel
 from examples.hgn_pose.files import write_bytes
 from examples.hgn_pose.networks import MESH_SIZES
 from examples.hgn_pose.skeleton import EDGES, JOINTS
@@ -74,7 +74,9 @@ class Prediction:
         return len(self.frame)
 
 
-def coarse_meshes(body: Body, hierarchy: Hierarchy, vertices: list[np.ndarray]) -> dict[int, Mesh]:
+def coarse_meshes(
+    body: BodyModel, hierarchy: Hierarchy, vertices: list[np.ndarray]
+) -> dict[int, Mesh]:
     """Predicted vertices with the edges of their coarse graphs and the faces between them."""
     meshes = {}
     for size, places in zip(MESH_SIZES, vertices, strict=False):
