@@ -355,9 +355,9 @@ def expected_3dhp(name, frames=9):
 def test_the_published_test_set_is_read(published, true_size):
     recording = load_mpi_inf_3dhp(published, true_size=true_size)
     assert [clip.name for clip in recording.motion.clips] == [
-        "TS1 Stand/Walk",
+        "TS1 Standing/Walking",
         "TS1 Sports",
-        "TS6 Stand/Walk",
+        "TS6 Standing/Walking",
         "TS6 Sports",
     ]
     assert all(clip.held_out for clip in recording.motion.clips)
@@ -374,7 +374,7 @@ def test_the_published_test_set_is_read(published, true_size):
         np.testing.assert_allclose(batch.image[rows].numpy(), expected, atol=1e-6)
     labels = gather_recording(recording).labels(recording.cameras)
     assert labels.subject.names == ("TS1", "TS6")
-    assert labels.action.names == ("Sports", "Stand/Walk")
+    assert labels.action.names == ("Sports", "Standing/Walking")
 
 
 def test_all_forms_of_the_test_set_agree(published, tmp_path):

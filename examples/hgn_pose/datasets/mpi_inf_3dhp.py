@@ -21,14 +21,15 @@ TEST_SEQUENCES = ("TS1", "TS2", "TS3", "TS4", "TS5", "TS6")
 """1 and 2 stand before a green screen, 3 and 4 in the studio without one, 5 and 6 outdoors."""
 
 ACTIVITIES = {
-    1: "Stand/Walk",
-    2: "Exercise",
-    3: "Sit",
-    4: "Crouch/Reach",
-    5: "On the Floor",
+    1: "Standing/Walking",
+    2: "Exercising",
+    3: "Sitting",
+    4: "Reaching/Crouching",
+    5: "On The Floor",
     6: "Sports",
-    7: "Misc",
+    7: "Miscellaneous",
 }
+"""As ``mpii_get_activity_name.m`` calls them, which comes with the test set."""
 
 JOINTS_OF_17 = (14, 8, 9, 10, 11, 12, 13, 15, 1, 16, 0, 5, 6, 7, 2, 3, 4)
 """``skeleton.JOINTS`` in the data set's order: head top, neck, right and left arm, right and left
