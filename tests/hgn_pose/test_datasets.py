@@ -319,11 +319,33 @@ def edit(path, change):
         ("joint_3d", lambda c: c["14"].pop("1"), "Walking 1: there is no frame 0"),
         ("data", lambda c: c.pop("images"), "it has no lists 'images' and 'annotations'"),
         ("data", lambda c: c["images"].clear(), "there are no frames"),
+        (
+            "data",
+            lambda c: c["images"][3].update(action_idx=1),
+            "action_idx 1 is unknown; they are",
+        ),
+        ("data", lambda c: c["images"][3].update(action_idx=17), "17 is unknown; they are 2 to 16"),
     ],
 )
 def test_wrong_json_files_are_explained(tmp_path, name, change, message):
     generated.write_h36m_json(tmp_path, subjects=[1], frames=6, smpl=False)
     edit(tmp_path / f"Human36M_subject1_{name}.json", change)
+    with pytest.raises(ValueError, match=message):
+        load_h36m_json(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda frame: frame.pop("shape"), "Walking 1: frame 4 has no 'shape'"),
+        (lambda frame: frame["pose"].pop(), "pose in the files _smpl_param.json differs in length"),
+        (lambda frame: frame["trans"].append("a"), "trans in the files .* is no list of numbers"),
+        (lambda frame: frame.update(pose=[float("nan")] * 72), "pose in the files .* not finite"),
+    ],
+)
+def test_wrong_smpl_parameters_are_explained(tmp_path, change, message):
+    generated.write_h36m_json(tmp_path, subjects=[1], frames=6)
+    edit(tmp_path / "Human36M_subject1_smpl_param.json", lambda c: change(c["14"]["1"]["4"]))
     with pytest.raises(ValueError, match=message):
         load_h36m_json(tmp_path)
 

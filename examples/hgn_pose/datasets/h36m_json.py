@@ -26,7 +26,7 @@ FIRST_ACTION = 2
 """Number of the first of ``ACTIONS`` in the files."""
 
 MISPLACED = {("S9", "Greeting 2"), ("S9", "SittingDown 2"), ("S9", "Waiting 1")}
-"""Takes whose 3D joints do not fit the images; Pose2Mesh and HGN leave them out."""
+"""Takes whose 3D joints do not fit the images; HGN leaves them out."""
 
 WORST_SHAPE = 3.0
 """SMPL shapes with a larger coefficient are replaced by the mean shape, as in Pose2Mesh."""
@@ -128,6 +128,13 @@ class _Subject:
             )
         annotated = {annotation["image_id"] for annotation in boxed}
         images = [image for image in images if image["id"] in annotated]
+        numbers = range(FIRST_ACTION, FIRST_ACTION + len(ACTIONS))
+        unknown = sorted({image["action_idx"] for image in images} - set(numbers))
+        if unknown:
+            raise ValueError(
+                f"{_file(folder, name, 'data')} cannot be used: action_idx {unknown[0]} is "
+                f"unknown; they are {numbers[0]} to {numbers[-1]}"
+            )
         sizes = {str(image["cam_idx"]): (image["width"], image["height"]) for image in images}
         cameras = _json(_file(folder, name, "camera"))
         missing = sorted(set(sizes) - set(cameras))
