@@ -110,6 +110,17 @@ def test_the_page_works_alone_and_without_complaint(shown):
 
 
 @pytest.mark.slow
+def test_the_buttons_of_the_plots_send_nothing_and_stand_together(shown):
+    titles = shown.evaluate(
+        "[...document.querySelectorAll('.modebar-btn')].map(b => b.dataset.title)"
+    )
+    assert "Zoom" in titles
+    assert not [title for title in titles if "hare" in title or "loud" in title]
+    width = "Math.max(...[...document.querySelectorAll('.modebar-btn')].map(b => b.offsetWidth))"
+    assert shown.evaluate(width) < 40
+
+
+@pytest.mark.slow
 def test_the_slider_moves_image_and_scenes(shown, clip):
     pictures = []
     for frame in (2, 9):

@@ -54,7 +54,7 @@
       }, {
         group: `mesh${mesh.nodes}`,
         trace: { type: "scatter3d", mode: "lines", hoverinfo: "skip",
-          line: { color: "#a08672", width: 1.5 } },
+          line: { color: "#8d735f", width: 3 } },
         columns: (t) => lines(mesh.edges, at(t)),
       });
     });
@@ -77,7 +77,8 @@
     return layers;
   };
 
-  const config = { displaylogo: false, responsive: true,
+  const config = { displaylogo: false, responsive: true, showSendToCloud: false,
+    plotlyServerURL: "",
     modeBarButtonsToRemove: ["toImage", "select2d", "lasso2d", "autoScale2d",
       "resetCameraLastSave3d", "tableRotation"] };
   const font = { family: getComputedStyle(document.body).fontFamily, color: "#57606a", size: 11 };
