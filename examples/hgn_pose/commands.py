@@ -21,6 +21,7 @@ from examples.hgn_pose.checkpoint import (
     save_training,
     save_weights,
 )
+from examples.hgn_pose.datasets.catalogue import CATALOGUE
 from examples.hgn_pose.evaluation import watch
 from examples.hgn_pose.files import write_json
 from examples.hgn_pose.machine import MachineOptions, describe
@@ -103,7 +104,11 @@ class Evaluate:
         print(f"{options.network}, trained on {trained_on}, tested on {data.data}")
         if data.data != trained_on:
             print(OTHER_MOTION.format(trained_on=trained_on, variable=CMU17_VARIABLE))
-        task = load_task(data, device, meshes=meshes, test_only=True)
+            if CATALOGUE[data.data].joints != CATALOGUE[trained_on].joints:
+                print(OTHER_JOINTS.format(trained_on=trained_on, data=data.data))
+        body = data.load_body()
+        check_body(weights, passport, body)
+        task = load_task(data, device, meshes=meshes, test_only=True, body=body)
         model = load_network(weights, task.body, task.hierarchy).to(device)
         metrics = measure(model, task, options.network, device, self.protocol)
         beside = Path("runs") / weights.name if self.weights is None else weights
@@ -114,6 +119,8 @@ class Evaluate:
 
 OTHER_MOTION = """note: this is another kind of motion than {trained_on}, by other bodies, so the
 errors are not those of the weights on their own sort of data; for cmu17 set {variable}"""
+OTHER_JOINTS = """note: the Nose and the Head of {data} are other points of the body than those
+of {trained_on}"""
 
 
 def load_network(weights: Path, body: BodyModel, hierarchy: Hierarchy) -> nn.Module:
@@ -134,9 +141,17 @@ def load_network(weights: Path, body: BodyModel, hierarchy: Hierarchy) -> nn.Mod
         graphs of another body.
     """
     passport = read_passport(weights)
+    check_body(weights, passport, body)
     options = NetworkOptions(**passport.network)
+    model = build_network(options, hierarchy, seed=0)
+    load_weights(weights, model, fingerprint_for(options, hierarchy))
+    return model
+
+
+def check_body(weights: Path, passport: Passport, body: BodyModel) -> None:
+    """Refuse a body other than the one whose graphs a network works on."""
     trained_with = passport.facts.get("body", BUILT_IN)
-    if options.has_meshes and trained_with != body.name:
+    if NetworkOptions(**passport.network).has_meshes and trained_with != body.name:
         remedy = (
             "leave --body-model out"
             if trained_with == BUILT_IN
@@ -145,9 +160,6 @@ def load_network(weights: Path, body: BodyModel, hierarchy: Hierarchy) -> nn.Mod
         raise ValueError(
             f"{weights} works on the graphs of {trained_with}, but here is {body.name}; {remedy}"
         )
-    model = build_network(options, hierarchy, seed=0)
-    load_weights(weights, model, fingerprint_for(options, hierarchy))
-    return model
 
 
 def passport_of(

@@ -157,7 +157,12 @@ def coarsen_body(body: BodyModel) -> Hierarchy:
 
 
 def load_task(
-    options: DataOptions, device: torch.device, *, meshes: bool, test_only: bool = False
+    options: DataOptions,
+    device: torch.device,
+    *,
+    meshes: bool,
+    test_only: bool = False,
+    body: BodyModel | None = None,
 ) -> Task:
     """Coarsen the body, read and split the motion, and make the mesh targets.
 
@@ -170,12 +175,14 @@ def load_task(
         Whether coarse mesh targets are wanted, which need a body in every frame.
     test_only : bool
         Fit and prepare the test frames alone; ``train`` is then a copy of ``test``.
+    body : BodyModel, optional
+        That of the options, where it is loaded already.
 
     Returns
     -------
     Task
     """
-    body = options.load_body()
+    body = body or options.load_body()
     hierarchy = coarsen_body(body)
     source = options.read()
     motion = source.motion if isinstance(source, Recording) else source

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from examples.hgn_pose.checkpoint import read_passport
-from examples.hgn_pose.commands import load_network
+from examples.hgn_pose.commands import check_body, load_network
 from examples.hgn_pose.task import DataOptions, Task, load_task
 
 TITLES = {"hgn": "HGN", "semgcn": "SemGCN", "mlp": "MLP (SimpleBaseline)"}
@@ -69,7 +69,10 @@ def load_trained(
     passports = [read_passport(path) for path in weights]
     data = data.settled(passports[0].facts["data"])
     predicts = [bool(passport.facts["meshes"]) for passport in passports]
-    task = load_task(data, device, meshes=meshes and any(predicts), test_only=True)
+    body = data.load_body()
+    for path, passport in zip(weights, passports, strict=True):
+        check_body(path, passport, body)
+    task = load_task(data, device, meshes=meshes and any(predicts), test_only=True, body=body)
     kinds = [passport.network["network"] for passport in passports]
     networks = [
         Trained(
