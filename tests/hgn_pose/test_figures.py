@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from examples.hgn_pose.__main__ import main
@@ -21,8 +21,11 @@ from examples.hgn_pose.skeleton import EDGES, JOINTS
 QUICK = ["--test-every", "60", "--device", "cpu", "--data", "builtin"]
 
 
-def plain_hidden(pose):
-    """Joint by joint and bone by bone, with the nearest of 2,001 places along each bone."""
+def plain_hidden(pose, slack):
+    """Joint by joint and bone by bone, with the nearest of 2,001 places along each bone.
+
+    Rods are thicker and may be further by the slack, metres, as the places are not everywhere.
+    """
     count = 0
     for joint in range(len(JOINTS)):
         hidden = False
@@ -33,15 +36,18 @@ def plain_hidden(pose):
             places = pose[a] + np.linspace(0, 1, 2001)[:, None] * (pose[b] - pose[a])
             apart = np.hypot(*(places - pose[joint])[:, :2].T)
             best = int(np.argmin(apart))
-            hidden |= apart[best] < radius and pose[joint, 2] - places[best, 2] > CLEAR
+            near = apart[best] < radius + slack
+            hidden |= near and pose[joint, 2] - places[best, 2] > CLEAR - slack
         count += hidden
     return count
 
 
 @given(st.integers(0, 2**32 - 1))
+@example(1986)  # a joint at the very edge of a rod
 def test_hidden_joints_are_those_of_the_plain_loop(seed):
     pose = np.random.default_rng(seed).normal(0, 0.3, (2, 17, 3))
-    np.testing.assert_array_equal(hidden_joints(pose), [plain_hidden(p) for p in pose])
+    for found, person in zip(hidden_joints(pose), pose, strict=True):
+        assert plain_hidden(person, -1e-3) <= found <= plain_hidden(person, 1e-3)
 
 
 def test_a_hand_behind_the_back_is_hidden_and_one_before_the_belly_is_not():
@@ -74,7 +80,7 @@ def test_occluded_samples_are_the_median_gain_of_the_most_hidden():
     ours = random_predictions(actions, 0)
     other = ours.true_pose + np.random.default_rng(1).normal(0, 0.1, ours.true_pose.shape)
     baseline = replace(ours, pose=other)
-    hidden = np.array([plain_hidden(pose) for pose in ours.true_pose])
+    hidden = np.array([plain_hidden(pose, 0.0) for pose in ours.true_pose])
     means = {name: hidden[actions == name].mean() for name in "abcde"}
     expected_actions = sorted(means, key=lambda name: -means[name])[:3]
     chosen = samples_with_occlusion(ours, baseline)
