@@ -82,8 +82,13 @@ class DataOptions:
         """The body, with its 17 joints where the data set has them."""
         return self.body.load(CATALOGUE[self.settled().data].joints)
 
-    def read(self) -> Motion | Recording:
+    def read(self, *, test_only: bool = False) -> Motion | Recording:
         """Read the data set.
+
+        Parameters
+        ----------
+        test_only : bool
+            Frames for training may be left out, if that is faster.
 
         Raises
         ------
@@ -103,7 +108,9 @@ class DataOptions:
             )
         train_every, test_every = self.strides()
         return data_set.read(
-            Request(path or Path(), self.keypoints, self.true_size, train_every, test_every)
+            Request(
+                path or Path(), self.keypoints, self.true_size, train_every, test_every, test_only
+            )
         )
 
 
@@ -117,7 +124,7 @@ class Task:
     train: Samples
     test: Samples
     split: dict[str, object]
-    """Names and numbers of the training and test clips, for reports."""
+    """Names and numbers of the clips that were read for training and test, for reports."""
 
 
 def coarse_body() -> tuple[Body, Hierarchy]:
@@ -184,7 +191,7 @@ def load_task(
     """
     body = body or options.load_body()
     hierarchy = coarsen_body(body)
-    source = options.read()
+    source = options.read(test_only=test_only)
     motion = source.motion if isinstance(source, Recording) else source
     held_out = held_out_frames(motion)
     if held_out.all() and not test_only:
@@ -199,14 +206,14 @@ def load_task(
     for name, chosen, stride in zip(
         ("train", "test"), (~held_out, held_out), options.strides(), strict=True
     ):
+        if name == "train" and test_only:
+            continue
         used = _thinned(source.select(chosen), stride)
         part = used.motion if isinstance(used, Recording) else used
         clips = np.unique(part.clip)
         facts[f"{name}_clips"] = [part.clips[k].name for k in clips]
         facts[f"{name}_actions"] = sorted({part.clips[k].action for k in clips})
         facts[f"{name}_frames"] = len(part)
-        if name == "train" and test_only:
-            continue
         parts.append(_prepare(used, body, hierarchy, options.fit_cache, meshes))
     if isinstance(source, Recording):
         cameras = source.cameras

@@ -19,6 +19,7 @@ from examples.hgn_pose.samples import gather_recording, make_batch
 from examples.hgn_pose.skeleton import FLIP, JOINTS
 from examples.hgn_pose.task import DataOptions, load_task
 
+CPU = torch.device("cpu")
 NOSE = JOINTS.index("Nose")
 
 
@@ -291,6 +292,17 @@ def test_hgns_frames_are_those_whose_number_divides(h36m_json, tmp_path):
     )
     assert task.split["train_frames"] == 4 * 2
     assert task.split["test_frames"] == 3 * 3
+
+
+def test_a_test_needs_no_files_of_the_training_subjects(h36m_json, tmp_path):
+    for path in h36m_json.glob("Human36M_subject9_*.json"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "Human36M_subject1_data.json").write_text("not read")
+    recording = load_h36m_json(tmp_path, test_only=True)
+    assert {clip.performer for clip in recording.motion.clips} == {"S9"}
+    task = load_task(DataOptions("h36m-json", tmp_path), CPU, meshes=False, test_only=True)
+    assert task.split["test_frames"] == 3
+    assert "train_frames" not in task.split
 
 
 def test_smpl_files_may_be_absent_but_not_in_part(h36m_json, tmp_path):

@@ -24,6 +24,8 @@ class Request:
     true_size: bool = False
     train_every: int = 1
     test_every: int = 1
+    test_only: bool = False
+    """Whether the frames for training may be left out."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,10 @@ CATALOGUE = {
     ),
     "h36m-json": DataSet(
         lambda request: load_h36m_json(
-            request.path, train_every=request.train_every, test_every=request.test_every
+            request.path,
+            train_every=request.train_every,
+            test_every=request.test_every,
+            test_only=request.test_only,
         ),
         expected="the folder of Pose2Mesh's Human36M_subject*_data.json and their kin",
         strides=(5, 50),

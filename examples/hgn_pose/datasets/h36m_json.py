@@ -34,7 +34,9 @@ WORST_SHAPE = 3.0
 HOW_TO_GET = "the README of the repository Pose2Mesh_RELEASE on GitHub says where to get it"
 
 
-def load_h36m_json(path: str | Path, *, train_every: int = 1, test_every: int = 1) -> Recording:
+def load_h36m_json(
+    path: str | Path, *, train_every: int = 1, test_every: int = 1, test_only: bool = False
+) -> Recording:
     """Read the annotations of all subjects whose files are in a folder.
 
     Parameters
@@ -43,6 +45,8 @@ def load_h36m_json(path: str | Path, *, train_every: int = 1, test_every: int = 
         The folder ``annotations``, or the one that contains it.
     train_every, test_every : int
         Read only frames whose number is a multiple; HGN's are 5 and 50.
+    test_only : bool
+        Leave out the subjects for training, whose files are large.
 
     Returns
     -------
@@ -62,7 +66,8 @@ def load_h36m_json(path: str | Path, *, train_every: int = 1, test_every: int = 
     takes: list[Take] = []
     views: list[View] = []
     parameters: list[list[Any]] = []
-    subjects = [s for s in SUBJECTS if _file(folder, s, "data").is_file()]
+    wanted = TEST_SUBJECTS if test_only else SUBJECTS
+    subjects = [s for s in wanted if _file(folder, s, "data").is_file()]
     with_smpl = any(_file(folder, s, "smpl_param").is_file() for s in subjects)
     for subject in subjects:
         every = test_every if subject in TEST_SUBJECTS else train_every
