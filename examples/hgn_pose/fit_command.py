@@ -17,7 +17,7 @@ from examples.hgn_pose.bodies import BodyOptions
 from examples.hgn_pose.body_model import BodyModel
 from examples.hgn_pose.files import write_json
 from examples.hgn_pose.fitting import fit
-from examples.hgn_pose.machine import MachineOptions, describe
+from examples.hgn_pose.machine import MachineOptions, describe, in_one_line
 from examples.hgn_pose.poses import BodyPose
 from examples.hgn_pose.recording import Recording
 from examples.hgn_pose.samples import WORST_FIT, every_nth
@@ -91,7 +91,7 @@ class Fit:
         performer = np.array([clip.performer for clip in motion.clips])[motion.clip]
         poses, error, figures = fit_performers(body, motion.positions, performer, device)
         print(fit_table(figures))
-        print(f"({', '.join(describe(device).values())})")
+        print(f"({in_one_line(describe(device))})")
         arrays = {"fit_error": error, "accepted": error <= WORST_FIT, "performer": performer}
         if isinstance(body, SmplBody):
             smpl = body.parameters(poses)

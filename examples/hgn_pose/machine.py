@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +57,21 @@ def describe(device: torch.device) -> dict[str, str]:
         "PyTorch": torch.__version__,
         "multiscale-gcn": __version__,
     }
+
+
+def in_one_line(machine: Mapping[str, str]) -> str:
+    """What :func:`describe` returns as a line of text.
+
+    Examples
+    --------
+    >>> from examples.hgn_pose.machine import in_one_line
+    >>> in_one_line({"processor": "Z80", "system": "CP/M", "Python": "3.11"})
+    'Z80, CP/M, Python 3.11'
+    """
+    return ", ".join(
+        value if name in ("processor", "device", "system") else f"{name} {value}"
+        for name, value in machine.items()
+    )
 
 
 def _processor() -> str:
