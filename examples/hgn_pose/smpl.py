@@ -218,34 +218,33 @@ class SmplBody(BodyModel):
         weights = np.zeros((len(JOINTS), len(self.parents)))
         for row, name in enumerate(JOINTS):
             weights[row, list(ON_BONES[name])] = 1 / len(ON_BONES[name])
-        nose, crown = self._face()
-        rows, share = {"human36m17": ([nose, crown], 1.0), "skeleton17": ([crown], 0.5)}[
-            self.places
-        ]
-        joints = [JOINTS.index(name) for name in ("Nose", "Head")[-len(rows) :]]
+        on_the_head = self._on_the_head()
 
         def carried(blend: np.ndarray, scale: np.ndarray) -> Carried:
             heads = self._heads(blend)
             places = np.repeat(heads[:, None], len(JOINTS), 1)
-            directions = self.shape_directions[rows, :, : blend.shape[1]]
-            face = self.template[rows] + np.einsum("nck,pk->pnc", directions, blend)
-            head = heads[:, None, HEAD_BONE]
-            places[:, joints, HEAD_BONE] = head + share * (face - head)
+            for joint, vertex, share in on_the_head:
+                directions = self.shape_directions[vertex, :, : blend.shape[1]]
+                away = self.template[vertex] + blend @ directions.T - heads[:, HEAD_BONE]
+                places[:, joint, HEAD_BONE] += share * away
             points = np.concatenate([places, np.ones_like(places[..., :1])], -1)
             return Carried(heads, weights[..., None] * points)
 
         return carried
 
-    def _face(self) -> tuple[int, int]:
-        """The foremost and the topmost of the vertices that go with the head."""
+    def _on_the_head(self) -> list[tuple[int, int, float]]:
+        """Joints away from their bone: their row, a vertex, and the share of the way to it."""
         mine = np.flatnonzero(self.skin_weights.toarray().argmax(1) == HEAD_BONE)
         if not len(mine):
             raise ValueError(
                 f"no vertex of {self.name} goes with the bone {HEAD_BONE}, SMPL's head; give a "
                 "joint_regressor"
             )
-        vertices = self.template[mine]
-        return int(mine[vertices[:, 2].argmax()]), int(mine[vertices[:, 1].argmax()])
+        _, top, front = mine[self.template[mine].argmax(axis=0)].tolist()
+        nose, head = JOINTS.index("Nose"), JOINTS.index("Head")
+        if self.places == "human36m17":
+            return [(nose, front, 1.0), (head, top, 1.0)]
+        return [(head, top, 0.5)]
 
     def _check_bones(self) -> None:
         found = self.parents[: len(PARENTS)].tolist()
