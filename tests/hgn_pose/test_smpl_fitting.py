@@ -79,6 +79,21 @@ def test_people_of_different_shapes_are_fitted_apart(bodies):
     assert lengths[1] - lengths[0] == pytest.approx(true[1] - true[0], abs=0.01)
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cuda_device_fits_as_well(bodies, kind):
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    body = bodies[kind]
+    known = known_poses(body, 24)
+    positions = joint_positions(body, known).astype(np.float32)
+    _, error = fit(body, positions, known.person)
+    _, found = fit(body, positions, known.person, device="cuda")
+    apart = np.abs(found - error)  # millimetres; steps end where rounding lets them
+    assert apart.mean() < 0.1
+    assert apart.max() < 0.5
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_joints_are_those_of_the_posed_body(bodies, kind):
     body = bodies[kind]
