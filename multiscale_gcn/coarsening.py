@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from multiscale_gcn.backends import select_backend
 from multiscale_gcn.clustering import ClusteringMethod, by_first_member
 from multiscale_gcn.constraints import Constraints
 from multiscale_gcn.contraction import aggregate, galerkin_product
 from multiscale_gcn.convert import as_graph
-from multiscale_gcn.exact import round_weights
+from multiscale_gcn.exact import Rounding, round_weights
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.hierarchy import Hierarchy, Level
 from multiscale_gcn.matching import HeavyEdgeMatching, MatchingMethod
+from multiscale_gcn.matching.refusals import rates_on_device
 
 
 class CoarseningStalled(RuntimeError):
@@ -79,7 +81,9 @@ def coarsen(
         would be alone, to the same ``sizes``, ``levels`` or ``min_nodes``; those that are done
         wait unchanged. ``hierarchy.members()`` takes them apart.
     backend : {"auto", "numba", "cupy", "python"}
-        All return the same hierarchy, bit for bit.
+        All return the same hierarchy, bit for bit. With ``"cupy"``, heavy edge matching whose
+        rating is a formula, and no constraints, no level comes to the host before all are done,
+        but those that ``sizes`` cuts short.
 
     Returns
     -------
@@ -119,6 +123,9 @@ def coarsen(
     method.check(constraints, sizes is not None)
     targets = _targets(fine, sizes, levels, min_nodes, method, constraints)
     fine, rounding = round_weights(fine, constraints.batch)
+    if backend == "cupy" and rates_on_device(method) and not constraints:
+        select_backend("cupy")
+        return _coarsen_on_device(fine, method, rounding, levels, min_nodes, targets)
     method = method.prepared(fine)
     done: list[Level] = []
 
@@ -152,6 +159,37 @@ def coarsen(
         method = method.coarsened(fine, coarse, parent)
         fine, constraints = coarse, constraints.coarsened(parent)
     return hierarchy()
+
+
+def _coarsen_on_device(
+    fine: Graph,
+    method: Any,
+    rounding: Rounding,
+    levels: int | None,
+    min_nodes: int | None,
+    targets: np.ndarray | None,  # increasing
+) -> Hierarchy:
+    """All levels on a CUDA device, and their copies at the end."""
+    from multiscale_gcn.coarsening_cuda import descend, levels_on_host
+    from multiscale_gcn.cuda import DeviceArrays
+
+    there = descend(
+        DeviceArrays.of(fine),
+        method,
+        fine.quantum,
+        levels=levels,
+        min_nodes=min_nodes,
+        targets=targets,
+    )
+    here = levels_on_host(there, fine.quantum, fine)
+    hierarchy = Hierarchy(here, method.describe(), rounding)
+    coarsest = here[-1].graph
+    if targets is not None and coarsest.num_nodes > targets[0]:
+        allowed = _merges_to_next(np.array([coarsest.num_nodes]), targets)
+        raise CoarseningStalled(
+            _why_stalled(coarsest, allowed, method, Constraints(), "cupy"), hierarchy
+        )
+    return hierarchy
 
 
 def _merges_to_next(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from multiscale_gcn.matching.methods import HeavyEdgeMatching
+from multiscale_gcn.ratings import EdgeWeight, NormalizedAssociation, NormalizedCut
 
 
 def check_cupy(method: Any) -> None:
@@ -20,3 +21,10 @@ def check_cupy(method: Any) -> None:
             f"backend = 'cupy' does not run {type(method).__name__}, in which each node waits for "
             "the ones before it; take HeavyEdgeMatching or backend='numba'"
         )
+
+
+def rates_on_device(method: Any) -> bool:
+    """Whether the kernels do all that the method does from level to level."""
+    return isinstance(method, HeavyEdgeMatching) and isinstance(
+        method.rating, EdgeWeight | NormalizedCut | NormalizedAssociation
+    )

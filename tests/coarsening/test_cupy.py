@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from multiscale_gcn import (
     BackendUnavailable,
+    CoarseningStalled,
     DefferrardMatching,
     EdgeWeight,
     GivenRating,
@@ -205,6 +206,31 @@ def test_hierarchies_are_equal(graph: Graph, method: HeavyEdgeMatching) -> None:
 
 @pytest.mark.gpu
 @on_gpu
+@settings(max_examples=60, deadline=None)
+@given(graphs(min_nodes=2), methods(), st.data())
+def test_hierarchies_of_exact_sizes_are_equal(
+    graph: Graph, method: HeavyEdgeMatching, data: st.DataObject
+) -> None:
+    n = graph.num_nodes
+    sizes = data.draw(st.lists(st.integers(1, n), min_size=1, max_size=3))
+
+    def attempt(backend: str) -> tuple[str, Any]:
+        try:
+            return "", coarsen(graph, sizes=sizes, method=method, backend=backend)
+        except CoarseningStalled as stalled:
+            return str(stalled), stalled.hierarchy
+        except ValueError as refused:
+            return str(refused), None
+
+    expected, found = attempt("numba"), attempt("cupy")
+    assert found[0] == expected[0]
+    if expected[1] is not None:
+        assert found[1].fingerprint == expected[1].fingerprint
+        assert found[1].sizes == expected[1].sizes
+
+
+@pytest.mark.gpu
+@on_gpu
 @settings(max_examples=40)
 @given(graphs(), st.data())
 def test_ratings_of_entries_too(graph: Graph, data: st.DataObject) -> None:
@@ -337,8 +363,56 @@ def test_bad_arrays_on_the_device_are_refused_as_those_on_the_host() -> None:
         coarsen_on_device(edges, weights=weights, levels=1, symmetrize=True)
     with pytest.raises(ValueError, match="does not run VisitingOrderMatching"):
         coarsen_on_device(edges, levels=1, method=VisitingOrderMatching())  # type: ignore[arg-type]
-    twice = coarsen_on_device(cp.concatenate([edges, edges], axis=1), levels=0, symmetrize=True)
-    assert twice[0].graph.weights.tolist() == [2.0] * 4
+
+
+@pytest.mark.gpu
+@on_gpu
+@settings(max_examples=60, deadline=None)
+@given(graphs(min_nodes=1), st.data())
+def test_duplicates_on_the_device_add_up_as_on_the_host(graph: Graph, data: st.DataObject) -> None:
+    import cupy as cp
+
+    edges = graph.edge_index()
+    again = data.draw(st.lists(st.integers(0, max(graph.num_entries - 1, 0)), max_size=30))
+    if graph.num_entries == 0:
+        again = []
+    chosen = np.concatenate([np.arange(graph.num_entries), np.array(again, dtype=np.int64)])
+    order = np.array(data.draw(st.permutations(range(len(chosen)))), dtype=np.int64)
+    ids = edges[:, chosen[order]]
+    ids = np.concatenate([ids, ids[::-1]], axis=1)  # symmetric whatever was drawn
+    scale = data.draw(st.sampled_from([1.0, 0.1]))  # sums of the second are not exact
+    weights = scale * np.concatenate([graph.weights[chosen[order]]] * 2)
+    options: dict[str, Any] = {"num_nodes": graph.num_nodes}
+    try:
+        given_ = as_graph(ids, kind="edge_index", weights=weights, **options)
+    except ValueError:  # rounding errors of the two directions differ
+        with pytest.raises(ValueError, match="not symmetric"):
+            coarsen_on_device(cp.asarray(ids), weights=cp.asarray(weights), levels=2, **options)
+        return
+    expected = coarsen(given_, levels=2)
+    found = coarsen_on_device(cp.asarray(ids), weights=cp.asarray(weights), levels=2, **options)
+    assert found.to_host().fingerprint == expected.fingerprint
+
+
+@pytest.mark.gpu
+@on_gpu
+def test_no_level_comes_to_the_host_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    from multiscale_gcn import cuda
+
+    graph = grid(30)
+    expected = coarsen(graph, levels=4).fingerprint
+    copied: list[int] = []
+    to_graph = cuda.DeviceArrays.to_graph
+
+    def counting(self: Any, quantum: float | None) -> Graph:
+        copied.append(self.num_nodes)
+        return to_graph(self, quantum)
+
+    monkeypatch.setattr(cuda.DeviceArrays, "to_graph", counting)
+    there = coarsen_on_device(graph, levels=4)
+    assert copied == []
+    assert coarsen(graph, levels=4, backend="cupy").fingerprint == expected
+    assert copied == list(there.sizes[1:]), "each once, and the finest is on the host already"
 
 
 @pytest.mark.gpu
