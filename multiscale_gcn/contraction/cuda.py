@@ -19,15 +19,18 @@ SOURCE = "contraction/kernels.cu"
 
 ITEMS = 8
 """Entries that a thread sorts."""
-MIDDLE_ROW, LONG_ROW = 32 * ITEMS, 256 * ITEMS
-"""Rows of up to so many entries are done by a warp, and by a block."""
+FIRST_CLASS = 16 * ITEMS
+"""Rows of up to so many entries that are not short are the first class, of up to twice as many the
+second, and so on."""
+CLASSES = 6
+"""The last has all longer rows."""
 LONG_THREADS = 1024
-"""Of a block for a row that is longer yet."""
-MOST_WORDS = 28_000
-"""Of 32 columns each, which such a block notes at once."""
+"""Of a block for a row of the last class."""
+MOST_WORDS = 44_000
+"""Of 32 columns each, which such a block notes at once; a multiple of 4."""
 
-NUM_COUNTERS = 8
-NUM_COARSE, LONGEST = 1, 7
+NUM_COUNTERS = 16
+NUM_COARSE, LONGEST = 1, 4
 """Places among the counters."""
 MOST_BLOCKS = 1 << 14
 
@@ -57,8 +60,7 @@ PROBLEM = Struct(
     coarse_loop="pointer",
     n="int",
     short_row="int",
-    middle_row="int",
-    long_row="int",
+    first_class="int",
     most_words="int",
 )
 
@@ -130,7 +132,7 @@ class _Product:
             {"counters": 4 * NUM_COUNTERS, "totals": 16, "tiles": 8 * tiles},
             {
                 "room": graph.indptr.itemsize * most_coarse if listed else 0,
-                "lists": 12 * most_coarse if listed else 0,
+                "lists": 4 * CLASSES * most_coarse if listed else 0,
                 "columns": 4 * listed,
                 "values": 8 * listed,
                 "of_blocks": 4 * MOST_BLOCKS,
@@ -165,30 +167,29 @@ class _Product:
             coarse_loop=self.loop,
             n=self.most_coarse,
             short_row=ITEMS * self.lanes,
-            middle_row=MIDDLE_ROW,
-            long_row=LONG_ROW,
-            most_words=min(MOST_WORDS, -(-self.most_coarse // 32)),
+            first_class=FIRST_CLASS,
+            most_words=_words(self.most_coarse),
         )
 
     def merge(self, problem: np.ndarray) -> DeviceArrays:
         launch, most = self.launcher, self.most_coarse
         some = 8 * num_processors()
-        lists = [
-            bound for bound in (ITEMS * self.lanes, MIDDLE_ROW, LONG_ROW) if self.longest > bound
-        ]
-        if len(lists) > 0:
-            launch.in_turns(self.named("merge_warps", 8), some, (problem,))
-        if len(lists) > 1:
-            launch.in_turns(self.named("merge_blocks", 11), some, (problem,))
-        if len(lists) > 2:
-            shared = 8 * min(MOST_WORDS, -(-most // 32))
-            launch.allow_shared("merge_long_rows", 8 * MOST_WORDS)
-            launch.in_turns("merge_long_rows", some, (problem,), LONG_THREADS, shared)
-        bits = {1: 3, 2: 4, 4: 5}[self.lanes]
+        short = ITEMS * self.lanes
+        longer_than = [short, *(max(short, FIRST_CLASS << k) for k in range(CLASSES - 1))]
+        listed = [k for k, bound in enumerate(longer_than) if self.longest > bound]
+        for k in listed:
+            if k < CLASSES - 1:
+                bits = (ITEMS * 16 << k).bit_length() - 1
+                launch.in_turns(self.named(f"merge_list_{k}", bits), some, (problem,))
+            else:
+                launch.allow_shared("merge_long_rows", 5 * MOST_WORDS)
+                shared = 5 * _words(most)
+                launch.in_turns("merge_long_rows", some, (problem,), LONG_THREADS, shared)
+        bits = (ITEMS * self.lanes).bit_length() - 1
         tiles = -(-most * self.lanes // 256)
         launch.in_turns(self.named(f"merge_tiles_{self.lanes}", bits), tiles, (problem,))
-        for which, lanes in zip(range(len(lists)), (32, 256, 256), strict=False):
-            launch.in_turns("place_rows", some, (problem, np.int32(which), np.int32(lanes)))
+        if listed:
+            launch.in_turns("place_rows", some, (problem,))
         found = self.workspace.memory[: 256 + 16].get()
         counters = found[: 4 * NUM_COUNTERS].view(np.int32)
         n, longest = int(counters[NUM_COARSE]), int(counters[LONGEST])
@@ -214,3 +215,8 @@ def _lanes(longest: int, mean: float) -> int:
             if ITEMS * lanes >= enough:
                 return lanes
     return 4
+
+
+def _words(columns: int) -> int:
+    """Of 32 columns each, that a block for a long row notes at once."""
+    return min(MOST_WORDS, -(-columns // 128) * 4)

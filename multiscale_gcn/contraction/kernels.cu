@@ -4,8 +4,10 @@
 const int ITEMS = 8;  // that a thread sorts in its registers
 const int LONG_THREADS = 1024;  // of a block for one of the longest rows
 
+const int CLASSES = 6;  // of rows that are not short: in each up to twice as long as before, and longer
+
 // Places among the counters.
-const int ARRIVED = 0, NUM_COARSE = 1, LENGTHS = 2, NEXT_TILE = 5, NEXT_LONG = 6, LONGEST = 7;
+const int ARRIVED = 0, NUM_COARSE = 1, NEXT_TILE = 2, NEXT_LONG = 3, LONGEST = 4, LENGTHS = 5;
 
 struct Problem {
     const offset* indptr;
@@ -20,7 +22,7 @@ struct Problem {
     offset* room;   // of a listed row in columns and values
     int* columns;
     double* values;
-    int* lists;     // three times n: rows for a warp, for a block, and longer ones
+    int* lists;     // of the classes, n each
     int* of_blocks;
     u64* tiles;     // 0; a sum and whether it is of all tiles before, too
     unsigned* counters;  // 0
@@ -33,8 +35,7 @@ struct Problem {
     double* coarse_loop;
     int n;
     int short_row;   // rows of up to so many entries are not listed
-    int middle_row;  // of the first list
-    int long_row;    // of the second
+    int first_class; // nor longer than this in the first list
     int most_words;  // of 32 columns each, that a block notes at once
 };
 
@@ -83,13 +84,30 @@ __device__ i64 entry_of(const Problem& p, const Row& row, int k) {
     return (i64)p.indptr[p.members[low]] + (sought - p.starts[low]);
 }
 
-// Rows that are not short are listed, and given room.
+// Rows that are not short are listed, and given room. The whole warp takes part, with room 0 where
+// there is no row.
 __device__ void list_if_long(const Problem& p, int c, int room) {
-    if (room <= p.short_row) return;
-    int which = room <= p.middle_row ? 0 : room <= p.long_row ? 1 : 2;
-    int at = (int)atomicAdd(p.counters + LENGTHS + which, 1u);
-    p.lists[(i64)which * p.n + at] = c;
-    p.room[c] = (offset)atomicAdd((u64*)p.totals + 1, (u64)room);
+    if (room <= p.short_row) room = 0;
+    int lane = threadIdx.x % 32;
+    if (!__any_sync(WARP, room > 0)) return;
+    int which = min(32 - __clz((room - 1) / p.first_class), CLASSES - 1);
+    for (int k = 0; k < CLASSES; k++) {
+        unsigned listed = __ballot_sync(WARP, room > 0 && which == k);
+        if (!listed) continue;
+        int first = 0;
+        if (lane == 0) first = (int)atomicAdd(p.counters + LENGTHS + k, (unsigned)__popc(listed));
+        first = __shfl_sync(WARP, first, 0);
+        if (listed >> lane & 1)
+            p.lists[(i64)k * p.n + first + __popc(listed & ((1u << lane) - 1))] = c;
+    }
+    i64 up_to = room, first = 0;
+    for (int distance = 1; distance < 32; distance *= 2) {
+        i64 before = __shfl_up_sync(WARP, up_to, distance);
+        if (lane >= distance) up_to += before;
+    }
+    if (lane == 31) first = (i64)atomicAdd((u64*)p.totals + 1, (u64)up_to);
+    first = __shfl_sync(WARP, first, 31);
+    if (room) p.room[c] = (offset)(first + up_to - room);
 }
 
 // Number the pairs of a matching by their first members. A cooperative launch.
@@ -111,16 +129,18 @@ extern "C" __global__ void __launch_bounds__(THREADS) number_pairs(Problem p) {
         bool leads = mate >= u && u < end;
         int c = before + sum_before(leads, &total);
         before += total;
-        if (!leads) continue;
-        ((int*)p.first)[c] = (int)u;
-        p.parent[u] = p.parent[mate] = c;
-        double weight = p.node_weights[u];
-        int room = (int)(p.indptr[u + 1] - p.indptr[u]);
-        if (mate != u) {
-            weight += p.node_weights[mate];
-            room += (int)(p.indptr[mate + 1] - p.indptr[mate]);
+        int room = 0;
+        if (leads) {
+            ((int*)p.first)[c] = (int)u;
+            p.parent[u] = p.parent[mate] = c;
+            double weight = p.node_weights[u];
+            room = (int)(p.indptr[u + 1] - p.indptr[u]);
+            if (mate != u) {
+                weight += p.node_weights[mate];
+                room += (int)(p.indptr[mate + 1] - p.indptr[mate]);
+            }
+            p.coarse_node_weights[c] = weight;
         }
-        p.coarse_node_weights[c] = weight;
         list_if_long(p, c, room);
     }
     if (blockIdx.x == gridDim.x - 1 && threadIdx.x == 0) p.counters[NUM_COARSE] = before;
@@ -130,8 +150,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) number_pairs(Problem p) {
 extern "C" __global__ void classify(Problem p) {
     int num_coarse = (int)p.counters[NUM_COARSE];
     i64 c = (i64)blockIdx.x * blockDim.x + threadIdx.x;
-    if (c >= num_coarse) return;
-    list_if_long(p, (int)c, row_of(p, (int)c).room);
+    list_if_long(p, (int)c, c < num_coarse ? row_of(p, (int)c).room : 0);
 }
 
 extern "C" __global__ void count_members(const offset* indptr, const int* parent,
@@ -211,15 +230,23 @@ struct Part {
     int length;      // of the row
 };
 
+__device__ constexpr int bits_of(int count) { return count == 1 ? 0 : 1 + bits_of(count / 2); }
+
 // Sort and add up a row of at most ITEMS * LANES entries; all threads of the block take part, those
 // without a row with room 0.
 template <class Key, int LANES>
 __device__ Part merged(const Problem& p, int c, const Row& row, int lane) {
-    const int BITS = LANES == 1 ? 3 : LANES == 2 ? 4 : LANES == 4 ? 5 : LANES == 32 ? 8 : 11;
+    const int BITS = bits_of(ITEMS * LANES);
     const int WARPS = LANES <= 32 ? 1 : LANES / 32, WIDTH = LANES < 32 ? LANES : 32;
-    __shared__ Key exchange[LANES > 32 ? ITEMS * LANES : 1];
-    __shared__ double shared_sums[WARPS + 1], shared_degrees[WARPS];
-    __shared__ int shared_counts[WARPS], shared_loops[WARPS], shared_last[WARPS];
+    const int ROWS = LANES <= 32 ? 1 : THREADS / LANES;  // that several warps share
+    __shared__ Key of_rows[ROWS][LANES > 32 ? ITEMS * LANES : 1];
+    __shared__ double sums_of_rows[ROWS][WARPS], degrees_of_rows[ROWS][WARPS];
+    __shared__ int counts_of_rows[ROWS][WARPS], loops_of_rows[ROWS][WARPS], last_of_rows[ROWS][WARPS];
+    int of_block = LANES <= 32 ? 0 : threadIdx.x / LANES;
+    Key* exchange = of_rows[of_block];
+    double *shared_sums = sums_of_rows[of_block], *shared_degrees = degrees_of_rows[of_block];
+    int *shared_counts = counts_of_rows[of_block], *shared_loops = loops_of_rows[of_block];
+    int* shared_last = last_of_rows[of_block];
     int in_warp = lane % WIDTH, warp = lane / WIDTH;
     Key keys[ITEMS];
 #pragma unroll
@@ -455,29 +482,31 @@ MERGE(1_wide, u64, 1)
 MERGE(2_wide, u64, 2)
 MERGE(4_wide, u64, 4)
 
-extern "C" __global__ void __launch_bounds__(THREADS) merge_warps(Problem p) {
-    merge_list<unsigned, 32>(p, 0);
-}
-extern "C" __global__ void __launch_bounds__(THREADS) merge_warps_wide(Problem p) {
-    merge_list<u64, 32>(p, 0);
-}
-extern "C" __global__ void __launch_bounds__(THREADS) merge_blocks(Problem p) {
-    merge_list<unsigned, THREADS>(p, 1);
-}
-extern "C" __global__ void __launch_bounds__(THREADS) merge_blocks_wide(Problem p) {
-    merge_list<u64, THREADS>(p, 1);
-}
+#define MERGE_LIST(NAME, KEY, LANES, CLASS)                                             \
+    extern "C" __global__ void __launch_bounds__(THREADS) merge_list_##NAME(Problem p) { \
+        merge_list<KEY, LANES>(p, CLASS);                                               \
+    }
+MERGE_LIST(0, unsigned, 16, 0)
+MERGE_LIST(1, unsigned, 32, 1)
+MERGE_LIST(2, unsigned, 64, 2)
+MERGE_LIST(3, unsigned, 128, 3)
+MERGE_LIST(4, unsigned, 256, 4)
+MERGE_LIST(0_wide, u64, 16, 0)
+MERGE_LIST(1_wide, u64, 32, 1)
+MERGE_LIST(2_wide, u64, 64, 2)
+MERGE_LIST(3_wide, u64, 128, 3)
+MERGE_LIST(4_wide, u64, 256, 4)
 
 // The longest rows, by a block each, which notes in shared memory which columns it met: their
 // number up to a column is its place in the row. More columns than it can note take several turns.
 extern "C" __global__ void __launch_bounds__(LONG_THREADS) merge_long_rows(Problem p) {
-    extern __shared__ unsigned met[];
+    extern __shared__ __align__(16) unsigned met[];
     __shared__ int of_warps[LONG_THREADS / 32], row_number, in_turn, has_loop;
     __shared__ double degree, loop;
-    unsigned* rank = met + p.most_words;
+    int* rank = (int*)met + p.most_words;  // of the first of four words
     int t = threadIdx.x, lane = t % 32, warp = t / 32;
-    int num_coarse = (int)p.counters[NUM_COARSE], count = (int)p.counters[LENGTHS + 2];
-    const int* list = p.lists + 2ll * p.n;
+    int num_coarse = (int)p.counters[NUM_COARSE], count = (int)p.counters[LENGTHS + CLASSES - 1];
+    const int* list = p.lists + (CLASSES - 1ll) * p.n;
     while (true) {
         __syncthreads();
         if (t == 0) {
@@ -491,7 +520,7 @@ extern "C" __global__ void __launch_bounds__(LONG_THREADS) merge_long_rows(Probl
         i64 to = (i64)p.room[c], begin = to;
         double own_degree = 0, own_loop = 0;
         for (i64 from = 0; from < num_coarse; from += 32ll * p.most_words) {
-            int words = (int)min((i64)p.most_words, (num_coarse - from + 31) / 32);
+            int words = (int)min((i64)p.most_words, (num_coarse - from + 127) / 128 * 4);
             int low = (int)from, high = (int)min(from + 32ll * words, (i64)num_coarse);
             for (int w = t; w < words; w += LONG_THREADS) met[w] = 0;
             __syncthreads();
@@ -511,7 +540,7 @@ extern "C" __global__ void __launch_bounds__(LONG_THREADS) merge_long_rows(Probl
                 }
             }
             __syncthreads();
-            int per_thread = (words + LONG_THREADS - 1) / LONG_THREADS, own = 0;
+            int per_thread = (words / 4 + LONG_THREADS - 1) / LONG_THREADS * 4, own = 0;
             int first_word = min(t * per_thread, words);
             int last_word = min(first_word + per_thread, words);
             for (int w = first_word; w < last_word; w++) own += __popc(met[w]);
@@ -534,7 +563,7 @@ extern "C" __global__ void __launch_bounds__(LONG_THREADS) merge_long_rows(Probl
             __syncthreads();
             int place_in_row = of_warps[warp] + up_to - own;
             for (int w = first_word; w < last_word; w++) {
-                rank[w] = place_in_row;
+                if (w % 4 == 0) rank[w / 4] = place_in_row;
                 for (unsigned bits = met[w]; bits; bits &= bits - 1) {
                     int column = low + 32 * w + __ffs((int)bits) - 1;
                     if (column == c) has_loop = 1;
@@ -550,8 +579,14 @@ extern "C" __global__ void __launch_bounds__(LONG_THREADS) merge_long_rows(Probl
                 for (at += t; at < end; at += LONG_THREADS) {
                     int column = p.parent[p.indices[at]] - low;
                     if (column < 0 || column >= high - low) continue;
-                    unsigned below = met[column / 32] & ((1u << column % 32) - 1);
-                    atomicAdd(p.values + to + rank[column / 32] + __popc(below), p.weights[at]);
+                    int word = column / 32 % 4;
+                    uint4 four = ((uint4*)met)[column / 128];
+                    unsigned own_word = word == 0 ? four.x : word == 1 ? four.y
+                                                 : word == 2 ? four.z : four.w;
+                    int below = __popc(own_word & ((1u << column % 32) - 1));
+                    below += (word > 0 ? __popc(four.x) : 0) + (word > 1 ? __popc(four.y) : 0) +
+                             (word > 2 ? __popc(four.z) : 0);
+                    atomicAdd(p.values + to + rank[column / 128] + below, p.weights[at]);
                 }
             }
             to += in_turn;
@@ -573,17 +608,34 @@ extern "C" __global__ void __launch_bounds__(LONG_THREADS) merge_long_rows(Probl
     }
 }
 
-// Take the rows of a list from their room to their place.
-extern "C" __global__ void place_rows(Problem p, int which, int lanes) {
-    int count = (int)p.counters[LENGTHS + which], lane = threadIdx.x % lanes;
-    const int* list = p.lists + (i64)which * p.n;
-    int step = gridDim.x * blockDim.x / lanes;
-    for (i64 i = ((i64)blockIdx.x * blockDim.x + threadIdx.x) / lanes; i < count; i += step) {
-        int c = list[i];
-        i64 to = p.coarse_indptr[c], length = p.coarse_indptr[c + 1] - to, from = p.room[c];
-        for (i64 k = lane; k < length; k += lanes) {
-            p.coarse_indices[to + k] = p.columns[from + k];
-            p.coarse_weights[to + k] = p.values[from + k];
+// Take the listed rows from their room to their place.
+extern "C" __global__ void __launch_bounds__(THREADS) place_rows(Problem p) {
+    const int BATCH = 4;
+    i64 thread = (i64)blockIdx.x * THREADS + threadIdx.x, threads = (i64)gridDim.x * THREADS;
+    for (int which = 0; which < CLASSES; which++) {
+        int count = (int)p.counters[LENGTHS + which];
+        int lanes = min(16 << which, THREADS), lane = threadIdx.x % lanes;
+        const int* list = p.lists + (i64)which * p.n;
+        for (i64 i = thread / lanes; i < count; i += threads / lanes) {
+            int c = list[i];
+            i64 to = p.coarse_indptr[c], from = p.room[c];
+            int length = (int)(p.coarse_indptr[c + 1] - to);
+            for (int k = lane; k < length; k += BATCH * lanes) {
+                int columns[BATCH];
+                double values[BATCH];
+#pragma unroll
+                for (int j = 0; j < BATCH; j++) {
+                    if (k + j * lanes >= length) continue;
+                    columns[j] = p.columns[from + k + j * lanes];
+                    values[j] = p.values[from + k + j * lanes];
+                }
+#pragma unroll
+                for (int j = 0; j < BATCH; j++) {
+                    if (k + j * lanes >= length) continue;
+                    p.coarse_indices[to + k + j * lanes] = columns[j];
+                    p.coarse_weights[to + k + j * lanes] = values[j];
+                }
+            }
         }
     }
 }

@@ -32,6 +32,7 @@ LONG_ROW = 16
 PART = 512
 """Of such a row, so many entries are looked at by a warp."""
 
+WARPS_OF_BLOCK = 8
 NUM_COUNTERS = 16
 MOST_BLOCKS = 1 << 14
 
@@ -53,6 +54,7 @@ PROBLEM = Struct(
     kind="pointer",
     candidate="pointer",
     second="pointer",
+    hub="pointer",
     link="pointer",
     live="pointer",
     tasks="pointer",
@@ -64,7 +66,6 @@ PROBLEM = Struct(
     n="int",
     code="int",
     lanes="int",
-    knows_sums="int",
     long_row="int",
     part="int",
     small="int",
@@ -122,7 +123,7 @@ def match_on_device(
     lanes = 4 if graph.mean_length <= 6 else 8
     long_row = LONG_ROW * lanes
     tasks = nnz // (long_row + 1) + nnz // PART + 1 if graph.longest > long_row else 1
-    size_of_best = 16 if rules.mirror is None else 24
+    size_of_two = 32 if rules.mirror is None else 48
     workspace = Workspace(
         {"counters": 4 * NUM_COUNTERS, "done": 4 * tasks},
         {
@@ -130,10 +131,11 @@ def match_on_device(
             "loop": 0 if graph.sums else 8 * n,
             "candidate": 4 * n,
             "second": 4 * n,
+            "hub": 4 * n,
             "link": 4 * n,
             "live": 8 * n,
             "tasks": 8 * tasks,
-            "bests": size_of_best * tasks,
+            "bests": size_of_two * tasks,
             "masks": PART // 8 * tasks,
             "of_blocks": 4 * MOST_BLOCKS,
         },
@@ -162,7 +164,6 @@ def match_on_device(
         n=n,
         code=method.rating.code,
         lanes=lanes,
-        knows_sums=graph.sums is not None,
         long_row=long_row,
         part=PART,
         small=SMALL,
@@ -172,6 +173,10 @@ def match_on_device(
         pair_isolated=any_pairs and method.isolated == "pair",
     )
     launcher = Launcher(SOURCE, graph.indptr.dtype, f"-DSYMMETRIC={int(rules.mirror is not None)}")
+    for first in ("point",) if graph.sums else ("sum", "point"):
+        launcher.for_each(f"{first}_all", n * lanes, (problem,))
+        if graph.longest > long_row:
+            launcher.in_turns(f"{first}_long", tasks // WARPS_OF_BLOCK + 1, (problem,))
     launcher.at_once("marry", n * lanes, (problem,))
     if not any_pairs:
         nodes = graph.sums[0] if graph.sums else workspace.piece("nodes", np.int32, 4 * n)

@@ -5,6 +5,7 @@ const int SINGLE = 0, EDGE = 1, TWO_HOP = 2, ISOLATED = 3;
 const int NOBODY = -1, UNKNOWN = -2;  // candidates
 const int EDGE_WEIGHT = 0, NORMALIZED_CUT = 1;
 const int PROGRESS = 16;  // rounds marry many while they settle more than one in so many nodes
+const int BATCH = 4;  // loads that are under way at once
 const u64 NO_TIE = ~0ull;
 const unsigned FLIP = 1u << 31;
 #define INFINITE __longlong_as_double(0x7ff0000000000000ll)
@@ -24,6 +25,10 @@ struct Best {
 #endif
 };
 
+struct Two {
+    Best first, second;
+};
+
 struct Problem {
     const offset* indptr;
     const int* indices;
@@ -41,11 +46,12 @@ struct Problem {
     int* mate;
     i8* kind;
     int* candidate;
-    int* second;
+    int* second;  // what it is to be when the candidate is taken
+    int* hub;     // best neighbour of all
     unsigned* link;
     int* live;  // twice n
     Task* tasks;
-    Best* bests;  // of tasks
+    Two* bests;  // of tasks
     int* done;    // of the parts of a row; 0
     unsigned* masks;
     int* of_blocks;
@@ -53,7 +59,6 @@ struct Problem {
     int n;
     int code;
     int lanes;  // that share a short row
-    int knows_sums;
     int long_row;  // more entries than these
     int part;      // of a long row, a multiple of 32
     int small;     // so few nodes are done by one block
@@ -63,13 +68,13 @@ struct Problem {
     int pair_isolated;
 };
 
-// Places among the counters. There are three lengths of lists and three flags, used in turn.
-const int ARRIVED = 0, LENGTHS = 1, CHANGED = 4, NUM_TASKS = 7, SINGLES = 8, FINISHED = 9,
-          NUM_HUBS = 10, NUM_WAITING = 11;
+// Places among the counters. There are three lengths of lists and three flags, used in turn, and
+// the numbers of tasks of the sums, of the first pointing, and of what follows.
+const int ARRIVED = 0, LENGTHS = 1, CHANGED = 4, SUM_TASKS = 7, FIRST_TASKS = 8, NUM_TASKS = 9,
+          SINGLES = 10, FINISHED = 11, NUM_HUBS = 12, NUM_WAITING = 13;
 
-__device__ double rate(const Problem& p, double weight, int u, int v, double own) {
-    if (p.code == EDGE_WEIGHT) return weight;
-    double degree = p.nodes[v].degree;
+// The rating of an edge of u; own is of u, degree of v.
+__device__ double rate(const Problem& p, double weight, int u, int v, double own, double degree) {
     if (p.code == NORMALIZED_CUT) return weight * (own + 1.0 / degree);
     return (2.0 * weight + (p.loop[u] + p.loop[v])) / (own + degree);
 }
@@ -148,42 +153,65 @@ __device__ int neighbour(const Problem& p, int u, const Best& best) {
 #endif
 }
 
-__device__ Best measured(const Problem& p, int u, int v, double rating) {
+__device__ Best measured(const Problem& p, int u, int v, double rating, int neighbours) {
     int first = first_id(p, u);
     unsigned differs = (unsigned)((u - first) ^ (v - first));
 #if SYMMETRIC
     int u_image = p.mirror[u] - first, v_image = p.mirror[v] - first;
     differs = min(differs, (unsigned)(u_image ^ v_image));
-    return {rating, (u64)p.nodes[v].neighbours << 32 | differs, v};
+    return {rating, (u64)neighbours << 32 | differs, v};
 #else
-    return {rating, (u64)p.nodes[v].neighbours << 32 | differs};
+    return {rating, (u64)neighbours << 32 | differs};
 #endif
 }
 
 // Which neighbours a search looks at.
 enum Look { ALL, ADMISSIBLE, FREE };  // the free ones are the admissible ones among them
 
-template <Look LOOK, bool SECOND>
-__device__ void scan(const Problem& p, int u, offset begin, offset end, int lane, int lanes,
-                     Best& best, Best& second) {
+__device__ void insert(const Problem& p, int u, const Best& found, Two& two) {
+    if (better(p, u, found, two.first)) {
+        two.second = two.first;
+        two.first = found;
+    } else if (better(p, u, found, two.second)) two.second = found;
+}
+
+// The two best edges of u among those that this lane looks at, BATCH of them at a time.
+template <Look LOOK>
+__device__ Two scan(const Problem& p, int u, offset begin, offset end, int lane, int lanes) {
+    Two two = {none(), none()};
     double own = 0;
-    if (p.code != EDGE_WEIGHT) {
+    if (p.code != EDGE_WEIGHT && begin < end) {
         own = p.nodes[u].degree;
         if (p.code == NORMALIZED_CUT) own = 1.0 / own;
     }
-    for (offset at = begin + lane; at < end; at += lanes) {
-        int v = p.indices[at];
-        if (v == u) continue;
-        if (LOOK == FREE && p.kind[v] != SINGLE) continue;
-        if (LOOK != ALL && !admissible(p, u, v)) continue;
-        double rating = rate(p, p.ratings[at], u, v, own);
-        if (rating < (SECOND ? second.rating : best.rating)) continue;
-        Best found = measured(p, u, v, rating);
-        if (better(p, u, found, best)) {
-            if (SECOND) second = best;
-            best = found;
-        } else if (SECOND && better(p, u, found, second)) second = found;
+    for (offset at = begin + lane; at < end; at += BATCH * lanes) {
+        int neighbours[BATCH];
+        double ratings[BATCH];
+        Node nodes[BATCH];
+#pragma unroll
+        for (int i = 0; i < BATCH; i++) {
+            bool real = at + i * lanes < end;
+            neighbours[i] = real ? p.indices[at + i * lanes] : u;
+            ratings[i] = real ? p.ratings[at + i * lanes] : 0;
+        }
+#pragma unroll
+        for (int i = 0; i < BATCH; i++) {
+            int v = neighbours[i];
+            if (LOOK == FREE && v != u && p.kind[v] != SINGLE) neighbours[i] = u;
+            if (p.code != EDGE_WEIGHT && v != u) nodes[i] = p.nodes[v];
+        }
+#pragma unroll
+        for (int i = 0; i < BATCH; i++) {
+            int v = neighbours[i];
+            if (v == u || (LOOK != ALL && !admissible(p, u, v))) continue;
+            double rating = ratings[i];
+            if (p.code != EDGE_WEIGHT) rating = rate(p, rating, u, v, own, nodes[i].degree);
+            if (rating < two.second.rating) continue;
+            int of_v = p.code == EDGE_WEIGHT ? p.nodes[v].neighbours : nodes[i].neighbours;
+            insert(p, u, measured(p, u, v, rating, of_v), two);
+        }
     }
+    return two;
 }
 
 __device__ Best from_lane(const Best& best, int step) {
@@ -196,19 +224,15 @@ __device__ Best from_lane(const Best& best, int step) {
     return other;
 }
 
-// The best of each group of lanes, in all of them; every lane of the warp must take part.
-template <bool SECOND>
-__device__ void share(const Problem& p, int u, int lanes, Best& best, Best& second) {
+// The two best of each group of lanes, in all of them; every lane of the warp must take part.
+__device__ void share(const Problem& p, int u, int lanes, Two& two) {
     for (int step = lanes / 2; step > 0; step /= 2) {
-        Best other = from_lane(best, step);
-        if (SECOND) {
-            Best others = from_lane(second, step);
-            bool wins = better(p, u, other, best);
-            const Best& loser = wins ? best : other;
-            const Best& runner_up = wins ? others : second;
-            second = better(p, u, loser, runner_up) ? loser : runner_up;
-            if (wins) best = other;
-        } else if (better(p, u, other, best)) best = other;
+        Best other = from_lane(two.first, step), others = from_lane(two.second, step);
+        if (better(p, u, other, two.first)) {
+            Best loser = two.first;
+            two.first = other;
+            two.second = better(p, u, loser, others) ? loser : others;
+        } else if (better(p, u, other, two.second)) two.second = other;
     }
 }
 
@@ -216,19 +240,40 @@ __device__ bool is_stale(int candidate, const i8* kind) {
     return candidate == UNKNOWN || (candidate >= 0 && kind[candidate] != SINGLE);
 }
 
+// Take the second best instead of a best that is taken, unless that is not known or taken too. All
+// lanes of a group ask, and each warp meets here.
+__device__ bool falls_back(const Problem& p, int u, int lane) {
+    int second = u < 0 ? UNKNOWN : p.second[u];
+    bool falls = !is_stale(second, p.kind);
+    __syncwarp();
+    if (falls && lane == 0) {
+        p.candidate[u] = second;
+        p.second[u] = second == NOBODY ? NOBODY : UNKNOWN;
+    }
+    return falls;
+}
+
+template <Look LOOK>
+__device__ void keep(const Problem& p, int u, const Two& two) {
+    int best = neighbour(p, u, two.first);
+    p.candidate[u] = best;
+    p.second[u] = neighbour(p, u, two.second);
+    if (LOOK == ADMISSIBLE) p.hub[u] = best;
+}
+
 __device__ int num_parts(const Problem& p, int u) {
     return (int)((p.indptr[u + 1] - p.indptr[u] + p.part - 1) / p.part);
 }
 
-__device__ void add_tasks(const Problem& p, int u) {
-    int count = num_parts(p, u), to = (int)atomicAdd(p.counters + NUM_TASKS, (unsigned)count);
+__device__ void add_tasks(const Problem& p, int u, int counter) {
+    int count = num_parts(p, u), to = (int)atomicAdd(p.counters + counter, (unsigned)count);
     for (int part = 0; part < count; part++) p.tasks[to + part] = {u, part};
 }
 
 __device__ i64 warp_in_grid() { return ((i64)blockIdx.x * blockDim.x + threadIdx.x) / 32; }
 __device__ i64 warps_of_grid() { return (i64)gridDim.x * blockDim.x / 32; }
 
-// Weighted degree, self loop and number of neighbours of every node.
+// Weighted degree, self loop and number of neighbours of every node; long rows become tasks.
 __device__ void sum_rows(const Problem& p) {
     int lanes = p.lanes, lane = threadIdx.x % lanes, in_warp = threadIdx.x % 32;
     i64 per_warp = 32 / lanes, step = warps_of_grid() * per_warp;
@@ -239,7 +284,7 @@ __device__ void sum_rows(const Problem& p) {
         double total = 0, own = 0;
         int has_loop = 0;
         if (end - begin > p.long_row) {
-            if (lane == 0) add_tasks(p, (int)u);
+            if (lane == 0) add_tasks(p, (int)u, SUM_TASKS);
         } else {
             for (offset at = begin + lane; at < end; at += lanes) {
                 total += p.weights[at];
@@ -257,94 +302,114 @@ __device__ void sum_rows(const Problem& p) {
             p.loop[u] = own;
         }
     }
-    wait_for_grid(p.counters + ARRIVED);
-    int count = (int)__ldcg(p.counters + NUM_TASKS);
-    if (count == 0) return;
-    for (i64 t = warp_in_grid(); t < count; t += warps_of_grid()) {
+}
+
+__device__ void sum_parts(const Problem& p, int num_tasks) {
+    int in_warp = threadIdx.x % 32;
+    for (i64 t = warp_in_grid(); t < num_tasks; t += warps_of_grid()) {
         Task task = p.tasks[t];
         int u = task.row;
         offset begin = p.indptr[u] + (offset)task.part * p.part;
         offset end = min(begin + (offset)p.part, p.indptr[u + 1]);
-        double total = 0;
+        double total = 0, own = 0;
+        bool has_loop = false;
+#pragma unroll 4
         for (offset at = begin + in_warp; at < end; at += 32) {
-            total += p.weights[at];
-            if (p.indices[at] == u) {
-                p.loop[u] = p.weights[at];
-                p.nodes[u].has_loop = 1;
-                atomicAdd(&p.nodes[u].neighbours, -1);
-            }
+            double weight = p.weights[at];
+            total += weight;
+            if (p.indices[at] == u) own = weight, has_loop = true;
+        }
+        if (has_loop) {
+            p.loop[u] = own;
+            p.nodes[u].has_loop = 1;
+            atomicAdd(&p.nodes[u].neighbours, -1);
         }
         for (int half = 16; half > 0; half /= 2) total += __shfl_xor_sync(WARP, total, half);
         if (in_warp == 0) atomicAdd(&p.nodes[u].degree, total);  // exact, in any order
     }
-    wait_for_grid(p.counters + ARRIVED);
-    if (blockIdx.x == 0 && threadIdx.x == 0) p.counters[NUM_TASKS] = 0;
-    wait_for_grid(p.counters + ARRIVED);
 }
 
 // Candidates of the listed nodes, or of all, that have none or whose candidate is taken.
 template <Look LOOK>
-__device__ void point(const Problem& p, const int* list, int count) {
+__device__ void point_rows(const Problem& p, const int* list, int count) {
     int lanes = p.lanes, lane = threadIdx.x % lanes, in_warp = threadIdx.x % 32;
     i64 per_warp = 32 / lanes, step = warps_of_grid() * per_warp;
     for (i64 from = warp_in_grid() * per_warp; from < count; from += step) {
         i64 i = from + in_warp / lanes;
         int u = i >= count ? NOBODY : list ? list[i] : (int)i;
         bool works = u >= 0;
-        if (LOOK == FREE)
+        if (LOOK == FREE) {
             works = works && p.kind[u] == SINGLE && is_stale(p.candidate[u], p.kind);
+            works = !falls_back(p, works ? u : NOBODY, lane) && works;
+        }
         offset begin = works ? p.indptr[u] : 0, end = works ? p.indptr[u + 1] : 0;
         if (end - begin > p.long_row) {
-            if (lane == 0) add_tasks(p, u);
+            if (lane == 0) add_tasks(p, u, LOOK == ADMISSIBLE ? FIRST_TASKS : NUM_TASKS);
             works = false;
         }
         if (!__any_sync(WARP, works)) continue;
-        Best best = none(), unused;
-        if (works) scan<LOOK, false>(p, u, begin, end, lane, lanes, best, unused);
+        Two two = {none(), none()};
+        if (works) two = scan<LOOK>(p, u, begin, end, lane, lanes);
         __syncwarp();
-        share<false>(p, u, lanes, best, unused);
-        if (works && lane == 0) p.candidate[u] = neighbour(p, u, best);
+        share(p, u, lanes, two);
+        if (works && lane == 0) keep<LOOK>(p, u, two);
     }
-    wait_for_grid(p.counters + ARRIVED);
-    int num_tasks = (int)__ldcg(p.counters + NUM_TASKS);
-    if (num_tasks == 0) return;
+}
+
+// What another block wrote in this launch.
+__device__ Best written(const Best* from) {
+    Best best = none();
+    best.rating = __ldcg(&from->rating);
+    best.tie = __ldcg(&from->tie);
+#if SYMMETRIC
+    best.to = __ldcg(&from->to);
+#endif
+    return best;
+}
+
+template <Look LOOK>
+__device__ void point_parts(const Problem& p, int num_tasks) {
+    int in_warp = threadIdx.x % 32;
     for (i64 t = warp_in_grid(); t < num_tasks; t += warps_of_grid()) {
         Task task = p.tasks[t];
         int u = task.row, parts = num_parts(p, u);
         offset begin = p.indptr[u] + (offset)task.part * p.part;
         offset end = min(begin + (offset)p.part, p.indptr[u + 1]);
-        Best best = none(), unused;
-        scan<LOOK, false>(p, u, begin, end, in_warp, 32, best, unused);
+        Two two = scan<LOOK>(p, u, begin, end, in_warp, 32);
         __syncwarp();
-        share<false>(p, u, 32, best, unused);
+        share(p, u, 32, two);
         if (parts > 1) {  // whoever is last looks at all parts
             i64 first = t - task.part;
             int before = 0;
             if (in_warp == 0) {
-                p.bests[t] = best;
+                p.bests[t] = two;
                 __threadfence();
                 before = atomicAdd(p.done + first, 1);
             }
             before = __shfl_sync(WARP, before, 0);
             if (before + 1 < parts) continue;
             __threadfence();
-            best = none();
+            two = {none(), none()};
             for (int part = in_warp; part < parts; part += 32) {
-                const Best* from = p.bests + first + part;
-                Best other = none();
-                other.rating = __ldcg(&from->rating);
-                other.tie = __ldcg(&from->tie);
-#if SYMMETRIC
-                other.to = __ldcg(&from->to);
-#endif
-                if (better(p, u, other, best)) best = other;
+                const Two* from = p.bests + first + part;
+                insert(p, u, written(&from->first), two);
+                insert(p, u, written(&from->second), two);
             }
             __syncwarp();
-            share<false>(p, u, 32, best, unused);
+            share(p, u, 32, two);
             if (in_warp == 0) p.done[first] = 0;
         }
-        if (in_warp == 0) p.candidate[u] = neighbour(p, u, best);
+        if (in_warp == 0) keep<LOOK>(p, u, two);
     }
+}
+
+template <Look LOOK>
+__device__ void point(const Problem& p, const int* list, int count) {
+    point_rows<LOOK>(p, list, count);
+    wait_for_grid(p.counters + ARRIVED);
+    int num_tasks = (int)__ldcg(p.counters + NUM_TASKS);
+    if (num_tasks == 0) return;
+    point_parts<LOOK>(p, num_tasks);
     wait_for_grid(p.counters + ARRIVED);
     if (blockIdx.x == 0 && threadIdx.x == 0) p.counters[NUM_TASKS] = 0;
 }
@@ -399,15 +464,11 @@ __device__ void marry_chains(const Problem& p, const int* list, int count) {
     for (i64 from = warp_in_grid() * per_warp; from < count; from += step) {
         i64 i = from + in_warp / lanes;
         int u = i >= count ? NOBODY : list[i];
-        Best best = none(), second = none();
-        if (u >= 0)
-            scan<FREE, true>(p, u, p.indptr[u], p.indptr[u + 1], lane, lanes, best, second);
+        Two two = {none(), none()};
+        if (u >= 0) two = scan<FREE>(p, u, p.indptr[u], p.indptr[u + 1], lane, lanes);
         __syncwarp();
-        share<true>(p, u, lanes, best, second);
-        if (u >= 0 && lane == 0) {
-            p.candidate[u] = neighbour(p, u, best);
-            p.second[u] = neighbour(p, u, second);
-        }
+        share(p, u, lanes, two);
+        if (u >= 0 && lane == 0) keep<FREE>(p, u, two);
     }
     wait_for_grid(p.counters + ARRIVED);
     i64 thread = (i64)blockIdx.x * THREADS + threadIdx.x, threads = (i64)gridDim.x * THREADS;
@@ -446,10 +507,10 @@ __device__ void marry_chains(const Problem& p, const int* list, int count) {
 // All further rounds in one block. A round looks only at nodes that pointed at somebody who was
 // taken in the one before, so that all rounds together take time in proportion to the entries they
 // read. Gives up, and returns false, when a round is work for more than one block.
-__device__ bool finish(const Problem& p, const int* list, int count) {
+__device__ bool finish(const Problem& p, const int* list, int count, int* stale) {
     __shared__ int num_stale, num_taken;
     __shared__ u64 entries;
-    int *stale = p.second, *taken = (int*)p.link;
+    int* taken = (int*)p.link;
     int lanes = p.lanes, t = threadIdx.x, lane = t % lanes, tiles = THREADS / lanes;
     if (t == 0) num_stale = 0, entries = 0;
     __syncthreads();
@@ -471,12 +532,13 @@ __device__ bool finish(const Problem& p, const int* list, int count) {
         for (int from = t / 32 * (32 / lanes); from < n; from += tiles) {
             int i = from + t % 32 / lanes;
             int u = i < n ? stale[i] : NOBODY;
-            Best best = none(), unused;
-            if (u >= 0)
-                scan<FREE, false>(p, u, p.indptr[u], p.indptr[u + 1], lane, lanes, best, unused);
+            bool scans = !falls_back(p, u, lane) && u >= 0;
+            if (!__any_sync(WARP, scans)) continue;
+            Two two = {none(), none()};
+            if (scans) two = scan<FREE>(p, u, p.indptr[u], p.indptr[u + 1], lane, lanes);
             __syncwarp();
-            share<false>(p, u, lanes, best, unused);
-            if (u >= 0 && lane == 0) p.candidate[u] = neighbour(p, u, best);
+            share(p, u, lanes, two);
+            if (scans && lane == 0) keep<FREE>(p, u, two);
         }
         __syncthreads();
         for (int i = t; i < n; i += THREADS) {
@@ -517,13 +579,12 @@ __device__ bool finish(const Problem& p, const int* list, int count) {
 }
 
 __device__ void marry_in_rounds(const Problem& p) {
-    point<ADMISSIBLE>(p, nullptr, p.n);
     const int* list = nullptr;
     int count = p.n;
     bool followed_chains = false;
     for (int round = 0;; round++) {
         if (round) point<FREE>(p, list, count);
-        int* next = p.live + (i64)(round % 2) * p.n;
+        int *next = p.live + (i64)(round % 2) * p.n, *other = p.live + (i64)((round + 1) % 2) * p.n;
         settle(p, list, count, next, p.counters + LENGTHS + round % 3);
         if (blockIdx.x == 0 && threadIdx.x == 0) p.counters[LENGTHS + (round + 1) % 3] = 0;
         wait_for_grid(p.counters + ARRIVED);
@@ -537,7 +598,7 @@ __device__ void marry_in_rounds(const Problem& p) {
             followed_chains = true;
         } else if (!many || count <= p.small) {
             if (blockIdx.x == 0) {
-                bool finished = finish(p, list, count);
+                bool finished = finish(p, list, count, other);
                 if (threadIdx.x == 0) p.counters[FINISHED] = finished;
             }
             wait_for_grid(p.counters + ARRIVED);
@@ -561,6 +622,22 @@ __device__ int marry_in_a_row(const Problem& p, unsigned mask, int u, int waitin
     return (__popc(mask) + (waiting >= 0)) % 2 ? last : NOBODY;
 }
 
+// Which of the next neighbours of a hub wait at it: a bit for each lane, BATCH times.
+__device__ void find_waiting(const Problem& p, int hub, offset from, offset end,
+                             int (&nodes)[BATCH], unsigned (&masks)[BATCH]) {
+    int lane = threadIdx.x % 32;
+#pragma unroll
+    for (int i = 0; i < BATCH; i++) {
+        offset at = from + i * 32 + lane;
+        nodes[i] = at < end ? p.indices[at] : hub;
+    }
+#pragma unroll
+    for (int i = 0; i < BATCH; i++) {
+        bool waits = nodes[i] != hub && p.candidate[nodes[i]] == hub;
+        masks[i] = __ballot_sync(WARP, waits);
+    }
+}
+
 // Pair the nodes that wait at the same neighbour, in the order of its row.
 __device__ void pair_two_hop(const Problem& p, const int* waiting, int count) {
     int* hubs = p.live + p.n;
@@ -576,15 +653,18 @@ __device__ void pair_two_hop(const Problem& p, const int* waiting, int count) {
         if (__ldcg(p.second + hub) < 2) continue;
         offset begin = p.indptr[hub], end = p.indptr[hub + 1];
         if (end - begin > p.part) {
-            if (lane == 0) add_tasks(p, hub);
+            if (lane == 0) add_tasks(p, hub, NUM_TASKS);
             __syncwarp();
             continue;
         }
         int left = NOBODY;
-        for (offset from = begin; from < end; from += 32) {
-            int u = from + lane < end ? p.indices[from + lane] : NOBODY;
-            unsigned mask = __ballot_sync(WARP, u >= 0 && u != hub && p.candidate[u] == hub);
-            left = marry_in_a_row(p, mask, u, left, TWO_HOP);
+        for (offset from = begin; from < end; from += 32 * BATCH) {
+            int nodes[BATCH];
+            unsigned masks[BATCH];
+            find_waiting(p, hub, from, end, nodes, masks);
+#pragma unroll
+            for (int i = 0; i < BATCH; i++)
+                left = marry_in_a_row(p, masks[i], nodes[i], left, TWO_HOP);
         }
     }
     wait_for_grid(p.counters + ARRIVED);
@@ -594,14 +674,19 @@ __device__ void pair_two_hop(const Problem& p, const int* waiting, int count) {
     for (i64 t = warp_in_grid(); t < num_tasks; t += warps_of_grid()) {
         int hub = p.tasks[t].row, last = NOBODY, total = 0;
         offset begin = p.indptr[hub] + (offset)p.tasks[t].part * p.part, end = p.indptr[hub + 1];
-        for (int word = 0; word < words; word++) {
-            offset at = begin + (offset)word * 32 + lane;
-            int u = at < end ? p.indices[at] : NOBODY;
-            unsigned mask = __ballot_sync(WARP, u >= 0 && u != hub && p.candidate[u] == hub);
-            if (lane == 0) p.masks[t * words + word] = mask;
-            int last_here = __shfl_sync(WARP, u, mask ? 31 - __clz((int)mask) : 0);
-            if (mask) last = last_here;
-            total += __popc(mask);
+        end = min(end, begin + p.part);
+        for (int word = 0; word < words; word += BATCH) {
+            int nodes[BATCH];
+            unsigned masks[BATCH];
+            find_waiting(p, hub, begin + (offset)word * 32, end, nodes, masks);
+#pragma unroll
+            for (int i = 0; i < BATCH; i++) {
+                unsigned mask = masks[i];
+                if (lane == 0 && word + i < words) p.masks[t * words + word + i] = mask;
+                int last_here = __shfl_sync(WARP, nodes[i], mask ? 31 - __clz((int)mask) : 0);
+                if (mask) last = last_here;
+                total += __popc(mask);
+            }
         }
         if (lane == 0) p.done[t] = total, last_of_task[t] = last;
     }
@@ -619,10 +704,18 @@ __device__ void pair_two_hop(const Problem& p, const int* waiting, int count) {
         }
         int left = before % 2 ? last_of_task[t - part + latest] : NOBODY;
         offset begin = p.indptr[hub] + (offset)part * p.part;
-        for (int word = 0; word < words; word++) {
-            unsigned mask = p.masks[t * words + word];
-            int u = mask >> lane & 1 ? p.indices[begin + (offset)word * 32 + lane] : NOBODY;
-            left = marry_in_a_row(p, mask, u, left, TWO_HOP);
+        for (int word = 0; word < words; word += BATCH) {
+            int nodes[BATCH];
+            unsigned masks[BATCH];
+#pragma unroll
+            for (int i = 0; i < BATCH; i++) {
+                masks[i] = word + i < words ? p.masks[t * words + word + i] : 0;
+                offset at = begin + (offset)(word + i) * 32 + lane;
+                nodes[i] = masks[i] >> lane & 1 ? p.indices[at] : NOBODY;
+            }
+#pragma unroll
+            for (int i = 0; i < BATCH; i++)
+                left = marry_in_a_row(p, masks[i], nodes[i], left, TWO_HOP);
         }
     }
 }
@@ -636,7 +729,7 @@ __device__ void pair_the_rest(const Problem& p) {
     for (i64 from = begin; from < end; from += THREADS) {
         i64 u = from + threadIdx.x;
         bool single = u < end && p.kind[u] == SINGLE, has_any = single && p.nodes[u].neighbours;
-        if (u < end) p.candidate[u] = NOBODY, p.second[u] = 0;
+        if (u < end) p.candidate[u] = has_any && p.pairs ? p.hub[u] : NOBODY, p.second[u] = 0;
         append(has_any, (int)u, waiting, p.counters + NUM_WAITING);
         alone += single && !has_any;
     }
@@ -669,12 +762,23 @@ __device__ void pair_the_rest(const Problem& p) {
     }
     int count = (int)__ldcg(p.counters + NUM_WAITING);
     if (!p.two_hop || count < 2) return;
-    point<ALL>(p, waiting, count);
     if (p.pairs) pair_two_hop(p, waiting, count);
+    else point<ALL>(p, waiting, count);
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, 4) marry(Problem p) {
-    if (!p.knows_sums) sum_rows(p);
+// What all nodes do first, as kernels of their own: more threads run at once.
+extern "C" __global__ void __launch_bounds__(THREADS) sum_all(Problem p) { sum_rows(p); }
+extern "C" __global__ void __launch_bounds__(THREADS) sum_long(Problem p) {
+    sum_parts(p, (int)p.counters[SUM_TASKS]);
+}
+extern "C" __global__ void __launch_bounds__(THREADS) point_all(Problem p) {
+    point_rows<ADMISSIBLE>(p, nullptr, p.n);
+}
+extern "C" __global__ void __launch_bounds__(THREADS) point_long(Problem p) {
+    point_parts<ADMISSIBLE>(p, (int)p.counters[FIRST_TASKS]);
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS, 3) marry(Problem p) {
     marry_in_rounds(p);
     if (__ldcg(p.counters + SINGLES) && (p.two_hop || p.pair_isolated)) pair_the_rest(p);
 }

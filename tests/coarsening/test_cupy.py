@@ -93,16 +93,20 @@ def course(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
         monkeypatch.setattr(matching, "SMALL", 0 if request.param == "chains" else 40)
     if request.param == "chains":
         monkeypatch.setattr(contraction, "_lanes", lambda longest, mean: 4)
+    if request.param == "rounds":
+        monkeypatch.setattr(contraction, "_lanes", lambda longest, mean: 1)
+        monkeypatch.setattr(contraction, "FIRST_CLASS", 2)
     if request.param == "long rows":
         monkeypatch.setattr(matching, "LONG_ROW", 0)
         monkeypatch.setattr(matching, "PART", 32)
         monkeypatch.setattr(contraction, "_lanes", lambda longest, mean: 1)
-        monkeypatch.setattr(contraction, "MIDDLE_ROW", 12)
-        monkeypatch.setattr(contraction, "LONG_ROW", 16)
-        monkeypatch.setattr(contraction, "MOST_WORDS", 1)
+        monkeypatch.setattr(contraction, "FIRST_CLASS", 1)
+        monkeypatch.setattr(contraction, "MOST_WORDS", 4)
     if request.param == "long positions":
         monkeypatch.setattr(cuda, "LARGEST_OFFSET", -1)
         monkeypatch.setattr(matching, "LONG_ROW", 1)
+        monkeypatch.setattr(contraction, "_lanes", lambda longest, mean: 1)
+        monkeypatch.setattr(contraction, "FIRST_CLASS", 4)
     return request.param
 
 
