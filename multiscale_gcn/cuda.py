@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 import weakref
 from dataclasses import dataclass
@@ -129,47 +130,50 @@ def on_device(graph: Graph) -> DeviceArrays:
     return copy
 
 
-class Workspace:
-    """Room for a kernel's own arrays, in one allocation; the pieces named first begin as zeros.
+class Room:
+    """Several arrays in one allocation; those named first begin as zeros.
 
     Parameters
     ----------
     zeros, others : dict of str to int
-        Number of bytes of every piece.
+        Number of bytes of every array.
     """
 
     def __init__(self, zeros: dict[str, int], others: dict[str, int]) -> None:
         self.begin: dict[str, int] = {}
-        total = 0
+        total = num_zero = 0
         for pieces in (zeros, others):
             for name, size in pieces.items():
                 self.begin[name] = total
                 total += -(-size // 256) * 256
             if pieces is zeros:
                 num_zero = total
-        self.memory = cp.empty(total, cp.int8)
-        self.memory.data.memset_async(0, num_zero)
+        self.memory = cp.cuda.alloc(total)
+        if num_zero:
+            self.memory.memset_async(0, num_zero)
 
     def pointers(self) -> dict[str, int]:
-        base = self.memory.data.ptr
+        base = self.memory.ptr
         return {name: base + begin for name, begin in self.begin.items()}
 
-    def piece(self, name: str, dtype: Any, count: int) -> Any:
-        begin = self.begin[name]
-        return self.memory[begin : begin + count * np.dtype(dtype).itemsize].view(dtype)
+    def array(self, name: str, dtype: Any, *shape: int) -> Any:
+        """The array of that name, which keeps the allocation alive."""
+        return cp.ndarray(shape, dtype, self.memory + self.begin[name])
 
 
 class Struct:
     """The argument of a kernel: what its source calls by the same names, in the same order."""
 
     def __init__(self, **members: str) -> None:
-        types = {"pointer": np.uint64, "double": np.float64, "u64": np.uint64, "int": np.int32}
+        codes = {"pointer": "Q", "double": "d", "u64": "Q", "int": "i"}
         self.names = tuple(members)
-        self.dtype = np.dtype([(name, types[kind]) for name, kind in members.items()], align=True)
+        # Aligned and padded as by a C compiler, to the largest member.
+        self.packing = struct.Struct("@" + "".join(codes[kind] for kind in members.values()) + "0Q")
 
     def __call__(self, **values: Any) -> np.ndarray:
         """With pointers to arrays on the device; None is the null pointer."""
-        return np.array([tuple(_plain(values[name]) for name in self.names)], self.dtype)
+        packed = self.packing.pack(*[_plain(values[name]) for name in self.names])
+        return np.frombuffer(packed, np.uint8)
 
 
 def _plain(value: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import cupy as cp
 import numpy as np
 
-from multiscale_gcn.cuda import DeviceArrays, Launcher, Struct, Workspace, num_processors, on_device
+from multiscale_gcn.cuda import DeviceArrays, Launcher, Room, Struct, num_processors, on_device
 from multiscale_gcn.graph import Graph
 
 SOURCE = "contraction/kernels.cu"
@@ -73,11 +73,11 @@ def aggregate(graph: Graph, parent: np.ndarray, num_coarse: int) -> Graph:
 def contract_on_device(graph: DeviceArrays, mate: Any) -> tuple[DeviceArrays, Any]:
     """The coarse graph of a matching, and the coarse id of every node, int32."""
     n = graph.num_nodes
-    parent = cp.empty(n, cp.int32)
     if n == 0:
-        return graph, parent
-    product = _Product(graph, parent, n, 2 * graph.longest, 2 * graph.mean_length)
-    problem = product.problem(mate, cp.empty(n, cp.int32), None, None)
+        return graph, cp.empty(0, cp.int32)
+    parent = cp.empty(n, cp.int32)
+    product = _Product(graph, n, 2 * graph.longest, 2 * graph.mean_length)
+    problem = product.problem(parent=parent, mate=mate, members=None, starts=None)
     product.launcher.at_once("number_pairs", n, (problem,))
     return product.merge(problem), parent
 
@@ -88,8 +88,8 @@ def aggregate_on_device(graph: DeviceArrays, parent: Any, num_coarse: int) -> De
     if n == 0:
         return graph
     mean = graph.num_entries / num_coarse
-    product = _Product(graph, parent, num_coarse, graph.num_entries, mean)
-    node_weights = product.node_weights
+    product = _Product(graph, num_coarse, graph.num_entries, mean)
+    node_weights = product.found.array("coarse_node_weights", np.float64, num_coarse)
     node_weights.fill(0)
     sizes, rank = cp.zeros(num_coarse, cp.int32), cp.empty(n, cp.int32)
     product.launcher.for_each(
@@ -105,8 +105,8 @@ def aggregate_on_device(graph: DeviceArrays, parent: Any, num_coarse: int) -> De
     )
     starts = cp.zeros(n + 1, graph.indptr.dtype)
     starts[1:] = cp.cumsum(lengths, dtype=graph.indptr.dtype)
-    problem = product.problem(None, first, members, starts)
-    product.counters[NUM_COARSE] = num_coarse
+    problem = product.problem(parent=parent, first=first, mate=None, members=members, starts=starts)
+    product.workspace.array("counters", np.int32, NUM_COUNTERS)[NUM_COARSE] = num_coarse
     product.launcher.for_each("classify", num_coarse, (problem,))
     return product.merge(problem)
 
@@ -114,23 +114,17 @@ def aggregate_on_device(graph: DeviceArrays, parent: Any, num_coarse: int) -> De
 class _Product:
     """The arrays of one contraction to at most so many nodes."""
 
-    def __init__(
-        self, graph: DeviceArrays, parent: Any, most_coarse: int, longest: int, mean: float
-    ) -> None:
-        self.graph, self.parent, self.most_coarse, self.longest = (
-            graph,
-            parent,
-            most_coarse,
-            longest,
-        )
+    def __init__(self, graph: DeviceArrays, most_coarse: int, longest: int, mean: float) -> None:
+        self.graph, self.most_coarse, self.longest = graph, most_coarse, longest
         self.launcher = Launcher(SOURCE, graph.indptr.dtype)
         self.lanes = _lanes(longest, mean)
         nnz = graph.num_entries
         listed = nnz if longest > ITEMS * self.lanes else 0
         tiles = -(-most_coarse * self.lanes // 256)
-        self.workspace = Workspace(
+        self.workspace = Room(
             {"counters": 4 * NUM_COUNTERS, "totals": 16, "tiles": 8 * tiles},
             {
+                "first": 4 * most_coarse,
                 "room": graph.indptr.itemsize * most_coarse if listed else 0,
                 "lists": 4 * CLASSES * most_coarse if listed else 0,
                 "columns": 4 * listed,
@@ -138,33 +132,26 @@ class _Product:
                 "of_blocks": 4 * MOST_BLOCKS,
             },
         )
-        self.counters = self.workspace.piece("counters", np.int32, NUM_COUNTERS)
-        self.indptr = cp.empty(most_coarse + 1, graph.indptr.dtype)
-        self.indices, self.weights = cp.empty(nnz, cp.int32), cp.empty(nnz)
-        self.node_weights, self.loop = cp.empty(most_coarse), cp.empty(most_coarse)
-        self.nodes = cp.empty((most_coarse, 2))
+        self.found = Room(
+            {},
+            {
+                "coarse_indptr": graph.indptr.itemsize * (most_coarse + 1),
+                "coarse_indices": 4 * nnz,
+                "coarse_weights": 8 * nnz,
+                "coarse_node_weights": 8 * most_coarse,
+                "coarse_nodes": 16 * most_coarse,
+                "coarse_loop": 8 * most_coarse,
+            },
+        )
 
-    def problem(self, mate: Any, first: Any, members: Any, starts: Any) -> np.ndarray:
+    def problem(self, **of_nodes: Any) -> np.ndarray:
         graph = self.graph
-        # The struct holds bare addresses, so what they are of must live as long as this object.
-        self.kept = (mate, first, members, starts)
         return PROBLEM(
-            **self.workspace.pointers(),
+            **(self.workspace.pointers() | self.found.pointers() | of_nodes),
             indptr=graph.indptr,
             indices=graph.indices,
             weights=graph.weights,
             node_weights=graph.node_weights,
-            mate=mate,
-            first=first,
-            members=members,
-            starts=starts,
-            parent=self.parent,
-            coarse_indptr=self.indptr,
-            coarse_indices=self.indices,
-            coarse_weights=self.weights,
-            coarse_node_weights=self.node_weights,
-            coarse_nodes=self.nodes,
-            coarse_loop=self.loop,
             n=self.most_coarse,
             short_row=ITEMS * self.lanes,
             first_class=FIRST_CLASS,
@@ -190,17 +177,20 @@ class _Product:
         launch.in_turns(self.named(f"merge_tiles_{self.lanes}", bits), tiles, (problem,))
         if listed:
             launch.in_turns("place_rows", some, (problem,))
-        found = self.workspace.memory[: 256 + 16].get()
-        counters = found[: 4 * NUM_COUNTERS].view(np.int32)
-        n, longest = int(counters[NUM_COARSE]), int(counters[LONGEST])
-        nnz = int(found[256:].view(np.int64)[0])
+        numbers = self.workspace.array("counters", np.int8, 256 + 16).get()
+        counters, totals = numbers[: 4 * NUM_COUNTERS].view(np.int32), numbers[256:].view(np.int64)
+        n, longest, nnz = int(counters[NUM_COARSE]), int(counters[LONGEST]), int(totals[0])
+        found = self.found
         return DeviceArrays(
-            self.indptr[: n + 1],
-            self.indices[:nnz],
-            self.weights[:nnz],
-            self.node_weights[:n],
+            found.array("coarse_indptr", self.graph.indptr.dtype, n + 1),
+            found.array("coarse_indices", np.int32, nnz),
+            found.array("coarse_weights", np.float64, nnz),
+            found.array("coarse_node_weights", np.float64, n),
             longest,
-            (self.nodes[:n], self.loop[:n]),
+            (
+                found.array("coarse_nodes", np.float64, n, 2),
+                found.array("coarse_loop", np.float64, n),
+            ),
         )
 
     def named(self, name: str, bits: int) -> str:

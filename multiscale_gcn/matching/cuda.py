@@ -15,7 +15,7 @@ import cupy as cp
 import numpy as np
 
 from multiscale_gcn.constraints import Constraints
-from multiscale_gcn.cuda import DeviceArrays, Launcher, Struct, Workspace, on_device
+from multiscale_gcn.cuda import DeviceArrays, Launcher, Room, Struct, on_device
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.hashing import mix64
 from multiscale_gcn.matching.matching import Matching, PairKind
@@ -117,14 +117,14 @@ def match_on_device(
 ) -> tuple[Any, Any]:  # mate [n] int32, kind [n] int8
     """The mate and the kind of every node, from and to arrays on the device."""
     n, nnz = graph.num_nodes, graph.num_entries
-    mate, kind = cp.empty(n, cp.int32), cp.empty(n, cp.int8)
     if n == 0:
-        return mate, kind
+        return cp.empty(0, cp.int32), cp.empty(0, cp.int8)
     lanes = 4 if graph.mean_length <= 6 else 8
     long_row = LONG_ROW * lanes
     tasks = nnz // (long_row + 1) + nnz // PART + 1 if graph.longest > long_row else 1
     size_of_two = 32 if rules.mirror is None else 48
-    workspace = Workspace(
+    found = Room({}, {"mate": 4 * n, "kind": n})
+    workspace = Room(
         {"counters": 4 * NUM_COUNTERS, "done": 4 * tasks},
         {
             "nodes": 0 if graph.sums else 16 * n,
@@ -143,7 +143,7 @@ def match_on_device(
     limit = np.inf if method.max_node_weight is None else float(method.max_node_weight)
     unlimited = limit == np.inf
     any_pairs = unlimited and not rules
-    pieces: dict[str, Any] = workspace.pointers()
+    pieces: dict[str, Any] = workspace.pointers() | found.pointers()
     if graph.sums:
         pieces["nodes"], pieces["loop"] = graph.sums
     problem = PROBLEM(
@@ -159,8 +159,6 @@ def match_on_device(
         mirror=rules.mirror,
         limit=limit,
         mixed_seed=mix64(method.seed),
-        mate=mate,
-        kind=kind,
         n=n,
         code=method.rating.code,
         lanes=lanes,
@@ -178,11 +176,12 @@ def match_on_device(
         if graph.longest > long_row:
             launcher.in_turns(f"{first}_long", tasks // WARPS_OF_BLOCK + 1, (problem,))
     launcher.at_once("marry", n * lanes, (problem,))
+    mate, kind = found.array("mate", np.int32, n), found.array("kind", np.int8, n)
     if not any_pairs:
-        nodes = graph.sums[0] if graph.sums else workspace.piece("nodes", np.int32, 4 * n)
+        nodes = graph.sums[0] if graph.sums else workspace.array("nodes", np.float64, n, 2)
         pairing = _Pairing(
             launcher, problem, rules, unlimited and rules.survivors is None, mate, kind,
-            nodes.view(cp.int32).reshape(-1)[2::4], workspace.piece("candidate", np.int32, n),
+            nodes.view(np.int32).reshape(-1)[2::4], workspace.array("candidate", np.int32, n),
         )  # fmt: skip
         if method.two_hop:
             pairing.two_hop()
