@@ -81,9 +81,10 @@ def coarsen(
         would be alone, to the same ``sizes``, ``levels`` or ``min_nodes``; those that are done
         wait unchanged. ``hierarchy.members()`` takes them apart.
     backend : {"auto", "numba", "cupy", "python"}
-        All return the same hierarchy, bit for bit. With ``"cupy"``, heavy edge matching whose
-        rating is a formula, and no constraints, no level comes to the host before all are done,
-        but those that ``sizes`` cuts short.
+        All return the same hierarchy, bit for bit. With ``"cupy"`` and heavy edge matching no
+        level comes to the host before all are done, but those that ``sizes`` cuts short; under
+        constraints with ``sizes``, in a batch with ``min_nodes``, and for ratings that are no
+        formula of the edge and its ends all do.
 
     Returns
     -------
@@ -123,9 +124,11 @@ def coarsen(
     method.check(constraints, sizes is not None)
     targets = _targets(fine, sizes, levels, min_nodes, method, constraints)
     fine, rounding = round_weights(fine, constraints.batch)
-    if backend == "cupy" and rates_on_device(method) and not constraints:
+    # The host counts the nodes of a batch's members, and chooses among pairs under constraints.
+    counted = targets is not None or (min_nodes is not None and constraints.batch is not None)
+    if backend == "cupy" and rates_on_device(method) and not (counted and constraints):
         select_backend("cupy")
-        return _coarsen_on_device(fine, method, rounding, levels, min_nodes, targets)
+        return _coarsen_on_device(fine, method, rounding, constraints, levels, min_nodes, targets)
     method = method.prepared(fine)
     done: list[Level] = []
 
@@ -165,6 +168,7 @@ def _coarsen_on_device(
     fine: Graph,
     method: Any,
     rounding: Rounding,
+    constraints: Constraints,
     levels: int | None,
     min_nodes: int | None,
     targets: np.ndarray | None,  # increasing
@@ -172,16 +176,18 @@ def _coarsen_on_device(
     """All levels on a CUDA device, and their copies at the end."""
     from multiscale_gcn.coarsening_cuda import descend, levels_on_host
     from multiscale_gcn.cuda import DeviceArrays
+    from multiscale_gcn.matching.cuda import Rules
 
     there = descend(
         DeviceArrays.of(fine),
         method,
         fine.quantum,
+        Rules.of(constraints, fine.num_nodes),
         levels=levels,
         min_nodes=min_nodes,
         targets=targets,
     )
-    here = levels_on_host(there, fine.quantum, fine)
+    here = levels_on_host(there, fine.quantum, fine, constraints)
     hierarchy = Hierarchy(here, method.describe(), rounding)
     coarsest = here[-1].graph
     if targets is not None and coarsest.num_nodes > targets[0]:

@@ -24,6 +24,7 @@ def descend(
     fine: DeviceArrays,
     method: HeavyEdgeMatching,
     quantum: float | None,
+    rules: Rules,
     *,
     levels: int | None = None,
     min_nodes: int | None = None,
@@ -39,6 +40,8 @@ def descend(
         With a rating that the kernels compute.
     quantum : float or None
         Of the weights.
+    rules : Rules
+        The constraints of the finest level; none if there are targets.
     levels, min_nodes
         As in :func:`~multiscale_gcn.coarsen`.
     targets : array of int, optional
@@ -46,7 +49,7 @@ def descend(
     """
     done: list[DeviceLevel] = []
     while fine.num_nodes and (levels is None or len(done) < levels):
-        mate, kind = match_on_device(fine, method, fine.weights, Rules())
+        mate, kind = match_on_device(fine, method, fine.weights, rules)
         if targets is not None:
             finer = targets[targets < fine.num_nodes]
             if len(finer) == 0:
@@ -57,6 +60,8 @@ def descend(
         if coarse.num_nodes == fine.num_nodes or coarse.num_nodes < (min_nodes or 0):
             break
         done.append(DeviceLevel(fine, parent))
+        if rules:
+            rules = rules.coarsened(parent, coarse.num_nodes)
         fine = coarse
     return (*done, DeviceLevel(fine, None))
 
@@ -78,13 +83,19 @@ def _at_most(
 
 
 def levels_on_host(
-    levels: Sequence[DeviceLevel], quantum: float | None, finest: Graph | None = None
+    levels: Sequence[DeviceLevel],
+    quantum: float | None,
+    finest: Graph | None = None,
+    constraints: Constraints | None = None,
 ) -> tuple[Level, ...]:
     """Copies of the levels, but for the finest graph where the host has it already."""
+    constraints = Constraints() if constraints is None else constraints
     result = []
     for index, level in enumerate(levels):
         known = finest if index == 0 else None
         graph = level.graph.to_graph(quantum) if known is None else known
         parent = None if level.parent is None else cp.asnumpy(level.parent)
-        result.append(Level(index, graph, parent))
+        result.append(Level(index, graph, parent, constraints))
+        if parent is not None:
+            constraints = constraints.coarsened(parent)
     return tuple(result)

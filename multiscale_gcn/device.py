@@ -150,7 +150,8 @@ def coarsen_on_device(
         raise ValueError("say how far to coarsen: levels or min_nodes")
     from multiscale_gcn.coarsening_cuda import descend
     from multiscale_gcn.convert.cuda import read
+    from multiscale_gcn.matching.cuda import Rules
 
     fine, rounding, quantum = read(graph, weights, num_nodes, symmetrize)
-    done = descend(fine, method, quantum, levels=levels, min_nodes=min_nodes)
+    done = descend(fine, method, quantum, Rules(), levels=levels, min_nodes=min_nodes)
     return DeviceHierarchy(done, method.describe(), rounding, quantum)

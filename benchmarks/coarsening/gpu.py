@@ -3,8 +3,8 @@
     python -m benchmarks.coarsening.gpu --help
 
 "device" starts and ends with arrays on the device; "copied" takes and returns a ``Graph``, as
-``match``, ``contract`` and ``coarsen`` do. Weights are rounded before. Every result is compared
-with the CPU's.
+``match``, ``contract`` and ``coarsen`` do. "level" is a match and a contraction without a wait in
+between. Weights are rounded before. Every result is compared with the CPU's.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import cupy as cp
 import numba
 import numpy as np
 
-from benchmarks.coarsening.graphs import delaunay, grid, rmat
+from benchmarks.coarsening.graphs import delaunay, grid, mesh, rmat
 from multiscale_gcn import (
     EdgeWeight,
     Graph,
@@ -31,6 +31,7 @@ from multiscale_gcn import (
     match,
     round_weights,
 )
+from multiscale_gcn.coarsening_cuda import descend
 from multiscale_gcn.contraction.cuda import contract_on_device
 from multiscale_gcn.cuda import DeviceArrays
 from multiscale_gcn.matching.cuda import Rules, match_on_device
@@ -71,6 +72,7 @@ def time_level(name: str, graph: Graph, method: HeavyEdgeMatching, rounds: int) 
     columns = {
         "match device": median(on_device, rounds),
         "contract device": median(merge, rounds),
+        "level device": median(lambda: contract_on_device(fine, on_device()[0]), rounds),
         "match copied": median(partial(match, graph, method, backend="cupy"), rounds),
         "contract copied": median(partial(contract, graph, matching, backend="cupy"), rounds),
         "match numba": median(partial(match, graph, method, backend="numba"), rounds),
@@ -81,44 +83,27 @@ def time_level(name: str, graph: Graph, method: HeavyEdgeMatching, rounds: int) 
 
 
 def time_hierarchy(name: str, graph: Graph, levels: int, rounds: int) -> None:
+    """All levels: on the device, from and to the host, and on the CPU."""
+    fine, method = DeviceArrays.of(graph), HeavyEdgeMatching()
     results = {b: coarsen(graph, levels=levels, backend=b) for b in ("cupy", "numba")}
     assert results["cupy"].fingerprint == results["numba"].fingerprint
-    times = [
+    device = median(partial(descend, fine, method, graph.quantum, Rules(), levels=levels), rounds)
+    copied, numba_ = (
         median(partial(coarsen, graph, levels=levels, backend=b), rounds) for b in ("cupy", "numba")
-    ]
-    print(
-        f"{name}: coarsen to {results['cupy'].sizes}: cupy {times[0]:.1f} ms, "
-        f"numba {times[1]:.1f} ms",
-        flush=True,
     )
-
-
-def time_levels_on_device(name: str, graph: Graph, levels: int, rounds: int) -> None:
-    """The whole hierarchy without a copy to the host, and its levels one by one."""
-    start = DeviceArrays.of(graph)
-    method = HeavyEdgeMatching()
-
-    def step(level: DeviceArrays) -> DeviceArrays:
-        mate, _ = match_on_device(level, method, level.weights, Rules())
-        return contract_on_device(level, mate)[0]
-
-    def descend() -> None:
-        level = start
-        for _ in range(levels):
-            level = step(level)
-
-    print(f"{name}: {levels} levels on the device {median(descend, rounds):.3f} ms")
-    level = start
-    for _ in range(levels):
-        mate, _ = match_on_device(level, method, level.weights, Rules())
-        pairs = partial(match_on_device, level, method, level.weights, Rules())
-        merge = partial(contract_on_device, level, mate)
+    print(f"{name}: {levels} levels, {results['cupy'].sizes}")
+    print(
+        f"device {device:.3f} ms   copied {copied:.3f} ms   numba {numba_:.3f} ms   "
+        f"numba / device {numba_ / device:.1f}   numba / copied {numba_ / copied:.1f}"
+    )
+    for level in descend(fine, method, graph.quantum, Rules(), levels=levels)[:-1]:
+        pairs = partial(match_on_device, level.graph, method, level.graph.weights, Rules())
+        merge = partial(contract_on_device, level.graph, pairs()[0])
         print(
-            f"  {level.num_nodes} nodes, {level.num_entries} entries: "
+            f"  {level.num_nodes} nodes, {level.graph.num_entries} entries: "
             f"match {median(pairs, rounds):.3f} ms, contract {median(merge, rounds):.3f} ms",
             flush=True,
         )
-        level = merge()[0]
 
 
 def main() -> None:
@@ -134,6 +119,7 @@ def main() -> None:
     print(f"{device}, cupy {cp.__version__}, {os.cpu_count()} CPU cores, "
           f"numba with {numba.get_num_threads()} threads")  # fmt: skip
     graphs = {
+        "mesh": mesh(),
         "grid": grid(options.width),
         "delaunay": delaunay(options.points),
         "rmat": rmat(options.scale),
@@ -143,8 +129,9 @@ def main() -> None:
         for rating in (NormalizedCut(), EdgeWeight()):
             method = HeavyEdgeMatching(rating=rating)
             time_level(f"{name} {rating}", graph, method, options.rounds)
-        time_levels_on_device(name, graph, options.levels, options.rounds)
-        time_hierarchy(name, graph, options.levels, 3)
+        time_hierarchy(name, graph, options.levels, options.rounds)
+    million, _ = round_weights(grid(options.width // 2))
+    time_hierarchy("grid of a quarter", million, options.levels, options.rounds)
     for n in options.path:
         method = HeavyEdgeMatching(rating=EdgeWeight())
         path, _ = round_weights(increasing_path(n))

@@ -105,6 +105,26 @@ class Rules:
         arrays = (group, constraints.survivors, first, mirror)
         return cls(*(None if array is None else cp.asarray(array) for array in arrays))
 
+    def coarsened(self, parent: Any, num_coarse: int) -> Rules:
+        """Those of the next level, as :meth:`Constraints.coarsened` says."""
+
+        def inherited(of_nodes: Any) -> Any:  # the same for all nodes of a pair
+            result = cp.empty(num_coarse, of_nodes.dtype)
+            result[parent] = of_nodes
+            return result
+
+        survivors = None
+        if self.survivors is not None:
+            survivors = cp.zeros(num_coarse, cp.bool_)
+            survivors[parent[self.survivors]] = True
+        first, mirror = self.first_of_member, self.mirror
+        return Rules(
+            None if self.group is None else inherited(self.group),
+            survivors,
+            None if first is None else inherited(parent[first]),
+            None if mirror is None else inherited(parent[mirror]),
+        )
+
     def __bool__(self) -> bool:
         return any(array is not None for array in (self.group, self.survivors, self.mirror))
 

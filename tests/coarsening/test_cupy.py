@@ -208,6 +208,36 @@ def test_hierarchies_are_equal(graph: Graph, method: HeavyEdgeMatching) -> None:
     assert_valid_hierarchy(found)
 
 
+@st.composite
+def ruled(draw: st.DrawFn) -> tuple[Graph, dict[str, Any]]:
+    if draw(st.booleans()):
+        graph, mirror = draw(symmetric())
+        return graph, {"symmetry": mirror}
+    return draw(constrained())
+
+
+@pytest.mark.gpu
+@on_gpu
+@settings(max_examples=80, deadline=None)
+@given(ruled(), methods(), st.none() | st.integers(0, 4), st.none() | st.integers(0, 5))
+def test_hierarchies_under_constraints_are_equal(
+    given_: tuple[Graph, dict[str, Any]],
+    method: HeavyEdgeMatching,
+    levels: int | None,
+    min_nodes: int | None,
+) -> None:
+    graph, options = given_
+    if levels is None and min_nodes is None:
+        levels = 3
+    options |= {"levels": levels, "min_nodes": min_nodes, "method": method}
+    expected = coarsen(graph, backend="python", **options)
+    found = coarsen(graph, backend="cupy", **options)
+    assert found.fingerprint == expected.fingerprint
+    for ours, theirs in zip(found, expected, strict=True):
+        for name, array in vars(theirs.constraints).items():
+            assert np.array_equal(getattr(ours.constraints, name), array)
+
+
 @pytest.mark.gpu
 @on_gpu
 @settings(max_examples=60, deadline=None)
