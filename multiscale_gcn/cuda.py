@@ -167,13 +167,14 @@ class Struct:
     def __init__(self, **members: str) -> None:
         codes = {"pointer": "Q", "double": "d", "u64": "Q", "int": "i"}
         self.names = tuple(members)
-        # Aligned and padded as by a C compiler, to the largest member.
+        # Aligned as by a C compiler, and padded to the largest member.
         self.packing = struct.Struct("@" + "".join(codes[kind] for kind in members.values()) + "0Q")
+        self.dtype = np.dtype((np.void, self.packing.size))
 
     def __call__(self, **values: Any) -> np.ndarray:
         """With pointers to arrays on the device; None is the null pointer."""
         packed = self.packing.pack(*[_plain(values[name]) for name in self.names])
-        return np.frombuffer(packed, np.uint8)
+        return np.frombuffer(packed, self.dtype)  # of size one, as CuPy wants it
 
 
 def _plain(value: Any) -> Any:

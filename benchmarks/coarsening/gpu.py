@@ -4,7 +4,8 @@
 
 "device" starts and ends with arrays on the device; "copied" takes and returns a ``Graph``, as
 ``match``, ``contract`` and ``coarsen`` do. "level" is a match and a contraction without a wait in
-between. Weights are rounded before. Every result is compared with the CPU's.
+between, and its kernels follow as CUPTI timed them. Weights are rounded before. Every result is
+compared with the CPU's.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from functools import partial
 import cupy as cp
 import numba
 import numpy as np
+import torch
 
 from benchmarks.coarsening.graphs import delaunay, grid, mesh, rmat
 from multiscale_gcn import (
@@ -50,6 +52,21 @@ def median(step: Callable[[], object], rounds: int) -> float:
     return statistics.median(times[1:])
 
 
+def kernels(step: Callable[[], object], rounds: int) -> str:
+    """Microseconds that each kernel and copy takes of a step, in the order of their launches."""
+    torch.cuda.synchronize()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+        for _ in range(rounds):
+            step()
+        torch.cuda.synchronize()
+    times: dict[str, float] = {}
+    for event in profile.events():
+        if event.device_type == torch.autograd.DeviceType.CUDA:
+            spent = event.time_range.elapsed_us() / rounds
+            times[event.name] = times.get(event.name, 0.0) + spent
+    return ", ".join(f"{name} {spent:.1f}" for name, spent in times.items())
+
+
 def increasing_path(n: int) -> Graph:
     """A path on which every round marries one pair."""
     ids = np.stack([np.arange(n - 1), np.arange(1, n)])
@@ -69,17 +86,21 @@ def time_level(name: str, graph: Graph, method: HeavyEdgeMatching, rounds: int) 
     assert np.array_equal(parent.get(), expected)
     assert merged.num_nodes == coarse.num_nodes
 
+    def level() -> object:
+        return contract_on_device(fine, on_device()[0])
+
     columns = {
         "match device": median(on_device, rounds),
         "contract device": median(merge, rounds),
-        "level device": median(lambda: contract_on_device(fine, on_device()[0]), rounds),
+        "level device": median(level, rounds),
         "match copied": median(partial(match, graph, method, backend="cupy"), rounds),
         "contract copied": median(partial(contract, graph, matching, backend="cupy"), rounds),
         "match numba": median(partial(match, graph, method, backend="numba"), rounds),
         "contract numba": median(partial(contract, graph, matching, backend="numba"), rounds),
     }
     print(f"{name}: {graph.num_nodes} nodes, {graph.num_entries} entries, -> {coarse.num_nodes}")
-    print("   ".join(f"{key} {value:.3f} ms" for key, value in columns.items()), flush=True)
+    print("   ".join(f"{key} {value:.3f} ms" for key, value in columns.items()))
+    print(f"kernels in us: {kernels(level, rounds)}", flush=True)
 
 
 def time_hierarchy(name: str, graph: Graph, levels: int, rounds: int) -> None:

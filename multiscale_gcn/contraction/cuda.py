@@ -115,14 +115,19 @@ class _Product:
     """The arrays of one contraction to at most so many nodes."""
 
     def __init__(self, graph: DeviceArrays, most_coarse: int, longest: int, mean: float) -> None:
-        self.graph, self.most_coarse, self.longest = graph, most_coarse, longest
-        self.launcher = Launcher(SOURCE, graph.indptr.dtype)
+        self.graph, self.most_coarse = graph, most_coarse
         self.lanes = _lanes(longest, mean)
+        short = ITEMS * self.lanes
+        longer_than = [short, *(max(short, FIRST_CLASS << k) for k in range(CLASSES - 1))]
+        self.listed = [k for k, bound in enumerate(longer_than) if longest > bound]
+        sorted_at_once = max(short, *(16 * ITEMS << k for k in self.listed if k < CLASSES - 1), 1)
+        key = "unsigned" if most_coarse * sorted_at_once < 2**32 else "u64"
+        self.launcher = Launcher(SOURCE, graph.indptr.dtype, f"-DKEY={key}")
+        self.tiles = -(-most_coarse * self.lanes // 256)
         nnz = graph.num_entries
-        listed = nnz if longest > ITEMS * self.lanes else 0
-        tiles = -(-most_coarse * self.lanes // 256)
+        listed = nnz if self.listed else 0
         self.workspace = Room(
-            {"counters": 4 * NUM_COUNTERS, "totals": 16, "tiles": 8 * tiles},
+            {"counters": 4 * NUM_COUNTERS, "totals": 16, "tiles": 8 * self.tiles},
             {
                 "first": 4 * most_coarse,
                 "room": graph.indptr.itemsize * most_coarse if listed else 0,
@@ -159,23 +164,16 @@ class _Product:
         )
 
     def merge(self, problem: np.ndarray) -> DeviceArrays:
-        launch, most = self.launcher, self.most_coarse
-        some = 8 * num_processors()
-        short = ITEMS * self.lanes
-        longer_than = [short, *(max(short, FIRST_CLASS << k) for k in range(CLASSES - 1))]
-        listed = [k for k, bound in enumerate(longer_than) if self.longest > bound]
-        for k in listed:
+        launch, some = self.launcher, 8 * num_processors()
+        for k in self.listed:
             if k < CLASSES - 1:
-                bits = (ITEMS * 16 << k).bit_length() - 1
-                launch.in_turns(self.named(f"merge_list_{k}", bits), some, (problem,))
+                launch.in_turns(f"merge_list_{k}", some, (problem,))
             else:
                 launch.allow_shared("merge_long_rows", 5 * MOST_WORDS)
-                shared = 5 * _words(most)
+                shared = 5 * _words(self.most_coarse)
                 launch.in_turns("merge_long_rows", some, (problem,), LONG_THREADS, shared)
-        bits = (ITEMS * self.lanes).bit_length() - 1
-        tiles = -(-most * self.lanes // 256)
-        launch.in_turns(self.named(f"merge_tiles_{self.lanes}", bits), tiles, (problem,))
-        if listed:
+        launch.in_turns(f"merge_tiles_{self.lanes}", self.tiles, (problem,))
+        if self.listed:
             launch.in_turns("place_rows", some, (problem,))
         numbers = self.workspace.array("counters", np.int8, 256 + 16).get()
         counters, totals = numbers[: 4 * NUM_COUNTERS].view(np.int32), numbers[256:].view(np.int64)
@@ -192,10 +190,6 @@ class _Product:
                 found.array("coarse_loop", np.float64, n),
             ),
         )
-
-    def named(self, name: str, bits: int) -> str:
-        """The kernel whose keys have room for a column and so many bits besides."""
-        return name if self.most_coarse << bits < 2**32 else f"{name}_wide"
 
 
 def _lanes(longest: int, mean: float) -> int:

@@ -1,5 +1,6 @@
 // P^T A P on one device. Sums of the weights are exact, so their order does not matter; the columns
-// of every coarse row are sorted, so neither does the order in which nodes and rows are found.
+// of every coarse row are sorted, so neither does the order in which nodes and rows are found. KEY
+// is the type that holds a column and a place in a row.
 
 const int ITEMS = 8;  // that a thread sorts in its registers
 const int LONG_THREADS = 1024;  // of a block for one of the longest rows
@@ -471,31 +472,23 @@ __device__ void merge_list(const Problem& p, int which) {
     }
 }
 
-#define MERGE(NAME, KEY, LANES)                                                          \
-    extern "C" __global__ void __launch_bounds__(THREADS) merge_tiles_##NAME(Problem p) { \
-        merge_tiles<KEY, LANES>(p);                                                      \
+#define MERGE_TILES(LANES)                                                                     \
+    extern "C" __global__ void __launch_bounds__(THREADS, 5) merge_tiles_##LANES(Problem p) { \
+        merge_tiles<KEY, LANES>(p);                                                            \
     }
-MERGE(1, unsigned, 1)
-MERGE(2, unsigned, 2)
-MERGE(4, unsigned, 4)
-MERGE(1_wide, u64, 1)
-MERGE(2_wide, u64, 2)
-MERGE(4_wide, u64, 4)
+MERGE_TILES(1)
+MERGE_TILES(2)
+MERGE_TILES(4)
 
-#define MERGE_LIST(NAME, KEY, LANES, CLASS)                                             \
-    extern "C" __global__ void __launch_bounds__(THREADS) merge_list_##NAME(Problem p) { \
-        merge_list<KEY, LANES>(p, CLASS);                                               \
+#define MERGE_LIST(CLASS, LANES)                                                            \
+    extern "C" __global__ void __launch_bounds__(THREADS) merge_list_##CLASS(Problem p) {  \
+        merge_list<KEY, LANES>(p, CLASS);                                                   \
     }
-MERGE_LIST(0, unsigned, 16, 0)
-MERGE_LIST(1, unsigned, 32, 1)
-MERGE_LIST(2, unsigned, 64, 2)
-MERGE_LIST(3, unsigned, 128, 3)
-MERGE_LIST(4, unsigned, 256, 4)
-MERGE_LIST(0_wide, u64, 16, 0)
-MERGE_LIST(1_wide, u64, 32, 1)
-MERGE_LIST(2_wide, u64, 64, 2)
-MERGE_LIST(3_wide, u64, 128, 3)
-MERGE_LIST(4_wide, u64, 256, 4)
+MERGE_LIST(0, 16)
+MERGE_LIST(1, 32)
+MERGE_LIST(2, 64)
+MERGE_LIST(3, 128)
+MERGE_LIST(4, 256)
 
 // The longest rows, by a block each, which notes in shared memory which columns it met: their
 // number up to a column is its place in the row. More columns than it can note take several turns.
@@ -564,13 +557,11 @@ extern "C" __global__ void __launch_bounds__(LONG_THREADS) merge_long_rows(Probl
             int place_in_row = of_warps[warp] + up_to - own;
             for (int w = first_word; w < last_word; w++) {
                 if (w % 4 == 0) rank[w / 4] = place_in_row;
-                for (unsigned bits = met[w]; bits; bits &= bits - 1) {
-                    int column = low + 32 * w + __ffs((int)bits) - 1;
-                    if (column == c) has_loop = 1;
-                    p.columns[to + place_in_row] = column;
-                    p.values[to + place_in_row++] = 0;
-                }
+                place_in_row += __popc(met[w]);
             }
+            for (int i = t; i < in_turn; i += LONG_THREADS) p.values[to + i] = 0;
+            if (t == 0 && c >= low && c < high && met[(c - low) / 32] >> (c - low) % 32 & 1)
+                has_loop = 1;
             __syncthreads();
             for (int place = row.low; place < row.high; place++) {
                 int u = p.members ? p.members[place] : place ? p.mate[p.first[c]] : p.first[c];
@@ -586,7 +577,9 @@ extern "C" __global__ void __launch_bounds__(LONG_THREADS) merge_long_rows(Probl
                     int below = __popc(own_word & ((1u << column % 32) - 1));
                     below += (word > 0 ? __popc(four.x) : 0) + (word > 1 ? __popc(four.y) : 0) +
                              (word > 2 ? __popc(four.z) : 0);
-                    atomicAdd(p.values + to + rank[column / 128] + below, p.weights[at]);
+                    i64 place = to + rank[column / 128] + below;
+                    p.columns[place] = low + column;
+                    atomicAdd(p.values + place, p.weights[at]);
                 }
             }
             to += in_turn;

@@ -27,8 +27,10 @@ SMALL = 1 << 10
 """So few nodes are done by one block."""
 MOST_ENTRIES = 1 << 12
 """One block gives up a round that looks at more entries than these."""
-LONG_ROW = 16
-"""Rows of more entries than so many for each of the threads that share a row are split."""
+LONG_ROW = 64
+"""Longer rows are split."""
+MEAN_OF_ONE = 8
+"""Up to this mean length a thread takes a whole row; else eight share one."""
 PART = 512
 """Of such a row, so many entries are looked at by a warp."""
 
@@ -139,9 +141,9 @@ def match_on_device(
     n, nnz = graph.num_nodes, graph.num_entries
     if n == 0:
         return cp.empty(0, cp.int32), cp.empty(0, cp.int8)
-    lanes = 4 if graph.mean_length <= 6 else 8
-    long_row = LONG_ROW * lanes
-    tasks = nnz // (long_row + 1) + nnz // PART + 1 if graph.longest > long_row else 1
+    lanes = 1 if graph.mean_length <= MEAN_OF_ONE else 8
+    any_long = graph.longest > LONG_ROW
+    tasks = nnz // (LONG_ROW + 1) + nnz // PART + 1 if any_long else 1
     size_of_two = 32 if rules.mirror is None else 48
     found = Room({}, {"mate": 4 * n, "kind": n})
     workspace = Room(
@@ -182,7 +184,7 @@ def match_on_device(
         n=n,
         code=method.rating.code,
         lanes=lanes,
-        long_row=long_row,
+        long_row=LONG_ROW,
         part=PART,
         small=SMALL,
         most_entries=MOST_ENTRIES,
@@ -193,7 +195,7 @@ def match_on_device(
     launcher = Launcher(SOURCE, graph.indptr.dtype, f"-DSYMMETRIC={int(rules.mirror is not None)}")
     for first in ("point",) if graph.sums else ("sum", "point"):
         launcher.for_each(f"{first}_all", n * lanes, (problem,))
-        if graph.longest > long_row:
+        if any_long:
             launcher.in_turns(f"{first}_long", tasks // WARPS_OF_BLOCK + 1, (problem,))
     launcher.at_once("marry", n * lanes, (problem,))
     mate, kind = found.array("mate", np.int32, n), found.array("kind", np.int8, n)

@@ -5,7 +5,7 @@ const int SINGLE = 0, EDGE = 1, TWO_HOP = 2, ISOLATED = 3;
 const int NOBODY = -1, UNKNOWN = -2;  // candidates
 const int EDGE_WEIGHT = 0, NORMALIZED_CUT = 1;
 const int PROGRESS = 16;  // rounds marry many while they settle more than one in so many nodes
-const int BATCH = 4;  // loads that are under way at once
+const int BATCH = 2;  // loads that are under way at once
 const u64 NO_TIE = ~0ull;
 const unsigned FLIP = 1u << 31;
 #define INFINITE __longlong_as_double(0x7ff0000000000000ll)
@@ -198,7 +198,8 @@ __device__ Two scan(const Problem& p, int u, offset begin, offset end, int lane,
         for (int i = 0; i < BATCH; i++) {
             int v = neighbours[i];
             if (LOOK == FREE && v != u && p.kind[v] != SINGLE) neighbours[i] = u;
-            if (p.code != EDGE_WEIGHT && v != u) nodes[i] = p.nodes[v];
+            bool may_win = p.code != EDGE_WEIGHT || !(ratings[i] < two.second.rating);
+            if (v != u && may_win) nodes[i] = p.nodes[v];
         }
 #pragma unroll
         for (int i = 0; i < BATCH; i++) {
@@ -207,8 +208,7 @@ __device__ Two scan(const Problem& p, int u, offset begin, offset end, int lane,
             double rating = ratings[i];
             if (p.code != EDGE_WEIGHT) rating = rate(p, rating, u, v, own, nodes[i].degree);
             if (rating < two.second.rating) continue;
-            int of_v = p.code == EDGE_WEIGHT ? p.nodes[v].neighbours : nodes[i].neighbours;
-            insert(p, u, measured(p, u, v, rating, of_v), two);
+            insert(p, u, measured(p, u, v, rating, nodes[i].neighbours), two);
         }
     }
     return two;
@@ -511,7 +511,7 @@ __device__ bool finish(const Problem& p, const int* list, int count, int* stale)
     __shared__ int num_stale, num_taken;
     __shared__ u64 entries;
     int* taken = (int*)p.link;
-    int lanes = p.lanes, t = threadIdx.x, lane = t % lanes, tiles = THREADS / lanes;
+    int lanes = max(p.lanes, 4), t = threadIdx.x, lane = t % lanes, tiles = THREADS / lanes;
     if (t == 0) num_stale = 0, entries = 0;
     __syncthreads();
     for (int i = t; i < count; i += THREADS) {
@@ -778,7 +778,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) point_long(Problem p) {
     point_parts<ADMISSIBLE>(p, (int)p.counters[FIRST_TASKS]);
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, 3) marry(Problem p) {
+extern "C" __global__ void __launch_bounds__(THREADS, 4) marry(Problem p) {
     marry_in_rounds(p);
     if (__ldcg(p.counters + SINGLES) && (p.two_hop || p.pair_isolated)) pair_the_rest(p);
 }

@@ -91,6 +91,7 @@ def course(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     if request.param in ("rounds", "chains"):
         monkeypatch.setattr(matching, "MOST_ENTRIES", 3)
         monkeypatch.setattr(matching, "SMALL", 0 if request.param == "chains" else 40)
+        monkeypatch.setattr(matching, "MEAN_OF_ONE", 0 if request.param == "chains" else 8)
     if request.param == "chains":
         monkeypatch.setattr(contraction, "_lanes", lambda longest, mean: 4)
     if request.param == "rounds":
@@ -104,7 +105,7 @@ def course(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
         monkeypatch.setattr(contraction, "MOST_WORDS", 4)
     if request.param == "long positions":
         monkeypatch.setattr(cuda, "LARGEST_OFFSET", -1)
-        monkeypatch.setattr(matching, "LONG_ROW", 1)
+        monkeypatch.setattr(matching, "LONG_ROW", 6)
         monkeypatch.setattr(contraction, "_lanes", lambda longest, mean: 1)
         monkeypatch.setattr(contraction, "FIRST_CLASS", 4)
     return request.param
