@@ -49,12 +49,12 @@ def descend(
     """
     done: list[DeviceLevel] = []
     while fine.num_nodes and (levels is None or len(done) < levels):
+        coarser = None if targets is None else targets[targets < fine.num_nodes]
+        if coarser is not None and len(coarser) == 0:
+            break
         mate, kind = match_on_device(fine, method, fine.weights, rules)
-        if targets is not None:
-            finer = targets[targets < fine.num_nodes]
-            if len(finer) == 0:
-                break
-            most = fine.num_nodes - int(finer[-1])
+        if coarser is not None:
+            most = fine.num_nodes - int(coarser[-1])
             mate = _at_most(most, fine, method, quantum, mate, kind)
         coarse, parent = contract_on_device(fine, mate)
         if coarse.num_nodes == fine.num_nodes or coarse.num_nodes < (min_nodes or 0):

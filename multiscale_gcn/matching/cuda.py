@@ -1,9 +1,9 @@
 """The matching on a CUDA device; equal to the specification bit for bit.
 
 The locally dominant matching is reached in rounds: every free node points at its best free
-neighbour, and those that point at each other marry. All rounds are one launch. When rounds marry
-few, whole chains of nodes that point at each other are resolved at once, and small rests are done
-by one block.
+neighbour, and those that point at each other marry. Kernels of their own add up the rows and let
+all nodes point once; all further rounds are one launch. When rounds marry few, whole chains of
+nodes that point at each other are resolved at once, and small rests are done by one block.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ SMALL = 1 << 10
 """So few nodes are done by one block."""
 MOST_ENTRIES = 1 << 12
 """One block gives up a round that looks at more entries than these."""
-LONG_ROW = 64
-"""Longer rows are split."""
 MEAN_OF_ONE = 8
 """Up to this mean length a thread takes a whole row; else eight share one."""
+LONG_ROW = 64
+"""Longer rows are split."""
 PART = 512
 """Of such a row, so many entries are looked at by a warp."""
 
