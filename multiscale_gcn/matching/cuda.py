@@ -28,7 +28,9 @@ SMALL = 1 << 10
 MOST_ENTRIES = 1 << 12
 """One block gives up a round that looks at more entries than these."""
 MEAN_OF_ONE = 8
-"""Up to this mean length a thread takes a whole row; else eight share one."""
+"""Up to this mean length of rows a thread takes a whole one."""
+LANES = 8
+"""So many threads share a row of others."""
 LONG_ROW = 64
 """Longer rows are split."""
 PART = 512
@@ -141,7 +143,7 @@ def match_on_device(
     n, nnz = graph.num_nodes, graph.num_entries
     if n == 0:
         return cp.empty(0, cp.int32), cp.empty(0, cp.int8)
-    lanes = 1 if graph.mean_length <= MEAN_OF_ONE else 8
+    lanes = 1 if graph.mean_length <= MEAN_OF_ONE else LANES
     any_long = graph.longest > LONG_ROW
     tasks = nnz // (LONG_ROW + 1) + nnz // PART + 1 if any_long else 1
     size_of_two = 32 if rules.mirror is None else 48
