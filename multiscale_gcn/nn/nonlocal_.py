@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from multiscale_gcn.nn.checks import check_features
-from multiscale_gcn.ops import nonlocal_attention, on_rows
+from multiscale_gcn.ops import nonlocal_attention_joined, on_rows
 
 
 class NonLocal(nn.Module):
@@ -19,8 +19,8 @@ class NonLocal(nn.Module):
 
     The score is a sum of one number for either node, f_ij = ReLU(a_i + b_j), and these are linear
     in x: two vectors of C numbers replace theta and phi when it is computed. Up to 256 nodes the
-    B x N x N scores are made; beyond, the sum is exact in O(N log N) by sorting. See
-    :func:`multiscale_gcn.ops.nonlocal_attention`.
+    B x N x N scores are made; beyond, and on CUDA devices with CuPy, the sum is exact in O(N log N)
+    by sorting. See :func:`multiscale_gcn.ops.nonlocal_attention`.
 
     Parameters
     ----------
@@ -76,8 +76,7 @@ class NonLocal(nn.Module):
         )
         bias = torch.cat([self.value.bias, source @ self.theta.bias, target @ self.phi.bias])
         mapped = on_rows(lambda rows: F.linear(rows, weight, bias), x)  # [B, N, C // 2 + 2]
-        value, a, b = mapped.split([len(weight) - 2, 1, 1], dim=2)
-        attended = nonlocal_attention(a.squeeze(2), b.squeeze(2), value)
+        attended = nonlocal_attention_joined(mapped)
         return x + on_rows(lambda rows: self.norm(self.output(rows)), attended)
 
     def extra_repr(self) -> str:

@@ -14,6 +14,7 @@ from multiscale_gcn.ops.neighbour_softmax import (
 )
 from multiscale_gcn.ops.nonlocal_ import nonlocal_attention as nonlocal_attention
 from multiscale_gcn.ops.nonlocal_ import nonlocal_attention_dense as nonlocal_attention_dense
+from multiscale_gcn.ops.nonlocal_ import nonlocal_attention_joined as nonlocal_attention_joined
 from multiscale_gcn.ops.nonlocal_ import (
     nonlocal_attention_reference as nonlocal_attention_reference,
 )

@@ -9,6 +9,15 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from multiscale_gcn.backends import Backend
+from multiscale_gcn.ops.arguments_cuda import DTYPES
+from multiscale_gcn.ops.nonlocal_cuda import (
+    MOST_NODES,
+    nonlocal_attention_cuda,
+    nonlocal_attention_joined_cuda,
+)
+from multiscale_gcn.ops.selection import Case, Rules, add_rules, select
+
 DENSE_NODES = 256
 """Up to this many nodes :func:`nonlocal_attention` makes the N x N scores."""
 
@@ -35,12 +44,28 @@ def nonlocal_attention(
     source: Tensor,  # [B, N]
     target: Tensor,  # [B, N]
     value: Tensor,  # [B, N, C]
+    *,
+    backend: str = "auto",
 ) -> Tensor:  # [B, N, C]
     """y_i = (1 / N) sum_j ReLU(source_i + target_j) value_j.
 
     The score of a concatenated pair is a sum of one number for either node, w_theta . theta_i and
     w_phi . phi_j, which are ``source`` and ``target`` here. Up to ``DENSE_NODES`` nodes this is
-    :func:`nonlocal_attention_dense`, beyond it :func:`nonlocal_attention_sorted`.
+    :func:`nonlocal_attention_dense`, beyond it :func:`nonlocal_attention_sorted`. On a CUDA device
+    kernels do what the sorted form does, for any number of nodes.
+
+    Parameters
+    ----------
+    source, target, value
+    backend : {"auto", "torch", "cupy"}
+        :func:`select_backend` tells what ``"auto"`` takes.
+
+    Raises
+    ------
+    ValueError
+        If there is no backend of that name.
+    BackendUnavailable
+        If ``backend="cupy"`` cannot run.
 
     Examples
     --------
@@ -50,8 +75,50 @@ def nonlocal_attention(
     tensor([[[15.5000],
              [ 5.0000]]])
     """
+    if _takes_kernel(value, value.shape[2], backend):
+        return nonlocal_attention_cuda(source, target, value)
     dense = value.shape[1] <= DENSE_NODES
     return (nonlocal_attention_dense if dense else nonlocal_attention_sorted)(source, target, value)
+
+
+def nonlocal_attention_joined(
+    joined: Tensor,  # [B, N, C + 2]
+    *,
+    backend: str = "auto",
+) -> Tensor:  # [B, N, C]
+    """:func:`nonlocal_attention` of [value, source, target], which one product gives side by side.
+
+    Their gradients come side by side as well, so on a CUDA device nothing is split or joined.
+
+    Parameters
+    ----------
+    joined, backend
+        As there.
+
+    Raises
+    ------
+    ValueError, BackendUnavailable
+        As there.
+
+    Examples
+    --------
+    >>> import torch
+    >>> nonlocal_attention_joined(torch.tensor([[[1.0, 1.0, 0.0], [10.0, -1.0, 2.0]]]))
+    tensor([[[15.5000],
+             [ 5.0000]]])
+    """
+    if _takes_kernel(joined, joined.shape[2] - 2, backend):
+        return nonlocal_attention_joined_cuda(joined)
+    value, source, target = joined.split([joined.shape[2] - 2, 1, 1], dim=2)
+    return nonlocal_attention(source.squeeze(2), target.squeeze(2), value, backend="torch")
+
+
+def _takes_kernel(x: Tensor, channels: int, backend: str) -> bool:
+    if x.device.type == "cpu" and backend == "auto":
+        return False
+    nodes = x.shape[1]
+    case = Case(x.device, x.dtype, nodes, channels, channels, nodes * nodes)
+    return select("nonlocal_attention", case, backend).name.startswith("cupy")
 
 
 def nonlocal_attention_dense(
@@ -139,3 +206,26 @@ class _SortedAttention(torch.autograd.Function):
         gradient = gradient / value.shape[1]
         for_value, seen_by = _attend(target, source, gradient)
         return (gradient * total).sum(2), (value * seen_by).sum(2), for_value
+
+
+def _plain_form(case: Case) -> Backend:
+    if case.num_nodes <= DENSE_NODES:
+        return Backend("torch dense", "few nodes: products with N x N scores")
+    return Backend("torch sorted", "many nodes: prefix sums along the sorted nodes")
+
+
+def _kernel(case: Case) -> Backend:
+    if case.num_nodes <= MOST_NODES:
+        return Backend("cupy", "one kernel, in which a block sorts a graph and sums along it")
+    return Backend("cupy sorted", "many nodes: kernels that sum along the sorted nodes")
+
+
+def _refusal(case: Case) -> str | None:
+    return None if case.dtype in DTYPES else f"there is no kernel for {case.dtype}"
+
+
+def _no_loss(case: Case) -> str | None:
+    return None
+
+
+add_rules("nonlocal_attention", Rules(_plain_form, _kernel, _refusal, _no_loss))

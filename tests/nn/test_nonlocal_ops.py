@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from multiscale_gcn import ops
+from multiscale_gcn import BackendUnavailable, ops
+from multiscale_gcn.ops import nonlocal_cuda
 
 FORMS = [ops.nonlocal_attention_dense, ops.nonlocal_attention_sorted]
 
@@ -115,3 +116,60 @@ def test_half_precision_sums_in_float32(form, dtype):
     result = form(source, target, value)
     assert result.dtype == dtype
     torch.testing.assert_close(result.float(), torch.full((1, 4096, 2), 60.0), rtol=0.01, atol=0)
+
+
+@pytest.mark.parametrize("n", [5, 300])
+def test_joined_arguments_give_the_same_and_joined_gradients(n):
+    torch.manual_seed(0)
+    joined = torch.randn(2, n, 6, requires_grad=True)
+    parts = joined[..., 4], joined[..., 5], joined[..., :4]
+    expected = ops.nonlocal_attention(*parts)
+    result = ops.nonlocal_attention_joined(joined)
+    assert torch.equal(result, expected)
+    upstream = torch.randn_like(result)
+    (found,) = torch.autograd.grad(result, joined, upstream)
+    (wanted,) = torch.autograd.grad(expected, joined, upstream)
+    assert torch.equal(found, wanted)
+
+
+def test_a_backend_that_cannot_run_is_refused():
+    joined = torch.randn(1, 3, 4)
+    with pytest.raises(BackendUnavailable, match=r"nonlocal_attention: .* on cpu"):
+        ops.nonlocal_attention_joined(joined, backend="cupy")
+    with pytest.raises(ValueError, match="backend = 'numpy' is none of"):
+        ops.nonlocal_attention(joined[..., 2], joined[..., 3], joined[..., :2], backend="numpy")
+    assert ops.select_backend("nonlocal_attention", num_nodes=96, in_channels=64).name == (
+        "torch dense"
+    )
+    assert ops.select_backend("nonlocal_attention", num_nodes=999, in_channels=64).name == (
+        "torch sorted"
+    )
+
+
+@given(
+    channels=st.integers(1, 600),
+    number=st.sampled_from([2, 4, 8]),
+    aligned=st.lists(st.integers(0, 4), min_size=2, max_size=2),
+    nodes=st.integers(1, nonlocal_cuda.MOST_NODES),
+    ways=st.sampled_from([1, 2]),
+    memory=st.sampled_from([64 << 10, 99 << 10, 227 << 10]),
+)
+def test_every_size_is_divided_so_that_it_fits(channels, number, aligned, nodes, ways, memory):
+    def bytes_of(power):
+        whole = channels * number
+        return max(number, min(1 << power, whole & -whole, 16))
+
+    reading = bytes_of(aligned[0])
+    writing = min(reading, bytes_of(aligned[1]))
+    entries = 2 * nodes
+    sizes = nonlocal_cuda.Sizes(
+        channels, number, reading, writing, ways * nodes, entries, ways, nodes, memory
+    )
+    plan = nonlocal_cuda.plan(sizes)
+    assert plan.shared_memory <= memory
+    assert (plan.slices - 1) * plan.slice < channels <= plan.slices * plan.slice
+    assert plan.walkers * plan.width >= plan.slice
+    assert plan.walkers % 32 == 0
+    assert plan.walkers <= nonlocal_cuda.MOST_WALKERS
+    assert plan.slice * number % plan.copy == 0
+    assert plan.slice % plan.width == channels % plan.width == 0
