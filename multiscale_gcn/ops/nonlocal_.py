@@ -51,8 +51,8 @@ def nonlocal_attention(
 
     The score of a concatenated pair is a sum of one number for either node, w_theta . theta_i and
     w_phi . phi_j, which are ``source`` and ``target`` here. Up to ``DENSE_NODES`` nodes this is
-    :func:`nonlocal_attention_dense`, beyond it :func:`nonlocal_attention_sorted`. On a CUDA device
-    kernels do what the sorted form does, for any number of nodes.
+    :func:`nonlocal_attention_dense`, beyond it :func:`nonlocal_attention_sorted`; in ONNX the dense
+    form takes any number. On a CUDA device kernels do what the sorted form does.
 
     Parameters
     ----------
@@ -77,7 +77,8 @@ def nonlocal_attention(
     """
     if _takes_kernel(value, value.shape[2], backend):
         return nonlocal_attention_cuda(source, target, value)
-    dense = value.shape[1] <= DENSE_NODES
+    # ONNX has no searchsorted.
+    dense = value.shape[1] <= DENSE_NODES or torch.onnx.is_in_onnx_export()
     return (nonlocal_attention_dense if dense else nonlocal_attention_sorted)(source, target, value)
 
 
