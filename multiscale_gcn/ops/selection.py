@@ -142,7 +142,19 @@ def _demand(operator: str, case: Case, rules: Rules) -> None:
     refusal = rules.refusal(case)
     if refusal is not None:
         raise BackendUnavailable(f"{operator}: {refusal}; take backend='auto'")
-    check_cupy()
+    hindrance = _why_no_cupy()
+    if hindrance is not None:
+        raise BackendUnavailable(hindrance)
+
+
+@torch.compiler.assume_constant_result
+def _why_no_cupy() -> str | None:
+    """Why CuPy cannot run here, or None."""
+    try:
+        check_cupy()
+    except BackendUnavailable as error:
+        return str(error)
+    return None
 
 
 def exporting() -> str | None:
@@ -162,9 +174,7 @@ def cupy_hindrance() -> str | None:
 
 @cache
 def _cupy_hindrance() -> str | None:
-    try:
-        check_cupy()
-    except BackendUnavailable as error:
-        warnings.warn(f"operators on CUDA run in plain PyTorch: {error}", stacklevel=2)
-        return str(error)
-    return None
+    hindrance = _why_no_cupy()
+    if hindrance is not None:
+        warnings.warn(f"operators on CUDA run in plain PyTorch: {hindrance}", stacklevel=2)
+    return hindrance
