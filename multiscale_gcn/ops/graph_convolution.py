@@ -193,8 +193,8 @@ def _plain_convolution(
 def _plain_form(case: Case) -> Backend:
     dense = propagates_dense(case.device, case.num_nodes, case.num_nodes, case.num_entries)
     if dense:
-        return Backend("torch dense", "few nodes: a product with an N x N matrix")
-    return Backend("torch sparse", "entry by entry: many nodes, or few entries on a CPU")
+        return Backend("torch dense", "few nodes or many entries: a product with an N x N matrix")
+    return Backend("torch sparse", "many nodes or few entries: entry by entry")
 
 
 def _plain_form_per_channel(case: Case) -> Backend:

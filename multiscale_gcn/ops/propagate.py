@@ -15,12 +15,11 @@ from multiscale_gcn.ops.pattern import CrossPattern, Pattern, as_pattern
 from multiscale_gcn.ops.selection import Case, Rules, add_rules, select
 from multiscale_gcn.ops.sparse_cuda import DTYPES, propagate_cuda
 
-DENSE_NODES = 512
-"""Up to this many nodes :func:`propagate` may multiply with a dense matrix."""
-
 CPU_DENSITY = 0.25
-"""Below this share of entries a CPU multiplies entry by entry, however few the nodes."""
+"""From this share of entries on a CPU multiplies with a dense matrix, however many the nodes."""
 
+DENSE_NODES = 512
+"""Up to this many nodes all other cases take dense matrices."""
 
 CUDA_NODES = 128
 """Above this many nodes the kernel for CUDA devices is taken."""
@@ -50,9 +49,9 @@ def propagate(
 
     The matrix is N x N, or M x N on a :class:`CrossPattern`. Values of shape (C, nnz) hold one
     matrix for every channel. Up to ``DENSE_NODES`` nodes this is :func:`propagate_dense`, beyond it
-    :func:`propagate_sparse`. A CPU takes the sparse form at any size for one matrix with less than
-    ``CPU_DENSITY`` of its entries. A CUDA device has a kernel for one matrix, which it takes above
-    ``CUDA_NODES`` nodes.
+    :func:`propagate_sparse`. On a CPU one matrix for all channels is taken as dense from
+    ``CPU_DENSITY`` of its entries on, at any size. A CUDA device has a kernel for one matrix, which
+    it takes above ``CUDA_NODES`` nodes.
 
     Parameters
     ----------
@@ -96,9 +95,9 @@ def propagates_dense(
     per_channel: bool = False,
 ) -> bool:
     """Whether :func:`propagate` multiplies with a dense matrix."""
-    few = num_entries < CPU_DENSITY * num_rows * num_columns
-    prefers_entries = device.type == "cpu" and not per_channel and few
-    return max(num_rows, num_columns) <= DENSE_NODES and not prefers_entries
+    if device.type == "cpu" and not per_channel:
+        return num_entries >= CPU_DENSITY * num_rows * num_columns
+    return max(num_rows, num_columns) <= DENSE_NODES
 
 
 def propagate_dense(
@@ -171,8 +170,8 @@ class _SparseProduct(torch.autograd.Function):
 
 def _plain_form(case: Case) -> Backend:
     if propagates_dense(case.device, case.num_nodes, case.num_nodes, case.num_entries):
-        return Backend("torch dense", "few nodes: a product with a dense matrix")
-    return Backend("torch sparse", "entry by entry: many nodes, or few entries on a CPU")
+        return Backend("torch dense", "few nodes or many entries: a product with a dense matrix")
+    return Backend("torch sparse", "many nodes or few entries: entry by entry")
 
 
 def _kernel(case: Case) -> Backend:
