@@ -1,4 +1,4 @@
-"""The layer as a matrix product of PyTorch between kernels that mix: ``kernels/semgconv.cu``."""
+"""The layer as a matrix product of PyTorch between kernels that mix neighbours."""
 
 from __future__ import annotations
 
@@ -23,39 +23,96 @@ from multiscale_gcn.ops.arguments_cuda import (
 )
 from multiscale_gcn.ops.normalisation import Normalisation, finish
 from multiscale_gcn.ops.pattern import Pattern
+from multiscale_gcn.ops.sparse_cuda import SOFTMAX, aggregate, entry_gradient, logit_gradient
 
 THREADS = 256
 
 
-class _Parts:
-    """The kernels for the parts of a layer, for one type and width of features."""
+class _Shared:
+    """Mixing with one matrix for all channels: ``kernels/aggregate.cu``."""
 
-    def __init__(
-        self, x: Tensor, channels: int, given: Tensor, pattern: Pattern, softmax: bool
-    ) -> None:
-        self.batch, self.nodes, self.channels = x.shape[0], x.shape[1], channels
-        self.device, self.pattern = x.device, pattern
-        self.per_channel = given.dim() == 2
+    def __init__(self, x: Tensor, given: Tensor, pattern: Pattern, softmax: bool) -> None:
+        self.given = given.to(real_type(x.dtype)).contiguous()
+        self.pattern, self.softmax = pattern, softmax
+        self.shares = None if softmax else self.given
+
+    def mix(
+        self,
+        own: Tensor | None,  # [B, N, C]
+        others: Tensor,  # [B, N, C]
+        bias: Tensor | None = None,
+        norm: Normalisation | None = None,
+        relu: bool = False,
+    ) -> Tensor:
+        """f(D own + Aoff others + bias); without ``own``, f(A others + bias)."""
+        p = self.pattern
+        return aggregate(
+            own,
+            others,
+            self.given,
+            p.indptr,
+            p.columns,
+            softmax=self.softmax,
+            bias=bias,
+            norm=norm,
+            relu=relu,
+        )
+
+    def mix_apart(self, x: Tensor, matrices: int) -> Tensor:
+        """[D x | Aoff x] for two matrices of weights, A x for one."""
+        if matrices == 1:
+            return self.mix(None, x)
+        p = self.pattern
+        return aggregate(x, x, self.given, p.indptr, p.columns, softmax=self.softmax, apart=True)
+
+    def mix_back(self, own: Tensor | None, others: Tensor) -> Tensor:
+        """D own + Aoff^T others."""
+        return aggregate(own, others, *self._back())
+
+    def mix_back_apart(self, x: Tensor, matrices: int) -> Tensor:
+        own = None if matrices == 1 else x
+        return aggregate(own, x, *self._back(), apart=matrices == 2)
+
+    def _back(self) -> tuple[Tensor, ...]:
+        if self.shares is None:
+            self.shares = SOFTMAX(self.given, self.pattern.indptr)
+        return (self.shares, self.pattern.indptr, self.pattern.columns, self.pattern.mirror)
+
+    def given_gradient(
+        self, left: Tensor, right: Tensor, own: tuple[Tensor, Tensor] | None
+    ) -> Tensor:
+        """Of entry (i, j): <left_i, right_j>; of (i, i) the product of both in ``own``."""
+        p = self.pattern
+        if not self.softmax:
+            return entry_gradient(left, right, p.indptr, p.columns, own)
+        gradient, self.shares = logit_gradient(left, right, p.indptr, p.columns, own, self.given)
+        return gradient
+
+
+class _PerChannel:
+    """Mixing with a matrix for every channel: ``kernels/semgconv.cu``."""
+
+    def __init__(self, x: Tensor, given: Tensor, pattern: Pattern, softmax: bool) -> None:
+        self.batch, self.nodes = x.shape[:2]
+        self.channels, self.entries = given.shape
+        self.device, self.pattern, self.softmax = x.device, pattern, softmax
         self.element = DTYPES[x.dtype]
-        self.vector = math.gcd(channels, 16 // x.element_size())
+        self.vector = math.gcd(self.channels, 16 // x.element_size())
         given = given.to(real_type(x.dtype)).contiguous()
-        self.softmax = softmax
-        self.entries = pattern.rows.shape[0]
         if softmax:
             self.values = given.new_empty(given.shape[::-1])
             self._softmax("softmax", given, self.values)
         else:
-            self.values = given.t().contiguous() if self.per_channel else given
+            self.values = given.t().contiguous()
 
-    def launch(self, name: str, grid: tuple[int, ...], arguments: tuple[Any, ...]) -> None:
-        kernels = _parts_kernels(self.element, self.vector, self.per_channel)
+    def _launch(self, name: str, grid: tuple[int, ...], arguments: tuple[Any, ...]) -> None:
+        kernels = _parts_kernels(self.element, self.vector)
         kernels.launch(name, grid, (THREADS,), arguments, self.device)
 
     def _softmax(self, name: str, *tensors: Tensor) -> None:
-        channels = self.channels if self.per_channel else 1
-        grid = (-(-self.nodes * channels // THREADS),)
-        rest = (self.pattern.indptr, self.nodes, channels, self.entries)
-        self.launch(name, grid, (*tensors, *rest))
+        grid = (-(-self.nodes * self.channels // THREADS),)
+        rest = (self.pattern.indptr, self.nodes, self.channels, self.entries)
+        self._launch(name, grid, (*tensors, *rest))
 
     def _blocks(self) -> tuple[int]:
         threads = self.nodes * -(-self.batch // 4) * (self.channels // self.vector)
@@ -69,7 +126,6 @@ class _Parts:
         self,
         own: Tensor | None,  # [B, N, C]
         others: Tensor,  # [B, N, C]
-        transposed: bool = False,
         bias: Tensor | None = None,
         norm: Normalisation | None = None,
         relu: bool = False,
@@ -77,48 +133,50 @@ class _Parts:
         y = empty_by_node(others, self.channels)
         sizes = (self.batch, self.nodes, self.channels)
         ends = (real(bias, others), *norm_arguments(norm, others), int(relu))
-        arguments = (*place(own), *place(others), *place(y), *sizes, *self._matrix(transposed))
-        self.launch("mix", self._blocks(), (*arguments, *ends))
+        arguments = (*place(own), *place(others), *place(y), *sizes, *self._matrix(False))
+        self._launch("mix", self._blocks(), (*arguments, *ends))
         return y
 
-    def mix_apart(self, x: Tensor, matrices: int, transposed: bool = False) -> Tensor:
-        """[D x | Aoff x] for two matrices of weights, A x for one."""
-        if matrices == 1:
-            return self.mix(None, x, transposed)
-        y = empty_by_node(x, 2 * self.channels)
+    def mix_back_apart(self, x: Tensor, matrices: int) -> Tensor:
+        """[D x | Aoff^T x] for two matrices of weights, A^T x for one."""
+        y = empty_by_node(x, matrices * self.channels)
         sizes = (self.batch, self.nodes, self.channels)
-        arguments = (*place(x), *place(y), *sizes, *self._matrix(transposed))
-        self.launch("mix_apart", self._blocks(), arguments)
+        arguments = (*place(x), *place(y), *sizes, *self._matrix(True))
+        if matrices == 1:
+            none = (None, *norm_arguments(None, x), 0)
+            self._launch("mix", self._blocks(), (None, 0, 0, *arguments, *none))
+        else:
+            self._launch("mix_apart", self._blocks(), arguments)
         return y
 
-    def value_gradient(self, left: Tensor, own: Tensor | None, others: Tensor) -> Tensor:
-        """Of entry (i, j): <left_i, others_j> over batch and channels; own_i on the diagonal."""
-        width = (self.channels,) if self.per_channel else ()
+    def given_gradient(
+        self, left: Tensor, right: Tensor, own: tuple[Tensor, Tensor] | None
+    ) -> Tensor:
         chunks = max(1, min(-(-self.batch // 8), -(-2048 // self.nodes)))
         chunk = -(-self.batch // chunks)
         chunks = -(-self.batch // chunk) if self.batch else 1
-        partial = self.values.new_empty((chunks, self.entries, *width))
+        partial = self.values.new_empty((chunks, self.entries, self.channels))
         sizes = (self.batch, self.channels, chunk)
         p = self.pattern
         matrix = (p.indptr, p.columns, p.diagonal, partial, self.entries)
-        arguments = (*place(left), *place(own), *place(others), *sizes, *matrix)
-        self.launch("value_gradient", (self.nodes, chunks), arguments)
-        return partial[0] if chunks == 1 else partial.sum(0)
-
-    def given_gradient(self, gradient: Tensor) -> Tensor:
-        """From the gradient of the values to that of what was given."""
+        features = (*place(left), *place(own[1] if own else None), *place(right))
+        self._launch("value_gradient", (self.nodes, chunks), (*features, *sizes, *matrix))
+        gradient = partial[0] if chunks == 1 else partial.sum(0)
         if not self.softmax:
-            return gradient.t() if self.per_channel else gradient
-        shape = (self.channels, self.entries) if self.per_channel else (self.entries,)
-        result = gradient.new_empty(shape)
+            return gradient.t()
+        result = gradient.new_empty((self.channels, self.entries))
         self._softmax("softmax_gradient", self.values, gradient.contiguous(), result)
         return result
 
 
 @cache
-def _parts_kernels(element: int, vector: int, per_channel: bool) -> Kernels:
-    options = {"ELEMENT": element, "VECTOR": vector, "PER_CHANNEL": int(per_channel)}
+def _parts_kernels(element: int, vector: int) -> Kernels:
+    options = {"ELEMENT": element, "VECTOR": vector}
     return Kernels("semgconv.cu", tuple(f"-D{name}={value}" for name, value in options.items()))
+
+
+def _parts(x: Tensor, given: Tensor, pattern: Pattern, softmax: bool) -> _Shared | _PerChannel:
+    return (_Shared if given.dim() == 1 else _PerChannel)(x, given, pattern, softmax)
 
 
 def _on_rows(x: Tensor) -> tuple[Tensor, bool]:
@@ -164,8 +222,7 @@ def parts_forward(
     matrices, in_channels, out_channels = weight.shape
     weight = weight.to(x.dtype)
     if _mixes_first(in_channels, out_channels, given):
-        x = rows_of_16_bytes(x)
-        mixed = _Parts(x, in_channels, given, pattern, softmax).mix_apart(x, matrices)
+        mixed = _Shared(x, given, pattern, softmax).mix_apart(rows_of_16_bytes(x), matrices)
         rows, by_node = _on_rows(mixed)
         result = rows @ weight.flatten(0, 1)
         if bias is not None:
@@ -174,8 +231,7 @@ def parts_forward(
     rows, by_node = _on_rows(x)
     projected = _back(rows @ _side_by_side(weight), x, by_node)
     own, others = _halves(projected, matrices)
-    parts = _Parts(x, out_channels, given, pattern, softmax)
-    return parts.mix(own, others, bias=bias, norm=norm, relu=relu)
+    return _parts(x, given, pattern, softmax).mix(own, others, bias, norm, relu)
 
 
 def parts_backward(
@@ -200,31 +256,30 @@ def parts_backward(
     gradient_rows, by_node = _on_rows(gradient)
     gradient = _back(gradient_rows, gradient, by_node)
     if _mixes_first(in_channels, out_channels, given):
-        parts = _Parts(x, in_channels, given, pattern, softmax)
+        shared = _Shared(x, given, pattern, softmax)
         if needs[0] or needs[1]:
             own, others = _halves(
                 _back(gradient_rows @ product.flatten(0, 1).t(), gradient, by_node), matrices
             )
-        if needs[0]:
-            for_x = parts.mix(own, others, transposed=True)
         if needs[1]:
-            mirrored = parts.value_gradient(x, own, others)
-            for_given = parts.given_gradient(mirrored.index_select(0, pattern.mirror))
+            for_given = shared.given_gradient(others, x, None if own is None else (own, x))
+        if needs[0]:
+            for_x = shared.mix_back(own, others)
         if needs[2]:
-            mixed = parts.mix_apart(x, matrices)
+            mixed = shared.mix_apart(x, matrices)
             rows = mixed.transpose(0, 1).flatten(0, 1)
             for_weight = (rows.t() @ gradient.transpose(0, 1).flatten(0, 1)).view(weight.shape)
         return for_x, for_given.to(given.dtype), for_weight.to(weight.dtype), for_bias
-    parts = _Parts(x, out_channels, given, pattern, softmax)
+    parts = _parts(x, given, pattern, softmax)
     rows, x_by_node = _on_rows(x)
+    if needs[1]:
+        own, others = _halves(_back(rows @ _side_by_side(product), x, x_by_node), matrices)
+        for_given = parts.given_gradient(gradient, others, None if own is None else (gradient, own))
     if needs[0] or needs[2]:
-        mixed = parts.mix_apart(gradient, matrices, transposed=True)
+        mixed = parts.mix_back_apart(gradient, matrices)
         mixed_rows = mixed.transpose(0, 1).flatten(0, 1)
     if needs[0]:
         for_x = _back(mixed_rows @ _side_by_side(product).t(), x, True)
-    if needs[1]:
-        own, others = _halves(_back(rows @ _side_by_side(product), x, x_by_node), matrices)
-        for_given = parts.given_gradient(parts.value_gradient(gradient, own, others))
     if needs[2]:
         if not x_by_node:
             rows = x.transpose(0, 1).flatten(0, 1)

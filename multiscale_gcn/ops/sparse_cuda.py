@@ -1,10 +1,12 @@
-"""Products with a sparse matrix, and softmax of its rows, by kernels for CUDA devices.
+"""Sums over the entries of a sparse matrix, and softmax of its rows, by kernels for CUDA devices.
 
-The kernels are in ``kernels/sparse.cu``. They add in a fixed order, so results repeat bit for bit.
+They are in ``kernels/aggregate.cu``, ``entry_gradient.cu`` and ``row_softmax.cu``, and add in a
+fixed order: results repeat bit for bit.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -13,12 +15,28 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from multiscale_gcn.ops._launch import Kernels, define, num_processors
+from multiscale_gcn.ops.arguments_cuda import (
+    DTYPES,
+    norm_arguments,
+    place,
+    real,
+    real_type,
+)
 from multiscale_gcn.ops.layout import by_node
+from multiscale_gcn.ops.normalisation import Normalisation, finish
 from multiscale_gcn.ops.pattern import CrossPattern, Pattern, as_pattern
 
-DTYPES = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2, torch.float64: 3}
-THREADS = 256
+THREADS = {"aggregate": 768, "entry_gradient": 640}
+"""Of a block that fills a processor: as many as have room for all they hold."""
+FEWER_THREADS = 256
+"""Of a block, where large ones would leave processors idle."""
+ROWS_OF_TILE = 128
 LARGEST_GRID_Y = 65535
+WARP = 32
+LANES_OF_ENTRY = 8
+"""So many threads have one entry, where its gradient is computed."""
+MOST_FINISHED_CHANNELS = 8192
+"""So many fit into the table that a block makes for bias and normalisation."""
 
 
 def propagate_cuda(
@@ -60,7 +78,7 @@ class _Product(torch.autograd.Function):
             back = pattern.back_indptr, pattern.back_columns, pattern.mirror
             for_x = PRODUCT(gradient, values, *back)
         if ctx.needs_input_grad[1]:
-            for_values = DOTS(gradient, x, pattern.rows, pattern.columns)
+            for_values = DOTS(gradient, x, pattern.indptr, pattern.columns)
         return for_x, for_values, *[None] * len(tensors)
 
 
@@ -77,13 +95,12 @@ class _RowSoftmax(torch.autograd.Function):
         return SOFTMAX_BACKWARD(gradient, *ctx.saved_tensors), None
 
 
-# --------------------------------------------------------------------------------- the operators
+# ----------------------------------------------------------------------------------- the kernels
 
 
 @cache
-def _kernels(element: int, vector: int = 1, lanes: int = 8) -> Kernels:
-    options = {"ELEMENT": element, "VECTOR": vector, "LANES": lanes}
-    return Kernels("sparse.cu", tuple(f"-D{name}={value}" for name, value in options.items()))
+def _kernels(file: str, **options: int) -> Kernels:
+    return Kernels(file, tuple(f"-D{name}={value}" for name, value in options.items()))
 
 
 def _placed(x: Tensor) -> Tensor:
@@ -107,98 +124,222 @@ def _lanes(width: int, vector: int) -> int:
     return next((lanes for lanes in (8, 16) if width <= lanes * vector), 32)
 
 
-def _new_by_node(x: Tensor, num_nodes: int) -> Tensor:
-    batch, _, channels = x.shape
-    return x.new_empty((num_nodes, batch, channels)).transpose(0, 1)
+@dataclass(frozen=True)
+class _Launch:
+    """How rows, and slices of features, are divided among the teams of threads of a kernel."""
+
+    kernel: str
+    threads: int
+    lanes: int
+    rows_of_tile: int
+    blocks: int
+    slices: int
+
+    @classmethod
+    def divide(cls, kernel: str, num_rows: int, slices: int, lanes: int, index: int) -> _Launch:
+        processors, threads = num_processors(index), THREADS[kernel]
+        if num_rows * slices * lanes < threads * processors:
+            threads = FEWER_THREADS
+        teams = threads // lanes
+        most = processors * THREADS[kernel] // threads
+        blocks = most if slices == 1 else -(-4 * most // slices)
+        steps = min(max(1, ROWS_OF_TILE // teams), -(-num_rows // (teams * blocks)))
+        tiles = -(-num_rows // (teams * steps))
+        return cls(kernel, threads, lanes, teams * steps, min(blocks, tiles), slices)
+
+    def __call__(
+        self, arguments: tuple[Any, ...], features: Tensor, shared_memory: int = 0, **options: int
+    ) -> None:
+        options |= {"LANES": self.lanes, "THREADS": self.threads}
+        _kernels(f"{self.kernel}.cu", ELEMENT=DTYPES[features.dtype], **options).launch(
+            self.kernel,
+            (self.blocks, self.slices),
+            (self.threads,),
+            arguments,
+            features.device,
+            shared_memory,
+        )
 
 
-def _product(
-    x: Tensor, values: Tensor, indptr: Tensor, columns: Tensor, places: Tensor | None
-) -> Tensor:
-    x, values = _placed(x), values.contiguous()
-    batch, _, channels = x.shape
+def _packs(batch: int, channels: int, vector: int) -> int:
+    """Of ``vector`` numbers, that a thread has of one entry: they belong to the same graph."""
+    step = LANES_OF_ENTRY * vector
+    most = next((packs for packs in (1, 2) if step * packs >= batch * channels), 4)
+    while most > 1 and batch > 1 and channels % (step * most):
+        most //= 2
+    return most
+
+
+def _check_sizes(indptr: Tensor, columns: Tensor) -> None:
+    for name, size in (("rows", indptr.shape[0] - 1), ("entries", columns.shape[0])):
+        if size >= 2**30:
+            raise ValueError(
+                f"a pattern of {size} {name}: the kernels take fewer than 2^30; "
+                "take backend='torch'"
+            )
+
+
+def aggregate(
+    own: Tensor | None,  # [B, N, C]
+    others: Tensor,  # [B, N, C]
+    values: Tensor,  # [nnz]
+    indptr: Tensor,
+    columns: Tensor,
+    places: Tensor | None = None,
+    *,
+    softmax: bool = False,
+    apart: bool = False,
+    bias: Tensor | None = None,
+    norm: Normalisation | None = None,
+    relu: bool = False,
+) -> Tensor:  # [B, M, C], or [B, M, 2 C]
+    """y_i = f(v_ii own_i + sum over the others of v_ij others_j + bias).
+
+    Parameters
+    ----------
+    own : Tensor, optional
+        Without it all entries are alike, and the matrix need not be square.
+    others, values, indptr, columns
+    places : Tensor, optional
+        Where the value of every entry stands.
+    softmax : bool
+        The values are the softmax of what is given, over every row.
+    apart : bool
+        v_ii own_i and the sum over the others, side by side.
+    bias, norm, relu
+        f is the batch normalisation and ReLU, as far as asked for.
+    """
+    _check_sizes(indptr, columns)
+    batch, _, channels = others.shape
     num_rows = indptr.shape[0] - 1
-    y = _new_by_node(x, num_rows)
+    others, values = _placed(others), values.to(real_type(others.dtype)).contiguous()
+    own = others if own is None else _placed(own)
+    y = others.new_empty((num_rows, batch, channels * (1 + apart))).transpose(0, 1)
     if y.numel() == 0:
         return y
-    vector = _vector(x, y)
+    inside = channels <= MOST_FINISHED_CHANNELS
+    ends = (bias, norm, relu) if inside else (None, None, False)
+    finishes = ends != (None, None, False)
+    vector = _vector(others, own, y[..., :channels])
     lanes = _lanes(batch * channels, vector)
-    teams = THREADS // lanes
     slices = min(-(-batch * channels // (lanes * vector)), LARGEST_GRID_Y)
-    rounds = num_rows * slices // (teams * num_processors(x.device.index) * 8)
-    rows_of_team = min(max(rounds, 1), 4)
-    _kernels(DTYPES[x.dtype], vector, lanes).launch(
-        "product",
-        (-(-num_rows // (teams * rows_of_team)), slices),
-        (THREADS,),
+    launch = _Launch.divide("aggregate", num_rows, slices, lanes, others.device.index)
+    launch(
         (
-            y,
-            x,
+            *place(y),
+            *place(own),
+            *place(others),
             values,
             indptr,
             columns,
             places,
             num_rows,
-            rows_of_team,
+            launch.rows_of_tile,
             batch,
             channels,
-            x.stride(0),
-            x.stride(1),
-            y.stride(0),
-            y.stride(1),
+            real(ends[0], others),
+            *norm_arguments(ends[1], others),
+            int(ends[2]),
         ),
-        x.device,
+        others,
+        2 * channels * values.element_size() if finishes else 0,
+        VECTOR=vector,
+        SOFTMAX=int(softmax),
+        OWN=2 if apart else int(own is not others),
+        PLACES=int(places is not None),
     )
-    return y
+    if inside:
+        return y
+    return finish(y if bias is None else y + bias.to(y.dtype), norm, relu)
 
 
-def _product_fake(
-    x: Tensor, values: Tensor, indptr: Tensor, columns: Tensor, places: Tensor | None
-) -> Tensor:
-    return _new_by_node(x, indptr.shape[0] - 1)
+def entry_gradient(
+    left: Tensor,  # [B, M, C]
+    right: Tensor,  # [B, N, C]
+    indptr: Tensor,
+    columns: Tensor,
+    own: tuple[Tensor, Tensor] | None = None,  # [B, N, C] each
+) -> Tensor:  # [nnz]
+    """Of entry (i, j) the product <left_i, right_j>; of (i, i) that of both in ``own``.
+
+    In float32 or better.
+    """
+    rows = max(1, indptr.shape[0] - 1)
+    most = -(-_rooms(left) // rows)
+    parts = _entry_gradient(left, right, indptr, columns, own, None, most)[0]
+    return parts.sum(0) if len(parts) > 1 else parts[0]
 
 
-def _dots(left: Tensor, right: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+def logit_gradient(
+    left: Tensor,  # [B, M, C]
+    right: Tensor,  # [B, N, C]
+    indptr: Tensor,
+    columns: Tensor,
+    own: tuple[Tensor, Tensor] | None,
+    logits: Tensor,  # [nnz]
+) -> tuple[Tensor, Tensor]:  # [nnz], [nnz]
+    """What :func:`entry_gradient` gives, through the softmax of every row; and this softmax."""
+    if 2 * (indptr.shape[0] - 1) < _rooms(left):
+        shares = SOFTMAX(logits, indptr)
+        gradient = entry_gradient(left, right, indptr, columns, own)
+        return SOFTMAX_BACKWARD(gradient, shares, indptr), shares
+    gradient, shares = _entry_gradient(left, right, indptr, columns, own, logits, 1)
+    return gradient[0], shares
+
+
+def _rooms(x: Tensor) -> int:
+    """So many teams run at once."""
+    return num_processors(x.device.index) * THREADS["entry_gradient"] // WARP
+
+
+def _entry_gradient(
+    left: Tensor,
+    right: Tensor,
+    indptr: Tensor,
+    columns: Tensor,
+    own: tuple[Tensor, Tensor] | None,
+    logits: Tensor | None,
+    most_parts: int,
+) -> tuple[Tensor, Tensor]:
+    """Several sums, each of a part of the features, and the softmax of the logits."""
+    _check_sizes(indptr, columns)
     left, right = _placed(left), _placed(right)
+    left_own, right_own = (left, right) if own is None else map(_placed, own)
     batch, _, channels = left.shape
-    num_entries = rows.shape[0]
-    wide = torch.promote_types(left.dtype, torch.float32)
+    num_rows, num_entries = indptr.shape[0] - 1, columns.shape[0]
+    wide = real_type(left.dtype)
+    shares = left.new_empty(0 if logits is None else num_entries, dtype=wide)
     if num_entries == 0 or batch * channels == 0:
-        return left.new_zeros(num_entries, dtype=wide)
-    vector = _vector(left, right)
-    lanes = _lanes(batch * channels, vector)
-    entries_of_team = 2 * lanes
-    blocks = -(-num_entries // (THREADS // lanes * entries_of_team))
-    slices = -(-batch * channels // (lanes * vector))
-    parts = min(slices, -(-2 * num_processors(left.device.index) // blocks))
-    sums = left.new_empty((parts, num_entries), dtype=wide)
-    _kernels(DTYPES[left.dtype], vector, lanes).launch(
-        "dots",
-        (blocks, parts),
-        (THREADS,),
+        if logits is not None:
+            shares = SOFTMAX(logits, indptr)
+        return left.new_zeros((1, num_entries), dtype=wide), shares
+    features = (left, right, left_own, right_own)
+    vector = _vector(*features)
+    packs = _packs(batch, channels, vector)
+    slices = min(-(-batch * channels // (LANES_OF_ENTRY * vector * packs)), most_parts)
+    gradient = left.new_empty((slices, num_entries), dtype=wide)
+    launch = _Launch.divide("entry_gradient", num_rows, slices, WARP, left.device.index)
+    launch(
         (
-            sums,
-            left,
-            right,
-            rows,
+            gradient,
+            shares,
+            *(number for x in features for number in place(x)),
+            logits,
+            indptr,
             columns,
+            num_rows,
             num_entries,
-            entries_of_team,
+            launch.rows_of_tile,
             batch,
             channels,
-            left.stride(0),
-            left.stride(1),
-            right.stride(0),
-            right.stride(1),
         ),
-        left.device,
+        left,
+        VECTOR=vector,
+        PACKS=packs,
+        SOFTMAX=int(logits is not None),
+        OWN=int(own is not None),
     )
-    return sums.sum(0) if parts > 1 else sums.view(num_entries)
-
-
-def _dots_fake(left: Tensor, right: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    wide = torch.promote_types(left.dtype, torch.float32)
-    return left.new_empty(rows.shape[0], dtype=wide)
+    return gradient, shares
 
 
 def _row_kernel(name: str, result: Tensor, *arguments: Tensor) -> Tensor:
@@ -206,10 +347,10 @@ def _row_kernel(name: str, result: Tensor, *arguments: Tensor) -> Tensor:
     *inputs, indptr = arguments
     num_rows, num_entries = indptr.shape[0] - 1, result.shape[-1]
     if result.numel() > 0:
-        grid = (-(-num_rows // (THREADS // 8)), result.numel() // num_entries)
+        grid = (-(-num_rows // (FEWER_THREADS // 8)), result.numel() // num_entries)
         rest = (*inputs, indptr, num_rows, num_entries)
-        kernels = _kernels(DTYPES[result.dtype])
-        kernels.launch(name, grid, (THREADS,), (result, *rest), result.device)
+        kernels = _kernels("row_softmax.cu", ELEMENT=DTYPES[result.dtype], THREADS=FEWER_THREADS)
+        kernels.launch(name, grid, (FEWER_THREADS,), (result, *rest), result.device)
     return result
 
 
@@ -226,6 +367,26 @@ def _like(x: Tensor) -> Tensor:
     return torch.empty_like(x, memory_format=torch.contiguous_format)
 
 
+def _product(
+    x: Tensor, values: Tensor, indptr: Tensor, columns: Tensor, places: Tensor | None
+) -> Tensor:
+    return aggregate(None, x, values, indptr, columns, places)
+
+
+def _product_fake(
+    x: Tensor, values: Tensor, indptr: Tensor, columns: Tensor, places: Tensor | None
+) -> Tensor:
+    return x.new_empty((indptr.shape[0] - 1, x.shape[0], x.shape[2])).transpose(0, 1)
+
+
+def _dots(left: Tensor, right: Tensor, indptr: Tensor, columns: Tensor) -> Tensor:
+    return entry_gradient(left, right, indptr, columns)
+
+
+def _dots_fake(left: Tensor, right: Tensor, indptr: Tensor, columns: Tensor) -> Tensor:
+    return left.new_empty(columns.shape[0], dtype=real_type(left.dtype))
+
+
 PRODUCT = define(
     "sparse_product(Tensor x, Tensor values, Tensor indptr, Tensor columns, Tensor? places) "
     "-> Tensor",
@@ -233,7 +394,7 @@ PRODUCT = define(
     fake=_product_fake,
 )
 DOTS = define(
-    "sparse_dots(Tensor left, Tensor right, Tensor rows, Tensor columns) -> Tensor",
+    "sparse_dots(Tensor left, Tensor right, Tensor indptr, Tensor columns) -> Tensor",
     cuda=_dots,
     fake=_dots_fake,
 )

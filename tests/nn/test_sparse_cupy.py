@@ -162,7 +162,7 @@ def test_operators_are_well_defined():
     values = torch.randn(len(pattern.rows), device="cuda")
     for operator, arguments in (
         (PRODUCT, (x, values, pattern.indptr, pattern.columns, None)),
-        (DOTS, (y, x, pattern.rows, pattern.columns)),
+        (DOTS, (y, x, pattern.indptr, pattern.columns)),
         (SOFTMAX, (values, pattern.indptr)),
     ):
         torch.library.opcheck(operator, arguments)

@@ -1,12 +1,11 @@
-// The parts of the layer around a matrix product, for any sizes and types.
+// Mixing neighbours with a matrix for every channel, for any sizes and types.
 //
 // Options:
-//   ELEMENT      0 float32, 1 bfloat16, 2 float16, 3 float64: the features
-//   VECTOR       elements that a thread loads at once; divides the channels
-//   PER_CHANNEL  1: a matrix for every channel
+//   ELEMENT  0 float32, 1 bfloat16, 2 float16, 3 float64: the features
+//   VECTOR   elements that a thread loads at once; divides the channels
 //
 // Values and sums are float32, or float64 for features of float64. Values lie entry by entry:
-// [nnz] or [nnz, C]. Offsets are in elements.
+// [nnz, C]. Offsets are in elements.
 
 typedef long long i64;
 
@@ -58,7 +57,7 @@ __device__ __forceinline__ Element narrow(Real x) {
 
 // ------------------------------------------------------------------------------------- softmax
 
-// given: [C, nnz] or [nnz]; values: [nnz, C] or [nnz]. With channels = 1 there is one matrix.
+// given: [C, nnz]; values: [nnz, C].
 extern "C" __global__ void softmax(const Real* __restrict__ given, Real* __restrict__ values,
                                    const i64* __restrict__ indptr, i64 nodes, i64 channels,
                                    i64 entries) {
@@ -104,7 +103,7 @@ __device__ __forceinline__ void add(Sums& sums, const Element* __restrict__ from
                                     i64 b, i64 batch, const Real* __restrict__ value) {
     Real factor[VECTOR];
 #pragma unroll
-    for (int v = 0; v < VECTOR; v++) factor[v] = value[PER_CHANNEL ? v : 0];
+    for (int v = 0; v < VECTOR; v++) factor[v] = value[v];
 #pragma unroll
     for (int g = 0; g < GRAPHS; g++) {
         if (b + g >= batch) break;
@@ -139,22 +138,20 @@ mix(const Element* __restrict__ own, i64 own_graph, i64 own_node,
     const Real* __restrict__ mean, const Real* __restrict__ variance,
     const Real* __restrict__ gain, const Real* __restrict__ offset, double epsilon, i64 relu) {
     i64 vectors = channels / VECTOR, groups = (batch + GRAPHS - 1) / GRAPHS;
-    i64 width = PER_CHANNEL ? channels : 1;
     for (i64 at = blockIdx.x * (i64)blockDim.x + threadIdx.x; at < nodes * groups * vectors;
          at += gridDim.x * (i64)blockDim.x) {
         i64 c = at % vectors * VECTOR, rest = at / vectors;
         i64 b = rest % groups * GRAPHS, i = rest / groups;
-        i64 of_channel = PER_CHANNEL ? c : 0;
         i64 loop = loops[i];
         Sums sums = {};
         if (own != nullptr)
             add(sums, own + i * own_node + c, own_graph, b, batch,
-                values + loop * width + of_channel);
+                values + loop * channels + c);
         for (i64 e = indptr[i]; e < indptr[i + 1]; e++) {
             if (own != nullptr && e == loop) continue;
             i64 at_value = mirror == nullptr ? e : mirror[e];
             add(sums, others + columns[e] * others_node + c, others_graph, b, batch,
-                values + at_value * width + of_channel);
+                values + at_value * channels + c);
         }
 #pragma unroll
         for (int v = 0; v < VECTOR; v++) {
@@ -183,20 +180,18 @@ mix_apart(const Element* __restrict__ x, i64 x_graph, i64 x_node, Element* __res
           const i64* __restrict__ columns, const i64* __restrict__ loops,
           const i64* __restrict__ mirror) {
     i64 vectors = channels / VECTOR, groups = (batch + GRAPHS - 1) / GRAPHS;
-    i64 width = PER_CHANNEL ? channels : 1;
     for (i64 at = blockIdx.x * (i64)blockDim.x + threadIdx.x; at < nodes * groups * vectors;
          at += gridDim.x * (i64)blockDim.x) {
         i64 c = at % vectors * VECTOR, rest = at / vectors;
         i64 b = rest % groups * GRAPHS, i = rest / groups;
-        i64 of_channel = PER_CHANNEL ? c : 0;
         i64 loop = loops[i];
         Sums own = {}, others = {};
-        add(own, x + i * x_node + c, x_graph, b, batch, values + loop * width + of_channel);
+        add(own, x + i * x_node + c, x_graph, b, batch, values + loop * channels + c);
         for (i64 e = indptr[i]; e < indptr[i + 1]; e++) {
             if (e == loop) continue;
             i64 at_value = mirror == nullptr ? e : mirror[e];
             add(others, x + columns[e] * x_node + c, x_graph, b, batch,
-                values + at_value * width + of_channel);
+                values + at_value * channels + c);
         }
         store(own, y + i * y_node + c, y_graph, b, batch);
         store(others, y + i * y_node + channels + c, y_graph, b, batch);
@@ -205,22 +200,8 @@ mix_apart(const Element* __restrict__ x, i64 x_graph, i64 x_node, Element* __res
 
 // -------------------------------------------------------------------- the gradient of the values
 
-__device__ __forceinline__ Real sum_of_block(Real x) {
-    __shared__ Real of_warp[THREADS / 32];
-#pragma unroll
-    for (int step = 16; step > 0; step /= 2) x += __shfl_down_sync(0xffffffff, x, step);
-    if (threadIdx.x % 32 == 0) of_warp[threadIdx.x / 32] = x;
-    __syncthreads();
-    x = 0;
-    if (threadIdx.x == 0)
-        for (int w = 0; w < THREADS / 32; w++) x += of_warp[w];
-    __syncthreads();
-    return x;
-}
-
-// partial[chunk, e] = sum over a chunk of the batch and all channels of left_i right_j, where
-// right is `own` on the diagonal and `others` elsewhere. With PER_CHANNEL, [chunk, e, c] and no
-// sum over the channels. A block has one row of the matrix and one chunk.
+// partial[chunk, e, c] = sum over a chunk of the batch of left_i right_j, where right is `own` on the
+// diagonal and `others` elsewhere. A block has one row of the matrix and one chunk.
 extern "C" __global__ void __launch_bounds__(THREADS)
 value_gradient(const Element* __restrict__ left, i64 left_graph, i64 left_node,
                const Element* __restrict__ own, i64 own_graph, i64 own_node,
@@ -234,7 +215,6 @@ value_gradient(const Element* __restrict__ left, i64 left_graph, i64 left_node,
         bool on_loop = own != nullptr && e == loop;
         const Element* right = on_loop ? own + i * own_node : others + columns[e] * others_node;
         i64 right_graph = on_loop ? own_graph : others_graph;
-#if PER_CHANNEL
         __shared__ Real sums[THREADS / 32][32 * VECTOR];
         int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
         for (i64 start = 0; start < vectors; start += 32) {
@@ -260,18 +240,5 @@ value_gradient(const Element* __restrict__ left, i64 left_graph, i64 left_node,
             }
             __syncthreads();
         }
-#else
-        Real sum = 0;
-        for (i64 at = threadIdx.x; at < (last - first) * vectors; at += THREADS) {
-            i64 b = first + at / vectors, c = at % vectors * VECTOR;
-            Vector l =
-                *reinterpret_cast<const Vector*>(left + i * left_node + b * left_graph + c);
-            Vector r = *reinterpret_cast<const Vector*>(right + b * right_graph + c);
-#pragma unroll
-            for (int v = 0; v < VECTOR; v++) sum += widen(l.of[v]) * widen(r.of[v]);
-        }
-        sum = sum_of_block(sum);
-        if (threadIdx.x == 0) partial[blockIdx.y * entries + e] = sum;
-#endif
     }
 }

@@ -1,0 +1,214 @@
+// Sums of features over the neighbours of every node.
+
+#include "sparse.cuh"
+
+// What a team has added up of a row. With SOFTMAX all is relative to exp(top).
+struct Sums {
+    Wide top, total, own;
+    Wide others[VECTOR];
+
+    __device__ __forceinline__ Sums() : top(lowest()), total(0), own(0), others() {}
+
+    __device__ __forceinline__ void scale(Wide factor) {
+        total *= factor;
+        own *= factor;
+        for (int k = 0; k < VECTOR; k++) others[k] *= factor;
+    }
+};
+
+// The entries of a team are handed around through shared memory.
+struct __align__(16) Staged {
+    Wide weights[LANES];
+    int columns[LANES];
+};
+
+template <typename T> struct __align__(16) Some {
+    T of[UNROLL];
+};
+
+// x_node is in bytes.
+__device__ __forceinline__ void gather(
+    Sums& sums, const Staged& staged, int count, bool active, const Element* x, int x_node
+) {
+    for (int first = 0; first < count; first += UNROLL) {
+        const Some<int> columns = *(const Some<int>*)(staged.columns + first);
+        Pack packs[UNROLL];
+#pragma unroll
+        for (int u = 0; u < UNROLL; u++)
+            if (active && first + u < count)
+                packs[u] = load((const Element*)((const char*)x + (i64)columns.of[u] * x_node));
+        const Some<Wide> weights = *(const Some<Wide>*)(staged.weights + first);
+#pragma unroll
+        for (int u = 0; u < UNROLL; u++) {
+            if (first + u < count) {
+                for (int k = 0; k < VECTOR; k++) sums.others[k] += weights.of[u] * packs[u][k];
+                sums.total += weights.of[u];
+            }
+        }
+    }
+}
+
+// Add up to LANES entries, one in each lane.
+__device__ __forceinline__ void add(
+    Sums& sums, Staged& staged, int row, int count, Chunk chunk, bool active, const Element* x,
+    int x_node
+) {
+    const int lane = team_lane(), column = chunk.column;
+    Wide value = chunk.value;
+#if SOFTMAX
+    const Wide top = fmax(sums.top, team_max(value));
+    const Wide shift = top == lowest() ? 0 : top;
+    if (sums.top < top && sums.top > lowest()) sums.scale(exp(sums.top - shift));
+    sums.top = top;
+    value = lane < count ? exp(value - shift) : 0;
+#endif
+    bool keep = lane < count;
+    int slot = lane;
+#if OWN
+    const int own = lane_of_own(keep && column == row);
+    if (own < LANES) {
+        sums.own = from_lane(value, own);
+        keep = keep && lane != own;
+        slot -= lane > own;
+        count--;
+    }
+#endif
+    __syncwarp(team_mask());
+    if (keep) {
+        staged.columns[slot] = column;
+        staged.weights[slot] = value;
+    }
+    __syncwarp(team_mask());
+    gather(sums, staged, count, active, x, x_node);
+}
+
+// Bias, batch normalisation with known statistics, and ReLU: y = max(y scale + shift, floor).
+struct Finish {
+    const Wide *bias, *mean, *variance, *gain, *offset;
+    Wide epsilon;
+    bool relu;
+
+    __device__ __forceinline__ bool any() const { return bias || mean || relu; }
+
+    // All threads. table: [2, channels].
+    __device__ void tabulate(Wide* table, int channels) const {
+        for (int c = threadIdx.x; c < channels; c += THREADS) {
+            Wide scale = 1, shift = bias ? bias[c] : 0;
+            if (mean) {
+                scale = 1 / sqrt(variance[c] + epsilon);
+                if (gain) scale *= gain[c];
+                shift = (shift - mean[c]) * scale;
+                if (offset) shift += offset[c];
+            }
+            table[c] = scale;
+            table[channels + c] = shift;
+        }
+        __syncthreads();
+    }
+
+    __device__ __forceinline__ Wide of(Wide y, const Wide* table, int c, int channels) const {
+        y = y * table[c] + table[channels + c];
+        return relu && y < 0 ? 0 : y;
+    }
+};
+
+// y_i = f(sum over j of v_ij x_j), with OWN f(v_ii own_i + sum over the others of v_ij x_j), with
+// OWN = 2 [v_ii own_i, sum over the others of v_ij x_j]. `places` are those of the values; null: in
+// the order of the entries.
+extern "C" __global__ void __launch_bounds__(THREADS, 1) aggregate(
+    Element* y_at, i64 y_graph, i64 y_node, const Element* own_at, i64 own_graph, i64 own_node,
+    const Element* x_at, i64 x_graph, i64 x_node, const Wide* values, const i64* indptr,
+    const i64* columns, const i64* places, i64 num_rows, i64 rows_of_tile, i64 batch, i64 channels64,
+    const Wide* bias, const Wide* mean, const Wide* variance, const Wide* gain, const Wide* offset,
+    double epsilon, i64 relu
+) {
+    extern __shared__ double dynamic[];
+    __shared__ Staged staged[TEAMS];
+    Wide* table = (Wide*)dynamic;
+    const int channels = (int)channels64, width = (int)(batch * channels);
+    const int lane = team_lane(), team = threadIdx.x / LANES;
+    const Matrix matrix = {indptr, columns, places, values, (int)num_rows};
+    const Features y = {y_at, y_graph, y_node}, x = {(Element*)x_at, x_graph, x_node};
+    const Features own = {(Element*)own_at, own_graph, own_node};
+    const Finish finish = {bias, mean, variance, gain, offset, (Wide)epsilon, relu != 0};
+    if (finish.any()) finish.tabulate(table, channels);
+    const int x_bytes = (int)(x.node * sizeof(Element));
+
+    for (int start = blockIdx.y * SLICE; start < width; start += gridDim.y * SLICE) {
+        const int m = start + lane * VECTOR;
+        const bool active = m < width;
+        const Slice slice(active ? m : 0, channels);
+        const Element* from = slice.of(x);
+        bool long_rows = false;
+        Pipeline pipeline(matrix, (int)rows_of_tile);
+        while (pipeline.now.row < matrix.num_rows) {
+            const Bounds row = pipeline.now;
+            const Pipeline::Ahead ahead = pipeline.look(matrix);
+            if (row.length() > LONG) {
+                long_rows = true;
+            } else {
+                Pack mine;
+                if (OWN && active) mine = load_once(slice.of(own) + row.row * own.node);
+                Sums sums;
+                add(sums, staged[team], row.row, min(row.length(), LANES), pipeline.first, active, from, x_bytes);
+                for (int e = row.begin + LANES; e < row.end; e += LANES)
+                    add(sums, staged[team], row.row, min(row.end - e, LANES),
+                        chunk(matrix, e, row.end), active, from, x_bytes);
+                if (SOFTMAX) sums.scale(1 / (sums.total + sums.own));
+                if (active) {
+                    Element* const there = slice.of(y) + row.row * y.node;
+                    Wide result[VECTOR];
+                    for (int k = 0; k < VECTOR; k++) result[k] = OWN ? sums.own * mine[k] : 0;
+                    if (OWN == 2) {
+                        store_once(there, result);
+                        store_once(there + channels, sums.others);
+                    } else {
+                        for (int k = 0; k < VECTOR; k++) result[k] += sums.others[k];
+                        if (finish.any())
+                            for (int k = 0; k < VECTOR; k++)
+                                result[k] = finish.of(result[k], table, slice.channel + k, channels);
+                        store_once(there, result);
+                    }
+                }
+            }
+            pipeline.step(ahead);
+        }
+
+        __shared__ Wide parts[TEAMS][SLICE];
+        __shared__ Wide tops[TEAMS], totals[TEAMS], owns[TEAMS];
+        for_long_rows(matrix, (int)rows_of_tile, long_rows, [&](Bounds row) {
+            Sums sums;
+            for (int e = row.begin + team * LANES; e < row.end; e += THREADS)
+                add(sums, staged[team], row.row, min(row.end - e, LANES), chunk(matrix, e, row.end),
+                    active, from, x_bytes);
+            for (int k = 0; k < VECTOR; k++) parts[team][lane * VECTOR + k] = sums.others[k];
+            if (lane == 0) tops[team] = sums.top, totals[team] = sums.total, owns[team] = sums.own;
+            __syncthreads();
+            const int t = threadIdx.x;
+            if (t < SLICE && start + t < width) {
+                Wide top = lowest(), total = 0, own_value = 0, sum = 0;
+                for (int k = 0; k < TEAMS; k++) top = fmax(top, tops[k]);
+                for (int k = 0; k < TEAMS; k++) {
+                    const Wide factor = SOFTMAX ? exp(tops[k] - top) : 1;
+                    total += factor * (totals[k] + owns[k]);
+                    own_value += factor * owns[k];
+                    sum += factor * parts[k][t];
+                }
+                if (SOFTMAX) own_value /= total, sum /= total;
+                const Slice number(start + t, channels);
+                Element* const there = number.of(y) + row.row * y.node;
+                Wide result = 0;
+                if (OWN) result = own_value * widen(number.of(own)[row.row * own.node]);
+                if (OWN == 2) {
+                    there[0] = narrow(result);
+                    there[channels] = narrow(sum);
+                } else {
+                    result += sum;
+                    if (finish.any()) result = finish.of(result, table, number.channel, channels);
+                    there[0] = narrow(result);
+                }
+            }
+            __syncthreads();
+        });
+    }
+}

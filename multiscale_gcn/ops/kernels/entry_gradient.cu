@@ -1,0 +1,174 @@
+// Products of features at both ends of every entry: the gradient of the values.
+
+#include "sparse.cuh"
+
+#define GROUP 8  // lanes that have one entry
+#define GROUPS (LANES / GROUP)
+#define PART (GROUP * VECTOR * PACKS)
+
+// The features on both sides of a product; with OWN others where i = j.
+struct Sides {
+    Features left, right, left_own, right_own;
+    int width, channels;
+
+    __device__ __forceinline__ Wide own_product(int row) const {
+        Wide d = 0;
+        for (int m = blockIdx.y * SLICE + team_lane() * VECTOR; m < width; m += gridDim.y * SLICE) {
+            const Slice slice(m, channels);
+            const Pack l = load_once(slice.of(left_own) + row * left_own.node);
+            const Pack r = load_once(slice.of(right_own) + row * right_own.node);
+            for (int k = 0; k < VECTOR; k++) d += l[k] * r[k];
+        }
+        return team_sum(d);
+    }
+
+    // The product of row `row` with the column in each lane, where that is not negative.
+    __device__ __forceinline__ Wide products(int row, int column, int count) const {
+        const int lane = team_lane();
+        Wide d[GROUP] = {};
+        for (int m = blockIdx.y * PART + lane % GROUP * VECTOR; m - lane % GROUP * VECTOR < width;
+             m += gridDim.y * PART) {
+            const Slice slice(m < width ? m : 0, channels);
+            const Element* from = slice.of(right);
+            const Element* from_left = slice.of(left) + row * left.node;
+            Pack l[PACKS];
+#pragma unroll
+            for (int p = 0; p < PACKS; p++)
+                if (m + p * GROUP * VECTOR < width) l[p] = load(from_left + p * GROUP * VECTOR);
+#pragma unroll
+            for (int step = 0; step < GROUP; step++) {
+                if (step * GROUPS >= count) break;
+                const int j = from_lane(column, step * GROUPS + lane / GROUP);
+                const Element* at = from + (i64)j * (int)right.node;
+#pragma unroll
+                for (int p = 0; p < PACKS; p++) {
+                    if (j < 0 || m + p * GROUP * VECTOR >= width) continue;
+                    const Pack r = load(at + p * GROUP * VECTOR);
+                    for (int k = 0; k < VECTOR; k++) d[step] += l[p][k] * r[k];
+                }
+            }
+        }
+        // Lanes give away one half of the sums, and take the others' of the half they keep.
+#pragma unroll
+        for (int half = GROUP / 2; half > 0; half /= 2) {
+            const bool upper = lane & half;
+#pragma unroll
+            for (int k = 0; k < half; k++) {
+                const Wide give = upper ? d[k] : d[k + half];
+                const Wide keep = upper ? d[k + half] : d[k];
+                d[k] = keep + __shfl_xor_sync(team_mask(), give, half, LANES);
+            }
+        }
+        return from_lane(d[0], lane % GROUPS * GROUP + lane / GROUPS);
+    }
+
+    // The product of the entry in each lane.
+    __device__ __forceinline__ Wide of(int row, int count, int column) const {
+        const int lane = team_lane();
+        if (lane >= count) column = -1;
+#if OWN
+        const int own = lane_of_own(column == row);
+        const Wide own_d = own < LANES ? own_product(row) : 0;
+        const Wide d = products(row, lane == own ? -1 : column, count);
+        return lane == own ? own_d : d;
+#else
+        return products(row, column, count);
+#endif
+    }
+};
+
+// For every entry the product of a row of `left` with a row of `right`: the gradient of the values,
+// and with SOFTMAX that of the logits, and the shares that the softmax gives.
+// With several blocks along y each has its slices of the features, and its own sums.
+extern "C" __global__ void __launch_bounds__(THREADS, 1) entry_gradient(
+    Wide* gradient, Wide* shares, const Element* left_at, i64 left_graph, i64 left_node,
+    const Element* right_at, i64 right_graph, i64 right_node, const Element* left_own_at,
+    i64 left_own_graph, i64 left_own_node, const Element* right_own_at, i64 right_own_graph,
+    i64 right_own_node, const Wide* logits, const i64* indptr, const i64* columns, i64 num_rows,
+    i64 num_entries, i64 rows_of_tile, i64 batch, i64 channels
+) {
+    const int lane = team_lane(), team = threadIdx.x / LANES;
+    const Matrix matrix = {indptr, columns, nullptr, SOFTMAX ? logits : nullptr, (int)num_rows};
+    const Sides sides = {
+        {(Element*)left_at, left_graph, left_node},
+        {(Element*)right_at, right_graph, right_node},
+        {(Element*)left_own_at, left_own_graph, left_own_node},
+        {(Element*)right_own_at, right_own_graph, right_own_node},
+        (int)(batch * channels),
+        (int)channels,
+    };
+    gradient += blockIdx.y * num_entries;
+
+    bool long_rows = false;
+    Pipeline pipeline(matrix, (int)rows_of_tile);
+    while (pipeline.now.row < matrix.num_rows) {
+        const Bounds row = pipeline.now;
+        const Pipeline::Ahead ahead = pipeline.look(matrix);
+        if (row.length() > LONG) {
+            long_rows = true;
+        } else {
+            const int entry = row.begin + lane;
+            Wide top = lowest(), total = 0, mean = 0;
+#if SOFTMAX
+            top = pipeline.first.value;
+            for (int e = entry + LANES; e < row.end; e += LANES) top = fmax(top, logits[e]);
+            top = team_max(top);
+            total = entry < row.end ? exp(pipeline.first.value - top) : 0;
+            for (int e = entry + LANES; e < row.end; e += LANES) total += exp(logits[e] - top);
+            total = team_sum(total);
+#endif
+            const Wide d = sides.of(row.row, min(row.length(), LANES), pipeline.first.column);
+            if (!SOFTMAX && entry < row.end) gradient[entry] = d;
+            const Wide share = SOFTMAX && entry < row.end ? exp(pipeline.first.value - top) / total : 0;
+            if (SOFTMAX) mean = share * d;
+            for (int e = row.begin + LANES; e < row.end; e += LANES) {
+                const int column = e + lane < row.end ? (int)columns[e + lane] : 0;
+                const Wide more = sides.of(row.row, min(row.end - e, LANES), column);
+                if (e + lane < row.end) {
+                    gradient[e + lane] = more;
+                    if (SOFTMAX) mean += exp(logits[e + lane] - top) / total * more;
+                }
+            }
+#if SOFTMAX
+            mean = team_sum(mean);
+            if (entry < row.end) {
+                gradient[entry] = share * (d - mean);
+                shares[entry] = share;
+            }
+            for (int e = entry + LANES; e < row.end; e += LANES) {
+                const Wide other = exp(logits[e] - top) / total;
+                gradient[e] = other * (gradient[e] - mean);
+                shares[e] = other;
+            }
+#endif
+        }
+        pipeline.step(ahead);
+    }
+
+    for_long_rows(matrix, (int)rows_of_tile, long_rows, [&](Bounds row) {
+        Wide top = lowest(), total = 0, mean = 0;
+        const int entry = row.begin + threadIdx.x;
+#if SOFTMAX
+        for (int e = entry; e < row.end; e += THREADS) top = fmax(top, logits[e]);
+        top = block_max(top);
+        for (int e = entry; e < row.end; e += THREADS) total += exp(logits[e] - top);
+        total = block_sum(total);
+#endif
+        for (int e = row.begin + team * LANES; e < row.end; e += THREADS) {
+            const int column = e + lane < row.end ? (int)columns[e + lane] : 0;
+            const Wide d = sides.of(row.row, min(row.end - e, LANES), column);
+            if (e + lane < row.end) {
+                gradient[e + lane] = d;
+                if (SOFTMAX) mean += exp(logits[e + lane] - top) / total * d;
+            }
+        }
+#if SOFTMAX
+        mean = block_sum(mean);
+        for (int e = entry; e < row.end; e += THREADS) {
+            const Wide share = exp(logits[e] - top) / total;
+            gradient[e] = share * (gradient[e] - mean);
+            shares[e] = share;
+        }
+#endif
+    });
+}

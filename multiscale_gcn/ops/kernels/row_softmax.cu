@@ -1,0 +1,88 @@
+// Softmax over the entries of every row, and its gradient.
+
+#include "sparse.cuh"
+
+#define HELD 4  // entries of a row that a lane keeps
+
+struct Held {
+    Wide of[HELD];
+
+    __device__ __forceinline__ Held(const Wide* from, int begin, int end, Wide otherwise) {
+#pragma unroll
+        for (int k = 0; k < HELD; k++) {
+            const int e = begin + team_lane() + k * LANES;
+            of[k] = e < end ? from[e] : otherwise;
+        }
+    }
+};
+
+// Along y: one softmax for each of several rows of logits.
+extern "C" __global__ void __launch_bounds__(THREADS) row_softmax(
+    Wide* shares, const Wide* logits, const i64* indptr, i64 num_rows, i64 num_entries
+) {
+    shares += blockIdx.y * num_entries;
+    logits += blockIdx.y * num_entries;
+    const Matrix matrix = {indptr, nullptr, nullptr, nullptr, (int)num_rows};
+    const Bounds row = bounds(matrix, blockIdx.x * TEAMS + threadIdx.x / LANES);
+    const bool long_row = row.length() > LONG;
+    if (!long_row) {
+        Held held(logits, row.begin, row.end, lowest());
+        const int rest = row.begin + team_lane() + HELD * LANES;
+        Wide top = lowest(), total = 0;
+        for (int k = 0; k < HELD; k++) top = fmax(top, held.of[k]);
+        for (int e = rest; e < row.end; e += LANES) top = fmax(top, logits[e]);
+        top = team_max(top);
+        for (int k = 0; k < HELD; k++)
+            if (row.begin + team_lane() + k * LANES < row.end)
+                total += held.of[k] = exp(held.of[k] - top);
+        for (int e = rest; e < row.end; e += LANES) total += exp(logits[e] - top);
+        total = team_sum(total);
+        for (int k = 0; k < HELD; k++) {
+            const int e = row.begin + team_lane() + k * LANES;
+            if (e < row.end) shares[e] = held.of[k] / total;
+        }
+        for (int e = rest; e < row.end; e += LANES) shares[e] = exp(logits[e] - top) / total;
+    }
+    for_long_rows(matrix, TEAMS, long_row, [&](Bounds row) {
+        Wide top = lowest(), total = 0;
+        const int first = row.begin + threadIdx.x;
+        for (int e = first; e < row.end; e += THREADS) top = fmax(top, logits[e]);
+        top = block_max(top);
+        for (int e = first; e < row.end; e += THREADS) total += exp(logits[e] - top);
+        total = block_sum(total);
+        for (int e = first; e < row.end; e += THREADS) shares[e] = exp(logits[e] - top) / total;
+    });
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS) row_softmax_backward(
+    Wide* gradient, const Wide* upstream, const Wide* shares, const i64* indptr, i64 num_rows,
+    i64 num_entries
+) {
+    gradient += blockIdx.y * num_entries;
+    upstream += blockIdx.y * num_entries;
+    shares += blockIdx.y * num_entries;
+    const Matrix matrix = {indptr, nullptr, nullptr, nullptr, (int)num_rows};
+    const Bounds row = bounds(matrix, blockIdx.x * TEAMS + threadIdx.x / LANES);
+    const bool long_row = row.length() > LONG;
+    if (!long_row) {
+        const Held share(shares, row.begin, row.end, 0), above(upstream, row.begin, row.end, 0);
+        const int rest = row.begin + team_lane() + HELD * LANES;
+        Wide mean = 0;
+        for (int k = 0; k < HELD; k++) mean += share.of[k] * above.of[k];
+        for (int e = rest; e < row.end; e += LANES) mean += shares[e] * upstream[e];
+        mean = team_sum(mean);
+        for (int k = 0; k < HELD; k++) {
+            const int e = row.begin + team_lane() + k * LANES;
+            if (e < row.end) gradient[e] = share.of[k] * (above.of[k] - mean);
+        }
+        for (int e = rest; e < row.end; e += LANES) gradient[e] = shares[e] * (upstream[e] - mean);
+    }
+    for_long_rows(matrix, TEAMS, long_row, [&](Bounds row) {
+        Wide mean = 0;
+        const int first = row.begin + threadIdx.x;
+        for (int e = first; e < row.end; e += THREADS) mean += shares[e] * upstream[e];
+        mean = block_sum(mean);
+        for (int e = first; e < row.end; e += THREADS)
+            gradient[e] = shares[e] * (upstream[e] - mean);
+    });
+}
