@@ -1,15 +1,17 @@
 """Time the sparse kernels on a CUDA device, on graphs of a million nodes.
 
 Run from a clone: ``python -m benchmarks.nn.sparse``. Medians. Behind each time stand its ratios to
-two floors, which follow from the bandwidth of a large copy: features read once and written once,
-and features gathered entry by entry from memory.
+two floors, which follow from the bandwidth of a large copy: all that an operator reads and writes,
+once; and the same with one row of features fetched from memory for every entry.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -17,10 +19,11 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from benchmarks.nn.million import triangulated_grid
 from multiscale_gcn import Graph
 from multiscale_gcn.nn import GraphPattern
 from multiscale_gcn.ops import Pattern, neighbour_softmax
-from multiscale_gcn.ops.sparse_cuda import DOTS, PRODUCT
+from multiscale_gcn.ops.sparse_cuda import DOTS, PRODUCT, aggregate, logit_gradient
 
 
 def random_graph(n: int, edges: int, reach: int | None) -> Graph:
@@ -55,41 +58,83 @@ def index_add(x: Tensor, values: Tensor, pattern: Pattern) -> Tensor:
     return torch.zeros_like(x).index_add(1, pattern.rows, messages)
 
 
+def by_cusparse(own: Tensor, x: Tensor, logits: Tensor, bias: Tensor, pattern: Pattern) -> Tensor:
+    """Aggregation by the softmax of the edges and a product with a sparse matrix of PyTorch."""
+    n = pattern.num_nodes
+    shares = neighbour_softmax(logits, pattern, backend="torch").to(x.dtype)
+    others = shares.index_fill(0, pattern.diagonal, 0.0)
+    matrix = torch.sparse_csr_tensor(pattern.indptr, pattern.columns, others, (n, n))
+    return torch.addcmul(bias, shares[pattern.diagonal, None], own[0]) + matrix @ x[0]
+
+
+@dataclass
+class Task:
+    run: Callable[[], object]
+    features: int  # rows that each node reads and writes
+    numbers: int = 1  # of four bytes that each entry reads and writes beside its column
+    places: bool = False
+
+
+def tasks(dtype: torch.dtype, pattern: Pattern, channels: int) -> dict[str, Task]:
+    n, nnz = pattern.num_nodes, len(pattern.rows)
+    x, own, upstream = torch.randn(3, 1, n, channels, device="cuda").to(dtype)
+    logits = torch.randn(nnz, device="cuda")
+    bias = torch.randn(channels, device="cuda", dtype=dtype)
+    csr = pattern.indptr, pattern.columns
+    shares = neighbour_softmax(logits, pattern)
+    matrix = torch.sparse_csr_tensor(*csr, shares.to(dtype), (n, n))
+    back = (shares, *csr, pattern.mirror)
+    sides = (upstream, own)
+    result = {
+        "product": Task(partial(PRODUCT, x, logits, *csr, None), 2),
+        "  cuSPARSE": Task(partial(torch.mm, matrix, x[0]), 2),
+        "transposed product": Task(partial(PRODUCT, x, *back), 2, places=True),
+        "gradient of its values": Task(partial(DOTS, upstream, x, *csr), 2),
+        "softmax of the rows": Task(partial(neighbour_softmax, logits, pattern), 0, 2),
+        "aggregation": Task(
+            partial(aggregate, own, x, logits, *csr, softmax=True, bias=bias, relu=True), 3
+        ),
+        "  edge softmax, cuSPARSE": Task(partial(by_cusparse, own, x, logits, bias, pattern), 3),
+        "gradient of its features": Task(
+            partial(aggregate, upstream, upstream, *back, apart=True), 3, places=True
+        ),
+        "gradient of its logits": Task(
+            partial(logit_gradient, upstream, x, *csr, sides, logits), 3, 3
+        ),
+    }
+    if dtype == torch.float32:
+        result["  index_add"] = Task(partial(index_add, x, logits, pattern), 2)
+    return result
+
+
 def main(nodes: int, edges: int, channels: int) -> None:
     a = torch.randn(2**28, device="cuda")
     b = torch.empty_like(a)
     bytes_a_microsecond = 2 * 4 * 2**28 / microseconds(partial(b.copy_, a))
     del a, b
     print(f"{torch.cuda.get_device_name()}, copy {bytes_a_microsecond / 1e6:.2f} TB/s")
-    for name, reach in (("local", 100), ("random", None)):
-        graph = random_graph(nodes, edges, reach)
+    graphs = {
+        "local": random_graph(nodes, edges, 100),
+        "mesh": triangulated_grid(math.isqrt(nodes)),
+        "random": random_graph(nodes, edges, None),
+    }
+    for name, graph in graphs.items():
         pattern = GraphPattern(graph).cuda().entries
-        nnz = len(pattern.rows)
-        print(f"{name}: {nodes} nodes, {nnz} entries, {channels} channels; microseconds")
+        n, nnz = pattern.num_nodes, len(pattern.rows)
+        print(f"{name}: {n} nodes, {nnz} entries, {channels} channels")
         for dtype in (torch.float32, torch.bfloat16):
-            x = torch.randn(1, nodes, channels, device="cuda", dtype=dtype)
-            values = torch.rand(nnz, device="cuda")
-            size = x.element_size() * channels
-            csr = 12 * nnz + 8 * nodes
-            once = (2 * nodes * size + csr) / bytes_a_microsecond
-            gather = ((nodes + nnz) * size + csr) / bytes_a_microsecond
-            matrix = torch.sparse_csr_tensor(
-                pattern.indptr, pattern.columns, values.to(dtype), (nodes, nodes)
-            )
-            back = pattern.indptr, pattern.columns, pattern.mirror
-            runs: dict[str, Callable[[], object]] = {
-                "product": partial(PRODUCT, x, values, pattern.indptr, pattern.columns, None),
-                "transposed product": partial(PRODUCT, x, values, *back),
-                "gradient of the values": partial(DOTS, x, x, pattern.rows, pattern.columns),
-                "softmax": partial(neighbour_softmax, values, pattern),
-                "cuSPARSE product": partial(torch.mm, matrix, x[0]),
-            }
-            if dtype == torch.float32:
-                runs["index_add"] = partial(index_add, x, values, pattern)
-            times = {what: microseconds(run) for what, run in runs.items()}
-            print(f"  {dtype}: floor {once:.0f} read once, {gather:.0f} gathered")
-            for what, time in times.items():
-                print(f"    {what:24} {time:8.0f}   {time / once:5.2f}   {time / gather:5.2f}")
+            size = dtype.itemsize * channels
+            print(f"  {dtype}; microseconds: time, floor read once, ratio, floor gathered, ratio")
+            for what, task in tasks(dtype, pattern, channels).items():
+                csr = (8 + 4 * task.numbers + 8 * task.places) * nnz + 8 * n
+                once = (task.features * n * size + csr) / bytes_a_microsecond
+                gather = once + (nnz - n) * size / bytes_a_microsecond if task.features else once
+                time = microseconds(task.run)
+                print(
+                    f"    {what:26} {time:7.0f}   {once:6.0f} {time / once:6.2f}"
+                    f"   {gather:6.0f} {time / gather:6.2f}",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":
