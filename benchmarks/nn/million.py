@@ -1,8 +1,8 @@
 """Train a multi-scale network on a mesh of a million nodes: time and peak memory.
 
-Run from a clone: ``python -m benchmarks.nn.million``. The mesh is a grid with one diagonal in
-every square, coarsened to an 8th, a 64th and a 512th of its nodes; the maps between the scales are
-sparse.
+Run from a clone: ``python -m benchmarks.nn.million``, on a GPU with ``--device cuda``. The mesh is
+a grid with one diagonal in every square, coarsened to an 8th, a 64th and a 512th of its nodes; the
+maps between the scales are sparse.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def main(nodes: int, channels: int, non_local: bool, steps: int, device: torch.d
     graph = report("mesh", lambda: triangulated_grid(math.isqrt(nodes)), device)
     n = graph.num_nodes
     sizes = [n // 8, n // 64, n // 512]
-    hierarchy = report("hierarchy", lambda: coarsen(graph, sizes=sizes), device)
+    backend = "cupy" if device.type == "cuda" else "auto"
+    hierarchy = report("hierarchy", lambda: coarsen(graph, sizes=sizes, backend=backend), device)
     levels = [0, *(hierarchy.level(size).index for size in sizes)]
 
     def build() -> MultiScaleGCN:

@@ -38,18 +38,20 @@ def random_graph(n: int, edges: int, reach: int | None) -> Graph:
     return Graph(matrix.indptr, matrix.indices)
 
 
-def microseconds(run: Callable[[], object], repeats: int = 15) -> float:
-    for _ in range(3):
+def microseconds(run: Callable[[], object], repeats: int = 7, steps: int = 5) -> float:
+    """Median time of a step; several follow each other, so that the device need not wait."""
+    for _ in range(2):
         run()
     torch.cuda.synchronize()
     times = []
     for _ in range(repeats):
         start, stop = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         start.record()
-        run()
+        for _ in range(steps):
+            run()
         stop.record()
         torch.cuda.synchronize()
-        times.append(1e3 * start.elapsed_time(stop))
+        times.append(1e3 * start.elapsed_time(stop) / steps)
     return statistics.median(times)
 
 
@@ -70,9 +72,8 @@ def by_cusparse(own: Tensor, x: Tensor, logits: Tensor, bias: Tensor, pattern: P
 @dataclass
 class Task:
     run: Callable[[], object]
-    features: int  # rows that each node reads and writes
-    numbers: int = 1  # of four bytes that each entry reads and writes beside its column
-    places: bool = False
+    features: int  # rows that are read and written for each node
+    entry_bytes: int  # that are read and written for each entry
 
 
 def tasks(dtype: torch.dtype, pattern: Pattern, channels: int) -> dict[str, Task]:
@@ -86,24 +87,26 @@ def tasks(dtype: torch.dtype, pattern: Pattern, channels: int) -> dict[str, Task
     back = (shares, *csr, pattern.mirror)
     sides = (upstream, own)
     result = {
-        "product": Task(partial(PRODUCT, x, logits, *csr, None), 2),
-        "  cuSPARSE": Task(partial(torch.mm, matrix, x[0]), 2),
-        "transposed product": Task(partial(PRODUCT, x, *back), 2, places=True),
-        "gradient of its values": Task(partial(DOTS, upstream, x, *csr), 2),
-        "softmax of the rows": Task(partial(neighbour_softmax, logits, pattern), 0, 2),
+        "product": Task(partial(PRODUCT, x, logits, *csr, None), 2, 12),
+        "  cuSPARSE": Task(partial(torch.mm, matrix, x[0]), 2, 12),
+        "transposed product": Task(partial(PRODUCT, x, *back), 2, 20),
+        "gradient of its values": Task(partial(DOTS, upstream, x, *csr), 2, 12),
+        "softmax of the rows": Task(partial(neighbour_softmax, logits, pattern), 0, 8),
         "aggregation": Task(
-            partial(aggregate, own, x, logits, *csr, softmax=True, bias=bias, relu=True), 3
+            partial(aggregate, own, x, logits, *csr, softmax=True, bias=bias, relu=True), 3, 12
         ),
-        "  edge softmax, cuSPARSE": Task(partial(by_cusparse, own, x, logits, bias, pattern), 3),
+        "  edge softmax, cuSPARSE": Task(
+            partial(by_cusparse, own, x, logits, bias, pattern), 3, 12
+        ),
         "gradient of its features": Task(
-            partial(aggregate, upstream, upstream, *back, apart=True), 3, places=True
+            partial(aggregate, upstream, upstream, *back, apart=True), 3, 20
         ),
         "gradient of its logits": Task(
-            partial(logit_gradient, upstream, x, *csr, sides, logits), 3, 3
+            partial(logit_gradient, upstream, x, *csr, sides, logits), 3, 20
         ),
     }
     if dtype == torch.float32:
-        result["  index_add"] = Task(partial(index_add, x, logits, pattern), 2)
+        result["  index_add"] = Task(partial(index_add, x, logits, pattern), 2, 12)
     return result
 
 
@@ -126,7 +129,7 @@ def main(nodes: int, edges: int, channels: int) -> None:
             size = dtype.itemsize * channels
             print(f"  {dtype}; microseconds: time, floor read once, ratio, floor gathered, ratio")
             for what, task in tasks(dtype, pattern, channels).items():
-                csr = (8 + 4 * task.numbers + 8 * task.places) * nnz + 8 * n
+                csr = task.entry_bytes * nnz + 8 * n
                 once = (task.features * n * size + csr) / bytes_a_microsecond
                 gather = once + (nnz - n) * size / bytes_a_microsecond if task.features else once
                 time = microseconds(task.run)

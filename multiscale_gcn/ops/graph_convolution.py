@@ -223,7 +223,9 @@ def _kernel(case: Case) -> Backend:
         case.out_channels,
     ):
         return Backend("cupy", "one kernel for the whole layer, on the tensor cores of Hopper")
-    return Backend("cupy", "kernels that mix neighbours, and a matrix product")
+    return Backend(
+        "cupy", "a matrix product, and a kernel that takes the softmax and aggregates neighbours"
+    )
 
 
 def _kernel_per_channel(case: Case) -> Backend:

@@ -105,7 +105,14 @@ def _kernels(file: str, **options: int) -> Kernels:
 
 def _placed(x: Tensor) -> Tensor:
     """With channels side by side; a copy if need be."""
-    return x if x.stride(2) == 1 or x.shape[2] == 1 else by_node(x).transpose(0, 1)
+    x = x if x.stride(2) == 1 or x.shape[2] == 1 else by_node(x).transpose(0, 1)
+    step = x.stride(1) * x.element_size()
+    if step >= 2**31:
+        raise ValueError(
+            f"features whose nodes lie {step} bytes apart: the kernels take fewer than 2^31; "
+            "take a smaller batch"
+        )
+    return x
 
 
 def _vector(*tensors: Tensor) -> int:
@@ -143,9 +150,10 @@ class _Launch:
         teams = threads // lanes
         most = processors * THREADS[kernel] // threads
         blocks = most if slices == 1 else -(-4 * most // slices)
-        steps = min(max(1, ROWS_OF_TILE // teams), -(-num_rows // (teams * blocks)))
+        steps = max(1, min(ROWS_OF_TILE // teams, num_rows // (teams * blocks)))
         tiles = -(-num_rows // (teams * steps))
-        return cls(kernel, threads, lanes, teams * steps, min(blocks, tiles), slices)
+        blocks = tiles if tiles < 2 * blocks else blocks
+        return cls(kernel, threads, lanes, teams * steps, blocks, slices)
 
     def __call__(
         self, arguments: tuple[Any, ...], features: Tensor, shared_memory: int = 0, **options: int
@@ -264,10 +272,7 @@ def entry_gradient(
 
     In float32 or better.
     """
-    rows = max(1, indptr.shape[0] - 1)
-    most = -(-_rooms(left) // rows)
-    parts = _entry_gradient(left, right, indptr, columns, own, None, most)[0]
-    return parts.sum(0) if len(parts) > 1 else parts[0]
+    return _entry_gradient(left, right, indptr, columns, own, None)[0]
 
 
 def logit_gradient(
@@ -279,17 +284,14 @@ def logit_gradient(
     logits: Tensor,  # [nnz]
 ) -> tuple[Tensor, Tensor]:  # [nnz], [nnz]
     """What :func:`entry_gradient` gives, through the softmax of every row; and this softmax."""
-    if 2 * (indptr.shape[0] - 1) < _rooms(left):
-        shares = SOFTMAX(logits, indptr)
-        gradient = entry_gradient(left, right, indptr, columns, own)
-        return SOFTMAX_BACKWARD(gradient, shares, indptr), shares
-    gradient, shares = _entry_gradient(left, right, indptr, columns, own, logits, 1)
-    return gradient[0], shares
+    return _entry_gradient(left, right, indptr, columns, own, logits)
 
 
-def _rooms(x: Tensor) -> int:
-    """So many teams run at once."""
-    return num_processors(x.device.index) * THREADS["entry_gradient"] // WARP
+def _flat(*features: Tensor) -> tuple[Tensor, ...]:
+    """The numbers of all graphs as those of one, if they lie so."""
+    if any(x.stride(0) != x.shape[2] or x.stride(2) != 1 for x in features):
+        return features
+    return tuple(x.transpose(0, 1).flatten(1).unsqueeze(0) for x in features)
 
 
 def _entry_gradient(
@@ -299,32 +301,38 @@ def _entry_gradient(
     columns: Tensor,
     own: tuple[Tensor, Tensor] | None,
     logits: Tensor | None,
-    most_parts: int,
 ) -> tuple[Tensor, Tensor]:
-    """Several sums, each of a part of the features, and the softmax of the logits."""
+    """Of the values, or of the logits, and the softmax of these.
+
+    Where there are few rows, several blocks have parts of the features each, and their sums are
+    added up; the softmax is then left to kernels of its own.
+    """
     _check_sizes(indptr, columns)
     left, right = _placed(left), _placed(right)
     left_own, right_own = (left, right) if own is None else map(_placed, own)
+    features = _flat(left, right, left_own, right_own)
+    left, right, left_own, right_own = features
     batch, _, channels = left.shape
     num_rows, num_entries = indptr.shape[0] - 1, columns.shape[0]
     wide = real_type(left.dtype)
-    shares = left.new_empty(0 if logits is None else num_entries, dtype=wide)
     if num_entries == 0 or batch * channels == 0:
-        if logits is not None:
-            shares = SOFTMAX(logits, indptr)
-        return left.new_zeros((1, num_entries), dtype=wide), shares
-    features = (left, right, left_own, right_own)
+        nothing = left.new_zeros(num_entries, dtype=wide)
+        return nothing, nothing if logits is None else SOFTMAX(logits, indptr)
     vector = _vector(*features)
     packs = _packs(batch, channels, vector)
-    slices = min(-(-batch * channels // (LANES_OF_ENTRY * vector * packs)), most_parts)
+    slices = -(-batch * channels // (LANES_OF_ENTRY * vector * packs))
+    rooms = num_processors(left.device.index) * THREADS["entry_gradient"] // WARP
+    slices = min(slices, -(-4 * rooms // num_rows))
+    fused = logits is not None and slices == 1
     gradient = left.new_empty((slices, num_entries), dtype=wide)
+    shares = left.new_empty(num_entries if fused else 0, dtype=wide)
     launch = _Launch.divide("entry_gradient", num_rows, slices, WARP, left.device.index)
     launch(
         (
             gradient,
-            shares,
+            shares if fused else None,
             *(number for x in features for number in place(x)),
-            logits,
+            logits if fused else None,
             indptr,
             columns,
             num_rows,
@@ -336,10 +344,14 @@ def _entry_gradient(
         left,
         VECTOR=vector,
         PACKS=packs,
-        SOFTMAX=int(logits is not None),
+        SOFTMAX=int(fused),
         OWN=int(own is not None),
     )
-    return gradient, shares
+    total = gradient.sum(0) if slices > 1 else gradient[0]
+    if fused or logits is None:
+        return total, shares
+    shares = SOFTMAX(logits, indptr)
+    return SOFTMAX_BACKWARD(total, shares, indptr), shares
 
 
 def _row_kernel(name: str, result: Tensor, *arguments: Tensor) -> Tensor:

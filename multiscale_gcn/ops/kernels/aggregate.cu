@@ -2,6 +2,8 @@
 
 #include "sparse.cuh"
 
+#define UNROLL 4  // neighbours whose features are on their way to a thread
+
 // What a team has added up of a row. With SOFTMAX all is relative to exp(top).
 struct Sums {
     Wide top, total, own;
@@ -30,7 +32,8 @@ template <typename T> struct __align__(16) Some {
 __device__ __forceinline__ void gather(
     Sums& sums, const Staged& staged, int count, bool active, const Element* x, int x_node
 ) {
-    for (int first = 0; first < count; first += UNROLL) {
+    const int most = most_of_teams(count);
+    for (int first = 0; first < most; first += UNROLL) {
         const Some<int> columns = *(const Some<int>*)(staged.columns + first);
         Pack packs[UNROLL];
 #pragma unroll
@@ -66,23 +69,24 @@ __device__ __forceinline__ void add(
     int slot = lane;
 #if OWN
     const int own = lane_of_own(keep && column == row);
+    const Wide own_value = from_lane(value, own % LANES);
     if (own < LANES) {
-        sums.own = from_lane(value, own);
+        sums.own = own_value;
         keep = keep && lane != own;
         slot -= lane > own;
         count--;
     }
 #endif
-    __syncwarp(team_mask());
+    __syncwarp(ALL);
     if (keep) {
         staged.columns[slot] = column;
         staged.weights[slot] = value;
     }
-    __syncwarp(team_mask());
+    __syncwarp(ALL);
     gather(sums, staged, count, active, x, x_node);
 }
 
-// Bias, batch normalisation with known statistics, and ReLU: y = max(y scale + shift, floor).
+// Bias, batch normalisation with known statistics, and ReLU, as a scale and a shift by channel.
 struct Finish {
     const Wide *bias, *mean, *variance, *gain, *offset;
     Wide epsilon;
@@ -115,17 +119,17 @@ struct Finish {
 // y_i = f(sum over j of v_ij x_j), with OWN f(v_ii own_i + sum over the others of v_ij x_j), with
 // OWN = 2 [v_ii own_i, sum over the others of v_ij x_j]. `places` are those of the values; null: in
 // the order of the entries.
-extern "C" __global__ void __launch_bounds__(THREADS, 1) aggregate(
+extern "C" __global__ void __launch_bounds__(THREADS, 768 / THREADS) aggregate(
     Element* y_at, i64 y_graph, i64 y_node, const Element* own_at, i64 own_graph, i64 own_node,
     const Element* x_at, i64 x_graph, i64 x_node, const Wide* values, const i64* indptr,
-    const i64* columns, const i64* places, i64 num_rows, i64 rows_of_tile, i64 batch, i64 channels64,
-    const Wide* bias, const Wide* mean, const Wide* variance, const Wide* gain, const Wide* offset,
-    double epsilon, i64 relu
+    const i64* columns, const i64* places, i64 num_rows, i64 rows_of_tile, i64 batch,
+    i64 num_channels, const Wide* bias, const Wide* mean, const Wide* variance,
+    const Wide* gain, const Wide* offset, double epsilon, i64 relu
 ) {
     extern __shared__ double dynamic[];
     __shared__ Staged staged[TEAMS];
     Wide* table = (Wide*)dynamic;
-    const int channels = (int)channels64, width = (int)(batch * channels);
+    const int channels = (int)num_channels, width = (int)(batch * channels);
     const int lane = team_lane(), team = threadIdx.x / LANES;
     const Matrix matrix = {indptr, columns, places, values, (int)num_rows};
     const Features y = {y_at, y_graph, y_node}, x = {(Element*)x_at, x_graph, x_node};
@@ -141,34 +145,37 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) aggregate(
         const Element* from = slice.of(x);
         bool long_rows = false;
         Pipeline pipeline(matrix, (int)rows_of_tile);
-        while (pipeline.now.row < matrix.num_rows) {
-            const Bounds row = pipeline.now;
+        while (__any_sync(ALL, pipeline.now.row < matrix.num_rows)) {
+            Bounds row = pipeline.now;
             const Pipeline::Ahead ahead = pipeline.look(matrix);
             if (row.length() > LONG) {
                 long_rows = true;
-            } else {
-                Pack mine;
-                if (OWN && active) mine = load_once(slice.of(own) + row.row * own.node);
-                Sums sums;
-                add(sums, staged[team], row.row, min(row.length(), LANES), pipeline.first, active, from, x_bytes);
-                for (int e = row.begin + LANES; e < row.end; e += LANES)
-                    add(sums, staged[team], row.row, min(row.end - e, LANES),
-                        chunk(matrix, e, row.end), active, from, x_bytes);
-                if (SOFTMAX) sums.scale(1 / (sums.total + sums.own));
-                if (active) {
-                    Element* const there = slice.of(y) + row.row * y.node;
-                    Wide result[VECTOR];
-                    for (int k = 0; k < VECTOR; k++) result[k] = OWN ? sums.own * mine[k] : 0;
-                    if (OWN == 2) {
-                        store_once(there, result);
-                        store_once(there + channels, sums.others);
-                    } else {
-                        for (int k = 0; k < VECTOR; k++) result[k] += sums.others[k];
-                        if (finish.any())
-                            for (int k = 0; k < VECTOR; k++)
-                                result[k] = finish.of(result[k], table, slice.channel + k, channels);
-                        store_once(there, result);
-                    }
+                row = {matrix.num_rows, 0, 0};
+            }
+            const bool mine = active && row.row < matrix.num_rows;
+            Pack at_node;
+            if (OWN && mine) at_node = load_once(slice.of(own) + row.row * own.node);
+            Sums sums;
+            add(sums, staged[team], row.row, min(row.length(), LANES), pipeline.first, active, from,
+                x_bytes);
+            const int most = most_of_teams(row.length());
+            for (int done = LANES; done < most; done += LANES)
+                add(sums, staged[team], row.row, max(0, min(row.length() - done, LANES)),
+                    chunk(matrix, row.begin + done, row.end), active, from, x_bytes);
+            if (SOFTMAX) sums.scale(1 / (sums.total + sums.own));
+            if (mine) {
+                Element* const there = slice.of(y) + row.row * y.node;
+                Wide result[VECTOR];
+                for (int k = 0; k < VECTOR; k++) result[k] = OWN ? sums.own * at_node[k] : 0;
+                if (OWN == 2) {
+                    store_once(there, result);
+                    store_once(there + channels, sums.others);
+                } else {
+                    for (int k = 0; k < VECTOR; k++) result[k] += sums.others[k];
+                    if (finish.any())
+                        for (int k = 0; k < VECTOR; k++)
+                            result[k] = finish.of(result[k], table, slice.channel + k, channels);
+                    store_once(there, result);
                 }
             }
             pipeline.step(ahead);
@@ -178,9 +185,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) aggregate(
         __shared__ Wide tops[TEAMS], totals[TEAMS], owns[TEAMS];
         for_long_rows(matrix, (int)rows_of_tile, long_rows, [&](Bounds row) {
             Sums sums;
-            for (int e = row.begin + team * LANES; e < row.end; e += THREADS)
-                add(sums, staged[team], row.row, min(row.end - e, LANES), chunk(matrix, e, row.end),
-                    active, from, x_bytes);
+            for (int first = row.begin; first < row.end; first += THREADS) {
+                const int e = first + team * LANES;
+                add(sums, staged[team], row.row, max(0, min(row.end - e, LANES)),
+                    chunk(matrix, e, row.end), active, from, x_bytes);
+            }
             for (int k = 0; k < VECTOR; k++) parts[team][lane * VECTOR + k] = sums.others[k];
             if (lane == 0) tops[team] = sums.top, totals[team] = sums.total, owns[team] = sums.own;
             __syncthreads();

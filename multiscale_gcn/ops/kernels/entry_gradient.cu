@@ -1,19 +1,47 @@
 // Products of features at both ends of every entry: the gradient of the values.
+//
+// A team is a warp. Each of its groups of lanes has one entry, and each lane several packs of the
+// features at both ends.
+//
+// Options, beside those of sparse.cuh:
+//   PACKS     1, 2 or 4, of a lane, in a row of one graph
 
 #include "sparse.cuh"
 
+#ifndef PACKS
+#define PACKS 1
+#endif
 #define GROUP 8  // lanes that have one entry
 #define GROUPS (LANES / GROUP)
 #define PART (GROUP * VECTOR * PACKS)
+#define STEPS (4 / PACKS)  // of GROUPS entries, whose features are fetched at a time
 
 // The features on both sides of a product; with OWN others where i = j.
 struct Sides {
     Features left, right, left_own, right_own;
     int width, channels;
 
-    __device__ __forceinline__ Wide own_product(int row) const {
+    // The first numbers of a node's own product: fetched before, and added after the others.
+    struct Own {
+        Pack left, right;
+    };
+
+    __device__ __forceinline__ Own fetch_own(int row) const {
+        Own own;
+        const int m = blockIdx.y * SLICE + team_lane() * VECTOR;
+        if (!OWN || m >= width) return own;
+        const Slice slice(m, channels);
+        own.left = load_once(slice.of(left_own) + row * left_own.node);
+        own.right = load_once(slice.of(right_own) + row * right_own.node);
+        return own;
+    }
+
+    __device__ __forceinline__ Wide own_product(int row, const Own& own) const {
         Wide d = 0;
-        for (int m = blockIdx.y * SLICE + team_lane() * VECTOR; m < width; m += gridDim.y * SLICE) {
+        int m = blockIdx.y * SLICE + team_lane() * VECTOR;
+        if (m < width)
+            for (int k = 0; k < VECTOR; k++) d += own.left[k] * own.right[k];
+        for (m += gridDim.y * SLICE; m < width; m += gridDim.y * SLICE) {
             const Slice slice(m, channels);
             const Pack l = load_once(slice.of(left_own) + row * left_own.node);
             const Pack r = load_once(slice.of(right_own) + row * right_own.node);
@@ -36,16 +64,27 @@ struct Sides {
             for (int p = 0; p < PACKS; p++)
                 if (m + p * GROUP * VECTOR < width) l[p] = load(from_left + p * GROUP * VECTOR);
 #pragma unroll
-            for (int step = 0; step < GROUP; step++) {
-                if (step * GROUPS >= count) break;
-                const int j = from_lane(column, step * GROUPS + lane / GROUP);
-                const Element* at = from + (i64)j * (int)right.node;
+            for (int first = 0; first < GROUP; first += STEPS) {
+                if (first * GROUPS >= count) break;
+                bool there[STEPS];
+                Pack r[STEPS][PACKS];
 #pragma unroll
-                for (int p = 0; p < PACKS; p++) {
-                    if (j < 0 || m + p * GROUP * VECTOR >= width) continue;
-                    const Pack r = load(at + p * GROUP * VECTOR);
-                    for (int k = 0; k < VECTOR; k++) d[step] += l[p][k] * r[k];
+                for (int step = 0; step < STEPS; step++) {
+                    const int j = from_lane(column, (first + step) * GROUPS + lane / GROUP);
+                    const Element* at = from + (i64)j * (int)right.node;
+                    there[step] = j >= 0;
+#pragma unroll
+                    for (int p = 0; p < PACKS; p++)
+                        if (there[step] && m + p * GROUP * VECTOR < width)
+                            r[step][p] = load(at + p * GROUP * VECTOR);
                 }
+#pragma unroll
+                for (int step = 0; step < STEPS; step++)
+#pragma unroll
+                    for (int p = 0; p < PACKS; p++)
+                        if (there[step] && m + p * GROUP * VECTOR < width)
+                            for (int k = 0; k < VECTOR; k++)
+                                d[first + step] += l[p][k] * r[step][p][k];
             }
         }
         // Lanes give away one half of the sums, and take the others' of the half they keep.
@@ -56,20 +95,20 @@ struct Sides {
             for (int k = 0; k < half; k++) {
                 const Wide give = upper ? d[k] : d[k + half];
                 const Wide keep = upper ? d[k + half] : d[k];
-                d[k] = keep + __shfl_xor_sync(team_mask(), give, half, LANES);
+                d[k] = keep + __shfl_xor_sync(ALL, give, half, LANES);
             }
         }
         return from_lane(d[0], lane % GROUPS * GROUP + lane / GROUPS);
     }
 
     // The product of the entry in each lane.
-    __device__ __forceinline__ Wide of(int row, int count, int column) const {
+    __device__ __forceinline__ Wide of(int row, int count, int column, const Own& of_row) const {
         const int lane = team_lane();
         if (lane >= count) column = -1;
 #if OWN
         const int own = lane_of_own(column == row);
-        const Wide own_d = own < LANES ? own_product(row) : 0;
         const Wide d = products(row, lane == own ? -1 : column, count);
+        const Wide own_d = own < LANES ? own_product(row, of_row) : 0;
         return lane == own ? own_d : d;
 #else
         return products(row, column, count);
@@ -80,7 +119,7 @@ struct Sides {
 // For every entry the product of a row of `left` with a row of `right`: the gradient of the values,
 // and with SOFTMAX that of the logits, and the shares that the softmax gives.
 // With several blocks along y each has its slices of the features, and its own sums.
-extern "C" __global__ void __launch_bounds__(THREADS, 1) entry_gradient(
+extern "C" __global__ void __launch_bounds__(THREADS, 640 / THREADS) entry_gradient(
     Wide* gradient, Wide* shares, const Element* left_at, i64 left_graph, i64 left_node,
     const Element* right_at, i64 right_graph, i64 right_node, const Element* left_own_at,
     i64 left_own_graph, i64 left_own_node, const Element* right_own_at, i64 right_own_graph,
@@ -107,6 +146,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) entry_gradient(
         if (row.length() > LONG) {
             long_rows = true;
         } else {
+            const Sides::Own own = sides.fetch_own(row.row);
             const int entry = row.begin + lane;
             Wide top = lowest(), total = 0, mean = 0;
 #if SOFTMAX
@@ -117,13 +157,14 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) entry_gradient(
             for (int e = entry + LANES; e < row.end; e += LANES) total += exp(logits[e] - top);
             total = team_sum(total);
 #endif
-            const Wide d = sides.of(row.row, min(row.length(), LANES), pipeline.first.column);
+            const Wide d = sides.of(row.row, min(row.length(), LANES), pipeline.first.column, own);
             if (!SOFTMAX && entry < row.end) gradient[entry] = d;
-            const Wide share = SOFTMAX && entry < row.end ? exp(pipeline.first.value - top) / total : 0;
+            Wide share = 0;
+            if (SOFTMAX && entry < row.end) share = exp(pipeline.first.value - top) / total;
             if (SOFTMAX) mean = share * d;
             for (int e = row.begin + LANES; e < row.end; e += LANES) {
                 const int column = e + lane < row.end ? (int)columns[e + lane] : 0;
-                const Wide more = sides.of(row.row, min(row.end - e, LANES), column);
+                const Wide more = sides.of(row.row, min(row.end - e, LANES), column, own);
                 if (e + lane < row.end) {
                     gradient[e + lane] = more;
                     if (SOFTMAX) mean += exp(logits[e + lane] - top) / total * more;
@@ -146,6 +187,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) entry_gradient(
     }
 
     for_long_rows(matrix, (int)rows_of_tile, long_rows, [&](Bounds row) {
+        const Sides::Own own = sides.fetch_own(row.row);
         Wide top = lowest(), total = 0, mean = 0;
         const int entry = row.begin + threadIdx.x;
 #if SOFTMAX
@@ -156,7 +198,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) entry_gradient(
 #endif
         for (int e = row.begin + team * LANES; e < row.end; e += THREADS) {
             const int column = e + lane < row.end ? (int)columns[e + lane] : 0;
-            const Wide d = sides.of(row.row, min(row.end - e, LANES), column);
+            const Wide d = sides.of(row.row, min(row.end - e, LANES), column, own);
             if (e + lane < row.end) {
                 gradient[e + lane] = d;
                 if (SOFTMAX) mean += exp(logits[e + lane] - top) / total * d;

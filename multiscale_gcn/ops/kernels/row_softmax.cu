@@ -7,12 +7,10 @@
 struct Held {
     Wide of[HELD];
 
-    __device__ __forceinline__ Held(const Wide* from, int begin, int end, Wide otherwise) {
+    __device__ __forceinline__ Held(const Wide* from, int first, int end, Wide otherwise) {
 #pragma unroll
-        for (int k = 0; k < HELD; k++) {
-            const int e = begin + team_lane() + k * LANES;
-            of[k] = e < end ? from[e] : otherwise;
-        }
+        for (int k = 0; k < HELD; k++)
+            of[k] = first + k * LANES < end ? from[first + k * LANES] : otherwise;
     }
 };
 
@@ -24,26 +22,22 @@ extern "C" __global__ void __launch_bounds__(THREADS) row_softmax(
     logits += blockIdx.y * num_entries;
     const Matrix matrix = {indptr, nullptr, nullptr, nullptr, (int)num_rows};
     const Bounds row = bounds(matrix, blockIdx.x * TEAMS + threadIdx.x / LANES);
-    const bool long_row = row.length() > LONG;
-    if (!long_row) {
-        Held held(logits, row.begin, row.end, lowest());
-        const int rest = row.begin + team_lane() + HELD * LANES;
-        Wide top = lowest(), total = 0;
-        for (int k = 0; k < HELD; k++) top = fmax(top, held.of[k]);
-        for (int e = rest; e < row.end; e += LANES) top = fmax(top, logits[e]);
-        top = team_max(top);
-        for (int k = 0; k < HELD; k++)
-            if (row.begin + team_lane() + k * LANES < row.end)
-                total += held.of[k] = exp(held.of[k] - top);
-        for (int e = rest; e < row.end; e += LANES) total += exp(logits[e] - top);
-        total = team_sum(total);
-        for (int k = 0; k < HELD; k++) {
-            const int e = row.begin + team_lane() + k * LANES;
-            if (e < row.end) shares[e] = held.of[k] / total;
-        }
-        for (int e = rest; e < row.end; e += LANES) shares[e] = exp(logits[e] - top) / total;
-    }
-    for_long_rows(matrix, TEAMS, long_row, [&](Bounds row) {
+    const bool is_long = row.length() > LONG;
+    const int first = row.begin + team_lane(), end = is_long ? row.begin : row.end;
+    const int rest = first + HELD * LANES;
+    Held held(logits, first, end, lowest());
+    Wide top = lowest(), total = 0;
+    for (int k = 0; k < HELD; k++) top = fmax(top, held.of[k]);
+    for (int e = rest; e < end; e += LANES) top = fmax(top, logits[e]);
+    top = team_max(top);
+    for (int k = 0; k < HELD; k++)
+        if (first + k * LANES < end) total += held.of[k] = exp(held.of[k] - top);
+    for (int e = rest; e < end; e += LANES) total += exp(logits[e] - top);
+    total = team_sum(total);
+    for (int k = 0; k < HELD; k++)
+        if (first + k * LANES < end) shares[first + k * LANES] = held.of[k] / total;
+    for (int e = rest; e < end; e += LANES) shares[e] = exp(logits[e] - top) / total;
+    for_long_rows(matrix, TEAMS, is_long, [&](Bounds row) {
         Wide top = lowest(), total = 0;
         const int first = row.begin + threadIdx.x;
         for (int e = first; e < row.end; e += THREADS) top = fmax(top, logits[e]);
@@ -63,21 +57,19 @@ extern "C" __global__ void __launch_bounds__(THREADS) row_softmax_backward(
     shares += blockIdx.y * num_entries;
     const Matrix matrix = {indptr, nullptr, nullptr, nullptr, (int)num_rows};
     const Bounds row = bounds(matrix, blockIdx.x * TEAMS + threadIdx.x / LANES);
-    const bool long_row = row.length() > LONG;
-    if (!long_row) {
-        const Held share(shares, row.begin, row.end, 0), above(upstream, row.begin, row.end, 0);
-        const int rest = row.begin + team_lane() + HELD * LANES;
-        Wide mean = 0;
-        for (int k = 0; k < HELD; k++) mean += share.of[k] * above.of[k];
-        for (int e = rest; e < row.end; e += LANES) mean += shares[e] * upstream[e];
-        mean = team_sum(mean);
-        for (int k = 0; k < HELD; k++) {
-            const int e = row.begin + team_lane() + k * LANES;
-            if (e < row.end) gradient[e] = share.of[k] * (above.of[k] - mean);
-        }
-        for (int e = rest; e < row.end; e += LANES) gradient[e] = shares[e] * (upstream[e] - mean);
-    }
-    for_long_rows(matrix, TEAMS, long_row, [&](Bounds row) {
+    const bool is_long = row.length() > LONG;
+    const int first = row.begin + team_lane(), end = is_long ? row.begin : row.end;
+    const int rest = first + HELD * LANES;
+    const Held share(shares, first, end, 0), above(upstream, first, end, 0);
+    Wide mean = 0;
+    for (int k = 0; k < HELD; k++) mean += share.of[k] * above.of[k];
+    for (int e = rest; e < end; e += LANES) mean += shares[e] * upstream[e];
+    mean = team_sum(mean);
+    for (int k = 0; k < HELD; k++)
+        if (first + k * LANES < end)
+            gradient[first + k * LANES] = share.of[k] * (above.of[k] - mean);
+    for (int e = rest; e < end; e += LANES) gradient[e] = shares[e] * (upstream[e] - mean);
+    for_long_rows(matrix, TEAMS, is_long, [&](Bounds row) {
         Wide mean = 0;
         const int first = row.begin + threadIdx.x;
         for (int e = first; e < row.end; e += THREADS) mean += shares[e] * upstream[e];

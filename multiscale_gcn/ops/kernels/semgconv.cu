@@ -200,8 +200,8 @@ mix_apart(const Element* __restrict__ x, i64 x_graph, i64 x_node, Element* __res
 
 // -------------------------------------------------------------------- the gradient of the values
 
-// partial[chunk, e, c] = sum over a chunk of the batch of left_i right_j, where right is `own` on the
-// diagonal and `others` elsewhere. A block has one row of the matrix and one chunk.
+// partial[chunk, e, c] = sum over a chunk of the batch of left_i right_j, where right is `own` on
+// the diagonal and `others` elsewhere. A block has one row of the matrix and one chunk.
 extern "C" __global__ void __launch_bounds__(THREADS)
 value_gradient(const Element* __restrict__ left, i64 left_graph, i64 left_node,
                const Element* __restrict__ own, i64 own_graph, i64 own_node,

@@ -1,4 +1,4 @@
-// What kernels share that go over the entries of sparse rows: graphs of any size, rows of any length.
+// What kernels share that go over the rows of sparse matrices of any size, rows of any length.
 //
 // Features are rows of BATCH x CHANNELS numbers. A team of LANES threads has one row of the matrix
 // and a slice of LANES * VECTOR of its numbers. The rows of a tile stand side by side and are taken
@@ -8,7 +8,8 @@
 //
 // A row of more than LONG entries is left until the block has done the others, and is then shared
 // by its teams; their sums are added in a fixed order. Nothing is added atomically: results repeat
-// bit for bit. Offsets among the features have 64 bits; there are fewer than 2^31 entries.
+// bit for bit. There are fewer than 2^30 rows and entries, and fewer than 2^31 bytes of features
+// from a node to the next.
 //
 // Options:
 //   ELEMENT   0 float32, 1 bfloat16, 2 float16, 3 float64: the features
@@ -42,10 +43,6 @@ typedef long long i64;
 #ifndef THREADS
 #define THREADS 768
 #endif
-#ifndef PACKS
-#define PACKS 1
-#endif
-#define UNROLL 4  // features on their way to a thread
 #define HALVES ((ELEMENT == 1 || ELEMENT == 2) && VECTOR > 1)
 #define TEAMS (THREADS / LANES)
 #define SLICE (LANES * VECTOR)
@@ -115,22 +112,27 @@ __device__ __forceinline__ Wide lowest() { return -__int_as_float(0x7f800000); }
 
 __device__ __forceinline__ int team_lane() { return threadIdx.x % LANES; }
 
-__device__ __forceinline__ unsigned team_mask() {
-    return LANES == 32 ? 0xffffffffu : ((1u << (LANES % 32)) - 1) << (threadIdx.x % 32 / LANES * LANES);
-}
+// The teams of a warp go the same way: whatever hands numbers around is called by the whole warp.
+#define ALL 0xffffffffu
 
 template <typename T>
 __device__ __forceinline__ T from_lane(T x, int lane) {
-    return __shfl_sync(team_mask(), x, lane, LANES);
+    return __shfl_sync(ALL, x, lane, LANES);
 }
 
 __device__ __forceinline__ Wide team_max(Wide x) {
-    for (int s = LANES / 2; s > 0; s /= 2) x = fmax(x, __shfl_xor_sync(team_mask(), x, s, LANES));
+    for (int s = LANES / 2; s > 0; s /= 2) x = fmax(x, __shfl_xor_sync(ALL, x, s, LANES));
     return x;
 }
 
 __device__ __forceinline__ Wide team_sum(Wide x) {
-    for (int s = LANES / 2; s > 0; s /= 2) x += __shfl_xor_sync(team_mask(), x, s, LANES);
+    for (int s = LANES / 2; s > 0; s /= 2) x += __shfl_xor_sync(ALL, x, s, LANES);
+    return x;
+}
+
+// The greatest number of the teams of a warp, each of which has one.
+__device__ __forceinline__ int most_of_teams(int x) {
+    for (int s = LANES; s < 32; s *= 2) x = max(x, __shfl_xor_sync(ALL, x, s));
     return x;
 }
 
@@ -232,7 +234,8 @@ struct Pipeline {
     Bounds later;
 #endif
 
-    __device__ Pipeline(const Matrix& matrix, int rows_of_tile) : rows(rows_of_tile, matrix.num_rows) {
+    __device__ Pipeline(const Matrix& matrix, int rows_of_tile)
+        : rows(rows_of_tile, matrix.num_rows) {
         now = bounds(matrix, rows.next());
         next = bounds(matrix, rows.next());
         first = chunk(matrix, now.begin, now.end);
@@ -280,7 +283,8 @@ struct Pipeline {
 template <typename Work>
 __device__ void for_long_rows(const Matrix& matrix, int rows_of_tile, bool any, Work work) {
     if (!__syncthreads_or(any)) return;
-    for (int first = blockIdx.x * rows_of_tile; first < matrix.num_rows; first += gridDim.x * rows_of_tile) {
+    for (int first = blockIdx.x * rows_of_tile; first < matrix.num_rows;
+         first += gridDim.x * rows_of_tile) {
         const int last = min(first + rows_of_tile, matrix.num_rows);
         for (int start = first; start < last; start += THREADS) {
             const int mine = start + threadIdx.x;
@@ -367,6 +371,7 @@ __device__ __forceinline__ void store_once(Element* at, const Wide* numbers) {
 
 // The place of a node's own entry among the lanes, or LANES.
 __device__ __forceinline__ int lane_of_own(bool own) {
-    const unsigned found = __ballot_sync(team_mask(), own);
-    return found ? (__ffs(found) - 1) % LANES : LANES;
+    const unsigned of_warp = __ballot_sync(ALL, own) >> (threadIdx.x % 32 / LANES * LANES);
+    const unsigned found = of_warp & (0xffffffffu >> (32 - LANES));
+    return found ? __ffs(found) - 1 : LANES;
 }
