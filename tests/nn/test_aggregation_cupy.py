@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from multiscale_gcn import Graph
 from multiscale_gcn.ops import Normalisation, Pattern, select_backend, semgconv
+from multiscale_gcn.ops.graph_convolution_cuda import BACKWARD, FORWARD
 from multiscale_gcn.ops.normalisation import finish
 from multiscale_gcn.ops.sparse_cuda import (
     SOFTMAX,
@@ -223,6 +225,21 @@ def test_the_softmax_of_long_and_short_rows(graph: Graph, dtype: torch.dtype) ->
     assert error < 4 * TOLERANCE[dtype] * case.entries(shares * dense).norm() + 1e-9
 
 
+@pytest.mark.parametrize("channels", [12, 128])
+@pytest.mark.parametrize("dtype", list(TOLERANCE))
+def test_every_kernel_on_a_graph_with_a_hub(dtype: torch.dtype, channels: int) -> None:
+    case = Case(nasty_graph(700, 0.01, 1, 0), 2, channels, dtype, "node by node", 0)
+    own_share, others = parts(case.matrix(True))
+    own, x, g = (case.exact(tensor) for tensor in (case.own, case.x, case.upstream))
+    found = aggregate(case.own, case.x, case.values, *case.csr, softmax=True, bias=case.bias)
+    case.compare(found, own_share * own + others @ x + case.exact(case.bias), 2)
+    sides = (case.upstream, case.own)
+    _, shares = logit_gradient(case.upstream, case.x, *case.csr, sides, case.values)
+    back = (shares, *case.csr, case.pattern.mirror)
+    found = aggregate(case.upstream, case.upstream, *back, apart=True)
+    case.compare(found, torch.cat([own_share * g, others.t() @ g], -1), 2)
+
+
 @pytest.mark.parametrize(("n", "batch"), [(5000, 1), (300, 64)])
 def test_results_repeat_bit_for_bit(n: int, batch: int) -> None:
     case = Case(nasty_graph(n, 0.001, 2, 0), batch, 128, torch.float32, "node by node", 0)
@@ -284,6 +301,69 @@ def test_a_layer_on_a_large_graph_takes_the_kernels(channels: tuple[int, int]) -
     )
     assert told.name == "cupy"
     assert "aggregate" in told.reason
+
+
+class Layer:
+    """A layer on a large graph, and its step forward and backward."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        graph = nasty_graph(1500, 0.003, 1, 0)
+        self.pattern = Pattern(*(tensor.cuda() for tensor in pattern_of(graph)))
+        self.x = torch.randn(2, 1500, 32, device="cuda", requires_grad=True)
+        nnz = len(self.pattern.rows)
+        self.logits = torch.randn(nnz, device="cuda", requires_grad=True)
+        self.weight = torch.randn(2, 32, 16, device="cuda", requires_grad=True)
+        self.bias = torch.randn(16, device="cuda", requires_grad=True)
+
+    def __call__(self, x: Tensor, logits: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return semgconv(x, logits, weight, bias, self.pattern)
+
+    @property
+    def leaves(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return self.x, self.logits, self.weight, self.bias
+
+    def step(self, form: Callable[..., Tensor]) -> tuple[Tensor, ...]:
+        y = form(*self.leaves)
+        return y, *torch.autograd.grad(y.square().sum(), self.leaves)
+
+
+def test_the_operators_of_a_large_layer_are_well_defined() -> None:
+    layer = Layer()
+    x, logits, weight, bias = (leaf.detach() for leaf in layer.leaves)
+    pattern = list(layer.pattern)
+    forward: tuple[Any, ...] = (x, logits, weight, bias, pattern, [], 0.0, True, False)
+    torch.library.opcheck(FORWARD, forward)
+    upstream = torch.randn(2, 1500, 16, device="cuda")
+    backward = (upstream, x, logits, weight, pattern, True, [True, True, True, True])
+    torch.library.opcheck(BACKWARD, backward)
+
+
+@pytest.mark.filterwarnings("default")  # of the compiler itself
+def test_a_large_layer_compiles_as_one_graph() -> None:
+    layer = Layer()
+    compiled = torch.compile(layer.__call__, fullgraph=True, backend="aot_eager")
+    for one, other in zip(layer.step(compiled), layer.step(layer), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.filterwarnings("default")  # leaves made on another stream
+def test_a_cuda_graph_replays_a_large_layer() -> None:
+    layer = Layer()
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        layer.step(layer)
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        captured = layer.step(layer)
+    with torch.no_grad():
+        for leaf in layer.leaves:
+            leaf.normal_()
+    graph.replay()
+    torch.cuda.synchronize()
+    for one, other in zip(captured, layer.step(layer), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-3)
 
 
 def test_sizes_beyond_the_kernels_are_refused() -> None:
