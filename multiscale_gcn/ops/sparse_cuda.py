@@ -226,8 +226,7 @@ def aggregate(
     if y.numel() == 0:
         return y
     inside = channels <= MOST_FINISHED_CHANNELS
-    ends = (bias, norm, relu) if inside else (None, None, False)
-    finishes = ends != (None, None, False)
+    finishes = inside and (bias is not None or norm is not None or relu)
     vector = _vector(others, own, y[..., :channels])
     lanes = _lanes(batch * channels, vector)
     slices = min(-(-batch * channels // (lanes * vector)), LARGEST_GRID_Y)
@@ -245,9 +244,9 @@ def aggregate(
             launch.rows_of_tile,
             batch,
             channels,
-            real(ends[0], others),
-            *norm_arguments(ends[1], others),
-            int(ends[2]),
+            real(bias if inside else None, others),
+            *norm_arguments(norm if inside else None, others),
+            int(relu and inside),
         ),
         others,
         2 * channels * values.element_size() if finishes else 0,

@@ -141,7 +141,7 @@ cases = st.builds(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(case=cases, softmax=st.booleans())
 def test_aggregation(case: Case, softmax: bool) -> None:
     matrix = case.matrix(softmax)
@@ -155,7 +155,7 @@ def test_aggregation(case: Case, softmax: bool) -> None:
     case.compare(found, torch.cat([own_share * x, others @ x], -1))
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(case=cases)
 def test_aggregation_with_the_transpose(case: Case) -> None:
     own_share, others = parts(case.matrix(False))
@@ -166,7 +166,7 @@ def test_aggregation_with_the_transpose(case: Case) -> None:
     case.compare(aggregate(case.x, case.x, *back, apart=True), expected)
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(case=cases, with_norm=st.booleans(), relu=st.booleans())
 def test_the_end_of_a_layer(case: Case, with_norm: bool, relu: bool) -> None:
     own_share, others = parts(case.matrix(True))
@@ -188,7 +188,7 @@ def test_the_end_of_a_layer(case: Case, with_norm: bool, relu: bool) -> None:
     case.compare(found, expected, 2)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(case=cases)
 def test_gradients_of_values_and_logits(case: Case) -> None:
     own, x, g = (case.exact(tensor) for tensor in (case.own, case.x, case.upstream))
@@ -211,7 +211,7 @@ def test_gradients_of_values_and_logits(case: Case) -> None:
     assert error < 4 * TOLERANCE[case.dtype] * case.entries(shares * products).norm() + 1e-9
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(graph=graphs, dtype=st.sampled_from([torch.float32, torch.float64]))
 def test_the_softmax_of_long_and_short_rows(graph: Graph, dtype: torch.dtype) -> None:
     case = Case(graph, 1, 1, dtype, "batch by batch", 0)

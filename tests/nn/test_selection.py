@@ -171,3 +171,12 @@ class TestLaunch:
         graph.replay()
         torch.cuda.synchronize()
         assert torch.equal(x, torch.full_like(x, 2.0))
+
+
+@pytest.mark.parametrize("n", [17, 500, 5000])
+def test_a_cpu_takes_dense_products_by_the_share_of_entries(n: int) -> None:
+    quarter = n * n // 4 + 1
+    for entries, form in ((quarter, "torch dense"), (quarter - 2, "torch sparse")):
+        for operator in ("propagate", "semgconv"):
+            told = select_backend(operator, num_nodes=n, in_channels=8, num_entries=entries)
+            assert told.name == form
