@@ -85,18 +85,22 @@ def published(
     return mixed.squeeze(2).transpose(1, 2) + bias
 
 
-def forms(per_channel: bool) -> dict[str, Callable[..., Tensor]]:
+def forms(per_channel: bool, alone: bool) -> dict[str, Callable[..., Tensor]]:
     def kernels(*arguments: Tensor) -> Tensor:
         return ops.semgconv(*arguments, backend="cupy")  # type: ignore[arg-type]
 
     def dense(*arguments: Tensor) -> Tensor:
         return ops.semgconv(*arguments, backend="torch")  # type: ignore[arg-type]
 
+    if alone:
+        return {"kernels": kernels}
     other = {"published": published} if per_channel else {"compiled": torch.compile(dense)}
     return {"kernels": kernels, **other}
 
 
-def line(n: int, batch: int, precision: str, per_channel: bool, rate: float) -> None:
+def line(
+    n: int, batch: int, precision: str, per_channel: bool, rate: float, alone: bool = False
+) -> None:
     torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     pattern = ops.Pattern(*(t.cuda() for t in GraphPattern(ring(n)).entries))
@@ -112,7 +116,7 @@ def line(n: int, batch: int, precision: str, per_channel: bool, rate: float) -> 
     upstream = torch.randn_like(x)
     steps = 50 if batch < 1000 else 10 if batch < 10000 else 3
     texts, times = [], []
-    for name, form in forms(per_channel).items():
+    for name, form in forms(per_channel, alone).items():
 
         def forward(form: Callable[..., Tensor] = form) -> None:
             with torch.no_grad():
@@ -144,6 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batches", type=int, nargs="+", default=[64, 1024, 16384])
     parser.add_argument("--precisions", nargs="+", default=["tf32", "fp32", "bf16"])
+    parser.add_argument("--alone", action="store_true", help="time the kernels and nothing else")
     options = parser.parse_args(arguments)
     torch.manual_seed(0)
     torch._dynamo.config.cache_size_limit = 64
@@ -152,11 +157,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"copies {rate / 1e6:.2f} TB/s. Microseconds: forward, forward and backward", flush=True)
     for n in REACH:
         for batch in (b for b in options.batches if b < 10000):
-            line(n, batch, "tf32", True, rate)
+            line(n, batch, "tf32", True, rate, options.alone)
     for precision in options.precisions:
         for n in REACH:
             for batch in options.batches:
-                line(n, batch, precision, False, rate)
+                line(n, batch, precision, False, rate, options.alone)
 
 
 if __name__ == "__main__":
