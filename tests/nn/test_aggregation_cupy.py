@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
+from cuda_checks import needs_kernels
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from layer_graphs import as_matrix, neighbourhoods, pattern_of
@@ -26,10 +27,7 @@ from multiscale_gcn.ops.sparse_cuda import (
     logit_gradient,
 )
 
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
-]
+pytestmark = needs_kernels
 
 TOLERANCE = {
     torch.float32: 4e-6,
@@ -37,18 +35,6 @@ TOLERANCE = {
     torch.bfloat16: 1e-2,
     torch.float16: 2e-3,
 }
-
-
-@pytest.fixture(autouse=True)
-def poison(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No kernel may rely on what fresh memory holds, or leave a part of it unwritten."""
-    empty = torch.Tensor.new_empty
-
-    def poisoned(self: Tensor, *arguments: Any, **options: Any) -> Tensor:
-        result = empty(self, *arguments, **options)
-        return result.fill_(torch.nan) if result.is_floating_point() else result
-
-    monkeypatch.setattr(torch.Tensor, "new_empty", poisoned)
 
 
 def nasty_graph(n: int, density: float, hubs: int, seed: int) -> Graph:

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+from cuda_checks import TOLERANCE, error, needs_kernels
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from multiscale_gcn import BackendUnavailable
 from multiscale_gcn.nn import NonLocal
 from multiscale_gcn.ops import (
     nonlocal_attention,
@@ -20,27 +20,7 @@ from multiscale_gcn.ops import (
     select_backend,
 )
 
-
-def _device() -> bool:
-    sizes: dict[str, Any] = {"num_nodes": 2, "in_channels": 2, "device": "cuda"}
-    try:
-        select_backend("nonlocal_attention", **sizes, backend="cupy")
-    except BackendUnavailable:
-        return False
-    return True
-
-
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not _device(), reason="needs a CUDA device and CuPy"),
-]
-
-TOLERANCE = {
-    torch.float64: 1e-12,
-    torch.float32: 2e-6,
-    torch.bfloat16: 1e-2,
-    torch.float16: 1.5e-3,
-}
+pytestmark = needs_kernels
 BLOCK, CHUNKS = "a block sorts", "cut into chunks"
 
 
@@ -49,24 +29,6 @@ def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     """Both forms take graphs of any size up to the limit of the first."""
     monkeypatch.setattr(nonlocal_cuda, "MOST_NODES", 256 if request.param == BLOCK else 0)
     return str(request.param)
-
-
-@pytest.fixture(autouse=True)
-def poison(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No kernel may rely on what fresh memory holds, or leave a part of it unwritten."""
-    empty = torch.Tensor.new_empty
-
-    def poisoned(self: Tensor, *arguments: Any, **options: Any) -> Tensor:
-        result = empty(self, *arguments, **options)
-        return result.fill_(torch.nan) if result.is_floating_point() else result
-
-    monkeypatch.setattr(torch.Tensor, "new_empty", poisoned)
-
-
-def error(result: Tensor, expected: Tensor) -> float:
-    """Relative, in the Euclidean norm."""
-    difference = (result.double().cpu() - expected.double().cpu()).norm()
-    return float(difference / expected.double().cpu().norm().clamp(min=1e-30))
 
 
 def formula(source: Tensor, target: Tensor, value: Tensor) -> Tensor:

@@ -6,42 +6,23 @@ from typing import Any
 
 import pytest
 import torch
+from cuda_checks import TOLERANCE, error, needs_kernels
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from layer_graphs import as_matrix, neighbourhoods, pattern_of, random_graph, ring
 from torch import Tensor, nn
 
-from multiscale_gcn import BackendUnavailable, Graph
+from multiscale_gcn import Graph
 from multiscale_gcn.nn import GConv, GraphConvBlock, SemGConv
 from multiscale_gcn.ops import (
     Normalisation,
     Pattern,
     graph_convolution_cuda,
-    select_backend,
     semgconv,
 )
 from multiscale_gcn.ops.graph_convolution import graph_convolution
 
-
-def _device() -> bool:
-    try:
-        select_backend("semgconv", num_nodes=2, in_channels=2, device="cuda", backend="cupy")
-    except BackendUnavailable:
-        return False
-    return True
-
-
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not _device(), reason="needs a CUDA device and CuPy"),
-]
-
-TOLERANCE = {
-    torch.float64: 1e-12,
-    torch.float32: 2e-6,
-    torch.bfloat16: 1e-2,
-    torch.float16: 1.5e-3,
-}
+pytestmark = needs_kernels
 TF32 = 2e-3
 
 
@@ -50,12 +31,6 @@ def tf32() -> Any:
     torch.backends.cuda.matmul.allow_tf32 = True
     yield
     torch.backends.cuda.matmul.allow_tf32 = False
-
-
-def error(result: Tensor, expected: Tensor) -> float:
-    """Relative, in the Euclidean norm."""
-    difference = (result.double().cpu() - expected.double().cpu()).norm()
-    return float(difference / expected.double().cpu().norm().clamp(min=1e-30))
 
 
 def on_device(pattern: Pattern) -> Pattern:
@@ -143,18 +118,6 @@ class Layer:
             assert one.shape == leaf.shape
             assert one.dtype == leaf.dtype
             assert error(one, other) < 4 * tolerance
-
-
-@pytest.fixture(autouse=True)
-def poison(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No kernel may rely on what fresh memory holds, or leave a part of it unwritten."""
-    empty = torch.Tensor.new_empty
-
-    def poisoned(self: Tensor, *arguments: Any, **options: Any) -> Tensor:
-        result = empty(self, *arguments, **options)
-        return result.fill_(torch.nan) if result.is_floating_point() else result
-
-    monkeypatch.setattr(torch.Tensor, "new_empty", poisoned)
 
 
 SIZES = [

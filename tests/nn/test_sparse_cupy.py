@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
+from cuda_checks import needs_kernels
 from torch import Tensor
 
 from multiscale_gcn import Graph, ops
@@ -21,10 +22,7 @@ from multiscale_gcn.ops.sparse_cuda import (
     propagate_cuda,
 )
 
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
-]
+pytestmark = needs_kernels
 
 TOLERANCE = {
     torch.float32: 1e-5,

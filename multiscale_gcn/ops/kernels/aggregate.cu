@@ -6,12 +6,12 @@
 
 // What a team has added up of a row. With SOFTMAX all is relative to exp(top).
 struct Sums {
-    Wide top, total, own;
-    Wide others[VECTOR];
+    Real top, total, own;
+    Real others[VECTOR];
 
     __device__ __forceinline__ Sums() : top(lowest()), total(0), own(0), others() {}
 
-    __device__ __forceinline__ void scale(Wide factor) {
+    __device__ __forceinline__ void scale(Real factor) {
         total *= factor;
         own *= factor;
         for (int k = 0; k < VECTOR; k++) others[k] *= factor;
@@ -20,7 +20,7 @@ struct Sums {
 
 // The entries of a team are handed around through shared memory.
 struct __align__(16) Staged {
-    Wide weights[LANES];
+    Real weights[LANES];
     int columns[LANES];
 };
 
@@ -40,7 +40,7 @@ __device__ __forceinline__ void gather(
         for (int u = 0; u < UNROLL; u++)
             if (active && first + u < count)
                 packs[u] = load((const Element*)((const char*)x + (i64)columns.of[u] * x_node));
-        const Some<Wide> weights = *(const Some<Wide>*)(staged.weights + first);
+        const Some<Real> weights = *(const Some<Real>*)(staged.weights + first);
 #pragma unroll
         for (int u = 0; u < UNROLL; u++) {
             if (first + u < count) {
@@ -57,10 +57,10 @@ __device__ __forceinline__ void add(
     int x_node
 ) {
     const int lane = team_lane(), column = chunk.column;
-    Wide value = chunk.value;
+    Real value = chunk.value;
 #if SOFTMAX
-    const Wide top = fmax(sums.top, team_max(value));
-    const Wide shift = top == lowest() ? 0 : top;
+    const Real top = fmax(sums.top, team_max(value));
+    const Real shift = top == lowest() ? 0 : top;
     if (sums.top < top && sums.top > lowest()) sums.scale(exp(sums.top - shift));
     sums.top = top;
     value = lane < count ? exp(value - shift) : 0;
@@ -69,7 +69,7 @@ __device__ __forceinline__ void add(
     int slot = lane;
 #if OWN
     const int own = lane_of_own(keep && column == row);
-    const Wide own_value = from_lane(value, own % LANES);
+    const Real own_value = from_lane(value, own % LANES);
     if (own < LANES) {
         sums.own = own_value;
         keep = keep && lane != own;
@@ -88,16 +88,16 @@ __device__ __forceinline__ void add(
 
 // Bias, batch normalisation with known statistics, and ReLU, as a scale and a shift by channel.
 struct Finish {
-    const Wide *bias, *mean, *variance, *gain, *offset;
-    Wide epsilon;
+    const Real *bias, *mean, *variance, *gain, *offset;
+    Real epsilon;
     bool relu;
 
     __device__ __forceinline__ bool any() const { return bias || mean || relu; }
 
     // All threads. table: [2, channels].
-    __device__ void tabulate(Wide* table, int channels) const {
+    __device__ void tabulate(Real* table, int channels) const {
         for (int c = threadIdx.x; c < channels; c += THREADS) {
-            Wide scale = 1, shift = bias ? bias[c] : 0;
+            Real scale = 1, shift = bias ? bias[c] : 0;
             if (mean) {
                 scale = 1 / sqrt(variance[c] + epsilon);
                 if (gain) scale *= gain[c];
@@ -110,7 +110,7 @@ struct Finish {
         __syncthreads();
     }
 
-    __device__ __forceinline__ Wide of(Wide y, const Wide* table, int c, int channels) const {
+    __device__ __forceinline__ Real of(Real y, const Real* table, int c, int channels) const {
         y = y * table[c] + table[channels + c];
         return relu && y < 0 ? 0 : y;
     }
@@ -121,20 +121,20 @@ struct Finish {
 // the order of the entries.
 extern "C" __global__ void __launch_bounds__(THREADS, 768 / THREADS) aggregate(
     Element* y_at, i64 y_graph, i64 y_node, const Element* own_at, i64 own_graph, i64 own_node,
-    const Element* x_at, i64 x_graph, i64 x_node, const Wide* values, const i64* indptr,
+    const Element* x_at, i64 x_graph, i64 x_node, const Real* values, const i64* indptr,
     const i64* columns, const i64* places, i64 num_rows, i64 rows_of_tile, i64 batch,
-    i64 num_channels, const Wide* bias, const Wide* mean, const Wide* variance,
-    const Wide* gain, const Wide* offset, double epsilon, i64 relu
+    i64 num_channels, const Real* bias, const Real* mean, const Real* variance,
+    const Real* gain, const Real* offset, double epsilon, i64 relu
 ) {
     extern __shared__ double dynamic[];
     __shared__ Staged staged[TEAMS];
-    Wide* table = (Wide*)dynamic;
+    Real* table = (Real*)dynamic;
     const int channels = (int)num_channels, width = (int)(batch * channels);
     const int lane = team_lane(), team = threadIdx.x / LANES;
     const Matrix matrix = {indptr, columns, places, values, (int)num_rows};
     const Features y = {y_at, y_graph, y_node}, x = {(Element*)x_at, x_graph, x_node};
     const Features own = {(Element*)own_at, own_graph, own_node};
-    const Finish finish = {bias, mean, variance, gain, offset, (Wide)epsilon, relu != 0};
+    const Finish finish = {bias, mean, variance, gain, offset, (Real)epsilon, relu != 0};
     if (finish.any()) finish.tabulate(table, channels);
     const int x_bytes = (int)(x.node * sizeof(Element));
 
@@ -165,7 +165,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 768 / THREADS) aggregate(
             if (SOFTMAX) sums.scale(1 / (sums.total + sums.own));
             if (mine) {
                 Element* const there = slice.of(y) + row.row * y.node;
-                Wide result[VECTOR];
+                Real result[VECTOR];
                 for (int k = 0; k < VECTOR; k++) result[k] = OWN ? sums.own * at_node[k] : 0;
                 if (OWN == 2) {
                     store_once(there, result);
@@ -181,8 +181,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 768 / THREADS) aggregate(
             pipeline.step(ahead);
         }
 
-        __shared__ Wide parts[TEAMS][SLICE];
-        __shared__ Wide tops[TEAMS], totals[TEAMS], owns[TEAMS];
+        __shared__ Real parts[TEAMS][SLICE];
+        __shared__ Real tops[TEAMS], totals[TEAMS], owns[TEAMS];
         for_long_rows(matrix, (int)rows_of_tile, long_rows, [&](Bounds row) {
             Sums sums;
             for (int first = row.begin; first < row.end; first += THREADS) {
@@ -195,10 +195,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, 768 / THREADS) aggregate(
             __syncthreads();
             const int t = threadIdx.x;
             if (t < SLICE && start + t < width) {
-                Wide top = lowest(), total = 0, own_value = 0, sum = 0;
+                Real top = lowest(), total = 0, own_value = 0, sum = 0;
                 for (int k = 0; k < TEAMS; k++) top = fmax(top, tops[k]);
                 for (int k = 0; k < TEAMS; k++) {
-                    const Wide factor = SOFTMAX ? exp(tops[k] - top) : 1;
+                    const Real factor = SOFTMAX ? exp(tops[k] - top) : 1;
                     total += factor * (totals[k] + owns[k]);
                     own_value += factor * owns[k];
                     sum += factor * parts[k][t];
@@ -206,7 +206,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 768 / THREADS) aggregate(
                 if (SOFTMAX) own_value /= total, sum /= total;
                 const Slice number(start + t, channels);
                 Element* const there = number.of(y) + row.row * y.node;
-                Wide result = 0;
+                Real result = 0;
                 if (OWN) result = own_value * widen(number.of(own)[row.row * own.node]);
                 if (OWN == 2) {
                     there[0] = narrow(result);

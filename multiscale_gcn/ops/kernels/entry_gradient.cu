@@ -36,8 +36,8 @@ struct Sides {
         return own;
     }
 
-    __device__ __forceinline__ Wide own_product(int row, const Own& own) const {
-        Wide d = 0;
+    __device__ __forceinline__ Real own_product(int row, const Own& own) const {
+        Real d = 0;
         int m = blockIdx.y * SLICE + team_lane() * VECTOR;
         if (m < width)
             for (int k = 0; k < VECTOR; k++) d += own.left[k] * own.right[k];
@@ -51,9 +51,9 @@ struct Sides {
     }
 
     // The product of row `row` with the column in each lane, where that is not negative.
-    __device__ __forceinline__ Wide products(int row, int column, int count) const {
+    __device__ __forceinline__ Real products(int row, int column, int count) const {
         const int lane = team_lane();
-        Wide d[GROUP] = {};
+        Real d[GROUP] = {};
         for (int m = blockIdx.y * PART + lane % GROUP * VECTOR; m - lane % GROUP * VECTOR < width;
              m += gridDim.y * PART) {
             const Slice slice(m < width ? m : 0, channels);
@@ -93,8 +93,8 @@ struct Sides {
             const bool upper = lane & half;
 #pragma unroll
             for (int k = 0; k < half; k++) {
-                const Wide give = upper ? d[k] : d[k + half];
-                const Wide keep = upper ? d[k + half] : d[k];
+                const Real give = upper ? d[k] : d[k + half];
+                const Real keep = upper ? d[k + half] : d[k];
                 d[k] = keep + __shfl_xor_sync(ALL, give, half, LANES);
             }
         }
@@ -102,13 +102,13 @@ struct Sides {
     }
 
     // The product of the entry in each lane.
-    __device__ __forceinline__ Wide of(int row, int count, int column, const Own& of_row) const {
+    __device__ __forceinline__ Real of(int row, int count, int column, const Own& of_row) const {
         const int lane = team_lane();
         if (lane >= count) column = -1;
 #if OWN
         const int own = lane_of_own(column == row);
-        const Wide d = products(row, lane == own ? -1 : column, count);
-        const Wide own_d = own < LANES ? own_product(row, of_row) : 0;
+        const Real d = products(row, lane == own ? -1 : column, count);
+        const Real own_d = own < LANES ? own_product(row, of_row) : 0;
         return lane == own ? own_d : d;
 #else
         return products(row, column, count);
@@ -120,10 +120,10 @@ struct Sides {
 // and with SOFTMAX that of the logits, and the shares that the softmax gives.
 // With several blocks along y each has its slices of the features, and its own sums.
 extern "C" __global__ void __launch_bounds__(THREADS, 640 / THREADS) entry_gradient(
-    Wide* gradient, Wide* shares, const Element* left_at, i64 left_graph, i64 left_node,
+    Real* gradient, Real* shares, const Element* left_at, i64 left_graph, i64 left_node,
     const Element* right_at, i64 right_graph, i64 right_node, const Element* left_own_at,
     i64 left_own_graph, i64 left_own_node, const Element* right_own_at, i64 right_own_graph,
-    i64 right_own_node, const Wide* logits, const i64* indptr, const i64* columns, i64 num_rows,
+    i64 right_own_node, const Real* logits, const i64* indptr, const i64* columns, i64 num_rows,
     i64 num_entries, i64 rows_of_tile, i64 batch, i64 channels
 ) {
     const int lane = team_lane(), team = threadIdx.x / LANES;
@@ -148,7 +148,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 640 / THREADS) entry_gradi
         } else {
             const Sides::Own own = sides.fetch_own(row.row);
             const int entry = row.begin + lane;
-            Wide top = lowest(), total = 0, mean = 0;
+            Real top = lowest(), total = 0, mean = 0;
 #if SOFTMAX
             top = pipeline.first.value;
             for (int e = entry + LANES; e < row.end; e += LANES) top = fmax(top, logits[e]);
@@ -157,14 +157,14 @@ extern "C" __global__ void __launch_bounds__(THREADS, 640 / THREADS) entry_gradi
             for (int e = entry + LANES; e < row.end; e += LANES) total += exp(logits[e] - top);
             total = team_sum(total);
 #endif
-            const Wide d = sides.of(row.row, min(row.length(), LANES), pipeline.first.column, own);
+            const Real d = sides.of(row.row, min(row.length(), LANES), pipeline.first.column, own);
             if (!SOFTMAX && entry < row.end) gradient[entry] = d;
-            Wide share = 0;
+            Real share = 0;
             if (SOFTMAX && entry < row.end) share = exp(pipeline.first.value - top) / total;
             if (SOFTMAX) mean = share * d;
             for (int e = row.begin + LANES; e < row.end; e += LANES) {
                 const int column = e + lane < row.end ? (int)columns[e + lane] : 0;
-                const Wide more = sides.of(row.row, min(row.end - e, LANES), column, own);
+                const Real more = sides.of(row.row, min(row.end - e, LANES), column, own);
                 if (e + lane < row.end) {
                     gradient[e + lane] = more;
                     if (SOFTMAX) mean += exp(logits[e + lane] - top) / total * more;
@@ -177,7 +177,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 640 / THREADS) entry_gradi
                 shares[entry] = share;
             }
             for (int e = entry + LANES; e < row.end; e += LANES) {
-                const Wide other = exp(logits[e] - top) / total;
+                const Real other = exp(logits[e] - top) / total;
                 gradient[e] = other * (gradient[e] - mean);
                 shares[e] = other;
             }
@@ -188,7 +188,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 640 / THREADS) entry_gradi
 
     for_long_rows(matrix, (int)rows_of_tile, long_rows, [&](Bounds row) {
         const Sides::Own own = sides.fetch_own(row.row);
-        Wide top = lowest(), total = 0, mean = 0;
+        Real top = lowest(), total = 0, mean = 0;
         const int entry = row.begin + threadIdx.x;
 #if SOFTMAX
         for (int e = entry; e < row.end; e += THREADS) top = fmax(top, logits[e]);
@@ -198,7 +198,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 640 / THREADS) entry_gradi
 #endif
         for (int e = row.begin + team * LANES; e < row.end; e += THREADS) {
             const int column = e + lane < row.end ? (int)columns[e + lane] : 0;
-            const Wide d = sides.of(row.row, min(row.end - e, LANES), column, own);
+            const Real d = sides.of(row.row, min(row.end - e, LANES), column, own);
             if (e + lane < row.end) {
                 gradient[e + lane] = d;
                 if (SOFTMAX) mean += exp(logits[e + lane] - top) / total * d;
@@ -207,7 +207,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 640 / THREADS) entry_gradi
 #if SOFTMAX
         mean = block_sum(mean);
         for (int e = entry; e < row.end; e += THREADS) {
-            const Wide share = exp(logits[e] - top) / total;
+            const Real share = exp(logits[e] - top) / total;
             gradient[e] = share * (gradient[e] - mean);
             shares[e] = share;
         }

@@ -5,9 +5,9 @@
 #define HELD 4  // entries of a row that a lane keeps
 
 struct Held {
-    Wide of[HELD];
+    Real of[HELD];
 
-    __device__ __forceinline__ Held(const Wide* from, int first, int end, Wide otherwise) {
+    __device__ __forceinline__ Held(const Real* from, int first, int end, Real otherwise) {
 #pragma unroll
         for (int k = 0; k < HELD; k++)
             of[k] = first + k * LANES < end ? from[first + k * LANES] : otherwise;
@@ -16,7 +16,7 @@ struct Held {
 
 // Along y: one softmax for each of several rows of logits.
 extern "C" __global__ void __launch_bounds__(THREADS) row_softmax(
-    Wide* shares, const Wide* logits, const i64* indptr, i64 num_rows, i64 num_entries
+    Real* shares, const Real* logits, const i64* indptr, i64 num_rows, i64 num_entries
 ) {
     shares += blockIdx.y * num_entries;
     logits += blockIdx.y * num_entries;
@@ -26,7 +26,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) row_softmax(
     const int first = row.begin + team_lane(), end = is_long ? row.begin : row.end;
     const int rest = first + HELD * LANES;
     Held held(logits, first, end, lowest());
-    Wide top = lowest(), total = 0;
+    Real top = lowest(), total = 0;
     for (int k = 0; k < HELD; k++) top = fmax(top, held.of[k]);
     for (int e = rest; e < end; e += LANES) top = fmax(top, logits[e]);
     top = team_max(top);
@@ -38,7 +38,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) row_softmax(
         if (first + k * LANES < end) shares[first + k * LANES] = held.of[k] / total;
     for (int e = rest; e < end; e += LANES) shares[e] = exp(logits[e] - top) / total;
     for_long_rows(matrix, TEAMS, is_long, [&](Bounds row) {
-        Wide top = lowest(), total = 0;
+        Real top = lowest(), total = 0;
         const int first = row.begin + threadIdx.x;
         for (int e = first; e < row.end; e += THREADS) top = fmax(top, logits[e]);
         top = block_max(top);
@@ -49,7 +49,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) row_softmax(
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) row_softmax_backward(
-    Wide* gradient, const Wide* upstream, const Wide* shares, const i64* indptr, i64 num_rows,
+    Real* gradient, const Real* upstream, const Real* shares, const i64* indptr, i64 num_rows,
     i64 num_entries
 ) {
     gradient += blockIdx.y * num_entries;
@@ -61,7 +61,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) row_softmax_backward(
     const int first = row.begin + team_lane(), end = is_long ? row.begin : row.end;
     const int rest = first + HELD * LANES;
     const Held share(shares, first, end, 0), above(upstream, first, end, 0);
-    Wide mean = 0;
+    Real mean = 0;
     for (int k = 0; k < HELD; k++) mean += share.of[k] * above.of[k];
     for (int e = rest; e < end; e += LANES) mean += shares[e] * upstream[e];
     mean = team_sum(mean);
@@ -70,7 +70,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) row_softmax_backward(
             gradient[first + k * LANES] = share.of[k] * (above.of[k] - mean);
     for (int e = rest; e < end; e += LANES) gradient[e] = shares[e] * (upstream[e] - mean);
     for_long_rows(matrix, TEAMS, is_long, [&](Bounds row) {
-        Wide mean = 0;
+        Real mean = 0;
         const int first = row.begin + threadIdx.x;
         for (int e = first; e < row.end; e += THREADS) mean += shares[e] * upstream[e];
         mean = block_sum(mean);

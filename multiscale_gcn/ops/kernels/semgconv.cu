@@ -1,24 +1,12 @@
 // Mixing neighbours with a matrix for every channel, for any sizes and types.
 //
 // Options:
-//   ELEMENT  0 float32, 1 bfloat16, 2 float16, 3 float64: the features
+//   ELEMENT  see types.cuh
 //   VECTOR   elements that a thread loads at once; divides the channels
 //
-// Values and sums are float32, or float64 for features of float64. Values lie entry by entry:
-// [nnz, C]. Offsets are in elements.
+// Values have the type of sums, and lie entry by entry: [nnz, C]. Offsets are in elements.
 
-typedef long long i64;
-
-#if ELEMENT == 3
-typedef double Real;
-#else
-typedef float Real;
-#endif
-#if ELEMENT == 1 || ELEMENT == 2
-typedef unsigned short Element;
-#else
-typedef Real Element;
-#endif
+#include "types.cuh"
 
 #define GRAPHS 4   // of the batch, that a thread works on at once
 #define THREADS 256
@@ -26,34 +14,6 @@ typedef Real Element;
 struct __align__(VECTOR * sizeof(Element)) Vector {
     Element of[VECTOR];
 };
-
-__device__ __forceinline__ Real widen(Element x) {
-#if ELEMENT == 1
-    return __uint_as_float((unsigned int)x << 16);
-#elif ELEMENT == 2
-    float y;
-    asm("cvt.f32.f16 %0, %1;" : "=f"(y) : "h"(x));
-    return y;
-#else
-    return x;
-#endif
-}
-
-__device__ __forceinline__ Element narrow(Real x) {
-#if ELEMENT == 1
-    unsigned short y;
-    unsigned int word = __float_as_uint(x);
-    y = x != x ? 0x7fff : (word + 0x7fff + (word >> 16 & 1)) >> 16;
-    return y;
-#elif ELEMENT == 2
-    unsigned short y;
-    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(y) : "f"(x));
-    return y;
-#else
-    return x;
-#endif
-}
-
 
 // ------------------------------------------------------------------------------------- softmax
 

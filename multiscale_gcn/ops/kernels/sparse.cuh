@@ -12,7 +12,7 @@
 // from a node to the next.
 //
 // Options:
-//   ELEMENT   0 float32, 1 bfloat16, 2 float16, 3 float64: the features
+//   ELEMENT   see types.cuh
 //   VECTOR    features that a thread loads at once; divides the channels
 //   LANES     8, 16 or 32
 //   SOFTMAX   1: the values are the softmax of what is given, over every row
@@ -20,11 +20,8 @@
 //             neighbours see. 2: and the two sums are not added, but stand side by side
 //   PLACES    1: the place of the value of every entry is told
 
-typedef long long i64;
+#include "types.cuh"
 
-#ifndef ELEMENT
-#define ELEMENT 0
-#endif
 #ifndef VECTOR
 #define VECTOR 1
 #endif
@@ -48,46 +45,8 @@ typedef long long i64;
 #define SLICE (LANES * VECTOR)
 #define LONG 512
 
-#if ELEMENT == 3
-typedef double Wide;
-typedef double Element;
-#else
-typedef float Wide;
-#if ELEMENT == 0
-typedef float Element;
-#else
-typedef unsigned short Element;
-#endif
-#endif
-
-__device__ __forceinline__ Wide widen(Element x) {
-#if ELEMENT == 1
-    return __uint_as_float((unsigned)x << 16);
-#elif ELEMENT == 2
-    float y;
-    asm("cvt.f32.f16 %0, %1;" : "=f"(y) : "h"(x));
-    return y;
-#else
-    return x;
-#endif
-}
-
-__device__ __forceinline__ Element narrow(Wide x) {
-#if ELEMENT == 1
-    unsigned short y;
-    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(y) : "f"(x));
-    return y;
-#elif ELEMENT == 2
-    unsigned short y;
-    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(y) : "f"(x));
-    return y;
-#else
-    return x;
-#endif
-}
-
 #if HALVES
-__device__ __forceinline__ Wide widen_upper(unsigned pair) {
+__device__ __forceinline__ Real widen_upper(unsigned pair) {
 #if ELEMENT == 1
     return __uint_as_float(pair & 0xffff0000);
 #else
@@ -95,7 +54,7 @@ __device__ __forceinline__ Wide widen_upper(unsigned pair) {
 #endif
 }
 
-__device__ __forceinline__ unsigned narrow_pair(Wide lower, Wide upper) {
+__device__ __forceinline__ unsigned narrow_pair(Real lower, Real upper) {
     unsigned pair;
 #if ELEMENT == 1
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(upper), "f"(lower));
@@ -106,7 +65,7 @@ __device__ __forceinline__ unsigned narrow_pair(Wide lower, Wide upper) {
 }
 #endif
 
-__device__ __forceinline__ Wide lowest() { return -__int_as_float(0x7f800000); }
+__device__ __forceinline__ Real lowest() { return -__int_as_float(0x7f800000); }
 
 // ----------------------------------------------------------------------------------------- teams
 
@@ -120,12 +79,12 @@ __device__ __forceinline__ T from_lane(T x, int lane) {
     return __shfl_sync(ALL, x, lane, LANES);
 }
 
-__device__ __forceinline__ Wide team_max(Wide x) {
+__device__ __forceinline__ Real team_max(Real x) {
     for (int s = LANES / 2; s > 0; s /= 2) x = fmax(x, __shfl_xor_sync(ALL, x, s, LANES));
     return x;
 }
 
-__device__ __forceinline__ Wide team_sum(Wide x) {
+__device__ __forceinline__ Real team_sum(Real x) {
     for (int s = LANES / 2; s > 0; s /= 2) x += __shfl_xor_sync(ALL, x, s, LANES);
     return x;
 }
@@ -137,8 +96,8 @@ __device__ __forceinline__ int most_of_teams(int x) {
 }
 
 // Over the block, in a fixed order; all threads must call it.
-__device__ Wide block_max(Wide x) {
-    __shared__ Wide parts[TEAMS];
+__device__ Real block_max(Real x) {
+    __shared__ Real parts[TEAMS];
     x = team_max(x);
     __syncthreads();
     if (team_lane() == 0) parts[threadIdx.x / LANES] = x;
@@ -147,8 +106,8 @@ __device__ Wide block_max(Wide x) {
     return x;
 }
 
-__device__ Wide block_sum(Wide x) {
-    __shared__ Wide parts[TEAMS];
+__device__ Real block_sum(Real x) {
+    __shared__ Real parts[TEAMS];
     x = team_sum(x);
     __syncthreads();
     if (team_lane() == 0) parts[threadIdx.x / LANES] = x;
@@ -184,7 +143,7 @@ struct Rows {
 
 struct Matrix {
     const i64 *indptr, *columns, *places;
-    const Wide* values;
+    const Real* values;
     int num_rows;
 };
 
@@ -209,14 +168,14 @@ __device__ __forceinline__ Place place(const Matrix& matrix, int entry, int end)
     return {(int)matrix.columns[entry], PLACES ? (int)matrix.places[entry] : entry};
 }
 
-__device__ __forceinline__ Wide value(const Matrix& matrix, Place place) {
+__device__ __forceinline__ Real value(const Matrix& matrix, Place place) {
     if (!matrix.values) return 0;
     return place.value >= 0 ? matrix.values[place.value] : SOFTMAX ? lowest() : 0;
 }
 
 struct Chunk {
     int column;
-    Wide value;
+    Real value;
 };
 
 __device__ __forceinline__ Chunk chunk(const Matrix& matrix, int first, int end) {
@@ -336,7 +295,7 @@ struct Pack {
         Element numbers[VECTOR];
     };
 
-    __device__ __forceinline__ Wide operator[](int k) const {
+    __device__ __forceinline__ Real operator[](int k) const {
 #if HALVES
         const unsigned int pair = pairs[k / 2];
         return k % 2 ? widen_upper(pair) : widen((Element)pair);
@@ -359,7 +318,7 @@ __device__ __forceinline__ Pack load_once(const Element* at) {
     return pack;
 }
 
-__device__ __forceinline__ void store_once(Element* at, const Wide* numbers) {
+__device__ __forceinline__ void store_once(Element* at, const Real* numbers) {
     Pack pack;
 #if HALVES
     for (int k = 0; k < VECTOR; k += 2) pack.pairs[k / 2] = narrow_pair(numbers[k], numbers[k + 1]);

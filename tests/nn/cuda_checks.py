@@ -1,0 +1,41 @@
+"""What the tests of CUDA kernels share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from multiscale_gcn import BackendUnavailable
+from multiscale_gcn.ops import select_backend
+
+TOLERANCE = {
+    torch.float64: 1e-12,
+    torch.float32: 2e-6,
+    torch.bfloat16: 1e-2,
+    torch.float16: 1.5e-3,
+}
+"""Relative errors in the Euclidean norm."""
+
+
+def _kernels_run() -> bool:
+    sizes: dict[str, Any] = {"num_nodes": 2, "in_channels": 2, "device": "cuda"}
+    try:
+        select_backend("semgconv", **sizes, backend="cupy")
+    except BackendUnavailable:
+        return False
+    return True
+
+
+needs_kernels = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not _kernels_run(), reason="needs a CUDA device and CuPy"),
+]
+
+
+def error(result: Tensor, expected: Tensor) -> float:
+    """Relative, in the Euclidean norm."""
+    difference = (result.double().cpu() - expected.double().cpu()).norm()
+    return float(difference / expected.double().cpu().norm().clamp(min=1e-30))
