@@ -10,6 +10,7 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 
 from multiscale_gcn.graph import Graph
+from multiscale_gcn.prefetching import prefetch
 
 ENTRIES_PER_THREAD = 1 << 15
 """A thread's share is at least so large; smaller graphs take fewer threads."""
@@ -17,6 +18,10 @@ SHORT = 24
 """Rows up to this length are merged by insertion; longer ones are sorted first."""
 CROWDED = 64
 """More entries than this in one bucket, and the row is sorted by radix instead."""
+AHEAD = 4
+"""So many coarse rows before it is merged, a row's entries are fetched from memory."""
+MOST_AHEAD = 128
+"""Of one member's entries; the processor itself goes on with what follows."""
 DIGIT = 10
 """Bits of a column that one pass of the radix sort looks at."""
 
@@ -115,6 +120,14 @@ def _merge(fine, chains, low, high, tail, keys_and_other, row, coarse):
     bits = max(1, _bit_length(max(len(head) - 1, 0)))
     counts = np.empty(1 << DIGIT, np.int64)
     for c in range(low, high):
+        if c + AHEAD < high and lengths[c + AHEAD + 1] > SHORT:
+            u = head[c + AHEAD]
+            while u >= 0:
+                start = fine_indptr[u]
+                end = min(fine_indptr[u + 1], start + MOST_AHEAD)
+                prefetch(fine_indices, start, end)
+                prefetch(fine_weights, start, end)
+                u = following[u]
         begin = tail
         u = head[c]
         if lengths[c + 1] <= SHORT:

@@ -1,8 +1,8 @@
 """Graph convolution on CUDA devices, as operators of PyTorch.
 
 On Hopper, graphs of up to 128 nodes take one kernel for the whole layer
-(``whole_layer_cuda.py``), and one for all its gradients (``whole_layer_backward_cuda.py``). All else
-is a matrix product of PyTorch beside kernels for neighbours (``layer_parts_cuda.py``).
+(``whole_layer_cuda.py``), and one for all its gradients (``whole_layer_backward_cuda.py``). All
+else is a matrix product of PyTorch beside kernels for neighbours (``layer_parts_cuda.py``).
 """
 
 from __future__ import annotations
