@@ -369,7 +369,8 @@ def test_in_a_cuda_graph_and_on_another_stream(nodes: int) -> None:
 
     def run() -> tuple[Tensor, ...]:
         result = together(joined)
-        return result, *torch.autograd.grad(result.square().sum(), joined)
+        gradients = torch.autograd.grad(result.square().sum(), joined)
+        return result.detach(), *gradients  # a history kept would tie the capture to its stream
 
     expected = run()
     stream = torch.cuda.Stream()
