@@ -18,7 +18,7 @@ import cupy
 import torch
 from torch import Tensor
 
-from benchmarks.kernels.semgconv import copied_bytes_a_microsecond, microseconds
+from benchmarks.kernels.timing import copied_bytes_a_microsecond, microseconds
 from multiscale_gcn import ops
 from multiscale_gcn.ops.nonlocal_cuda import MOST_NODES
 

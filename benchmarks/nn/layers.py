@@ -1,4 +1,4 @@
-"""Time the layers' operators against their specifications, and HGN's training step.
+"""Time the layers' operators against their specifications.
 
 Run from a clone: ``python -m benchmarks.nn.layers``. Forward and backward, medians of runs that
 take turns, on the threads that torch has (OMP_NUM_THREADS sets them).
@@ -13,12 +13,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from examples.hgn_pose.model import HGN
-from examples.hgn_pose.skeleton import skeleton_graph
 from multiscale_gcn import Graph, as_graph, ops
-from multiscale_gcn.nn import GConv, GraphPattern, SemGConv
+from multiscale_gcn.nn import GraphPattern
 
 
 def ring(n: int, reach: int) -> Graph:
@@ -101,23 +99,6 @@ def attention(repeats: int) -> None:
         report(f"non-local attention, B=4, N={n}, C=64", runs, repeats)
 
 
-def training_steps(repeats: int) -> None:
-    graphs = (skeleton_graph(), ring(48, 3), ring(96, 3))
-    for conv in (SemGConv, GConv):
-        for channels in (64, 128):
-            for batch in (64, 256):
-                model: nn.Module = HGN(*graphs, channels, conv=conv)
-                x = torch.randn(batch, 17, 2)
-
-                def step(model: nn.Module = model, x: Tensor = x) -> None:
-                    model.zero_grad()
-                    torch.stack([y.square().mean() for y in model(x)]).sum().backward()
-
-                (median,) = medians([step], repeats)
-                name = f"HGN-{channels}, {conv.__name__}, B={batch}"
-                print(f"{name:44} forward and backward {median:9.1f} ms", flush=True)
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=9, help="timed runs a form")
@@ -126,4 +107,3 @@ if __name__ == "__main__":
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
     convolutions(arguments.repeats)
     attention(arguments.repeats)
-    training_steps(arguments.repeats)

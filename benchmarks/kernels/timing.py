@@ -1,0 +1,37 @@
+"""How kernels are timed: by replays of a CUDA graph of several steps."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+
+import torch
+
+
+def microseconds(run: Callable[[], object], steps: int, replays: int = 7) -> float:
+    """Median time of a step, of replays of a graph of several."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            run()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        for _ in range(steps):
+            run()
+    times = []
+    for _ in range(replays + 1):
+        begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        begin.record()
+        graph.replay()
+        end.record()
+        torch.cuda.synchronize()
+        times.append(1e3 * begin.elapsed_time(end) / steps)
+    return statistics.median(times[1:])
+
+
+def copied_bytes_a_microsecond() -> float:
+    source = torch.randn(1 << 29, device="cuda")
+    target = torch.empty_like(source)
+    return 2 * source.nbytes / microseconds(lambda: target.copy_(source), 10)
