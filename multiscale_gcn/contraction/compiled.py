@@ -7,10 +7,11 @@ by coarse column, and adds up equal ones. Everything random happens within one r
 from __future__ import annotations
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from numba import njit, prange
 
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.prefetching import prefetch
+from multiscale_gcn.threads import threads_to_use
 
 ENTRIES_PER_THREAD = 1 << 15
 """A thread's share is at least so large; smaller graphs take fewer threads."""
@@ -30,7 +31,12 @@ HALF = np.uint64(32)
 
 
 def aggregate(graph: Graph, parent: np.ndarray, num_coarse: int) -> Graph:
-    num_blocks = max(1, min(get_num_threads(), graph.num_entries // ENTRIES_PER_THREAD))
+    with threads_to_use() as num_threads:
+        num_blocks = max(1, min(num_threads, graph.num_entries // ENTRIES_PER_THREAD))
+        return _aggregate(graph, parent, num_coarse, num_blocks)
+
+
+def _aggregate(graph: Graph, parent: np.ndarray, num_coarse: int, num_blocks: int) -> Graph:
     # Large arrays are allocated here, not in the kernels: NumPy asks the system for huge pages.
     head = np.empty(num_coarse, graph.indices.dtype)
     following = np.empty(graph.num_nodes, graph.indices.dtype)

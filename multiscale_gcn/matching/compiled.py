@@ -18,6 +18,7 @@ from multiscale_gcn.matching.methods import MatchingMethod, VisitingOrderMatchin
 from multiscale_gcn.matching.order import FACTOR_1, FACTOR_2, INCREMENT, mix64
 from multiscale_gcn.ratings import EdgeWeight, NormalizedCut
 from multiscale_gcn.ratings.rating import NodeTerms
+from multiscale_gcn.threads import threads_to_use
 
 CODE_EDGE_WEIGHT = EdgeWeight.code
 CODE_NORMALIZED_CUT = NormalizedCut.code
@@ -65,14 +66,19 @@ def match(graph: Graph, method: MatchingMethod, constraints: Constraints) -> Mat
         wanted = (method.two_hop, method.isolated == "pair")
         _match_serially(mate, kind, edges, graph.weights, weigh, wanted)
         return Matching(mate, kind)
-    _describe_all(mate, kind, edges, graph.weights)
-    if isinstance(method, VisitingOrderMatching):
-        _visit(_turns(method, graph, constraints), mate, kind, edges, weigh, rules)
-    else:
-        live, candidate = _marry_in_rounds(mate, kind, edges, weigh, rules)
-        _marry_by_queue(live, candidate, mate, kind, edges, weigh, rules)
-    if method.two_hop:
-        _pair_two_hop(mate, kind, edges, weigh, rules)
+    with threads_to_use() as num_threads:
+        several = num_threads > 1
+        if several and n > SMALL:
+            _describe_all(mate, kind, edges, graph.weights)
+        else:
+            _describe(0, n, mate, kind, edges, graph.weights)
+        if isinstance(method, VisitingOrderMatching):
+            _visit(_turns(method, graph, constraints), mate, kind, edges, weigh, rules)
+        else:
+            live, candidate = _marry_in_rounds(mate, kind, edges, weigh, rules, several)
+            _marry_by_queue(live, candidate, mate, kind, edges, weigh, rules)
+        if method.two_hop:
+            _pair_two_hop(mate, kind, edges, weigh, rules, several)
     if method.isolated == "pair":
         if rules is None:
             _pair_isolated(mate, kind, neighbours, weigh)
@@ -298,13 +304,14 @@ def _marry_with_images(u, v, kind_of_pair, mate, kind, rules):
         _marry(mirror[u], mirror[v], kind_of_pair, mate, kind)
 
 
-def _marry_in_rounds(mate, kind, edges, weigh, rules):
-    """Rounds of all threads while many nodes are left and marry; the rest is for one thread."""
+def _marry_in_rounds(mate, kind, edges, weigh, rules, several):
+    """Rounds, of several threads if they may, while many nodes are left and marry."""
+    point, settle = (_point_all, _settle_all) if several else (_point, _settle)
     live = np.arange(len(mate), dtype=mate.dtype)
     candidate = np.full(len(mate), UNKNOWN, mate.dtype)
     while len(live) > SMALL:
-        _point_all(live, candidate, kind, edges, weigh, rules)
-        _settle_all(live, candidate, mate, kind)
+        point(live, candidate, kind, edges, weigh, rules)
+        settle(live, candidate, mate, kind)
         remaining = _remaining(live, candidate, kind)
         live, married = live[:remaining], len(live) - remaining
         if married * PROGRESS < len(live):
@@ -406,11 +413,11 @@ def _visit(turns, mate, kind, edges, weigh, rules):
                 _marry_with_images(u, v, KIND_EDGE, mate, kind, rules)
 
 
-def _pair_two_hop(mate, kind, edges, weigh, rules) -> None:
+def _pair_two_hop(mate, kind, edges, weigh, rules, several) -> None:
     """Pair the nodes that wait at the same neighbour, as the specification says."""
     singles = _waiting_nodes(kind, edges[6])
     hubs = np.empty_like(singles)
-    find_hubs = _find_all_hubs if len(singles) > SMALL else _find_hubs
+    find_hubs = _find_all_hubs if several and len(singles) > SMALL else _find_hubs
     find_hubs(singles, hubs, kind, edges, weigh, rules)
     if rules is None:
         _pair_at_hubs(singles, hubs, mate, kind, weigh)
