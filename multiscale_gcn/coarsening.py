@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from multiscale_gcn.arguments import whole_number
 from multiscale_gcn.backends import select_backend
 from multiscale_gcn.clustering import ClusteringMethod, by_first_member
 from multiscale_gcn.constraints import Constraints
@@ -259,19 +260,20 @@ def _targets(
     if sizes is None:
         if levels is None and min_nodes is None:
             raise ValueError("say how far to coarsen: sizes, levels or min_nodes")
-        if levels is not None and levels < 0:
-            raise ValueError(f"levels = {levels} must not be negative")
-        if min_nodes is not None and min_nodes < 0:
-            raise ValueError(f"min_nodes = {min_nodes} must not be negative")
+        for name, value in (("levels", levels), ("min_nodes", min_nodes)):
+            if value is not None:
+                whole_number(value, name, least=0)
         return None
     if levels is not None or min_nodes is not None:
         raise ValueError("sizes does not go with levels or min_nodes; leave those out")
-    targets = np.unique(np.array(list(sizes), dtype=np.int64))
-    if len(targets) == 0:
+    if not isinstance(sizes, Iterable):
+        raise ValueError(f"sizes = {sizes!r} must be a list of numbers of nodes: sizes=[{sizes!r}]")
+    wanted = sorted({whole_number(size, f"sizes[{i}]") for i, size in enumerate(sizes)})
+    if not wanted:
         raise ValueError("sizes is empty; name at least one number of nodes")
     for member, n in enumerate(constraints.member_sizes(graph.num_nodes).tolist()):
         which = "the graph" if constraints.batch is None else f"member {member} of the batch"
-        for size in (targets[0], targets[-1]):
+        for size in (wanted[0], wanted[-1]):
             if not 1 <= size <= n:
                 raise ValueError(
                     f"sizes has {size}, and {which} has {n} nodes; a coarser graph has from 1 "
@@ -279,13 +281,13 @@ def _targets(
                 )
     fewest = _fewest_nodes(graph, method, constraints)
     for member, n in enumerate(fewest.tolist()):
-        if targets[0] < n:
+        if wanted[0] < n:
             raise ValueError(
-                f"sizes has {targets[0]}, and at least {n} nodes must remain"
+                f"sizes has {wanted[0]}, and at least {n} nodes must remain"
                 + ("" if constraints.batch is None else f" of member {member} of the batch")
                 + _what_does_not_merge(method)
             )
-    return targets
+    return np.array(wanted, dtype=np.int64)
 
 
 def _fewest_nodes(

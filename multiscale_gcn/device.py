@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from multiscale_gcn.arguments import whole_number
 from multiscale_gcn.backends import select_backend
 from multiscale_gcn.exact import Rounding
 from multiscale_gcn.hierarchy import Hierarchy
@@ -148,6 +149,9 @@ def coarsen_on_device(
         )
     if levels is None and min_nodes is None:
         raise ValueError("say how far to coarsen: levels or min_nodes")
+    for name, value in (("levels", levels), ("min_nodes", min_nodes)):
+        if value is not None:
+            whole_number(value, name, least=0)
     from multiscale_gcn.coarsening_cuda import descend
     from multiscale_gcn.convert.cuda import read
     from multiscale_gcn.matching.cuda import Rules

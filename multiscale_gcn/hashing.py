@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 MASK = 2**64 - 1
+LARGEST_SEED = MASK
 INCREMENT = 0x9E3779B97F4A7C15
 FACTOR_1 = 0xBF58476D1CE4E5B9
 FACTOR_2 = 0x94D049BB133111EB

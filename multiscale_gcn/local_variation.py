@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
+from multiscale_gcn.arguments import whole_number
 from multiscale_gcn.clustering import ClusteringMethod, by_first_member
 from multiscale_gcn.constraints import Constraints
 from multiscale_gcn.graph import Graph
@@ -36,7 +37,7 @@ class LocalVariation(ClusteringMethod):
         The candidate sets: the ends of every edge, which about halves the graph, or every node
         with all its neighbours, which makes it several times smaller.
     k : int
-        Number of eigenvectors, the constant one included.
+        Number of eigenvectors, the constant one included; at least 2.
     subspace : array of float, shape (n, k), optional
         Columns that span another subspace to be kept, for the finest graph, instead of the ``k``
         leading eigenvectors.
@@ -77,8 +78,7 @@ class LocalVariation(ClusteringMethod):
     def __post_init__(self) -> None:
         if self.family not in ("edges", "neighborhoods"):
             raise ValueError(f"family = {self.family!r} is neither 'edges' nor 'neighborhoods'")
-        if self.k < 2:
-            raise ValueError(f"k = {self.k} must be at least 2; the first eigenvector is constant")
+        object.__setattr__(self, "k", whole_number(self.k, "k", least=2))
 
     @property
     def keeps_components(self) -> bool:

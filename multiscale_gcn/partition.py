@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from multiscale_gcn.arguments import whole_number
 from multiscale_gcn.backends import BackendUnavailable
 from multiscale_gcn.clustering import ClusteringMethod, by_first_member
 from multiscale_gcn.constraints import Constraints
@@ -63,8 +64,7 @@ class MetisPartition(ClusteringMethod):
     needs_sizes: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if not 0 <= self.seed <= LARGEST_SEED:
-            raise ValueError(f"seed = {self.seed} lies outside 0 ... 2**31 - 1")
+        object.__setattr__(self, "seed", whole_number(self.seed, "seed", 0, LARGEST_SEED))
         if not 0.001 <= self.imbalance <= 10:
             raise ValueError(f"imbalance = {self.imbalance} lies outside 0.001 ... 10")
         if self.scale is not None and not 0 < self.scale < np.inf:

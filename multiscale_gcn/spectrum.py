@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from multiscale_gcn.arguments import whole_number
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.hashing import uniform
 
@@ -41,6 +42,7 @@ def smallest_eigenpairs(
     matrix: sp.csr_array,  # [n, n], positive semidefinite
     k: int,
 ) -> tuple[np.ndarray, np.ndarray]:  # [min(k, n)], [n, min(k, n)]
+    k = whole_number(k, "k", least=1)
     n = matrix.shape[0]
     if n <= DENSE or k >= n - 1:
         values, vectors = np.linalg.eigh(matrix.toarray())

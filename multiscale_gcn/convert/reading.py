@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from multiscale_gcn.arguments import whole_number
 from multiscale_gcn.convert import arrays, files, meshes, networks
 from multiscale_gcn.convert.assembly import refuse
 from multiscale_gcn.graph import Graph
@@ -98,6 +99,8 @@ def as_graph(
     >>> as_graph(np.array([[0, 1, 2], [2, 1, 3], [0, 2, 4], [4, 2, 3]]))
     Graph(5 nodes, 8 edges)
     """
+    if num_nodes is not None:
+        num_nodes = whole_number(num_nodes, "num_nodes", least=0)
     if isinstance(source, Graph):
         refuse(weights=weights, num_nodes=num_nodes)
         if node_weights is None:

@@ -7,12 +7,12 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from multiscale_gcn.arguments import whole_number
 from multiscale_gcn.clustering import ClusteringMethod
 from multiscale_gcn.constraints import Constraints
 from multiscale_gcn.graph import Graph
+from multiscale_gcn.hashing import LARGEST_SEED
 from multiscale_gcn.ratings import NormalizedCut, Rating
-
-LARGEST_SEED = 2**64 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +46,7 @@ class MatchingMethod(ClusteringMethod):
     def __post_init__(self) -> None:
         if not isinstance(self.rating, Rating):
             raise TypeError(f"rating must be a Rating such as NormalizedCut(), got {self.rating!r}")
-        if not 0 <= self.seed <= LARGEST_SEED:
-            raise ValueError(f"seed = {self.seed} lies outside 0 ... 2**64 - 1")
+        object.__setattr__(self, "seed", whole_number(self.seed, "seed", 0, LARGEST_SEED))
         if self.max_node_weight is not None and not self.max_node_weight > 0:
             raise ValueError(f"max_node_weight = {self.max_node_weight} must be positive")
         if self.isolated not in ("pair", "keep"):

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from multiscale_gcn.arguments import whole_number
 from multiscale_gcn.constraints import Constraints
 from multiscale_gcn.graph import Graph
-from multiscale_gcn.hashing import uniform
+from multiscale_gcn.hashing import LARGEST_SEED, uniform
 from multiscale_gcn.ratings.entries import EntryRating
 
 
@@ -54,12 +55,10 @@ class AlgebraicDistance(EntryRating):
 
     def __post_init__(self) -> None:
         for name in ("vectors", "sweeps"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} = {getattr(self, name)} must be at least 1")
+            object.__setattr__(self, name, whole_number(getattr(self, name), name, least=1))
+        object.__setattr__(self, "seed", whole_number(self.seed, "seed", 0, LARGEST_SEED))
         if not 0 < self.omega <= 1:
             raise ValueError(f"omega = {self.omega} must lie above 0 and not above 1")
-        if not 0 <= self.seed < 2**64:
-            raise ValueError(f"seed = {self.seed} lies outside 0 ... 2**64 - 1")
 
     def values(self, graph: Graph, constraints: Constraints) -> np.ndarray:
         n = graph.num_nodes
