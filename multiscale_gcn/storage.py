@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-import zipfile
 from dataclasses import asdict, fields
+from io import BytesIO
 from os import PathLike
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 
@@ -41,26 +40,28 @@ def save(hierarchy: Hierarchy, path: str | PathLike[str]) -> None:
         for name, array in optional.items():
             if array is not None:
                 arrays[f"{level.index}.{name}"] = array
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    temporary = path.with_name(f"{path.name}.{uuid4().hex}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
 def load(path: str | PathLike[str]) -> Hierarchy:
+    content = Path(path).read_bytes()
     try:
-        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+        with np.load(BytesIO(content), allow_pickle=False) as file:
             arrays = dict(file.items())
         header = json.loads(arrays["header"].tobytes())
         if header["format"] != FORMAT:
             raise KeyError(header["format"])
-    except (ValueError, KeyError, TypeError, EOFError, AttributeError, zipfile.BadZipFile):
-        raise ValueError(f"{path} is not a hierarchy that Hierarchy.save wrote") from None
-    if header["format_version"] > FORMAT_VERSION:
+        is_later = header["format_version"] > FORMAT_VERSION
+    except Exception as error:  # whatever zipfile, zlib, NumPy and json say of foreign bytes
+        raise ValueError(f"{path} is not a hierarchy that Hierarchy.save wrote") from error
+    if is_later:
         raise ValueError(
             f"{path} has format {header['format_version']}, this version reads up to "
             f"{FORMAT_VERSION}; install a newer multiscale-gcn"
@@ -69,9 +70,10 @@ def load(path: str | PathLike[str]) -> Hierarchy:
         levels = [_level(arrays, k, header["quantum"]) for k in range(header["num_levels"])]
         rounding = Rounding(**header["rounding"])
         hierarchy = Hierarchy(tuple(levels), header["method"], rounding, header["order_version"])
+        is_whole = hierarchy.fingerprint == header["fingerprint"]
     except (KeyError, ValueError, TypeError) as error:
         raise ValueError(f"{path} is damaged: {error}; save the hierarchy again") from None
-    if hierarchy.fingerprint != header["fingerprint"]:
+    if not is_whole:
         raise ValueError(
             f"{path} is damaged: its content does not have the fingerprint it was saved with; "
             "save the hierarchy again"

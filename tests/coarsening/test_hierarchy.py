@@ -1,4 +1,5 @@
 import json
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -224,10 +225,51 @@ def test_foreign_damaged_and_later_files_are_refused(tmp_path: Path) -> None:
         content = json.loads(header.tobytes()) | {"format_version": 99}
         return np.frombuffer(json.dumps(content).encode(), dtype=np.uint8)
 
+    def without(name: str):
+        def change(header: np.ndarray) -> np.ndarray:
+            content = json.loads(header.tobytes())
+            del content[name]
+            return np.frombuffer(json.dumps(content).encode(), dtype=np.uint8)
+
+        return change
+
+    for name, message in (
+        ("format_version", "is not a hierarchy"),
+        ("fingerprint", "damaged: 'fingerprint'"),
+    ):
+        hierarchy.save(path)
+        _edit(path, "header", without(name))
+        with pytest.raises(ValueError, match=message):
+            Hierarchy.load(path)
+
     hierarchy.save(path)
     _edit(path, "header", later)
     with pytest.raises(ValueError, match=r"format 99.*install a newer"):
         Hierarchy.load(path)
+
+
+def test_every_damaged_byte_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "h.npz"
+    hierarchy = coarsen(nx.grid_2d_graph(12, 12), sizes=[30])
+    hierarchy.save(path)
+    content = path.read_bytes()
+
+    @settings(max_examples=300)
+    @given(st.integers(0, len(content) - 1), st.integers(1, 255), st.booleans())
+    def check(place: int, change: int, cut: bool) -> None:
+        damaged = bytearray(content)
+        damaged[place] ^= change
+        path.write_bytes(damaged[:place] if cut else damaged)
+        with suppress(ValueError):  # else no harm was done, as by another date
+            assert Hierarchy.load(path).fingerprint == hierarchy.fingerprint
+
+    check()
+
+
+def test_files_have_the_permissions_of_any_other_file(tmp_path: Path) -> None:
+    coarsen(nx.path_graph(8), levels=2).save(tmp_path / "h.npz")
+    (tmp_path / "other").touch()
+    assert (tmp_path / "h.npz").stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch) -> None:
