@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from multiscale_gcn.graph import Graph
+from multiscale_gcn.immutable import ReadOnlyArrays
 
 
 @dataclass(frozen=True, eq=False)
-class Constraints:
+class Constraints(ReadOnlyArrays):
     """Which nodes may merge, for one level; ``coarsened`` gives those of the next.
 
     :func:`~multiscale_gcn.coarsen` makes them of its arguments of the same names.
@@ -71,6 +72,15 @@ class Constraints:
         return any(
             array is not None for array in (self.labels, self.survivors, self.symmetry, self.batch)
         )
+
+    def check_length(self, n: int) -> None:
+        """Refuse arrays of another graph than one of ``n`` nodes."""
+        for name, array in vars(self).items():
+            if array is not None and np.shape(array) != (n,):
+                raise ValueError(
+                    f"constraints.{name} has shape {np.shape(array)}, expected ({n},); "
+                    "Constraints.of(graph, ...) makes them of this graph"
+                )
 
     def member(self, n: int) -> np.ndarray:
         """Number of the member of the batch that each node belongs to, from 0, shape (n,)."""

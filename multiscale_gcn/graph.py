@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from multiscale_gcn.immutable import read_only
+
 if TYPE_CHECKING:
     import scipy.sparse as sp
 
@@ -96,9 +98,7 @@ class Graph:
             ("weights", weights),
             ("node_weights", node_weights),
         ):
-            view = np.ascontiguousarray(array).view()
-            view.flags.writeable = False
-            object.__setattr__(self, name, view)
+            object.__setattr__(self, name, read_only(np.ascontiguousarray(array)))
         object.__setattr__(self, "quantum", quantum)
 
     @classmethod

@@ -17,6 +17,7 @@ from multiscale_gcn.contraction import aggregate
 from multiscale_gcn.convert import as_graph
 from multiscale_gcn.exact import Rounding, round_weights
 from multiscale_gcn.graph import Graph
+from multiscale_gcn.immutable import ReadOnlyArrays
 from multiscale_gcn.matching import ORDER_VERSION
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Level:
+class Level(ReadOnlyArrays):
     """One graph of a hierarchy.
 
     Attributes
@@ -97,10 +98,12 @@ class Hierarchy:
         if not self.levels:
             raise ValueError("levels is empty; a hierarchy has at least its finest graph")
         for k, level in enumerate(self.levels):
+            if level.index != k:
+                raise ValueError(f"levels[{k}].index = {level.index} must be {k}")
             if (level.parent is None) != (k == len(self.levels) - 1):
                 raise ValueError(f"levels[{k}]: each level but the last needs a parent map")
             if level.parent is not None:
-                level.parent.flags.writeable = False
+                _check_parent(f"levels[{k}].parent", level, self.levels[k + 1].num_nodes)
 
     @classmethod
     def from_parents(
@@ -488,3 +491,16 @@ class Hierarchy:
             lines.append(f"{level.index:5} {n:8} {level.graph.num_edges:8} {ratio:>6} {spread:>16}")
             finer = n
         return "\n".join(lines)
+
+
+def _check_parent(name: str, level: Level, num_coarse: int) -> None:
+    parent = level.parent
+    if not isinstance(parent, np.ndarray) or parent.dtype.kind not in "ui":
+        raise ValueError(f"{name} must be an array of integers; Hierarchy.from_parents makes one")
+    if parent.shape != (level.num_nodes,):
+        raise ValueError(f"{name} has shape {parent.shape}, expected ({level.num_nodes},)")
+    if len(parent) and not 0 <= parent.min() <= parent.max() < num_coarse:
+        at = int(np.argmax((parent < 0) | (parent >= num_coarse)))
+        raise ValueError(
+            f"{name}[{at}] = {parent[at]} is no node of the next level, which has {num_coarse}"
+        )

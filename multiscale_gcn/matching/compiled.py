@@ -13,6 +13,7 @@ from numba import njit, prange
 
 from multiscale_gcn.constraints import Constraints
 from multiscale_gcn.graph import Graph
+from multiscale_gcn.immutable import read_only
 from multiscale_gcn.matching.matching import Matching, PairKind
 from multiscale_gcn.matching.methods import MatchingMethod, VisitingOrderMatching
 from multiscale_gcn.matching.order import FACTOR_1, FACTOR_2, INCREMENT, mix64
@@ -92,12 +93,13 @@ def _rules(constraints: Constraints, n: int):
     if not constraints:
         return None
     survivors = constraints.survivors
-    return (
+    arrays = (
         constraints.groups(n),
         np.zeros(n, np.bool_) if survivors is None else survivors,
         constraints.mirror(n),
         constraints.local_ids(n),
     )
+    return tuple(map(read_only, arrays))  # as some of them are: one type, to compile for once
 
 
 def _turns(method: VisitingOrderMatching, graph: Graph, constraints: Constraints) -> np.ndarray:

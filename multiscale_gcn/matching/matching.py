@@ -7,6 +7,8 @@ from enum import IntEnum
 
 import numpy as np
 
+from multiscale_gcn.immutable import ReadOnlyArrays
+
 
 class PairKind(IntEnum):
     """Why two nodes merge."""
@@ -22,7 +24,7 @@ class PairKind(IntEnum):
 
 
 @dataclass(frozen=True, eq=False)
-class Matching:
+class Matching(ReadOnlyArrays):
     """Who merges with whom.
 
     Attributes
@@ -42,10 +44,6 @@ class Matching:
 
     mate: np.ndarray
     kind: np.ndarray
-
-    def __post_init__(self) -> None:
-        for array in (self.mate, self.kind):
-            array.flags.writeable = False
 
     @property
     def num_nodes(self) -> int:

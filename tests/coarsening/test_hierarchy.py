@@ -1,4 +1,6 @@
+import copy
 import json
+import pickle
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -325,6 +327,38 @@ def test_levels_are_fetched_by_size_and_by_index() -> None:
         Hierarchy(())
     with pytest.raises(ValueError, match=r"levels\[0\]: each level but the last"):
         Hierarchy((Level(0, hierarchy[0].graph, None), hierarchy[-1]))
+
+
+@pytest.mark.parametrize(
+    ("parent", "index", "message"),
+    [
+        ([0, 0, 1, 1], 1, r"levels\[0\].parent must be an array of integers"),
+        (np.array([0.0, 0, 1, 1]), 1, "must be an array of integers"),
+        (np.array([0, 1]), 1, r"levels\[0\].parent has shape \(2,\), expected \(4,\)"),
+        (np.array([0, 0, 5, 1]), 1, r"levels\[0\].parent\[2\] = 5 is no node of the next level"),
+        (np.array([0, -1, 1, 1]), 1, r"levels\[0\].parent\[1\] = -1"),
+        (np.array([0, 0, 1, 1]), 2, r"levels\[1\].index = 2 must be 1"),
+    ],
+)
+def test_levels_that_do_not_fit_are_refused(parent, index: int, message: str) -> None:
+    fine, coarse = as_graph(nx.path_graph(4)), as_graph(nx.path_graph(2))
+    with pytest.raises(ValueError, match=message):
+        Hierarchy((Level(0, fine, parent), Level(index, coarse, None)))
+
+
+def test_nothing_of_a_hierarchy_can_be_changed_nor_of_its_copies() -> None:
+    mine = np.array([0, 0, 1, 1])
+    fine, coarse = as_graph(nx.path_graph(4)), as_graph(nx.path_graph(2))
+    Hierarchy((Level(0, fine, mine), Level(1, coarse, None)))
+    mine[0] = 1  # not made read-only behind my back
+
+    made = coarsen(nx.path_graph(8), levels=2, labels=[0] * 4 + [1] * 4, batch=[0] * 8)
+    for hierarchy in (made, copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
+        assert hierarchy.fingerprint == made.fingerprint
+        for level in hierarchy:
+            arrays = [level.parent, level.constraints.labels, level.constraints.batch]
+            for array in [level.graph.weights, *arrays]:
+                assert array is None or not array.flags.writeable
 
 
 def test_repr_is_the_table() -> None:
