@@ -39,8 +39,8 @@ def round_weights(graph: Graph, batch: np.ndarray | None = None) -> tuple[Graph,
 
     Edge weights are rounded down to multiples of 2**q, q = ceil(log2(nnz * max w)) - 53, node
     weights likewise; a weight below that becomes one unit, so that no edge is lost. Integers
-    with a sum below 2**53 do not change. A graph that was rounded before, or was contracted from
-    one that was, is returned as it is.
+    do not change as long as nnz * max w is at most 2**53. A graph that was rounded before, or was
+    contracted from one that was, is returned as it is.
 
     Parameters
     ----------
@@ -53,6 +53,8 @@ def round_weights(graph: Graph, batch: np.ndarray | None = None) -> tuple[Graph,
     ------
     ValueError
         If the largest weight lies outside 2**-900 ... 2**900.
+    TypeError
+        If ``graph`` is no :class:`Graph`.
 
     Examples
     --------
@@ -61,6 +63,12 @@ def round_weights(graph: Graph, batch: np.ndarray | None = None) -> tuple[Graph,
     >>> graph.weights.tolist(), rounding.edge_weights
     ([0.09999999999999787, 0.09999999999999787, 5.0, 5.0], 2)
     """
+    if not isinstance(graph, Graph):
+        kind = type(graph)
+        raise TypeError(
+            f"graph is a {kind.__module__}.{kind.__qualname__}, and must be a "
+            "multiscale_gcn.Graph; as_graph makes one"
+        )
     if graph.quantum is not None:
         return graph, Rounding()
     n = graph.num_nodes
@@ -96,7 +104,7 @@ def _to_multiples(
         return values, 1.0
     largest = np.maximum.reduceat(values, begins)
     exponents = np.frexp(largest)[1]
-    outside = (exponents <= SMALLEST_EXPONENT) | (exponents >= LARGEST_EXPONENT)
+    outside = (exponents <= SMALLEST_EXPONENT) | (exponents > LARGEST_EXPONENT)
     if outside.any():
         bad = float(largest[outside][0])
         at = int(np.argmax(values == bad))

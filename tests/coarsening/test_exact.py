@@ -61,6 +61,21 @@ def test_weights_too_small_for_the_unit_keep_their_edge() -> None:
     assert rounding.edge_weights == 2
 
 
+def test_integers_may_change_where_one_is_huge() -> None:
+    """Their sum is far below 2**53; nnz * max w is not."""
+    weights = np.ones((60, 60))
+    weights[0, 1] = weights[1, 0] = 2.0**50
+    assert weights.sum() < 2.0**53
+    assert round_weights(as_graph(weights))[1].edge_weights == 3598
+
+
+def test_the_whole_range_of_weights_is_taken() -> None:
+    for weight in (2.0**-900, 2.0**899, 1.5 * 2.0**899):
+        graph, rounding = round_weights(Graph([0, 1, 2], [1, 0], [weight, weight]))
+        assert not rounding
+        assert graph.weights[0] == weight
+
+
 @pytest.mark.parametrize("weight", [1e-300, 1e300])
 def test_weights_near_the_ends_of_the_range_are_refused(weight: float) -> None:
     with pytest.raises(ValueError, match=r"largest of weights, \[0\] = .*scale all of them"):
