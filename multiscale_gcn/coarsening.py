@@ -12,7 +12,7 @@ from multiscale_gcn.arguments import whole_number
 from multiscale_gcn.backends import select_backend
 from multiscale_gcn.clustering import ClusteringMethod, by_first_member
 from multiscale_gcn.constraints import Constraints
-from multiscale_gcn.contraction import aggregate, galerkin_product
+from multiscale_gcn.contraction import galerkin_product, valid_parents
 from multiscale_gcn.convert import as_graph
 from multiscale_gcn.exact import Rounding, round_weights
 from multiscale_gcn.graph import Graph
@@ -147,6 +147,9 @@ def coarsen(
             max_merges=None if sizes is None else allowed,
             backend=backend,
         )
+        # What a matching answers is valid by construction; what others do is checked.
+        if not isinstance(method, MatchingMethod):
+            parent = _checked(parent, fine, method, constraints, allowed)
         if min_nodes is not None:
             parent = _stop_at(min_nodes, parent, constraints)
         if len(parent) == 0 or parent.max() + 1 == len(parent):
@@ -155,9 +158,7 @@ def coarsen(
             raise CoarseningStalled(
                 _why_stalled(fine, allowed, method, constraints, backend), hierarchy()
             )
-        # What a matching answers is valid by construction; what others do is checked.
-        merge = galerkin_product if isinstance(method, MatchingMethod) else aggregate
-        coarse = merge(fine, parent, backend=backend)
+        coarse = galerkin_product(fine, parent, backend)
         parent = parent.astype(fine.indices.dtype, copy=False)
         done.append(Level(len(done), fine, parent, constraints))
         method = method.coarsened(fine, coarse, parent)
@@ -208,6 +209,30 @@ def _merges_to_next(
         return member_sizes
     position = np.searchsorted(targets, member_sizes) - 1
     return np.where(position < 0, 0, member_sizes - targets[position])
+
+
+def _checked(
+    parents: np.ndarray,
+    graph: Graph,
+    method: ClusteringMethod,
+    constraints: Constraints,
+    allowed: np.ndarray,
+) -> np.ndarray:
+    """The clusters of a method that may be anybody's."""
+    name = type(method).__name__
+    try:
+        parent = valid_parents(parents, graph)
+    except ValueError as error:
+        raise ValueError(f"{name}.parents: {error}") from None
+    left = constraints.coarsened(parent).member_sizes(int(parent.max(initial=-1)) + 1)
+    merged = constraints.member_sizes(graph.num_nodes) - left
+    if (merged > allowed).any():
+        at = int(np.argmax(merged > allowed))
+        raise ValueError(
+            f"{name}.parents merged {merged[at]} nodes away, and max_merges was {allowed[at]}; "
+            "a method must not overshoot the sizes that were asked for"
+        )
+    return parent
 
 
 def _stop_at(min_nodes: int, parent: np.ndarray, constraints: Constraints) -> np.ndarray:

@@ -52,12 +52,14 @@ def contract(
     >>> parent.tolist(), coarse.to_scipy().toarray().tolist()
     ([0, 0, 1, 1], [[2.0, 1.0], [1.0, 2.0]])
     """
+    graph, _ = round_weights(graph)
     if matching.num_nodes != graph.num_nodes:
         raise ValueError(
             f"matching is of {matching.num_nodes} nodes, the graph has {graph.num_nodes}"
         )
+    _check_mates(matching.mate)
     parent = matching.parents()
-    return galerkin_product(round_weights(graph)[0], parent, backend), parent
+    return galerkin_product(graph, parent, backend), parent
 
 
 def aggregate(graph: Graph, parent: ArrayLike, *, backend: str = "auto") -> Graph:
@@ -85,8 +87,8 @@ def aggregate(graph: Graph, parent: ArrayLike, *, backend: str = "auto") -> Grap
     >>> aggregate(Graph([0, 1, 3, 4], [1, 0, 2, 1]), [0, 0, 0]).weights.tolist()
     [4.0]
     """
-    clusters = _checked(np.asarray(parent), graph)
-    return galerkin_product(round_weights(graph)[0], clusters, backend)
+    graph, _ = round_weights(graph)
+    return galerkin_product(graph, valid_parents(parent, graph), backend)
 
 
 def galerkin_product(graph: Graph, parent: np.ndarray, backend: str) -> Graph:
@@ -97,20 +99,36 @@ def galerkin_product(graph: Graph, parent: np.ndarray, backend: str) -> Graph:
     return coarse
 
 
-def _checked(parent: np.ndarray, graph: Graph) -> np.ndarray:
+def valid_parents(parents: ArrayLike, graph: Graph) -> np.ndarray:
+    """The cluster of every node as an array of the ids' type, checked."""
+    parent = np.asarray(parents)
     if parent.shape != (graph.num_nodes,):
         raise ValueError(f"parent has shape {parent.shape}, expected ({graph.num_nodes},)")
     if len(parent) == 0:
-        return parent.astype(np.int64)
+        return parent.astype(graph.indices.dtype)
     if parent.dtype.kind not in "ui":
         raise ValueError(f"parent must hold integers, got dtype {parent.dtype}")
     if parent.min() < 0:
         at = int(np.argmax(parent < 0))
         raise ValueError(f"parent[{at}] = {parent[at]} is negative; number clusters from 0")
-    empty = np.flatnonzero(np.bincount(parent) == 0)
-    if len(empty):
+    occurs = np.zeros(len(parent), dtype=np.bool_)  # a larger number would leave a gap anyway
+    occurs[parent[parent < len(parent)]] = True
+    if parent.max() >= len(parent) or not occurs[: parent.max() + 1].all():
         raise ValueError(
-            f"no node has parent {empty[0]}; number the clusters without gaps "
+            f"no node has parent {np.argmin(occurs)}; number the clusters without gaps "
             "(numpy.unique(parent, return_inverse=True)[1] does)"
         )
     return parent.astype(graph.indices.dtype)
+
+
+def _check_mates(mate: np.ndarray) -> None:
+    n = len(mate)
+    wrong = np.flatnonzero((mate < 0) | (mate >= n))
+    if len(wrong) == 0:
+        wrong = np.flatnonzero(mate[mate] != np.arange(n))
+    if len(wrong):
+        u = wrong[0]
+        raise ValueError(
+            f"matching.mate[{u}] = {mate[u]}, whose mate is not {u}; a node that has none is its "
+            "own mate"
+        )

@@ -69,20 +69,38 @@ def match(
     """
     method = HeavyEdgeMatching() if method is None else method
     constraints = Constraints() if constraints is None else constraints
+    if not isinstance(method, MatchingMethod):
+        raise TypeError(
+            f"method must be a matching method such as HeavyEdgeMatching(), got {method!r}; "
+            "coarsen takes others"
+        )
     if backend == "cupy":
         check_cupy(method)
     implementation = import_module(_MODULES[select_backend(backend).name])
     graph, _ = round_weights(graph, constraints.batch)
+    constraints.check_length(graph.num_nodes)
     rating = method.rating.evaluated(graph, constraints)
     if rating is not method.rating:
         method = replace(method, rating=rating)
     if max_pairs is None:
         matching: Matching = implementation.match(graph, method, constraints)
         return matching
-    allowed = np.atleast_1d(np.asarray(max_pairs))
-    if (allowed < 0).any():
-        raise ValueError(f"max_pairs = {max_pairs} must not be negative")
+    allowed = _allowed(max_pairs, len(constraints.member_sizes(graph.num_nodes)))
     matching = implementation.match(graph, method, constraints)
     if constraints.batch is None and matching.num_pairs <= allowed[0]:
         return matching
     return truncate(graph, method, constraints, matching, allowed)
+
+
+def _allowed(max_pairs: int | np.ndarray, num_members: int) -> np.ndarray:  # [num_members]
+    allowed = np.atleast_1d(np.asarray(max_pairs))
+    if allowed.shape != (num_members,):
+        raise ValueError(
+            f"max_pairs has shape {allowed.shape}, expected ({num_members},): one number for each "
+            "member of the batch"
+        )
+    if len(allowed) and allowed.dtype.kind not in "ui":
+        raise ValueError(f"max_pairs must hold integers, got dtype {allowed.dtype}")
+    if (allowed < 0).any():
+        raise ValueError(f"max_pairs = {max_pairs} must not be negative")
+    return allowed

@@ -9,9 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multiscale_gcn import (
+    Constraints,
+    DefferrardMatching,
     EdgeWeight,
     Graph,
     HeavyEdgeMatching,
+    Matching,
     NormalizedAssociation,
     NormalizedCut,
     PairKind,
@@ -280,3 +283,36 @@ def test_levels_of_a_large_grid_halve() -> None:
         graph, _ = contract(graph, match(graph))
         sizes.append(graph.num_nodes)
     assert all(fine / coarse > 1.9 for fine, coarse in pairwise(sizes)), sizes
+
+
+TWO = as_graph(nx.disjoint_union(nx.path_graph(6), nx.path_graph(6)))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"graph": nx.path_graph(3)}, TypeError, r"networkx\..*Graph, and .* as_graph makes one"),
+        ({"method": EdgeWeight()}, TypeError, "must be a matching method .* got EdgeWeight"),
+        ({"method": DefferrardMatching()}, TypeError, "DefferrardMatching.*coarsen takes others"),
+        ({"constraints": Constraints(labels=np.zeros(3, int))}, ValueError,
+         r"constraints.labels has shape \(3,\), expected \(12,\)"),
+        ({"max_pairs": -1}, ValueError, "max_pairs = -1 must not be negative"),
+        ({"max_pairs": 1.5}, ValueError, "max_pairs must hold integers, got dtype float64"),
+        ({"max_pairs": [1, 2]}, ValueError, r"max_pairs has shape \(2,\), expected \(1,\)"),
+        ({"max_pairs": 1, "constraints": Constraints.of(TWO, batch=[0] * 6 + [1] * 6)}, ValueError,
+         r"max_pairs has shape \(1,\), expected \(2,\)"),
+    ],
+)  # fmt: skip
+def test_bad_arguments_of_match_are_refused(options, error, message) -> None:
+    with pytest.raises(error, match=message):
+        match(**({"graph": TWO} | options))
+
+
+@pytest.mark.parametrize(
+    ("mate", "message"),
+    [([1, 0, 2, 9, 4, 5], r"mate\[3\] = 9"), ([1, 2, 0, 3, 4, 5], r"mate\[0\] = 1, whose")],
+)
+def test_a_matching_that_is_none_is_not_contracted(mate: list[int], message: str) -> None:
+    matching = Matching(np.array(mate), np.zeros(6, np.int8))
+    with pytest.raises(ValueError, match=message):
+        contract(as_graph(nx.path_graph(6)), matching)

@@ -91,6 +91,33 @@ def test_a_method_of_ones_own() -> None:
         coarsen(nx.path_graph(3), levels=1, method="hem")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("parents", "how_far", "message"),
+    [
+        (lambda n: np.arange(n) // 2, {"sizes": [4]}, "merged 2 nodes away, and max_merges was 1"),
+        (lambda n: np.arange(n) // 2 * 2, {"levels": 1}, "Given.parents: no node has parent 1"),
+        (lambda n: np.arange(n) * 10**12, {"levels": 1}, "Given.parents: no node has parent 1"),
+        (lambda n: np.arange(n) / 2, {"levels": 1}, "Given.parents: parent must hold integers"),
+        (lambda n: np.zeros(3, int), {"levels": 1}, r"Given.parents: parent has shape \(3,\)"),
+    ],
+)
+def test_what_a_method_of_your_own_returns_is_checked(parents, how_far, message) -> None:
+    class Given(ClusteringMethod):
+        def parents(self, graph, *, constraints, max_merges, backend):
+            return parents(graph.num_nodes)
+
+    with pytest.raises(ValueError, match=message):
+        coarsen(nx.path_graph(9), **how_far, method=Given())
+
+
+def test_a_method_of_your_own_may_return_a_list() -> None:
+    class Listed(ClusteringMethod):
+        def parents(self, graph, *, constraints, max_merges, backend):
+            return [u // 3 for u in range(graph.num_nodes)]
+
+    assert coarsen(nx.path_graph(9), levels=2, method=Listed()).sizes == (9, 3, 1)
+
+
 # --- natural turns ----------------------------------------------------------------------------
 
 
