@@ -10,6 +10,7 @@ import torch
 from torch_geometric.data import Batch, Data
 from torch_geometric.transforms import BaseTransform
 
+from multiscale_gcn.arguments import whole_number
 from multiscale_gcn.coarsening import coarsen
 from multiscale_gcn.convert import as_graph, to_torch
 from multiscale_gcn.hierarchy import Hierarchy
@@ -110,7 +111,7 @@ class Coarsen(BaseTransform):
         unknown = sorted(set(options) - {"method", "backend"})
         if unknown:
             raise ValueError(f"{unknown[0]} is no option of Coarsen; method and backend are")
-        self.levels = levels
+        self.levels = None if levels is None else whole_number(levels, "levels", least=0)
         self.sizes = None if sizes is None else sorted(set(sizes), reverse=True)
         self.weights = weights
         self.options = options
@@ -120,7 +121,8 @@ class Coarsen(BaseTransform):
         graph = as_graph(data, weights=self.weights)
         hierarchy = coarsen(graph, levels=self.levels, sizes=self.sizes, **self.options)
         cls = type(data) if isinstance(data, MultiScaleData) else MultiScaleData
-        result: MultiScaleData = cls.from_dict(data.to_dict())
+        kept = {name: value for name, value in data.to_dict().items() if not _is_level(data, name)}
+        result: MultiScaleData = cls.from_dict(kept)
         result.num_nodes = data.num_nodes
         device = data.edge_index.device
         before = 0
@@ -145,6 +147,11 @@ class Coarsen(BaseTransform):
     def __repr__(self) -> str:
         how_far = f"levels={self.levels}" if self.sizes is None else f"sizes={self.sizes}"
         return f"Coarsen({how_far})"
+
+
+def _is_level(data: Data, name: str) -> bool:
+    """Whether this is of levels that were made before, and that new ones replace."""
+    return isinstance(data, MultiScaleData) and _LEVEL.fullmatch(name) is not None
 
 
 def _check_type(data: Any) -> None:

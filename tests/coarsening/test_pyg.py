@@ -175,3 +175,13 @@ def test_bad_input_is_refused() -> None:
         Coarsen(2)(HeteroData())
     with pytest.raises(ValueError, match="sizes has 9, and the graph has 3 nodes"):
         Coarsen(sizes=[9])(one)
+    with pytest.raises(ValueError, match=r"levels = 2\.5 must be an integer"):
+        Coarsen(2.5)  # type: ignore[arg-type]
+
+
+def test_new_levels_replace_all_old_ones() -> None:
+    data = to_pyg(as_graph(nx.path_graph(9)))
+    again = Coarsen(1, method=VisitingOrderMatching(seed=3))(Coarsen(3)(data))
+    afresh = Coarsen(1, method=VisitingOrderMatching(seed=3))(data)
+    assert again.keys() == afresh.keys()
+    assert torch.equal(again.parent_0, afresh.parent_0)
