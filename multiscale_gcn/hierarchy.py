@@ -134,7 +134,7 @@ class Hierarchy:
                 coarse = aggregate(fine, parent, backend=backend)
             except ValueError as error:
                 raise ValueError(f"parents[{k}]: {error}") from None
-            levels.append(Level(k, fine, np.array(parent, dtype=fine.indices.dtype)))
+            levels.append(Level(k, fine, np.asarray(parent).astype(fine.indices.dtype)))
             fine = coarse
         levels.append(Level(len(levels), fine, None))
         return cls(tuple(levels), rounding=rounding)
@@ -164,10 +164,12 @@ class Hierarchy:
         for level in self.levels:
             if level.num_nodes == num_nodes:
                 return level
-        raise ValueError(
-            f"no level has num_nodes = {num_nodes}, only {self.sizes}; "
+        remedy = (
             f"coarsen(graph, sizes=[{num_nodes}]) makes one"
+            if self.levels[0].constraints.batch is None
+            else "these are of all members of the batch together"
         )
+        raise ValueError(f"no level has num_nodes = {num_nodes}, only {self.sizes}; {remedy}")
 
     def parent(self, fine: int, coarse: int) -> np.ndarray:
         """Node of level ``coarse`` that each node of level ``fine`` belongs to, shape (n_fine,)."""
@@ -365,7 +367,7 @@ class Hierarchy:
 
     def coarse_positions(
         self,
-        positions: np.ndarray,
+        positions: ArrayLike,
         coarse: int,
         kind: Literal["mean", "weighted_mean"] = "mean",
     ) -> np.ndarray:
@@ -388,7 +390,7 @@ class Hierarchy:
             )
         return self.restriction(0, coarse, kind) @ positions
 
-    def coarse_faces(self, faces: np.ndarray, coarse: int) -> np.ndarray:
+    def coarse_faces(self, faces: ArrayLike, coarse: int) -> np.ndarray:
         """Triangles of a level, from those of the finest: none degenerate, none twice.
 
         Parameters

@@ -87,7 +87,7 @@ class LocalVariation(ClusteringMethod):
     def prepared(self, graph: Graph) -> LocalVariation:
         if self.subspace is None:
             return replace(self, subspace=leading_eigenvectors(graph, self.k))
-        basis = np.array(self.subspace, dtype=np.float64)
+        basis = np.asarray(self.subspace).astype(np.float64)
         if basis.ndim != 2 or len(basis) != graph.num_nodes:
             raise ValueError(f"subspace has shape {basis.shape}, expected ({graph.num_nodes}, k)")
         if not np.isfinite(basis).all():

@@ -151,8 +151,10 @@ def _largest_by(
     return result
 
 
-def coarse_faces(faces: np.ndarray, parent: np.ndarray, num_nodes: int) -> np.ndarray:
+def coarse_faces(faces: ArrayLike, parent: np.ndarray, num_nodes: int) -> np.ndarray:
     faces = np.asarray(faces)
+    if faces.shape == (0,):  # a list without faces
+        faces = np.empty((0, 3), dtype=np.int64)
     if faces.ndim != 2 or faces.shape[1] != 3 or faces.dtype.kind not in "ui":
         raise ValueError(
             f"faces must be integers of shape (F, 3), got {faces.dtype} of {faces.shape}"

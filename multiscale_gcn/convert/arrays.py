@@ -18,6 +18,11 @@ def as_array(source: Any) -> np.ndarray:
     except Exception as error:  # whatever the object raises when numpy asks it for its items
         raise TypeError(f"cannot read a {type(source).__name__} as a graph: {error}") from None
     if array.dtype.kind not in "buif":
+        if isinstance(source, np.ndarray):
+            raise TypeError(
+                f"cannot read an array of dtype {array.dtype} as a graph; cast it to a type of "
+                "real numbers"
+            )
         raise TypeError(
             f"cannot read a {type(source).__name__} as a graph; give a networkx graph, a sparse "
             "matrix, a dense array, an edge_index, faces, a mesh, the path of a mesh file, a "
@@ -77,6 +82,8 @@ def from_edge_list(
     array: np.ndarray, weights: Any, node_weights: Any, num_nodes: int | None, symmetrize: bool
 ) -> Graph:
     ids = as_ids(array, "edge_list")
+    if ids.shape == (0,):  # a list without edges
+        ids = ids.reshape(0, 2)
     if ids.ndim != 2 or ids.shape[1] != 2:
         raise ValueError(f"an edge list must have shape (E, 2), got {array.shape}")
     n = count_nodes(num_nodes, edge_list=ids)
@@ -99,6 +106,8 @@ def from_edges(
 
 def from_faces(array: np.ndarray, node_weights: Any, num_nodes: int | None) -> Graph:
     faces = as_ids(array, "faces")
+    if faces.shape == (0,):  # a list without faces
+        faces = faces.reshape(0, 3)
     if faces.ndim != 2 or faces.shape[1] != 3:
         raise ValueError(f"faces must have shape (F, 3), got {array.shape}")
     n = count_nodes(num_nodes, faces=faces)

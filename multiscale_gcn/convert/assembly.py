@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from multiscale_gcn.graph import Graph
+from multiscale_gcn.graph import LARGEST_INT32, Graph
 
 
 def refuse(**arguments: Any) -> None:
@@ -29,6 +29,11 @@ def as_ids(array: np.ndarray, name: str) -> np.ndarray:
 def count_nodes(num_nodes: int | None, **ids: np.ndarray) -> int:
     """``num_nodes``, or one more than the largest id; refuses ids outside."""
     largest = max((int(array.max()) for array in ids.values() if array.size), default=-1)
+    if num_nodes is None and largest > LARGEST_INT32:
+        raise ValueError(
+            f"the largest node id is {largest}, which would make as many nodes and more; number "
+            "the ids that occur with numpy.unique(ids, return_inverse=True), or say num_nodes"
+        )
     n = largest + 1 if num_nodes is None else num_nodes
     for name, array in ids.items():
         outside = np.argwhere((array < 0) | (array >= n))

@@ -71,7 +71,7 @@ def from_frame(
 def _number(value: Any, what: str) -> float:
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"the {what} is {value!r}, not a number") from None
 
 

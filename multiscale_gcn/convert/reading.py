@@ -101,6 +101,8 @@ def as_graph(
     """
     if num_nodes is not None:
         num_nodes = whole_number(num_nodes, "num_nodes", least=0)
+    if hasattr(node_weights, "detach"):
+        node_weights = arrays.as_array(node_weights)
     if isinstance(source, Graph):
         refuse(weights=weights, num_nodes=num_nodes)
         if node_weights is None:

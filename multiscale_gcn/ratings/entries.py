@@ -136,7 +136,7 @@ def entries_at(graph: Graph, rows: np.ndarray, columns: np.ndarray) -> np.ndarra
 
 
 def _checked(values: ArrayLike, graph: Graph, name: str) -> np.ndarray:
-    array = np.array(values, dtype=np.float64)
+    array = np.asarray(values).astype(np.float64)
     if array.shape != (graph.num_entries,):
         raise ValueError(
             f"{name} has ratings of shape {array.shape}, and the graph has {graph.num_entries} "

@@ -41,7 +41,7 @@ class InnerProduct(EntryRating):
     restriction: Literal["mean", "weighted_mean"] = "mean"
 
     def __post_init__(self) -> None:
-        features = np.array(self.features, dtype=np.float64)
+        features = np.asarray(self.features).astype(np.float64)
         if features.ndim != 2:
             raise ValueError(f"features has shape {features.shape}, expected (n, C)")
         if self.restriction not in ("mean", "weighted_mean"):

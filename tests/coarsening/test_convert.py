@@ -123,6 +123,9 @@ def test_faces_and_meshes() -> None:
         (nx.DiGraph([(0, 1)]), {}, ValueError, "directed; pass graph.to_undirected"),
         ("graph.txt", {}, FileNotFoundError, "there is no file 'graph.txt'"),
         (object(), {}, TypeError, "cannot read a object as a graph"),
+        (DENSE.astype(object), {}, TypeError, "array of dtype object as a graph; cast it"),
+        (np.array([[0, 2**40], [2**40, 0]]), {"kind": "edge_index"}, ValueError,
+         "largest node id is 1099511627776.*return_inverse=True"),
         (np.zeros((2, 4), int), {"kind": "list"}, ValueError, "kind = 'list' is none of"),
     ],
 )  # fmt: skip
@@ -131,10 +134,21 @@ def test_bad_sources_are_refused(source, options, error, message) -> None:
         as_graph(source, **options)
 
 
+def test_node_weights_are_read_from_every_tensor() -> None:
+    expected = as_graph(DENSE, node_weights=[1, 2, 3])
+    tensor = torch.tensor([1.0, 2, 3])
+    for node_weights in (tensor.requires_grad_(), tensor.bfloat16(), tensor.detach().int()):
+        assert as_graph(DENSE, node_weights=node_weights) == expected
+        assert as_graph(expected, node_weights=node_weights) == expected
+
+
 def test_weight_that_is_no_number_names_the_edge() -> None:
     source = nx.Graph()
     source.add_edge("a", "b", weight="heavy")
     with pytest.raises(ValueError, match=r"edge \('a', 'b'\) is 'heavy', not a number"):
+        as_graph(source)
+    source.add_edge("a", "b", weight=10**400)
+    with pytest.raises(ValueError, match=r"edge \('a', 'b'\) is 1000*, not a number"):
         as_graph(source)
 
 
@@ -145,3 +159,5 @@ def test_graphs_without_edges() -> None:
     assert as_graph(np.empty((2, 0), dtype=int), num_nodes=6).num_nodes == 6
     assert as_graph(np.empty((0, 3), dtype=int), num_nodes=7).num_nodes == 7
     assert as_graph(np.eye(3)).num_edges == 0
+    assert as_graph([], kind="edge_list", num_nodes=4).num_nodes == 4
+    assert as_graph([], kind="faces", num_nodes=4).num_nodes == 4

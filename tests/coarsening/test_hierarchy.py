@@ -8,6 +8,7 @@ from pathlib import Path
 import networkx as nx
 import numpy as np
 import pytest
+import torch
 import trimesh
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -143,6 +144,7 @@ def test_coarse_positions_and_faces() -> None:
     assert len(twice.coarse_faces(np.array([[0, 1, 3], [2, 4, 0]]), 1)) == 1
     with pytest.raises(ValueError, match=r"faces\[1\] = \[1, 2, 6\]: ids run from 0 to 5"):
         hierarchy.coarse_faces(np.array([[0, 1, 2], [1, 2, 6]]), 1)
+    assert hierarchy.coarse_faces([], 1).shape == (0, 3)
     with pytest.raises(ValueError, match="faces must be integers"):
         hierarchy.coarse_faces(faces.astype(float), 1)
     with pytest.raises(ValueError, match=r"positions has shape \(2, 2\), expected \(6, d\)"):
@@ -307,6 +309,8 @@ def test_fingerprint_changes_with_every_part() -> None:
 
 
 def test_from_parents_checks_every_map() -> None:
+    from_tensor = Hierarchy.from_parents(nx.path_graph(4), [torch.tensor([0, 0, 1, 1])])
+    assert from_tensor.parent(0, 1).tolist() == [0, 0, 1, 1]
     with pytest.raises(ValueError, match=r"parents\[1\]: parent has shape \(3,\), expected \(2,\)"):
         Hierarchy.from_parents(as_graph(nx.path_graph(4)), [[0, 0, 1, 1], [0, 0, 0]])
 
@@ -317,6 +321,9 @@ def test_levels_are_fetched_by_size_and_by_index() -> None:
     assert hierarchy.level(4) is hierarchy[2]
     with pytest.raises(ValueError, match=r"num_nodes = 5, only \(16, 8, 4, 2\)"):
         hierarchy.level(5)
+    batched = coarsen(nx.empty_graph(8), sizes=[2], batch=[0] * 4 + [1] * 4)
+    with pytest.raises(ValueError, match=r"only \(8, 4\); these are of all members"):
+        batched.level(2)
     with pytest.raises(IndexError, match="level 4 does not exist; there are 4"):
         hierarchy[4]
     with pytest.raises(ValueError, match="level 0 is finer than level 2"):

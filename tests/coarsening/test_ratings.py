@@ -3,6 +3,7 @@ from typing import Any
 import networkx as nx
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -257,3 +258,12 @@ def test_self_loops_may_have_any_value() -> None:
 def test_both_hashes_are_the_same() -> None:
     values = np.array([0, 1, 2**63, 2**64 - 1], dtype=np.uint64)
     assert mix64_array(values).tolist() == [mix64(value) for value in values.tolist()]
+
+
+def test_features_may_be_a_tensor() -> None:
+    features = np.random.default_rng(0).normal(size=(12, 3))
+    graph = as_graph(nx.path_graph(12))
+    for given_as in (torch.tensor(features), torch.tensor(features).tolist()):
+        method = HeavyEdgeMatching(rating=InnerProduct(given_as))
+        expected = HeavyEdgeMatching(rating=InnerProduct(features))
+        assert match(graph, method) == match(graph, expected)
