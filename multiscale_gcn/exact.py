@@ -47,7 +47,8 @@ def round_weights(graph: Graph, batch: np.ndarray | None = None) -> tuple[Graph,
     graph : Graph
     batch : array of int, shape (n,), optional
         Which member of a batch each node belongs to, never decreasing. Every member is rounded
-        as it would be alone.
+        as it would be alone, so sums across members need not be exact. Whoever merges nodes of
+        several makes a new ``Graph`` of the arrays first, which is rounded as a whole.
 
     Raises
     ------

@@ -54,7 +54,8 @@ class Graph:
     weights: np.ndarray
     node_weights: np.ndarray
     quantum: float | None
-    """Every edge weight is a multiple of it and every sum of them exact; None: not known."""
+    """Every edge weight is a multiple of it and every sum of them exact, in a graph of a batch
+    every sum within a member; None: not known."""
 
     def __init__(
         self,
