@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -19,11 +18,9 @@ class ReadOnlyArrays:
     """Base of frozen dataclasses: their arrays are read-only, in copies and pickles too."""
 
     def __post_init__(self) -> None:
-        for field in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, field.name)
+        for name, value in vars(self).items():
             if isinstance(value, np.ndarray):
-                object.__setattr__(self, field.name, read_only(value))
+                object.__setattr__(self, name, read_only(value))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        names = [field.name for field in fields(self)]  # type: ignore[arg-type]
-        return type(self), tuple(getattr(self, name) for name in names)
+        return type(self), tuple(vars(self).values())
