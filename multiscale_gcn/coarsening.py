@@ -34,6 +34,9 @@ class CoarseningStalled(RuntimeError):
         super().__init__(message)
         self.hierarchy = hierarchy
 
+    def __reduce__(self) -> tuple[Any, ...]:  # else it could not come back from a worker process
+        return type(self), (str(self), self.hierarchy)
+
 
 def coarsen(
     graph: Any,

@@ -96,7 +96,10 @@ def test_a_stall_under_constraints_carries_what_was_reached() -> None:
     method = HeavyEdgeMatching(max_node_weight=4)
     with pytest.raises(CoarseningStalled, match=r"stalled at 16 nodes, short of 3: ") as caught:
         coarsen(nx.path_graph(64), sizes=[32, 3], method=method)
-    assert caught.value.hierarchy.sizes == (64, 32, 16)
+    again = pickle.loads(pickle.dumps(caught.value))
+    for error in (caught.value, again):
+        assert error.hierarchy.sizes == (64, 32, 16)
+    assert str(again) == str(caught.value)
     assert coarsen(nx.path_graph(64), levels=9, method=method).sizes == (64, 32, 16)
     assert coarsen(nx.path_graph(64), min_nodes=3, method=method).sizes == (64, 32, 16)
 
