@@ -4,6 +4,10 @@ The locally dominant matching is reached in rounds: every free node points at it
 neighbour, and those that point at each other marry. A round looks again only at nodes whose
 candidate was taken. Once rounds marry few, a queue finishes the rest in one thread, so that a
 path with increasing weights, where each round marries one pair, takes linear time all the same.
+
+Where half of the nodes go one way and half the other, a processor cannot foresee which, and waits:
+such passes write what they may not need instead of asking. A node without a mate is its own mate,
+and one that found no candidate its own candidate.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from numba import njit, prange
 from multiscale_gcn.constraints import Constraints
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.immutable import read_only
+from multiscale_gcn.indexing import unsigned
 from multiscale_gcn.matching.matching import Matching, PairKind
 from multiscale_gcn.matching.methods import MatchingMethod, VisitingOrderMatching
 from multiscale_gcn.matching.order import FACTOR_1, FACTOR_2, INCREMENT, mix64
@@ -34,29 +39,26 @@ FACTOR_1_64 = np.uint64(FACTOR_1)
 FACTOR_2_64 = np.uint64(FACTOR_2)
 SHIFT_30, SHIFT_27, SHIFT_31 = np.uint64(30), np.uint64(27), np.uint64(31)
 
-UNKNOWN = -2
-"""Candidate of a node that has not looked yet; -1 is that of one that found nobody."""
-
 SMALL = 1 << 14
 """So few nodes are done by one thread sooner than by several that wait for each other."""
 CHUNK = 1 << 13
 """Nodes that a thread takes at a time. What it does with them is a function of its own: calls
 from the body of a parallel loop are not inlined, so one call a node would be the larger part."""
 PROGRESS = 16
-"""Rounds go on while they marry more than one in so many live nodes."""
+"""Rounds go on while they end the search of more than one in so many nodes."""
 
 
 def match(graph: Graph, method: MatchingMethod, constraints: Constraints) -> Matching:
     n = graph.num_nodes
-    mate, kind = np.empty(n, graph.indices.dtype), np.empty(n, np.int8)
-    scale, loop, neighbours = np.empty(n), np.empty(n), np.empty(n, graph.indices.dtype)
+    mates, kind = np.empty(n, graph.indices.dtype), np.empty(n, np.int8)
+    mate, neighbours = unsigned(mates), np.empty(n, graph.indices.dtype)
     edges = (
-        graph.indptr,
-        graph.indices,
+        unsigned(graph.indptr),
+        unsigned(graph.indices),
         method.rating.entries(graph),
         method.rating.code,
-        scale,
-        loop,
+        np.empty(n),
+        np.empty(n),
         neighbours,
         np.uint64(mix64(method.seed)),
     )
@@ -66,7 +68,7 @@ def match(graph: Graph, method: MatchingMethod, constraints: Constraints) -> Mat
     if n <= SMALL and rules is None and not isinstance(method, VisitingOrderMatching):
         wanted = (method.two_hop, method.isolated == "pair")
         _match_serially(mate, kind, edges, graph.weights, weigh, wanted)
-        return Matching(mate, kind)
+        return Matching(mates, kind)
     with threads_to_use() as num_threads:
         several = num_threads > 1
         if several and n > SMALL:
@@ -76,8 +78,7 @@ def match(graph: Graph, method: MatchingMethod, constraints: Constraints) -> Mat
         if isinstance(method, VisitingOrderMatching):
             _visit(_turns(method, graph, constraints), mate, kind, edges, weigh, rules)
         else:
-            live, candidate = _marry_in_rounds(mate, kind, edges, weigh, rules, several)
-            _marry_by_queue(live, candidate, mate, kind, edges, weigh, rules)
+            _marry_in_rounds(mate, kind, edges, weigh, rules, several)
         if method.two_hop:
             _pair_two_hop(mate, kind, edges, weigh, rules, several)
     if method.isolated == "pair":
@@ -85,7 +86,7 @@ def match(graph: Graph, method: MatchingMethod, constraints: Constraints) -> Mat
             _pair_isolated(mate, kind, neighbours, weigh)
         else:
             _pair_isolated_by_rules(mate, kind, neighbours, weigh, rules)
-    return Matching(mate, kind)
+    return Matching(mates, kind)
 
 
 def _rules(constraints: Constraints, n: int):
@@ -105,11 +106,13 @@ def _rules(constraints: Constraints, n: int):
 def _turns(method: VisitingOrderMatching, graph: Graph, constraints: Constraints) -> np.ndarray:
     n = graph.num_nodes
     if method.order == "natural":
-        return np.arange(n)
-    if method.order == "degree":
-        return np.argsort(NodeTerms.of(graph).degree, kind="stable")
-    hashes = _node_hashes(constraints.local_ids(n), np.uint64(mix64(method.seed)))
-    return np.argsort(hashes, kind="stable")
+        turns = np.arange(n)
+    elif method.order == "degree":
+        turns = np.argsort(NodeTerms.of(graph).degree, kind="stable")
+    else:
+        hashes = _node_hashes(constraints.local_ids(n), np.uint64(mix64(method.seed)))
+        turns = np.argsort(hashes, kind="stable")
+    return unsigned(turns.astype(graph.indices.dtype))
 
 
 @njit(cache=True)
@@ -117,11 +120,10 @@ def _match_serially(mate, kind, edges, weights, weigh, wanted):
     """All of an unconstrained matching in one call, for graphs where calls take the time."""
     two_hop, isolated = wanted
     _describe(0, len(mate), mate, kind, edges, weights)
-    live = np.arange(len(mate)).astype(mate.dtype)
-    candidate = np.full(len(mate), UNKNOWN, mate.dtype)
-    _marry_by_queue(live, candidate, mate, kind, edges, weigh, None)
+    everyone, candidate = mate.copy(), np.empty_like(mate)
+    _marry_rest(everyone, everyone, candidate, mate, kind, edges, weigh, None)
     if two_hop:
-        singles = _waiting_nodes(kind, edges[6])
+        singles = _waiting_nodes(mate, kind, edges[6])
         hubs = np.empty_like(singles)
         _find_hubs(singles, hubs, kind, edges, weigh, None)
         _pair_at_hubs(singles, hubs, mate, kind, weigh)
@@ -143,15 +145,17 @@ def _describe(low, high, mate, kind, edges, weights):
     for u in range(low, high):
         mate[u] = u
         kind[u] = KIND_SINGLE
-        at, end = _position(u, indptr, indices)
-        has_loop = at < end and indices[at] == u
-        neighbours[u] = end - indptr[u] - has_loop
+        loops = np.int64(0)
+        for at in range(indptr[u], indptr[u + 1]):
+            loops += indices[at] == u
+        neighbours[u] = indptr[u + 1] - indptr[u] - loops
         if code == CODE_EDGE_WEIGHT:
             continue
-        degree = 0.0
-        for i in range(indptr[u], end):
-            degree += weights[i]
-        loop[u] = weights[at] if has_loop else 0.0
+        degree, own = 0.0, 0.0
+        for at in range(indptr[u], indptr[u + 1]):
+            degree += weights[at]
+            own += weights[at] if indices[at] == u else 0.0
+        loop[u] = own
         if code == CODE_NORMALIZED_CUT:
             scale[u] = 1.0 / degree if degree > 0.0 else 0.0
         else:
@@ -166,20 +170,6 @@ def _num_chunks(length):
 @njit(cache=True, inline="always")
 def _bounds(chunk, length):
     return chunk * CHUNK, min((chunk + 1) * CHUNK, length)
-
-
-@njit(cache=True, inline="always")
-def _position(u, indptr, indices):
-    """Where the self loop of a node stands or would stand, and the end of its row."""
-    low, end = indptr[u], indptr[u + 1]
-    high = end
-    while low < high:
-        middle = (low + high) >> 1
-        if indices[middle] < u:
-            low = middle + 1
-        else:
-            high = middle
-    return low, end
 
 
 @njit(cache=True, inline="always")
@@ -260,16 +250,16 @@ def _best_neighbour(
     u, kind, indptr, indices, weights, code, scale, loop, neighbours, mixed_seed,
     node_weights, limit, rules, only_admissible,
 ):  # fmt: skip
-    """First neighbour of u in the order, or -1; only a free and admissible one if so asked.
+    """First neighbour of u in the order, or u; only a free and admissible one if so asked.
 
     It takes its arrays one by one, and hands none of them on unless there are rules: Numba counts
     references at every call, which would take longer than to look at a neighbour.
     """
-    best = np.int64(-1)
+    best = u
     best_rating = -np.inf
     best_count = np.int64(0)
     for at in range(indptr[u], indptr[u + 1]):
-        v = np.int64(indices[at])
+        v = indices[at]
         rating = _rate(code, weights[at], u, v, scale, loop)
         # Few neighbours are better than the best so far: look at their nodes last.
         if rating < best_rating or v == u:
@@ -306,39 +296,52 @@ def _marry_with_images(u, v, kind_of_pair, mate, kind, rules):
         _marry(mirror[u], mirror[v], kind_of_pair, mate, kind)
 
 
-def _marry_in_rounds(mate, kind, edges, weigh, rules, several):
-    """Rounds, of several threads if they may, while many nodes are left and marry."""
-    point, settle = (_point_all, _settle_all) if several else (_point, _settle)
-    live = np.arange(len(mate), dtype=mate.dtype)
-    candidate = np.full(len(mate), UNKNOWN, mate.dtype)
-    while len(live) > SMALL:
-        point(live, candidate, kind, edges, weigh, rules)
-        settle(live, candidate, mate, kind)
-        remaining = _remaining(live, candidate, kind)
-        live, married = live[:remaining], len(live) - remaining
-        if married * PROGRESS < len(live):
+def _marry_in_rounds(mate, kind, edges, weigh, rules, several) -> None:
+    """Rounds of several threads, if they may, while many nodes are left and marry; the rest is for
+    one thread."""
+    live = seekers = mate.copy()
+    spare, candidate = np.empty_like(mate), np.empty_like(mate)
+    while several and len(live) > SMALL:
+        before = len(live)
+        _look_all(seekers, candidate, kind, edges, weigh, rules)
+        _settle_all(live, candidate, mate, kind)
+        live, seekers = _remaining(live, spare, candidate, kind)
+        if (before - len(live)) * PROGRESS < before:
             break
-    return live, candidate
-
-
-@njit(cache=True, parallel=True)
-def _point_all(live, candidate, kind, edges, weigh, rules):
-    for chunk in prange(_num_chunks(len(live))):
-        low, high = _bounds(chunk, len(live))
-        _point(live[low:high], candidate, kind, edges, weigh, rules)
+    _marry_rest(live, seekers, candidate, mate, kind, edges, weigh, rules)
 
 
 @njit(cache=True)
-def _point(live, candidate, kind, edges, weigh, rules):
+def _marry_rest(live, seekers, candidate, mate, kind, edges, weigh, rules):
+    """Rounds while they marry many of the live nodes, then the queue."""
+    spare = np.empty_like(live)
+    while len(seekers) > 0:
+        before = len(live)
+        _look(seekers, candidate, kind, edges, weigh, rules)
+        _settle(live, candidate, mate, kind)
+        live, seekers = _remaining(live, spare, candidate, kind)
+        if (before - len(live)) * PROGRESS < before:
+            break
+    _look(seekers, candidate, kind, edges, weigh, rules)
+    _marry_by_queue(live, candidate, mate, kind, edges, weigh, rules)
+
+
+@njit(cache=True, parallel=True)
+def _look_all(seekers, candidate, kind, edges, weigh, rules):
+    for chunk in prange(_num_chunks(len(seekers))):
+        low, high = _bounds(chunk, len(seekers))
+        _look(seekers[low:high], candidate, kind, edges, weigh, rules)
+
+
+@njit(cache=True)
+def _look(seekers, candidate, kind, edges, weigh, rules):
     indptr, indices, weights, code, scale, loop, neighbours, mixed_seed = edges
     node_weights, limit = weigh
-    for u in live:
-        v = candidate[u]
-        if v == UNKNOWN or (v >= 0 and kind[v] != KIND_SINGLE):
-            candidate[u] = _best_neighbour(
-                u, kind, indptr, indices, weights, code, scale, loop, neighbours, mixed_seed,
-                node_weights, limit, rules, True,
-            )  # fmt: skip
+    for u in seekers:
+        candidate[u] = _best_neighbour(
+            u, kind, indptr, indices, weights, code, scale, loop, neighbours, mixed_seed,
+            node_weights, limit, rules, True,
+        )  # fmt: skip
 
 
 @njit(cache=True, parallel=True)
@@ -353,20 +356,23 @@ def _settle(live, candidate, mate, kind):
     """Marry those that point at each other; each node notes it for itself."""
     for u in live:
         v = candidate[u]
-        if v >= 0 and candidate[v] == u:
-            mate[u] = v
-            kind[u] = KIND_EDGE
+        mutual = (candidate[v] == u) & (v != u)
+        mate[u] = v if mutual else u
+        kind[u] = KIND_EDGE if mutual else KIND_SINGLE
 
 
 @njit(cache=True)
-def _remaining(live, candidate, kind):
-    """Move those that go on looking to the front; returns how many they are."""
-    count = 0
+def _remaining(live, spare, candidate, kind):
+    """Those that go on looking, and those of them whose candidate was taken."""
+    left, bereft = 0, 0
     for u in live:
-        if kind[u] == KIND_SINGLE and candidate[u] >= 0:
-            live[count] = u
-            count += 1
-    return count
+        v = candidate[u]
+        goes_on = (kind[u] == KIND_SINGLE) & (v != u)
+        live[left] = u
+        left += goes_on
+        spare[bereft] = u
+        bereft += goes_on & (kind[v] != KIND_SINGLE)
+    return live[:left], spare[:bereft]
 
 
 @njit(cache=True)
@@ -375,10 +381,9 @@ def _marry_by_queue(live, candidate, mate, kind, edges, weigh, rules):
     node_weights, limit = weigh
     queue = np.empty(len(live), mate.dtype)
     tail = 0
-    _point(live, candidate, kind, edges, weigh, rules)
     for u in live:
         v = candidate[u]
-        if v >= 0 and kind[u] == KIND_SINGLE and candidate[v] == u:
+        if v != u and kind[u] == KIND_SINGLE and candidate[v] == u:
             _marry(u, v, KIND_EDGE, mate, kind)
             queue[tail], queue[tail + 1] = u, v
             tail += 2
@@ -395,7 +400,7 @@ def _marry_by_queue(live, candidate, mate, kind, edges, weigh, rules):
             node_weights, limit, rules, True,
         )  # fmt: skip
             candidate[x] = y
-            if y >= 0 and candidate[y] == x:
+            if y != x and candidate[y] == x:
                 _marry(x, y, KIND_EDGE, mate, kind)
                 queue[tail], queue[tail + 1] = x, y
                 tail += 2
@@ -411,13 +416,13 @@ def _visit(turns, mate, kind, edges, weigh, rules):
             u, kind, indptr, indices, weights, code, scale, loop, neighbours, mixed_seed,
             node_weights, limit, rules, True,
         )  # fmt: skip
-            if v >= 0:
+            if v != u:
                 _marry_with_images(u, v, KIND_EDGE, mate, kind, rules)
 
 
 def _pair_two_hop(mate, kind, edges, weigh, rules, several) -> None:
     """Pair the nodes that wait at the same neighbour, as the specification says."""
-    singles = _waiting_nodes(kind, edges[6])
+    singles = _waiting_nodes(mate, kind, edges[6])
     hubs = np.empty_like(singles)
     find_hubs = _find_all_hubs if several and len(singles) > SMALL else _find_hubs
     find_hubs(singles, hubs, kind, edges, weigh, rules)
@@ -435,18 +440,17 @@ def _pair_two_hop(mate, kind, edges, weigh, rules, several) -> None:
 
 
 @njit(cache=True)
-def _waiting_nodes(kind, neighbours):
+def _waiting_nodes(mate, kind, neighbours):
     """Nodes that are left over and have neighbours, in increasing order."""
     count = 0
-    for u in range(len(kind)):
-        count += kind[u] == KIND_SINGLE and neighbours[u] > 0
-    nodes = np.empty(count, np.int64)
+    for u in range(len(mate)):
+        count += (kind[u] == KIND_SINGLE) & (neighbours[u] > 0)
+    nodes = np.empty(count + 1, mate.dtype)
     count = 0
-    for u in range(len(kind)):
-        if kind[u] == KIND_SINGLE and neighbours[u] > 0:
-            nodes[count] = u
-            count += 1
-    return nodes
+    for u in range(len(mate)):
+        nodes[count] = u
+        count += (kind[u] == KIND_SINGLE) & (neighbours[u] > 0)
+    return nodes[:count]
 
 
 @njit(cache=True, parallel=True)
@@ -470,19 +474,18 @@ def _find_hubs(singles, hubs, kind, edges, weigh, rules):
 @njit(cache=True)
 def _pair_at_hubs(singles, hubs, mate, kind, weigh):
     """One node at most waits at every hub; of two that may not merge the lighter waits."""
-    if len(singles) == 0:
-        return
     node_weights, limit = weigh
-    waiting_at = np.full(len(mate), -1, mate.dtype)
+    waiting_at = np.empty_like(mate)
+    waiting_at[hubs] = hubs
     for i in range(len(singles)):
         u, hub = singles[i], hubs[i]
-        waiting = np.int64(waiting_at[hub])
-        if waiting < 0:
+        waiting = waiting_at[hub]
+        if waiting == hub:
             waiting_at[hub] = u
         elif node_weights[u] + node_weights[waiting] <= limit:
             mate[u], mate[waiting] = waiting, u
             kind[u] = kind[waiting] = KIND_TWO_HOP
-            waiting_at[hub] = -1
+            waiting_at[hub] = hub
         elif node_weights[u] < node_weights[waiting]:
             waiting_at[hub] = u
 
@@ -506,7 +509,7 @@ def _pair_isolated(mate, kind, neighbours, weigh):
 
 def _pair_isolated_by_rules(mate, kind, neighbours, weigh, rules) -> None:
     group, _, mirror, _ = rules
-    isolated = np.flatnonzero(neighbours == 0)
+    isolated = np.flatnonzero(neighbours == 0).astype(mate.dtype)
     isolated = isolated[np.argsort(group[isolated], kind="stable")]
     images = mirror[isolated]
     for nodes in (isolated[images == isolated], isolated[isolated < images]):

@@ -6,7 +6,7 @@ from multiscale_gcn.contraction import compiled as contraction
 from multiscale_gcn.matching import compiled as matching
 
 KERNELS = {
-    matching: ("_point_all", "_settle_all", "_match_serially", "_visit", "_pair_waiting"),
+    matching: ("_look_all", "_settle_all", "_match_serially", "_visit", "_pair_waiting"),
     contraction: ("_chain", "_merge_blocks", "_merge"),
 }
 
