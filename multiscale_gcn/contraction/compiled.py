@@ -2,6 +2,9 @@
 
 Every thread merges a range of coarse rows: it collects the entries of a row's members, sorts them
 by coarse column, and adds up equal ones. Everything random happens within one row, in the cache.
+
+A small graph is in the cache as a whole, and is merged without sorting: it is symmetric, so its
+columns, taken one after the other, append to each row what it has there, in increasing order.
 """
 
 from __future__ import annotations
@@ -10,11 +13,14 @@ import numpy as np
 from numba import njit, prange
 
 from multiscale_gcn.graph import Graph
+from multiscale_gcn.indexing import unsigned
 from multiscale_gcn.prefetching import prefetch
 from multiscale_gcn.threads import threads_to_use
 
 ENTRIES_PER_THREAD = 1 << 15
 """A thread's share is at least so large; smaller graphs take fewer threads."""
+SMALL = 2 * ENTRIES_PER_THREAD
+"""Graphs with fewer entries are merged by columns, which takes one thread."""
 SHORT = 24
 """Rows up to this length are merged by insertion; longer ones are sorted first."""
 CROWDED = 64
@@ -31,57 +37,100 @@ HALF = np.uint64(32)
 
 
 def aggregate(graph: Graph, parent: np.ndarray, num_coarse: int) -> Graph:
-    with threads_to_use() as num_threads:
-        num_blocks = max(1, min(num_threads, graph.num_entries // ENTRIES_PER_THREAD))
-        return _aggregate(graph, parent, num_coarse, num_blocks)
-
-
-def _aggregate(graph: Graph, parent: np.ndarray, num_coarse: int, num_blocks: int) -> Graph:
     # Large arrays are allocated here, not in the kernels: NumPy asks the system for huge pages.
-    head = np.empty(num_coarse, graph.indices.dtype)
-    following = np.empty(graph.num_nodes, graph.indices.dtype)
+    first = np.empty(num_coarse + 1, graph.indices.dtype)
+    members = unsigned(np.empty(graph.num_nodes, graph.indices.dtype))
     node_weights = np.empty(num_coarse)
-    bounds = np.empty(num_blocks + 1, np.int64)
-    begin = np.empty(num_blocks + 1, np.int64)
     indptr = np.empty(num_coarse + 1, np.int64)
-    longest = _chain(
-        parent, graph.indptr, graph.node_weights, head, following, node_weights, indptr
-    )
-    _share(indptr, bounds, begin)
-
     indices = np.empty(graph.num_entries, graph.indices.dtype)
     weights = np.empty(graph.num_entries, np.float64)
-    fine = (graph.indptr, graph.indices, graph.weights, parent)
-    keys = np.empty((num_blocks, 2, longest), np.uint64)
-    row = np.empty((num_blocks, longest), np.float64)
-    chains, coarse = (head, following), (indices, weights, indptr)
-    if num_blocks == 1:
-        _merge(fine, chains, 0, num_coarse, 0, keys[0], row[0], coarse)
+    fine = (unsigned(graph.indptr), unsigned(graph.indices), graph.weights, unsigned(parent))
+    clusters, coarse = (first, members), (indices, weights, indptr)
+    longest = _order_members(fine, graph.node_weights, clusters, node_weights, indptr)
+    if graph.num_entries < SMALL:
+        entries = _merge_by_columns(fine, members, coarse)
     else:
-        _merge_blocks(fine, chains, bounds, begin, keys, row, coarse)
-    entries = _close_gaps(bounds, begin, indices, weights, indptr)
+        entries = _merge_by_rows(fine, clusters, coarse, longest)
     indices.resize(entries, refcheck=False)
     weights.resize(entries, refcheck=False)
     return Graph.from_valid(indptr, indices, weights, node_weights, graph.quantum)
 
 
 @njit(cache=True)
-def _chain(parent, fine_indptr, fine_node_weights, head, following, node_weights, lengths):
-    """The members of coarse node c, in increasing order: head[c], following[head[c]] and so on
-    until -1. lengths[c + 1] is how many entries they have; returns the most of one node."""
-    head[:] = -1
+def _order_members(fine, fine_node_weights, clusters, node_weights, lengths):
+    """The members of coarse node c, in increasing order: members[first[c]:first[c + 1]].
+    lengths[c + 1] is how many entries they have; returns the most of one node."""
+    fine_indptr, _, _, parent = fine
+    first, members = clusters
+    first[:] = 0
     node_weights[:] = 0.0
     lengths[:] = 0
-    for u in range(len(parent) - 1, -1, -1):
+    for u in range(len(parent)):
         c = parent[u]
-        following[u] = head[c]
-        head[c] = u
+        first[c] += 1
         node_weights[c] += fine_node_weights[u]
         lengths[c + 1] += fine_indptr[u + 1] - fine_indptr[u]
-    longest = np.int64(0)
-    for length in lengths:
-        longest = max(longest, length)
+    end, longest = np.int64(0), np.int64(0)
+    for c in range(len(first)):
+        end += first[c]
+        first[c] = end
+        longest = max(longest, lengths[c])
+    for u in range(len(parent) - 1, -1, -1):
+        c = parent[u]
+        first[c] -= 1
+        members[first[c]] = u
     return longest
+
+
+@njit(cache=True)
+def _merge_by_columns(fine, members, coarse):
+    """Fill all rows at once, column by column, each from where its members' entries would stand
+    one after the other, and close the gaps; returns how many entries there are."""
+    fine_indptr, fine_indices, fine_weights, parent = fine
+    indices, weights, indptr = coarse
+    num_coarse = len(indptr) - 1
+    for row in range(num_coarse):
+        indptr[row + 1] += indptr[row]
+    end = indptr.copy()
+    last_column = np.full(num_coarse, -1, np.int64)
+    weights[:] = 0.0
+    for u in members:
+        column = np.int64(parent[u])
+        for at in range(fine_indptr[u], fine_indptr[u + 1]):
+            row = parent[fine_indices[at]]
+            end[row] += last_column[row] != column
+            last_column[row] = column
+            place = np.uint64(end[row] - 1)
+            indices[place] = column
+            weights[place] += fine_weights[at]
+    tail = np.int64(0)
+    for row in range(num_coarse):
+        begin = indptr[row]
+        indptr[row] = tail
+        for at in range(begin, end[row]):
+            indices[tail] = indices[at]
+            weights[tail] = weights[at]
+            tail += 1
+    indptr[num_coarse] = tail
+    return tail
+
+
+def _merge_by_rows(fine, clusters, coarse, longest):
+    """Merge ranges of rows in as many threads as there is work for; returns how many entries
+    there are."""
+    indices, weights, indptr = coarse
+    with threads_to_use() as num_threads:
+        num_blocks = min(num_threads, len(indices) // ENTRIES_PER_THREAD)
+        bounds = np.empty(num_blocks + 1, np.int64)
+        begin = np.empty(num_blocks + 1, np.int64)
+        _share(indptr, bounds, begin)
+        keys = np.empty((num_blocks, 2, longest), np.uint64)
+        row = np.empty((num_blocks, longest), np.float64)
+        if num_blocks == 1:
+            _merge(fine, clusters, 0, len(indptr) - 1, 0, keys[0], row[0], coarse)
+        else:
+            _merge_blocks(fine, clusters, bounds, begin, keys, row, coarse)
+    return _close_gaps(bounds, begin, indices, weights, indptr)
 
 
 @njit(cache=True)
@@ -109,35 +158,34 @@ def _share(lengths, bounds, begin):
 
 
 @njit(cache=True, parallel=True)
-def _merge_blocks(fine, chains, bounds, begin, keys, row, coarse):
+def _merge_blocks(fine, clusters, bounds, begin, keys, row, coarse):
     for block in prange(len(bounds) - 1):
         low, high = bounds[block], bounds[block + 1]
-        _merge(fine, chains, low, high, begin[block], keys[block], row[block], coarse)
+        _merge(fine, clusters, low, high, begin[block], keys[block], row[block], coarse)
 
 
 @njit(cache=True)
-def _merge(fine, chains, low, high, tail, keys_and_other, row, coarse):
+def _merge(fine, clusters, low, high, tail, keys_and_other, row, coarse):
     """Coarse rows low to high, one after the other from tail; row c has lengths[c + 1] entries,
     and had as many of its members before."""
     fine_indptr, fine_indices, fine_weights, parent = fine
-    head, following = chains
+    first, members = clusters
     indices, weights, lengths = coarse
     keys, other = keys_and_other[0], keys_and_other[1]
-    bits = max(1, _bit_length(max(len(head) - 1, 0)))
+    bits = max(1, _bit_length(max(len(first) - 2, 0)))
     counts = np.empty(1 << DIGIT, np.int64)
     for c in range(low, high):
         if c + AHEAD < high and lengths[c + AHEAD + 1] > SHORT:
-            u = head[c + AHEAD]
-            while u >= 0:
+            for member in range(first[c + AHEAD], first[c + AHEAD + 1]):
+                u = members[member]
                 start = fine_indptr[u]
                 end = min(fine_indptr[u + 1], start + MOST_AHEAD)
                 prefetch(fine_indices, start, end)
                 prefetch(fine_weights, start, end)
-                u = following[u]
         begin = tail
-        u = head[c]
         if lengths[c + 1] <= SHORT:
-            while u >= 0:
+            for member in range(first[c], first[c + 1]):
+                u = members[member]
                 for at in range(fine_indptr[u], fine_indptr[u + 1]):
                     column = parent[fine_indices[at]]
                     place = tail
@@ -152,16 +200,15 @@ def _merge(fine, chains, low, high, tail, keys_and_other, row, coarse):
                     indices[place] = column
                     weights[place] = fine_weights[at]
                     tail += 1
-                u = following[u]
             lengths[c + 1] = tail - begin
             continue
         length = 0
-        while u >= 0:
+        for member in range(first[c], first[c + 1]):
+            u = members[member]
             for at in range(fine_indptr[u], fine_indptr[u + 1]):
                 keys[length] = (np.uint64(parent[fine_indices[at]]) << HALF) | np.uint64(length)
                 row[length] = fine_weights[at]
                 length += 1
-            u = following[u]
         if len(counts) < 2 * length:
             counts = np.empty(4 * length, np.int64)
         sorted_keys = _sort(keys, other, length, bits, counts)

@@ -7,7 +7,7 @@ from multiscale_gcn.matching import compiled as matching
 
 KERNELS = {
     matching: ("_look_all", "_settle_all", "_match_serially", "_visit", "_pair_waiting"),
-    contraction: ("_chain", "_merge_blocks", "_merge"),
+    contraction: ("_merge_by_columns", "_merge_blocks"),
 }
 
 

@@ -1,3 +1,6 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numba
 import numpy as np
 import pytest
@@ -15,7 +18,17 @@ from multiscale_gcn import (
     match,
     round_weights,
 )
+from multiscale_gcn.contraction import compiled
 from multiscale_gcn.testing import graphs
+
+
+@contextmanager
+def merged_by_rows() -> Iterator[None]:
+    """Every graph with entries is large, and every thread has a share of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiled, "SMALL", 1)
+        patch.setattr(compiled, "ENTRIES_PER_THREAD", 1)
+        yield
 
 
 @given(graphs())
@@ -40,6 +53,8 @@ def test_clusters_of_any_size_on_both_backends(graph: Graph, data) -> None:
     for threads in (1, 2, 4):
         numba.set_num_threads(threads)
         assert aggregate(graph, parent, backend="numba") == expected
+        with merged_by_rows():
+            assert aggregate(graph, parent, backend="numba") == expected
     numba.set_num_threads(2)
     P = np.eye(parent.max() + 1)[parent]
     A = round_weights(graph)[0].to_scipy().toarray()
@@ -51,7 +66,10 @@ def test_long_rows_are_sorted_too() -> None:
     dense = np.triu(rng.random((150, 150)) < 0.6, 1)
     graph, _ = round_weights(Graph(*_csr(dense | dense.T)))
     parent = rng.permutation(np.arange(150) // 2)
-    assert aggregate(graph, parent) == aggregate(graph, parent, backend="python")
+    expected = aggregate(graph, parent, backend="python")
+    assert aggregate(graph, parent) == expected
+    with merged_by_rows():
+        assert aggregate(graph, parent) == expected
 
 
 def test_rows_of_hubs_take_several_passes_of_the_sort() -> None:
@@ -59,7 +77,10 @@ def test_rows_of_hubs_take_several_passes_of_the_sort() -> None:
     hubs, leaves = np.meshgrid(np.arange(3), np.arange(3, 5000))
     graph = as_graph(np.stack([hubs.ravel(), leaves.ravel()]), kind="edge_index", symmetrize=True)
     parent = rng.permutation(np.arange(5000) // 2)
-    assert aggregate(graph, parent) == aggregate(graph, parent, backend="python")
+    expected = aggregate(graph, parent, backend="python")
+    assert aggregate(graph, parent) == expected
+    with merged_by_rows():
+        assert aggregate(graph, parent) == expected
 
 
 def _csr(pattern: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
