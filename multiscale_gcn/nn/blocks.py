@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from multiscale_gcn.nn.convolution import GConv, SemGConv
+from multiscale_gcn.nn.convolution import SemGConv, takes_normalisation
 from multiscale_gcn.nn.nonlocal_ import NonLocal
 from multiscale_gcn.ops import Normalisation, on_rows
 
@@ -48,7 +48,7 @@ class GraphConvBlock(nn.Module):
         super().__init__()
         self.convolution = convolution(in_channels, out_channels, graph)
         self.norm = nn.BatchNorm1d(out_channels)
-        self.dropout = nn.Dropout(dropout) if dropout > 0 else None
+        self.dropout = nn.Dropout(dropout) if dropout else None
 
     def forward(
         self,
@@ -60,8 +60,12 @@ class GraphConvBlock(nn.Module):
     def _normalised(self, x: Tensor) -> Tensor:
         norm = self.norm
         mean, variance = norm.running_mean, norm.running_var
-        ours = isinstance(self.convolution, GConv | SemGConv)
-        if ours and not self.training and mean is not None and variance is not None:
+        if (
+            takes_normalisation(self.convolution)
+            and not norm.training
+            and mean is not None
+            and variance is not None
+        ):
             statistics = Normalisation(mean, variance, norm.weight, norm.bias, norm.eps)
             return self.convolution(x, norm=statistics, relu=True)
         # The normalisation's gradient does not need its result, so the ReLU may overwrite it.

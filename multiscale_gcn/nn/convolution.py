@@ -60,6 +60,11 @@ class _Convolution(nn.Module):
         return f"{self.in_channels}, {self.out_channels}{without_bias}"
 
 
+def takes_normalisation(convolution: nn.Module) -> bool:
+    """Whether it can be followed by a normalisation at once: not if a subclass has its own forward."""
+    return getattr(type(convolution), "forward", None) is _Convolution.forward
+
+
 class GConv(_Convolution):
     """Graph convolution with the symmetric normalised adjacency matrix.
 
@@ -113,9 +118,15 @@ class GConv(_Convolution):
         bias: bool = True,
     ) -> None:
         super().__init__(in_channels, out_channels, graph, 2 if separate_self else 1, bias)
+        self.weighted = weighted
         values = _symmetric_normalised(self.pattern, weighted).to(torch.get_default_dtype())
         self.register_buffer("adjacency", values, persistent=False)
         self.reset_parameters()
+
+    def extra_repr(self) -> str:
+        separate_self = ", separate_self=True" if len(self.weight) == 2 else ""
+        weighted = ", weighted=True" if self.weighted else ""
+        return super().extra_repr() + separate_self + weighted
 
     def convolve(self, x: Tensor, norm: Normalisation | None, relu: bool) -> Tensor:
         arguments = (x, self.adjacency, self.weight, self.bias, self.pattern.entries)
@@ -177,6 +188,9 @@ class SemGConv(_Convolution):
     def reset_parameters(self) -> None:
         super().reset_parameters()
         nn.init.ones_(self.logits)
+
+    def extra_repr(self) -> str:
+        return super().extra_repr() + (", per_channel=True" if self.logits.dim() == 2 else "")
 
     def convolve(self, x: Tensor, norm: Normalisation | None, relu: bool) -> Tensor:
         arguments = (x, self.logits, self.weight, self.bias, self.pattern.entries)

@@ -269,6 +269,7 @@ def test_state_holds_no_graph_and_round_trips():
             "neither 'parallel' nor 'sequential'",
         ),
         (lambda: ScaleSum([], 3), "sources is empty"),
+        (lambda: GraphConvBlock(2, 2, ring(5), dropout=-0.5), "dropout probability .* -0.5"),
     ],
 )
 def test_bad_arguments_are_named(make, message):
@@ -297,3 +298,32 @@ def test_bad_arguments_are_named(make, message):
 def test_bad_input_is_named(run, message):
     with pytest.raises(ValueError, match=message):
         run()
+
+
+def test_a_block_in_evaluation_whose_normalisation_trains_takes_the_batch():
+    """As adaptation to new data does: statistics are learned, and all else rests."""
+    torch.manual_seed(0)
+    block = GraphConvBlock(3, 5, ring(6))
+    x = 5 * torch.randn(4, 6, 3) + 3
+    expected = copy.deepcopy(block)(x)
+    block.eval().norm.train()
+    torch.testing.assert_close(block(x), expected)
+    assert block.norm.num_batches_tracked == 1
+
+
+def test_a_subclass_may_have_its_own_forward():
+    class Doubled(SemGConv):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    block = GraphConvBlock(3, 5, ring(6), convolution=Doubled).eval()
+    x = torch.randn(2, 6, 3)
+    expected = block.norm(block.convolution(x).flatten(0, 1)).relu().view(2, 6, 5)
+    torch.testing.assert_close(block(x), expected)
+
+
+def test_layers_print_their_options():
+    assert SemGConv(3, 2, ring(5)).extra_repr() == "3, 2"
+    assert SemGConv(3, 2, ring(5), per_channel=True).extra_repr() == "3, 2, per_channel=True"
+    layer = GConv(3, 2, ring(5), separate_self=True, weighted=True, bias=False)
+    assert layer.extra_repr() == "3, 2, bias=False, separate_self=True, weighted=True"
