@@ -129,13 +129,13 @@ def _convolve(
     relu: bool,
     backend: str,
 ) -> Tensor:
-    if x.device.type != "cuda" and backend != "cupy":
+    if x.device.type != "cuda" and backend == "auto":
         return _plain(x, given, weight, bias, pattern, norm, softmax, relu)
-    device = x.device.type
-    if torch.is_autocast_enabled(device) and x.dtype != torch.float64:
-        x = x.to(torch.get_autocast_dtype(device))
+    if x.is_cuda and torch.is_autocast_enabled("cuda") and x.dtype != torch.float64:
+        x = x.to(torch.get_autocast_dtype("cuda"))
     case = Case(x.device, x.dtype, x.shape[1], x.shape[2], weight.shape[2], pattern.rows.shape[0])
-    operator = "semgconv" if given.dim() == 1 else "semgconv_per_channel"
+    operator = "semgconv" if softmax else "graph_convolution"
+    operator += "_per_channel" if given.dim() == 2 else ""
     if not select(operator, case, backend).name.startswith("cupy"):
         return _plain(x, given, weight, bias, pattern, norm, softmax, relu)
     learns = torch.is_grad_enabled() and any(
@@ -232,7 +232,8 @@ def _kernel_per_channel(case: Case) -> Backend:
     return Backend("cupy", "a matrix product, and a kernel that mixes neighbours by channel")
 
 
-add_rules("semgconv", Rules(_plain_form, _kernel, _refusal, _no_loss))
-add_rules(
-    "semgconv_per_channel", Rules(_plain_form_per_channel, _kernel_per_channel, _refusal, _no_loss)
-)
+_SHARED = Rules(_plain_form, _kernel, _refusal, _no_loss)
+_PER_CHANNEL = Rules(_plain_form_per_channel, _kernel_per_channel, _refusal, _no_loss)
+for _operator in ("semgconv", "graph_convolution"):
+    add_rules(_operator, _SHARED)
+    add_rules(f"{_operator}_per_channel", _PER_CHANNEL)

@@ -174,6 +174,13 @@ def _plain_form(case: Case) -> Backend:
     return Backend("torch sparse", "many nodes or few entries: entry by entry")
 
 
+def _plain_form_per_channel(case: Case) -> Backend:
+    sizes = (case.num_nodes, case.num_nodes, case.num_entries)
+    if propagates_dense(case.device, *sizes, per_channel=True):
+        return Backend("torch dense", "few nodes: a product with a dense matrix a channel")
+    return Backend("torch sparse", "many nodes: entry by entry")
+
+
 def _kernel(case: Case) -> Backend:
     return Backend("cupy", "a kernel that adds entry by entry")
 
@@ -191,4 +198,4 @@ def _no_kernel(case: Case) -> str | None:
 
 
 add_rules("propagate", Rules(_plain_form, _kernel, _refusal, _loss))
-add_rules("propagate_per_channel", Rules(_plain_form, _kernel, _no_kernel, _loss))
+add_rules("propagate_per_channel", Rules(_plain_form_per_channel, _kernel, _no_kernel, _loss))

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 import torch
+from layer_graphs import ring
 from torch import Tensor
 
-from multiscale_gcn import BackendUnavailable
+from multiscale_gcn import BackendUnavailable, ops
 from multiscale_gcn.backends import Backend
+from multiscale_gcn.nn import GraphPattern
 from multiscale_gcn.ops import _launch, select_backend, selection
 
 RULES = selection.Rules(
@@ -180,3 +182,23 @@ def test_a_cpu_takes_dense_products_by_the_share_of_entries(n: int) -> None:
         for operator in ("propagate", "semgconv"):
             told = select_backend(operator, num_nodes=n, in_channels=8, num_entries=entries)
             assert told.name == form
+
+
+@pytest.mark.parametrize("operator", ["propagate", "semgconv", "graph_convolution"])
+@pytest.mark.parametrize(("n", "form"), [(17, "torch dense"), (513, "torch sparse")])
+def test_one_matrix_a_channel_is_dense_up_to_a_size(operator: str, n: int, form: str) -> None:
+    name = f"{operator}_per_channel"
+    assert select_backend(name, num_nodes=n, in_channels=8, num_entries=3 * n).name == form
+
+
+@pytest.mark.parametrize("operator", [ops.semgconv, ops.graph_convolution])
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_convolutions_refuse_backends_on_a_cpu_too(operator: Any, per_channel: bool) -> None:
+    pattern = GraphPattern(ring(5)).entries
+    values = torch.ones(3, 15) if per_channel else torch.ones(15)
+    arguments = (torch.randn(1, 5, 2), values, torch.randn(2, 2, 3), None, pattern)
+    with pytest.raises(ValueError, match="backend = 'numba' is none of"):
+        operator(*arguments, backend="numba")
+    with pytest.raises(BackendUnavailable, match=rf"^{operator.__name__}.* on cpu"):
+        operator(*arguments, backend="cupy")
+    assert torch.equal(operator(*arguments, backend="torch"), operator(*arguments))
