@@ -61,7 +61,7 @@ class _Convolution(nn.Module):
 
 
 def takes_normalisation(convolution: nn.Module) -> bool:
-    """Whether it can be followed by a normalisation at once: not if a subclass has its own forward."""
+    """Whether its forward takes one along: a forward of a subclass's own need not."""
     return getattr(type(convolution), "forward", None) is _Convolution.forward
 
 

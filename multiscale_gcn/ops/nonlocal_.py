@@ -7,7 +7,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from multiscale_gcn.backends import Backend
 from multiscale_gcn.ops.arguments_cuda import DTYPES
@@ -128,32 +127,44 @@ def nonlocal_attention_dense(
     value: Tensor,  # [B, N, C]
 ) -> Tensor:  # [B, N, C]
     """:func:`nonlocal_attention` with B x N x N scores."""
-    result: Tensor = _DenseAttention.apply(source.to(value.dtype), target.to(value.dtype), value)
+    result, _ = _DenseAttention.apply(source.to(value.dtype), target.to(value.dtype), value)
     return result
 
 
-class _DenseAttention(torch.autograd.Function):
-    """The scores are divided by N, not the result: sums of half precision could overflow.
+def _scores(source: Tensor, target: Tensor) -> Tensor:  # [B, N, N]
+    """Divided by N here, not in the result: sums of half precision could overflow."""
+    n = source.shape[1]
+    return ((source / n).unsqueeze(2) + (target / n).unsqueeze(1)).relu_()
 
-    The batched products want tensors that lie batch by batch.
+
+class _DenseAttention(torch.autograd.Function):
+    """The batched products want tensors that lie batch by batch.
+
+    The scores are a result as well, so that they need not be made again; only where the gradient
+    has a gradient itself they are.
     """
 
-    @staticmethod
-    def forward(ctx: Any, source: Tensor, target: Tensor, value: Tensor) -> Tensor:
-        n = value.shape[1]
-        source, target = source.contiguous(), target.contiguous()
-        scores = ((source / n).unsqueeze(2) + (target / n).unsqueeze(1)).relu_()
-        value = value.contiguous()
-        ctx.save_for_backward(scores, value)
-        return torch.bmm(scores, value)
+    generate_vmap_rule = True
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        scores, value = ctx.saved_tensors
+    def forward(source: Tensor, target: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        scores = _scores(source.contiguous(), target.contiguous())
+        return torch.bmm(scores, value.contiguous()), scores
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
+        scores = output[1]
+        ctx.mark_non_differentiable(scores)
+        ctx.save_for_backward(*inputs, scores)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        source, target, value, scores = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            scores = _scores(source, target)
         gradient = gradient.contiguous()
         for_value = torch.bmm(scores.transpose(1, 2), gradient)
-        for_scores = torch.bmm(gradient, value.transpose(1, 2))
+        for_scores = torch.bmm(gradient, value.contiguous().transpose(1, 2))
         for_scores = torch.ops.aten.threshold_backward(for_scores, scores, 0)
         n = value.shape[1]
         return for_scores.sum(2) / n, for_scores.sum(1) / n, for_value
@@ -171,8 +182,9 @@ def nonlocal_attention_sorted(
     Sums are taken in float32 or better.
     """
     wide = torch.promote_types(value.dtype, torch.float32)
-    result: Tensor = _SortedAttention.apply(source.to(wide), target.to(wide), value.to(wide))
-    return result.to(value.dtype)
+    result, _ = _SortedAttention.apply(source.to(wide), target.to(wide), value.to(wide))
+    attended: Tensor = result.to(value.dtype)
+    return attended
 
 
 def _attend(source: Tensor, target: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
@@ -182,28 +194,38 @@ def _attend(source: Tensor, target: Tensor, value: Tensor) -> tuple[Tensor, Tens
     ranked = value.gather(1, order.unsqueeze(2).expand(value.shape))
     total = _first(ranked, seen)
     moment = _first(ranked.mul_(falling.unsqueeze(2)), seen)
-    return moment.neg_().addcmul_(source.unsqueeze(2), total), total
+    last = falling[:, -1:]  # not a number if any target is none: no source's score is one then
+    source = source + torch.where(last.isnan(), last, 0.0)
+    return torch.addcmul(moment.neg_(), source.unsqueeze(2), total), total
 
 
 def _first(rows: Tensor, counts: Tensor) -> Tensor:
     """Sums of the first ``counts`` rows, [B, N, C]."""
-    sums = F.pad(rows, (0, 0, 1, 0)).cumsum_(1)
+    sums = F.pad(rows, (0, 0, 1, 0)).cumsum(1)
     return sums.gather(1, counts.unsqueeze(2).expand(rows.shape))
 
 
 class _SortedAttention(torch.autograd.Function):
     """Source and target change places in the gradient of the values, so it is a second pass."""
 
-    @staticmethod
-    def forward(ctx: Any, source: Tensor, target: Tensor, value: Tensor) -> Tensor:
-        result, total = _attend(source, target, value)
-        ctx.save_for_backward(source, target, value, total)
-        return result / value.shape[1]
+    generate_vmap_rule = True
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(source: Tensor, target: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        result, total = _attend(source, target, value)
+        return result / value.shape[1], total
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
+        total = output[1]
+        ctx.mark_non_differentiable(total)
+        ctx.save_for_backward(*inputs, total)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         source, target, value, total = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            total = _attend(source, target, value)[1]
         gradient = gradient / value.shape[1]
         for_value, seen_by = _attend(target, source, gradient)
         return (gradient * total).sum(2), (value * seen_by).sum(2), for_value

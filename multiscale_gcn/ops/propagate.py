@@ -7,11 +7,10 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from multiscale_gcn.backends import Backend
 from multiscale_gcn.ops.layout import by_node, mix_nodes
-from multiscale_gcn.ops.pattern import CrossPattern, Pattern, as_pattern
+from multiscale_gcn.ops.pattern import CrossPattern, Pattern
 from multiscale_gcn.ops.selection import Case, Rules, add_rules, select
 from multiscale_gcn.ops.sparse_cuda import DTYPES, propagate_cuda
 
@@ -132,7 +131,17 @@ def propagate_sparse(
         empty = features.new_zeros(x.shape[0], pattern.num_rows, x.shape[2])
         return empty.index_add(1, pattern.rows, messages).to(x.dtype)
     nodes = by_node(features)
-    result: Tensor = _SparseProduct.apply(nodes.flatten(1), weights, *pattern)
+    square = isinstance(pattern, Pattern)
+    back = (None, None) if square else (pattern.back_indptr, pattern.back_columns)
+    result: Tensor = _SparseProduct.apply(
+        nodes.flatten(1),
+        weights,
+        pattern.indptr,
+        pattern.rows,
+        pattern.columns,
+        pattern.mirror,
+        *back,
+    )
     return result.unflatten(1, nodes.shape[1:]).transpose(0, 1).to(x.dtype)
 
 
@@ -142,30 +151,126 @@ def _bags(table: Tensor, values: Tensor, indptr: Tensor, columns: Tensor) -> Ten
     )
 
 
-class _SparseProduct(torch.autograd.Function):
-    """The gradient of the features is a product with the transpose, row by row as well."""
+class _OneByOne(torch.autograd.Function):
+    """Under ``torch.vmap`` it runs for one member after the other: PyTorch's bags know no batch.
+
+    Dynamo counts the arguments, so they are listed one by one, and takes no tensor twice: a
+    symmetric pattern, which is its own transpose, leaves out the last two.
+    """
+
+    @classmethod
+    def vmap(
+        cls, info: Any, in_dims: tuple[int | None, ...], *arguments: Any
+    ) -> tuple[Tensor, int]:
+        members = [
+            [
+                a if dim is None else a.select(dim, k)
+                for a, dim in zip(arguments, in_dims, strict=True)
+            ]
+            for k in range(info.batch_size)
+        ]
+        return torch.stack([cls.apply(*member) for member in members]), 0
+
+
+class _SparseProduct(_OneByOne):
+    """A x, row by row; so are its gradients."""
 
     @staticmethod
-    def forward(ctx: Any, table: Tensor, values: Tensor, *pattern: Tensor) -> Tensor:
-        ctx.save_for_backward(table, values, *pattern)
-        entries = as_pattern(pattern)
-        return _bags(table, values, entries.indptr, entries.columns)
+    def forward(
+        table: Tensor,
+        values: Tensor,
+        indptr: Tensor,
+        rows: Tensor,
+        columns: Tensor,
+        mirror: Tensor,
+        back_indptr: Tensor | None,
+        back_columns: Tensor | None,
+    ) -> Tensor:
+        return _bags(table, values, indptr, columns)
 
     @staticmethod
-    @once_differentiable
+    def setup_context(ctx: Any, inputs: tuple[Tensor | None, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        table, values, *tensors = ctx.saved_tensors
-        pattern = as_pattern(tensors)
+        table, values, *pattern = ctx.saved_tensors
         gradient = gradient.contiguous()
         for_table = for_values = None
         if ctx.needs_input_grad[0]:
-            mirrored = values.index_select(0, pattern.mirror)
-            for_table = _bags(gradient, mirrored, pattern.back_indptr, pattern.back_columns)
+            for_table = _TransposedProduct.apply(gradient, values, *pattern)
         if ctx.needs_input_grad[1]:
-            for_values = torch.ops.aten._embedding_bag_per_sample_weights_backward(
-                gradient, table, pattern.columns, pattern.indptr, pattern.rows, 0
-            )
-        return for_table, for_values, *[None] * len(tensors)
+            for_values = _SparseDots.apply(gradient, table, *pattern)
+        return for_table, for_values, *[None] * len(pattern)
+
+
+class _TransposedProduct(_OneByOne):
+    """A^T x, row by row."""
+
+    @staticmethod
+    def forward(
+        table: Tensor,
+        values: Tensor,
+        indptr: Tensor,
+        rows: Tensor,
+        columns: Tensor,
+        mirror: Tensor,
+        back_indptr: Tensor | None,
+        back_columns: Tensor | None,
+    ) -> Tensor:
+        mirrored = values.index_select(0, mirror)
+        if back_indptr is None or back_columns is None:
+            return _bags(table, mirrored, indptr, columns)
+        return _bags(table, mirrored, back_indptr, back_columns)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor | None, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        table, values, *pattern = ctx.saved_tensors
+        gradient = gradient.contiguous()
+        for_table = for_values = None
+        if ctx.needs_input_grad[0]:
+            for_table = _SparseProduct.apply(gradient, values, *pattern)
+        if ctx.needs_input_grad[1]:
+            for_values = _SparseDots.apply(table, gradient, *pattern)
+        return for_table, for_values, *[None] * len(pattern)
+
+
+class _SparseDots(_OneByOne):
+    """Of every entry (i, j) the product <left_i, right_j>."""
+
+    @staticmethod
+    def forward(
+        left: Tensor,
+        right: Tensor,
+        indptr: Tensor,
+        rows: Tensor,
+        columns: Tensor,
+        mirror: Tensor,
+        back_indptr: Tensor | None,
+        back_columns: Tensor | None,
+    ) -> Tensor:
+        dots: Tensor = torch.ops.aten._embedding_bag_per_sample_weights_backward(
+            left, right, columns, indptr, rows, 0
+        )
+        return dots
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor | None, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        left, right, *pattern = ctx.saved_tensors
+        for_left = for_right = None
+        if ctx.needs_input_grad[0]:
+            for_left = _SparseProduct.apply(right, gradient, *pattern)
+        if ctx.needs_input_grad[1]:
+            for_right = _TransposedProduct.apply(left, gradient, *pattern)
+        return for_left, for_right, *[None] * len(pattern)
 
 
 def _plain_form(case: Case) -> Backend:

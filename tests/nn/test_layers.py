@@ -313,7 +313,7 @@ def test_a_block_in_evaluation_whose_normalisation_trains_takes_the_batch():
 
 def test_a_subclass_may_have_its_own_forward():
     class Doubled(SemGConv):
-        def forward(self, x):
+        def forward(self, x):  # type: ignore[override]
             return 2 * super().forward(x)
 
     block = GraphConvBlock(3, 5, ring(6), convolution=Doubled).eval()

@@ -173,3 +173,14 @@ def test_every_size_is_divided_so_that_it_fits(channels, number, aligned, nodes,
     assert plan.walkers <= nonlocal_cuda.MOST_WALKERS
     assert plan.slice * number % plan.copy == 0
     assert plan.slice % plan.width == channels % plan.width == 0
+
+
+@pytest.mark.parametrize("place", ["source", "target", "value"])
+def test_what_is_not_a_number_reaches_the_same_nodes_in_every_form(place):
+    torch.manual_seed(0)
+    inputs = {"source": torch.rand(2, 6), "target": torch.rand(2, 6), "value": torch.rand(2, 6, 3)}
+    inputs[place][0, 4] = torch.nan
+    lost = [form(**inputs).isnan() for form in FORMS]
+    assert torch.equal(*lost)
+    assert lost[0][0].any()
+    assert not lost[0][1].any()
