@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from multiscale_gcn.graph import Graph
 from multiscale_gcn.nn.checks import check_features, check_positive
-from multiscale_gcn.nn.pattern import GraphPattern
+from multiscale_gcn.nn.pattern import GraphPattern, as_buffer, with_loops
 from multiscale_gcn.ops import Normalisation, graph_convolution, semgconv
 
 XAVIER_GAIN = 1.414
@@ -119,7 +121,9 @@ class GConv(_Convolution):
     ) -> None:
         super().__init__(in_channels, out_channels, graph, 2 if separate_self else 1, bias)
         self.weighted = weighted
-        values = _symmetric_normalised(self.pattern, weighted).to(torch.get_default_dtype())
+        values = as_buffer(
+            _symmetric_normalised(self.pattern.graph, weighted), torch.get_default_dtype()
+        )
         self.register_buffer("adjacency", values, persistent=False)
         self.reset_parameters()
 
@@ -197,20 +201,14 @@ class SemGConv(_Convolution):
         return semgconv(*arguments, norm=norm, relu=relu)
 
 
-def _symmetric_normalised(pattern: GraphPattern, weighted: bool) -> Tensor:
+def _symmetric_normalised(graph: Graph, weighted: bool) -> np.ndarray:
     """Entries of D^-1/2 (A + I) D^-1/2 on the pattern, float64."""
-    n = pattern.num_nodes
-    values = torch.ones(pattern.num_entries, dtype=torch.float64)
-    if weighted:
-        matrix = pattern.graph.to_scipy() + _identity(n)
-        matrix.sort_indices()
-        values = torch.from_numpy(matrix.data)
-    sums = torch.zeros(n, dtype=torch.float64).index_add(0, pattern.rows, values)
-    scale = sums.rsqrt()
-    return values * scale[pattern.rows] * scale[pattern.columns]
-
-
-def _identity(n: int) -> Any:
     import scipy.sparse as sp
 
-    return sp.eye_array(n, format="csr")
+    matrix = with_loops(graph).astype(np.float64)
+    matrix.data[:] = 1.0
+    if weighted:
+        matrix = graph.to_scipy() + sp.eye_array(graph.num_nodes, format="csr")
+        matrix.sort_indices()
+    scale = matrix.sum(axis=1) ** -0.5
+    return matrix.data * np.repeat(scale, np.diff(matrix.indptr)) * scale[matrix.indices]

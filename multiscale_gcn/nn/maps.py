@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from multiscale_gcn.nn.pattern import MatrixPattern
+from multiscale_gcn.nn.pattern import MatrixPattern, as_buffer
 from multiscale_gcn.ops import mix_nodes, propagate
 
 
@@ -60,7 +60,7 @@ class SparseMap(nn.Module):
         csr = _checked(matrix)
         self.out_features, self.in_features = csr.shape
         self.pattern = MatrixPattern(csr)
-        initial = torch.tensor(csr.data, dtype=torch.get_default_dtype())
+        initial = as_buffer(csr.data, torch.get_default_dtype())
         self.register_buffer("initial", initial, persistent=False)
         self.weight = nn.Parameter(torch.empty(csr.nnz))
         self.bias = nn.Parameter(torch.empty(self.out_features))

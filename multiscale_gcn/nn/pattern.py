@@ -115,7 +115,7 @@ class MatrixPattern(nn.Module):
             "mirror": back.data,
         }
         for name, array in arrays.items():
-            self.register_buffer(name, _index(array), persistent=False)
+            self.register_buffer(name, as_buffer(array), persistent=False)
 
     @property
     def entries(self) -> CrossPattern:
@@ -139,10 +139,10 @@ _made: weakref.WeakValueDictionary[int, GraphPattern] = weakref.WeakValueDiction
 
 def _pattern_tensors(pattern: GraphPattern) -> dict[str, Tensor]:
     twin = _made.get(id(pattern.graph))
-    if twin is not None and twin.graph is pattern.graph and twin.indptr.device.type == "cpu":
+    if twin is not None and twin.graph is pattern.graph and twin.indptr.device == _default_device():
         return dict(twin.named_buffers())
     _made[id(pattern.graph)] = pattern
-    matrix = _with_loops(pattern.graph)
+    matrix = with_loops(pattern.graph)
     rows = _rows(matrix)
     arrays = {
         "indptr": matrix.indptr,
@@ -151,10 +151,10 @@ def _pattern_tensors(pattern: GraphPattern) -> dict[str, Tensor]:
         "diagonal": np.flatnonzero(rows == matrix.indices),
         "mirror": _transposed_places(matrix).data,
     }
-    return {name: _index(array) for name, array in arrays.items()}
+    return {name: as_buffer(array) for name, array in arrays.items()}
 
 
-def _with_loops(graph: Graph) -> sp.csr_array:
+def with_loops(graph: Graph) -> sp.csr_array:
     """A + I, of which only the pattern counts."""
     import scipy.sparse as sp
 
@@ -176,8 +176,18 @@ def _transposed_places(matrix: sp.csr_array) -> sp.csr_array:
     return sp.csr_array((places, matrix.indices, matrix.indptr), shape=matrix.shape).T.tocsr()
 
 
-def _index(array: np.ndarray) -> Tensor:
-    return torch.from_numpy(array.astype(np.int64, copy=False))
+def as_buffer(array: np.ndarray, dtype: torch.dtype = torch.int64) -> Tensor:
+    """What belongs to a graph, on PyTorch's default device.
+
+    Under ``torch.device("meta")`` it is real all the same: no checkpoint holds it, so nothing could
+    fill it in later.
+    """
+    return torch.from_numpy(np.require(array, requirements="W")).to(_default_device(), dtype)
+
+
+def _default_device() -> torch.device:
+    device = torch.empty(0).device
+    return torch.device("cpu") if device.type == "meta" else device
 
 
 def share_patterns(module: nn.Module) -> None:

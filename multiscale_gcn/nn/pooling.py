@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from multiscale_gcn.hierarchy import Hierarchy
+from multiscale_gcn.nn.pattern import as_buffer
 
 PoolKind = Literal["mean", "sum", "weighted_mean", "max"]
 
@@ -28,12 +29,12 @@ class _Clusters(nn.Module):
         members = np.argsort(parent, kind="stable")
         offsets = np.searchsorted(parent[members], np.arange(hierarchy[coarse].num_nodes + 1))
         for name, array in (("parent", parent), ("members", members), ("offsets", offsets)):
-            self.register_buffer(name, _index(array), persistent=False)
+            self.register_buffer(name, as_buffer(array), persistent=False)
         shares = None
         if kind in ("mean", "weighted_mean"):
             matrix = hierarchy.restriction(fine, coarse, kind)  # type: ignore[arg-type]
             values = matrix.sum(axis=0)  # each column has one entry
-            shares = torch.tensor(values, dtype=torch.get_default_dtype())
+            shares = as_buffer(values, torch.get_default_dtype())
         self.register_buffer("shares", shares, persistent=False)
 
     def tensors(self) -> tuple[Tensor | None, ...]:
@@ -55,7 +56,7 @@ class _Tournament(nn.Module):
             place = np.arange(len(cluster)) - np.repeat(np.cumsum(matches) - matches, matches)
             first = (last - counts + 1)[cluster] + 2 * place
             second = np.minimum(first + 1, last[cluster])
-            pairs = _index(np.stack([rows[first], rows[second]]))
+            pairs = as_buffer(np.stack([rows[first], rows[second]]))
             self.register_buffer(f"pairs_{self.rounds}", pairs, persistent=False)
             rows, counts = np.arange(len(cluster)), matches
             self.rounds += 1
@@ -218,10 +219,6 @@ class GraphUnpool(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.num_coarse} -> {self.num_fine} nodes"
-
-
-def _index(array: np.ndarray) -> Tensor:
-    return torch.from_numpy(array.astype(np.int64))
 
 
 def _nodes_first(x: Tensor, num_nodes: int) -> Tensor:  # [N, ..., C]

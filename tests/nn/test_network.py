@@ -256,3 +256,27 @@ def test_fusion_compiles_as_one_graph(fusion_order):
 def test_a_residual_block_compiles_to_machine_code():
     torch.manual_seed(0)
     assert_compiles(awake(ResGConv(4, ring(5))), (torch.randn(2, 5, 4),), "inductor")
+
+
+@pytest.mark.parametrize("convolution", [GConv, SemGConv])
+def test_a_network_without_memory_is_filled_by_a_checkpoint(convolution):
+    """The graphs are real from the start: no checkpoint holds them."""
+    trained = network(convolution=convolution).eval()
+    with torch.device("meta"):
+        net = network(convolution=convolution).eval()
+    assert {p.device.type for p in net.parameters()} == {"meta"}
+    net.load_state_dict(trained.state_dict(), assign=True)
+    x = torch.randn(3, 5, 2)
+    for ours, theirs in zip(net(x), trained(x), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("convolution", [GConv, SemGConv])
+def test_a_network_is_built_on_the_default_device(convolution):
+    with torch.device("cuda"):
+        net = network(convolution=convolution)
+        outputs = net(torch.randn(3, 5, 2))
+    assert {y.device.type for y in outputs} == {"cuda"}
+    assert {t.device.type for t in [*net.buffers(), *net.parameters()]} == {"cuda"}
