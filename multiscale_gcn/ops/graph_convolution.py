@@ -7,6 +7,7 @@ from torch import Tensor
 
 from multiscale_gcn.backends import Backend
 from multiscale_gcn.ops.arguments_cuda import DTYPES
+from multiscale_gcn.ops.checks import check_features, check_values, check_weight
 from multiscale_gcn.ops.graph_convolution_cuda import FORWARD, GraphConvolution
 from multiscale_gcn.ops.layout import mix_channels
 from multiscale_gcn.ops.neighbour_softmax import neighbour_softmax
@@ -66,7 +67,8 @@ def graph_convolution(
     Raises
     ------
     ValueError
-        If there is no backend of that name.
+        If ``x`` or ``values`` does not fit the pattern, or ``weight`` does not fit ``x``, or if
+        there is no backend of that name.
     BackendUnavailable
         If ``backend="cupy"`` cannot run.
 
@@ -129,6 +131,9 @@ def _convolve(
     relu: bool,
     backend: str,
 ) -> Tensor:
+    check_features(x, pattern)
+    check_weight(weight, x)
+    check_values(given, pattern, weight.shape[2], "logits" if softmax else "values")
     if x.device.type != "cuda" and backend == "auto":
         return _plain(x, given, weight, bias, pattern, norm, softmax, relu)
     if x.is_cuda and torch.is_autocast_enabled("cuda") and x.dtype != torch.float64:

@@ -40,6 +40,12 @@ def neighbour_softmax(
     >>> neighbour_softmax(torch.zeros(4), pattern.entries)
     tensor([0.5000, 0.5000, 0.5000, 0.5000])
     """
+    num_entries = pattern.rows.shape[0]
+    if logits.dim() == 0 or logits.shape[-1] != num_entries:
+        raise ValueError(
+            f"logits has shape {list(logits.shape)}, expected [..., {num_entries}]: one "
+            "for each entry of the pattern"
+        )
     if logits.device.type != "cpu" or backend != "auto":
         case = Case(logits.device, logits.dtype, pattern.num_nodes, 1, 1, logits.shape[-1])
         if select("neighbour_softmax", case, backend).name == "cupy":

@@ -62,7 +62,7 @@ def nonlocal_attention(
     Raises
     ------
     ValueError
-        If there is no backend of that name.
+        If the shapes do not fit, or if there is no backend of that name.
     BackendUnavailable
         If ``backend="cupy"`` cannot run.
 
@@ -74,6 +74,7 @@ def nonlocal_attention(
     tensor([[[15.5000],
              [ 5.0000]]])
     """
+    _check_shapes(source, target, value)
     if _takes_kernel(value, value.shape[2], backend):
         return nonlocal_attention_cuda(source, target, value)
     # ONNX has no searchsorted.
@@ -107,10 +108,23 @@ def nonlocal_attention_joined(
     tensor([[[15.5000],
              [ 5.0000]]])
     """
+    if joined.dim() != 3 or joined.shape[2] < 3:
+        raise ValueError(f"joined has shape {list(joined.shape)}, expected [B, N, C + 2]")
     if _takes_kernel(joined, joined.shape[2] - 2, backend):
         return nonlocal_attention_joined_cuda(joined)
     value, source, target = joined.split([joined.shape[2] - 2, 1, 1], dim=2)
     return nonlocal_attention(source.squeeze(2), target.squeeze(2), value, backend="torch")
+
+
+def _check_shapes(source: Tensor, target: Tensor, value: Tensor) -> None:
+    if value.dim() != 3:
+        raise ValueError(f"value has shape {list(value.shape)}, expected [B, N, C]")
+    for name, x in (("source", source), ("target", target)):
+        if x.shape != value.shape[:2]:
+            raise ValueError(
+                f"{name} has shape {list(x.shape)}, expected {list(value.shape[:2])}: one number "
+                "for each node of value"
+            )
 
 
 def _takes_kernel(x: Tensor, channels: int, backend: str) -> bool:

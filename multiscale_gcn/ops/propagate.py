@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from multiscale_gcn.backends import Backend
+from multiscale_gcn.ops.checks import check_features, check_values
 from multiscale_gcn.ops.layout import by_node, mix_nodes
 from multiscale_gcn.ops.pattern import CrossPattern, Pattern
 from multiscale_gcn.ops.selection import Case, Rules, add_rules, select
@@ -61,7 +62,7 @@ def propagate(
     Raises
     ------
     ValueError
-        If there is no backend of that name.
+        If ``x`` or ``values`` does not fit the pattern, or if there is no backend of that name.
     BackendUnavailable
         If ``backend="cupy"`` cannot run.
 
@@ -75,6 +76,8 @@ def propagate(
     tensor([[[21.],
              [43.]]])
     """
+    check_features(x, pattern)
+    check_values(values, pattern, x.shape[2])
     sizes = (pattern.num_rows, pattern.num_columns, pattern.rows.shape[0])
     if x.device.type != "cpu" or backend != "auto":
         case = Case(x.device, x.dtype, max(sizes[:2]), x.shape[2], x.shape[2], sizes[2])

@@ -1,0 +1,34 @@
+"""Checks that the operators make of their arguments: kernels would read past the end of memory."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from multiscale_gcn.ops.pattern import CrossPattern, Pattern
+
+
+def check_features(x: Tensor, pattern: Pattern | CrossPattern) -> None:
+    if x.dim() != 3 or x.shape[1] != pattern.num_columns:
+        raise ValueError(
+            f"x has shape {list(x.shape)}, expected [B, {pattern.num_columns}, C]: one row for "
+            "each column of the pattern"
+        )
+
+
+def check_values(
+    values: Tensor, pattern: Pattern | CrossPattern, channels: int, name: str = "values"
+) -> None:
+    num_entries = pattern.rows.shape[0]
+    if tuple(values.shape) not in ((num_entries,), (channels, num_entries)):
+        raise ValueError(
+            f"{name} has shape {list(values.shape)}, expected [{num_entries}] or [{channels}, "
+            f"{num_entries}]: the pattern has {num_entries} entries"
+        )
+
+
+def check_weight(weight: Tensor, x: Tensor) -> None:
+    if weight.dim() != 3 or weight.shape[0] not in (1, 2) or weight.shape[1] != x.shape[2]:
+        raise ValueError(
+            f"weight has shape {list(weight.shape)}, expected [1 or 2, {x.shape[2]}, C_out]: x has "
+            f"{x.shape[2]} channels"
+        )
