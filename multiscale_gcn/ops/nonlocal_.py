@@ -16,6 +16,7 @@ from multiscale_gcn.ops.nonlocal_cuda import (
     nonlocal_attention_joined_cuda,
 )
 from multiscale_gcn.ops.selection import Case, Rules, add_rules, select
+from multiscale_gcn.ops.signatures import keep_signature
 
 DENSE_NODES = 256
 """Up to this many nodes :func:`nonlocal_attention` makes the N x N scores."""
@@ -161,6 +162,7 @@ class _DenseAttention(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
+    @keep_signature
     def forward(source: Tensor, target: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         scores = _scores(source.contiguous(), target.contiguous())
         return torch.bmm(scores, value.contiguous()), scores
@@ -225,6 +227,7 @@ class _SortedAttention(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
+    @keep_signature
     def forward(source: Tensor, target: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         result, total = _attend(source, target, value)
         return result / value.shape[1], total

@@ -13,6 +13,7 @@ from multiscale_gcn.ops.checks import check_features, check_values
 from multiscale_gcn.ops.layout import by_node, mix_nodes
 from multiscale_gcn.ops.pattern import CrossPattern, Pattern
 from multiscale_gcn.ops.selection import Case, Rules, add_rules, select
+from multiscale_gcn.ops.signatures import keep_signature
 from multiscale_gcn.ops.sparse_cuda import DTYPES, propagate_cuda
 
 CPU_DENSITY = 0.25
@@ -179,6 +180,7 @@ class _SparseProduct(_OneByOne):
     """A x, row by row; so are its gradients."""
 
     @staticmethod
+    @keep_signature
     def forward(
         table: Tensor,
         values: Tensor,
@@ -211,6 +213,7 @@ class _TransposedProduct(_OneByOne):
     """A^T x, row by row."""
 
     @staticmethod
+    @keep_signature
     def forward(
         table: Tensor,
         values: Tensor,
@@ -246,6 +249,7 @@ class _SparseDots(_OneByOne):
     """Of every entry (i, j) the product <left_i, right_j>."""
 
     @staticmethod
+    @keep_signature
     def forward(
         left: Tensor,
         right: Tensor,
