@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 
@@ -26,3 +28,15 @@ def check_features(x: Tensor, nodes: int | None, channels: int | None, name: str
             f"{name} has {x.shape[2]} channels on axis 2, the layer takes {channels}: "
             f"shape {list(x.shape)}, expected {expected}"
         )
+
+
+def check_alike(features: Sequence[Tensor], name: str) -> None:
+    """Refuse features [B, N_k, C] that do not have B and C in common."""
+    first = features[0]
+    for place, x in enumerate(features):
+        if x.shape[0] != first.shape[0] or x.shape[2] != first.shape[2]:
+            raise ValueError(
+                f"{name}[{place}] has shape {list(x.shape)}, expected "
+                f"[{first.shape[0]}, {x.shape[1]}, {first.shape[2]}]: batch and channels "
+                f"are those of {name}[0]"
+            )

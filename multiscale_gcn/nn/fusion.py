@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from multiscale_gcn.nn.checks import check_features, check_positive
+from multiscale_gcn.nn.checks import check_alike, check_features, check_positive
 from multiscale_gcn.nn.maps import DenseMap, SparseMap
 from multiscale_gcn.nn.transfer import Transfer
 
@@ -37,7 +37,8 @@ class ScaleSum(nn.Module):
     ------
     ValueError
         If no source is named, if a size is not positive, for a matrix that is not sparse, finite
-        and of the right shape, and in ``forward`` for the wrong number of sources or of nodes.
+        and of the right shape, and in ``forward`` for the wrong number of sources or of nodes, or
+        for different batches or channels.
 
     Examples
     --------
@@ -77,9 +78,11 @@ class ScaleSum(nn.Module):
         if len(sources) != len(self.maps):
             raise ValueError(f"sources has {len(sources)} tensors, expected {len(self.maps)}")
         maps = cast(list[DenseMap | SparseMap], list(self.maps))
-        result = base
         for place, (node_map, x) in enumerate(zip(maps, sources, strict=True)):
             check_features(x, node_map.in_features, None, f"sources[{place}]")
+        check_alike(sources, "sources")
+        result = base
+        for node_map, x in zip(maps, sources, strict=True):
             result = node_map.mix(x, result)
         assert result is not None
         bias = torch.stack([node_map.bias for node_map in maps]).sum(0)
@@ -109,7 +112,8 @@ class CrossScaleFusion(nn.Module):
     ------
     ValueError
         For an unknown order, for a size that is not positive, for a matrix that does not fit, and
-        in ``forward`` for the wrong number of scales or of nodes.
+        in ``forward`` for the wrong number of scales or of nodes, or for different batches or
+        channels.
 
     Examples
     --------
@@ -156,6 +160,7 @@ class CrossScaleFusion(nn.Module):
             raise ValueError(f"features has {len(features)} tensors, expected {len(self.sizes)}")
         for k, (x, size) in enumerate(zip(features, self.sizes, strict=True)):
             check_features(x, size, None, f"features[{k}]")
+        check_alike(features, "features")
         read = list(features)
         written = read if self.fusion_order == "sequential" else list(features)
         for k, scale_sum in enumerate(self.sums):

@@ -293,6 +293,14 @@ def test_bad_arguments_are_named(make, message):
             r"features\[1\] has 4 nodes",
         ),
         (lambda: ScaleSum([2], 3)([]), "sources has 0 tensors, expected 1"),
+        (
+            lambda: CrossScaleFusion([2, 3])([torch.zeros(1, 2, 4), torch.zeros(1, 3, 5)]),
+            r"features\[1\] has shape \[1, 3, 5\], expected \[1, 3, 4\]",
+        ),
+        (
+            lambda: ScaleSum([2, 3], 4)([torch.zeros(1, 2, 4), torch.zeros(2, 3, 4)]),
+            r"sources\[1\] has shape \[2, 3, 4\], expected \[1, 3, 4\]",
+        ),
     ],
 )
 def test_bad_input_is_named(run, message):
