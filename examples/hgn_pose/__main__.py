@@ -43,12 +43,12 @@ Command = (
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; bad input ends the process with a message, not a traceback."""
     root: Any = Command
-    command = tyro.cli(
-        root, args=arguments, prog="python -m examples.hgn_pose", description=DESCRIPTION
-    )
     try:
+        command = tyro.cli(
+            root, args=arguments, prog="python -m examples.hgn_pose", description=DESCRIPTION
+        )
         command.run()
-    except (ValueError, FileNotFoundError, FloatingPointError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
         sys.exit(f"error: {error}")
 
 

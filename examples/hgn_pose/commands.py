@@ -23,7 +23,7 @@ from examples.hgn_pose.checkpoint import (
 )
 from examples.hgn_pose.datasets.catalogue import CATALOGUE
 from examples.hgn_pose.evaluation import watch
-from examples.hgn_pose.files import write_json
+from examples.hgn_pose.files import make_folder, write_json
 from examples.hgn_pose.machine import MachineOptions, describe
 from examples.hgn_pose.networks import NetworkOptions, build_network, count_parameters
 from examples.hgn_pose.protocols import HUMAN36M, ProtocolOptions
@@ -49,6 +49,8 @@ class Train:
 
     def run(self) -> None:
         device = self.machine.prepare()
+        if not self.resume:  # then the folder holds what is gone on from
+            make_folder(self.out)
         options = self.training
         meshes = self.network.has_meshes and options.lambdas()[1] > 0
         if self.network.has_meshes and not meshes:
@@ -96,7 +98,10 @@ class Evaluate:
     def run(self) -> None:
         device = self.machine.prepare()
         weights = self.weights or SHIPPED_WEIGHTS
+        beside = Path("runs") / weights.name if self.weights is None else weights
+        out = self.out or beside.with_suffix(".evaluation.json")
         passport = read_passport(weights)
+        make_folder(out.parent)
         options = NetworkOptions(**passport.network)
         meshes = self.meshes and bool(passport.facts["meshes"])
         trained_on = passport.facts["data"]
@@ -111,8 +116,6 @@ class Evaluate:
         task = load_task(data, device, meshes=meshes, test_only=True, body=body)
         model = load_network(weights, task.body, task.hierarchy).to(device)
         metrics = measure(model, task, options.network, device, self.protocol)
-        beside = Path("runs") / weights.name if self.weights is None else weights
-        out = self.out or beside.with_suffix(".evaluation.json")
         write_json(out, metrics)
         print(f"wrote {out}")
 

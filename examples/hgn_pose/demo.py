@@ -17,7 +17,7 @@ from examples.hgn_pose.checkpoint import save_weights
 from examples.hgn_pose.commands import Flat, passport_of
 from examples.hgn_pose.datasets.catalogue import CATALOGUE
 from examples.hgn_pose.evaluation import Predictions, evaluate, predict, watch
-from examples.hgn_pose.files import write_bytes, write_json
+from examples.hgn_pose.files import make_folder, write_bytes, write_json
 from examples.hgn_pose.machine import MachineOptions, describe
 from examples.hgn_pose.metrics import distances
 from examples.hgn_pose.networks import (
@@ -71,6 +71,7 @@ class Demo:
     def run(self) -> None:
         start = time.perf_counter()
         device = self.machine.prepare()
+        make_folder(self.out)
         data = self.data.settled()
         training = TrainingOptions(
             epochs=self.epochs,

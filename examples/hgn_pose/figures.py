@@ -12,7 +12,7 @@ import tyro
 
 from examples.hgn_pose.commands import Flat
 from examples.hgn_pose.evaluation import Predictions, predict
-from examples.hgn_pose.files import write_bytes, write_json
+from examples.hgn_pose.files import make_folder, write_bytes, write_json
 from examples.hgn_pose.machine import MachineOptions, describe
 from examples.hgn_pose.metrics import distances
 from examples.hgn_pose.networks import MESH_SIZES
@@ -46,6 +46,7 @@ class Figures:
     numbers."""
 
     def run(self) -> None:
+        make_folder(self.out)
         device = self.machine.prepare()
         weights = (self.weights, self.baseline)
         networks, task, data = load_trained(weights, self.data, device, meshes=True)

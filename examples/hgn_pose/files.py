@@ -4,12 +4,39 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder for results, before the work that they take.
+
+    Raises
+    ------
+    ValueError
+        When there can be no such folder, or when nothing can be written into it.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"results cannot be written to the folder {path}: {error.strerror}; give another --out"
+        ) from error
+
+
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write beside ``path`` under a temporary name and rename; make the folder if need be."""
+    """Write beside ``path`` under a temporary name and rename; make the folder if need be.
+
+    Raises
+    ------
+    ValueError
+        When ``path`` is a folder.
+    """
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder, and a file of this name is to be written")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

@@ -15,7 +15,7 @@ import tyro
 from examples.hgn_pose.archives import write_npz
 from examples.hgn_pose.bodies import BodyOptions
 from examples.hgn_pose.body_model import BodyModel
-from examples.hgn_pose.files import write_json
+from examples.hgn_pose.files import make_folder, write_json
 from examples.hgn_pose.fitting import fit
 from examples.hgn_pose.machine import MachineOptions, describe, in_one_line
 from examples.hgn_pose.poses import BodyPose
@@ -79,6 +79,7 @@ class Fit:
     for fit.json."""
 
     def run(self) -> None:
+        make_folder(self.out)
         device = self.machine.prepare()
         options = DataOptions(
             data=self.data, data_path=self.data_path, train_every=1, test_every=1, body=self.body

@@ -44,6 +44,13 @@ class MachineOptions:
                 f"device {self.device!r} cannot be used: PyTorch {torch.__version__} sees no GPU "
                 "here; use auto or cpu"
             )
+        try:
+            torch.empty(0, device=device)
+        except (RuntimeError, NotImplementedError) as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(
+                f"device {self.device!r} cannot be used: {reason}; use auto, cpu or cuda"
+            ) from error
         return device
 
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from examples.hgn_pose.checkpoint import SHIPPED_WEIGHTS
 from examples.hgn_pose.commands import Flat
 from examples.hgn_pose.evaluation import Predictions, answer, predict
-from examples.hgn_pose.files import write_bytes, write_json
+from examples.hgn_pose.files import make_folder, write_bytes, write_json
 from examples.hgn_pose.machine import MachineOptions, describe
 from examples.hgn_pose.metrics import mpjpe, pa_mpjpe
 from examples.hgn_pose.noise import KINDS, spoil_input
@@ -61,6 +61,7 @@ class Robustness:
         for kind, chosen in levels.items():
             for level in chosen:
                 KINDS[kind].make(level)  # refuses levels that make no sense
+        make_folder(self.out)
         device = self.machine.prepare()
         networks, task, data = load_trained(self.weights, self.data, device, meshes=False)
         curves: dict[str, dict[str, list[dict[str, float]]]] = {kind: {} for kind in self.noise}

@@ -57,6 +57,12 @@ class DataOptions:
     """Folder for the bodies that are fitted to the motion, which takes minutes once, and for the
     coarse meshes of SMPL."""
 
+    def __post_init__(self) -> None:
+        for name in ("train_every", "test_every"):
+            stride = getattr(self, name)
+            if stride is not None and stride < 1:
+                raise ValueError(f"{name} must be at least 1, got {stride}")
+
     def settled(self, trained_on: str = "builtin") -> DataOptions:
         """The same with a name instead of auto.
 

@@ -94,7 +94,12 @@ def test_cmu17_is_read_from_the_path_given(tmp_path, monkeypatch):
         (["train", "--data", "cmu17"], "set the environment variable MULTISCALE_GCN_CMU17"),
         (["train", "--data", "cmu17", "--data-path", "/no/such.npz"], "no file /no/such.npz"),
         (["train", "--device", "quantum"], "device 'quantum' is unknown"),
+        (["train", "--device", "mps:9"], "device 'mps:9' cannot be used"),
         (["train", "--threads", "0"], "threads must be at least 1"),
+        (["train", "--epochs", "0"], "epochs must be at least 1, got 0"),
+        (["train", "--learning-rate", "nan"], "learning_rate must be positive, got nan"),
+        (["train", "--train-every", "0"], "train_every must be at least 1, got 0"),
+        (["evaluate", "--test-every", "-3"], "test_every must be at least 1, got -3"),
         (["evaluate", "/no/weights.safetensors"], "no file /no/weights.safetensors"),
         (["train", "--resume", "--out", "/no/such", *QUICK], "no file /no/such/state.safetensors"),
     ],
@@ -105,6 +110,22 @@ def test_bad_input_ends_with_a_message(arguments, message, monkeypatch):
         main(arguments)
     assert str(stop.value).startswith("error: ")
     assert message in str(stop.value)
+
+
+@pytest.mark.parametrize("command", ["demo", "train", "fit", "robustness"])
+def test_a_folder_that_cannot_be_written_is_refused_before_the_work(command, tmp_path, capsys):
+    blocked = tmp_path / "file"
+    blocked.touch()
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--out", str(blocked / "run")])
+    assert str(stop.value).startswith(f"error: results cannot be written to the folder {blocked}")
+    assert capsys.readouterr().out == ""
+
+
+def test_a_folder_in_the_place_of_a_file_is_refused(run):
+    with pytest.raises(SystemExit) as stop:
+        main(["evaluate", str(run / "weights.safetensors"), "--out", str(run), *QUICK])
+    assert str(stop.value) == f"error: {run} is a folder, and a file of this name is to be written"
 
 
 def test_resuming_with_other_options_is_refused(run):

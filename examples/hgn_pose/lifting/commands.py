@@ -14,7 +14,7 @@ from examples.hgn_pose.bodies import BodyOptions
 from examples.hgn_pose.checkpoint import SHIPPED_WEIGHTS, read_passport
 from examples.hgn_pose.commands import Flat, load_network
 from examples.hgn_pose.evaluation import answer
-from examples.hgn_pose.files import write_bytes
+from examples.hgn_pose.files import make_folder, write_bytes
 from examples.hgn_pose.lifting import page, prediction, sample
 from examples.hgn_pose.lifting.checks import check, to_pixels
 from examples.hgn_pose.lifting.framing import Framing, frame
@@ -157,6 +157,7 @@ class Predict:
     machine: Annotated[MachineOptions, Flat] = field(default_factory=MachineOptions)
 
     def run(self) -> None:
+        make_folder(self.out)
         device = self.machine.prepare()
         if self.page_frames < 1:
             raise ValueError(f"page_frames must be at least 1, got {self.page_frames}")
