@@ -219,3 +219,42 @@ def test_ids_of_the_file_are_taken_and_may_not_repeat():
     rows = [(t, "anna", joints[t], None) for t in (0, 1, 1)]
     with pytest.raises(ValueError, match="'anna' twice in frame 1"):
         one_person(collect(rows, "k.json"), None, 10)
+
+
+@pytest.mark.parametrize("form", ["npz", "wide.csv", "long.csv"])
+def test_a_form_with_room_for_one_person_holds_one_however_far_they_jump(form, tmp_path):
+    points = pixels("coco17")[:4] + np.array([0, 400, 0, 400])[:, None, None]
+    path = tmp_path / f"k.{form}"
+    names = CONVENTIONS["coco17"].points
+    if form == "npz":
+        np.savez(path, keypoints=points)
+    elif form == "wide.csv":
+        head = ",".join(["frame", *(f"{name}_{axis}" for name in names for axis in "xy")])
+        lines = [f"{t}," + ",".join(map(str, joints.ravel())) for t, joints in enumerate(points)]
+        path.write_text("\n".join([head, *lines]))
+    else:
+        lines = [
+            f"{t},{name},{x},{y}"
+            for t, joints in enumerate(points)
+            for name, (x, y) in zip(names, joints, strict=True)
+        ]
+        path.write_text("\n".join(["frame,joint,x,y", *lines]))
+    found = one_person(read_keypoints(path), None, 10)
+    np.testing.assert_allclose(found.points, points)
+
+
+@pytest.mark.parametrize(
+    ("fact", "message"),
+    [
+        ({"image_size": [0, 0]}, "the image is 0 x 0 pixels"),
+        ({"fps": -5}, "says -5 frames per second"),
+        ({"fps": "fast"}, "says 'fast' frames per second"),
+        ({"fps": float("nan")}, "says nan frames per second"),
+    ],
+)
+def test_facts_of_the_film_that_cannot_be_are_refused(fact, message, tmp_path):
+    path = tmp_path / "k.json"
+    persons = [{"id": "0", "keypoints": [[10.0, 20.0, 1.0]] * 17}]
+    path.write_text(json.dumps({**fact, "frames": [{"frame": 0, "persons": persons}]}))
+    with pytest.raises(ValueError, match=message):
+        read_keypoints(path)

@@ -5,11 +5,12 @@ import torch
 from examples.hgn_pose.baselines import fit_baselines
 from examples.hgn_pose.cameras import ring_of_cameras
 from examples.hgn_pose.evaluation import answer
+from examples.hgn_pose.lifting import gaps
 from examples.hgn_pose.lifting.checks import check, to_pixels
 from examples.hgn_pose.lifting.conventions import CONVENTIONS
 from examples.hgn_pose.lifting.detections import collect
 from examples.hgn_pose.lifting.framing import frame
-from examples.hgn_pose.lifting.gaps import FROM_TIME, FROM_VIEWS, SEEN, fill
+from examples.hgn_pose.lifting.gaps import ALIKE, FROM_TIME, FROM_VIEWS, SEEN, Track, fill
 from examples.hgn_pose.lifting.mapping import HUMAN36M, TRUNKS, to_skeleton
 from examples.hgn_pose.lifting.sample import film
 from examples.hgn_pose.metrics import mpjpe
@@ -154,6 +155,46 @@ def test_views_alike_beat_leaving_the_joint_at_its_parent():
             naive.append(np.linalg.norm(joints[:, parent] - joints[:, joint], axis=1).mean())
     assert np.less(guess, naive).all()
     assert np.mean(guess) < 0.4 * np.mean(naive)
+
+
+def most_alike_of_one(seen, which):
+    """Literally: lay every view on the joints seen, and take those that are nearest."""
+    views = gaps._views()
+    there = views[:, which] - views[:, which].mean(axis=1, keepdims=True)
+    here = seen - seen.mean(axis=0)
+    scale = np.maximum((there * here).sum(axis=(1, 2)), 0) / (there**2).sum(axis=(1, 2))
+    rest = ((scale[:, None, None] * there - here) ** 2).sum(axis=(1, 2))
+    best = np.argsort(rest, kind="stable")[:ALIKE]
+    return views[best], scale[best]
+
+
+def test_views_alike_are_the_nearest_ones_for_many_frames_at_once(monkeypatch):
+    joints = true_joints(film("dance_b", 1)).astype(np.float64)
+    random = np.random.default_rng(0)
+    masks = random.random((3, len(JOINTS))) < 0.8
+    lost = ~masks[random.integers(0, 3, len(joints))]
+    joints[lost] = np.nan
+    sure = np.where(lost, 0.0, 1.0)
+    monkeypatch.setattr(gaps, "AT_ONCE", 7)
+    track = Track(np.arange(len(joints)), joints, sure, np.zeros(sure.shape, np.uint8))
+    got = gaps.from_views(track)
+    for row in range(len(joints)):
+        here = ~lost[row]
+        alike, scale = most_alike_of_one(joints[row, here], here)
+        for joint in np.flatnonzero(lost[row]):
+            anchor = next(near for near in gaps._NEAREST[joint] if here[near])
+            offset = (scale[:, None] * (alike[:, joint] - alike[:, anchor])).mean(axis=0)
+            np.testing.assert_allclose(got.joints[row, joint], joints[row, anchor] + offset)
+    assert (got.origin == np.where(lost, FROM_VIEWS, SEEN)).all()
+    assert (got.confidence == sure).all()
+
+
+def test_frame_numbers_may_be_large():
+    joints = true_joints(film("walk", 0)).astype(np.float64)[:3]
+    number = np.array([0, 10**12, 2 * 10**12])
+    sure = np.ones(joints.shape[:2])
+    track = fill(number, joints, sure, max_gap=10, min_joints=12, drop=False)
+    assert track.frame.tolist() == number.tolist()
 
 
 def test_too_few_joints_are_refused_or_dropped():

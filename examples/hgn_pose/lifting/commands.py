@@ -157,7 +157,6 @@ class Predict:
     machine: Annotated[MachineOptions, Flat] = field(default_factory=MachineOptions)
 
     def run(self) -> None:
-        make_folder(self.out)
         device = self.machine.prepare()
         if self.page_frames < 1:
             raise ValueError(f"page_frames must be at least 1, got {self.page_frames}")
@@ -182,6 +181,7 @@ class Predict:
         trunk = trunk_of(motion)
         person = read_person(self.keypoints, self.reading, trunk)
         _tell(person)
+        make_folder(self.out)
         body = self.body.load()
         hierarchy = coarsen_body(body)
         model = load_network(weights, body, hierarchy)

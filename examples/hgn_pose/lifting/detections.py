@@ -78,6 +78,15 @@ class Detections:
                 f"of shape {self.confidence.shape} and {len(self.person)} persons; expected "
                 "(D,), (D, K, 2), (D, K) and D"
             )
+        if self.image_size is not None and min(self.image_size) < 1:
+            raise ValueError(
+                f"{self.source} says that the image is {self.image_size[0]} x "
+                f"{self.image_size[1]} pixels; both must be positive"
+            )
+        if self.fps is not None and not (isinstance(self.fps, int | float) and self.fps > 0):
+            raise ValueError(
+                f"{self.source} says {self.fps!r} frames per second; a positive number is needed"
+            )
         if self.names is not None and len(self.names) != shape[1]:
             raise ValueError(
                 f"{self.source} has {len(self.names)} joint names for {shape[1]} joints"

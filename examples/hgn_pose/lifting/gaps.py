@@ -20,6 +20,9 @@ SEEN, FROM_TIME, FROM_VIEWS = range(3)
 ALIKE = 10
 """How many views are averaged."""
 
+AT_ONCE = 256
+"""Frames that are compared with all views in one go, which bounds the memory."""
+
 
 @dataclass(frozen=True, eq=False)
 class Track:
@@ -43,6 +46,24 @@ class Track:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+
+def usual_step(
+    frame: np.ndarray,  # [T] rising
+) -> int:
+    """The most frequent step between frame numbers: files may hold every fifth frame only.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from examples.hgn_pose.lifting.gaps import usual_step
+    >>> usual_step(np.array([0, 5, 10, 20])), usual_step(np.array([7]))
+    (5, 1)
+    """
+    if len(frame) < 2:
+        return 1
+    steps, counts = np.unique(np.diff(frame), return_counts=True)
+    return int(steps[counts.argmax()])
 
 
 def fill(
@@ -108,8 +129,7 @@ def _with_missing_frames(
     frame: np.ndarray, joints: np.ndarray, confidence: np.ndarray, max_gap: int
 ) -> Track:
     """Empty frames where a short run of frames is missing."""
-    steps = np.diff(frame)
-    step = int(np.bincount(steps).argmax()) if len(steps) else 1
+    step = usual_step(frame)
     numbers = [frame[:1]]
     for before, after in pairwise(frame):
         lost = (after - before - 1) // step
@@ -127,7 +147,7 @@ def _with_missing_frames(
 def _in_time(track: Track, max_gap: int) -> Track:
     joints, origin = track.joints.copy(), track.origin.copy()
     confidence = track.confidence.copy()
-    step = int(np.bincount(np.diff(track.frame)).argmax()) if len(track) > 1 else 1
+    step = usual_step(track.frame)
     for joint in range(joints.shape[1]):
         known = np.flatnonzero(np.isfinite(joints[:, joint]).all(axis=1))
         for before, after in pairwise(known):
@@ -165,32 +185,37 @@ def from_views(track: Track) -> Track:
     joints, origin = track.joints.copy(), track.origin.copy()
     confidence = track.confidence.copy()
     known = np.isfinite(joints).all(axis=2)
-    for row in np.flatnonzero(~known.all(axis=1)):
-        here = known[row]
-        alike, scale = _most_alike(joints[row, here], here)
-        for joint in np.flatnonzero(~here):
-            anchor = next(near for near in _NEAREST[joint] if here[near])
-            offset = (scale[:, None] * (alike[:, joint] - alike[:, anchor])).mean(axis=0)
-            joints[row, joint] = joints[row, anchor] + offset
-        origin[row, ~here] = FROM_VIEWS
-        confidence[row, ~here] = 0.0
+    for here in np.unique(known[~known.all(axis=1)], axis=0):
+        lacking = np.flatnonzero((known == here).all(axis=1))
+        for start in range(0, len(lacking), AT_ONCE):
+            rows = lacking[start : start + AT_ONCE]
+            alike, scale = _most_alike(joints[np.ix_(rows, here)], here)
+            for joint in np.flatnonzero(~here):
+                anchor = next(near for near in _NEAREST[joint] if here[near])
+                offset = scale[..., None] * (alike[:, :, joint] - alike[:, :, anchor])
+                joints[rows, joint] = joints[rows, anchor] + offset.mean(axis=1)
+    origin[~known] = FROM_VIEWS
+    confidence[~known] = 0.0
     return replace(track, joints=joints, confidence=confidence, origin=origin)
 
 
 def _most_alike(
-    seen: np.ndarray,  # [S, 2]
+    seen: np.ndarray,  # [F, S, 2]
     which: np.ndarray,  # [17] bool
-) -> tuple[np.ndarray, np.ndarray]:  # [ALIKE, 17, 2], [ALIKE]
-    """The nearest views and the scale that takes each onto the joints that are seen."""
+) -> tuple[np.ndarray, np.ndarray]:  # [F, ALIKE, 17, 2], [F, ALIKE]
+    """The nearest views of every frame, and the scale that takes each onto the joints seen.
+
+    Of the squared distance, scale² |view|² - 2 scale view . frame + |frame|² with the scale that
+    makes it least, all that differs between views is the square below.
+    """
     views = _views()
     there = views[:, which] - views[:, which].mean(axis=1, keepdims=True)
-    here = seen - seen.mean(axis=0)
-    product = (there * here).sum(axis=(1, 2))
+    here = seen - seen.mean(axis=1, keepdims=True)
     spread = np.maximum((there**2).sum(axis=(1, 2)), 1e-12)
+    product = here.reshape(len(here), -1) @ there.reshape(len(there), -1).T
     scale = np.maximum(product, 0) / spread
-    rest = ((scale[:, None, None] * there - here) ** 2).sum(axis=(1, 2))
-    best = np.argsort(rest, kind="stable")[:ALIKE]
-    return views[best], scale[best]
+    best = np.argsort(-scale * scale * spread, axis=1, kind="stable")[:, :ALIKE]
+    return views[best], np.take_along_axis(scale, best, axis=1)
 
 
 @cache

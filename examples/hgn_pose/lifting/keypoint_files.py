@@ -16,6 +16,8 @@ from examples.hgn_pose.lifting.detections import Detections, collect
 from examples.hgn_pose.lifting.json_layouts import Rows, from_json, openpose_frames
 
 _OPENPOSE = re.compile(r"(?:.*?)(\d*)_keypoints\.json")
+ONLY = "0"
+"""The person of a file whose form has room for one alone."""
 _CONFIDENCE = ("confidence", "conf", "c", "score", "likelihood", "visibility")
 
 
@@ -117,7 +119,7 @@ def _wide_csv(path: Path, head: list[str], lines: list[dict[str, str]]) -> Detec
         place = [[_number(path, number, line, f"{j}_{axis}") for axis in "xy"] for j in joints]
         c = [1.0 if name is None else _number(path, number, line, name) for name in sure]
         rows.append((_frame(path, number, line), line.get("person") or None, place, c))
-    return collect(rows, str(path), names=tuple(joints))
+    return collect(_one_a_frame(head, rows), str(path), names=tuple(joints))
 
 
 def _long_csv(path: Path, head: list[str], lines: list[dict[str, str]]) -> Detections:
@@ -142,7 +144,15 @@ def _long_csv(path: Path, head: list[str], lines: list[dict[str, str]]) -> Detec
         ]
     rows: Rows = [(*key, table[:, :2], table[:, 2]) for key, table in found.items()]
     numbered = all(name.isdigit() for name in names)
-    return collect(rows, str(path), names=None if numbered else tuple(names))
+    names_known = None if numbered else tuple(names)
+    return collect(_one_a_frame(head, rows), str(path), names=names_known)
+
+
+def _one_a_frame(head: list[str], rows: Rows) -> Rows:
+    """The rows, of one person if no column names persons and no frame has two."""
+    if "person" in head or len({frame for frame, *_ in rows}) < len(rows):
+        return rows
+    return [(frame, ONLY, points, sure) for frame, _, points, sure in rows]
 
 
 def _frame(path: Path, number: int, line: dict[str, str]) -> int:
@@ -168,7 +178,8 @@ def _read_npz(path: Path) -> Detections:
     optional = {"confidence", "frame", "person", "joints", "convention", "image_size", "fps"}
     data = read_npz(path, ["keypoints", *sorted(there & optional)])
     keypoints = data["keypoints"]
-    if keypoints.ndim == 3:
+    one = keypoints.ndim == 3
+    if one:
         keypoints = keypoints[:, None]
     if keypoints.ndim != 4 or keypoints.shape[3] not in (2, 3) or keypoints.dtype.kind not in "iuf":
         raise ValueError(
@@ -182,11 +193,16 @@ def _read_npz(path: Path) -> Detections:
         sure = keypoints[..., 2] if three else np.ones((frames, persons, joints))
     sure = _shaped(path, "confidence", sure, (frames, persons, joints), "iuf")
     number = _shaped(path, "frame", data.get("frame", np.arange(frames)), (frames,), "iu")
-    who = data.get("person")
-    if who is not None:
-        who = _shaped(path, "person", who, (persons,), "iuUS")
+    who: Any = [ONLY] if one else [None] * persons
+    if "person" in data:
+        who = _shaped(path, "person", data["person"], (persons,), "iuUS")
     rows: Rows = [
-        (int(number[t]), None if who is None else str(who[p]), keypoints[t, p, :, :2], sure[t, p])
+        (
+            int(number[t]),
+            None if who[p] is None else str(who[p]),
+            keypoints[t, p, :, :2],
+            sure[t, p],
+        )
         for t in range(frames)
         for p in range(persons)
         if np.isfinite(keypoints[t, p]).any() and keypoints[t, p].any()

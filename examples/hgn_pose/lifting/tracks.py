@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from examples.hgn_pose.lifting.detections import Detections
+from examples.hgn_pose.lifting.gaps import usual_step
 
 FARTHEST = 0.4
 """How far a person's joints may move on average between two frames to be linked, in units of the
@@ -88,7 +89,7 @@ def link(detections: Detections, max_gap: int) -> tuple[str, ...]:
     """
     points = np.where((detections.confidence > 0)[..., None], detections.points, np.nan)
     size = np.maximum(np.linalg.norm(np.subtract(*_corners(points)), axis=1), 1e-9)
-    step = _stride(detections.frame)
+    step = usual_step(np.unique(detections.frame))
     owner = np.full(len(detections), -1)
     last: list[int] = []
     for frame in np.unique(detections.frame):
@@ -108,15 +109,6 @@ def link(detections: Detections, max_gap: int) -> tuple[str, ...]:
             owner[row] = len(last)
             last.append(int(row))
     return tuple(str(person) for person in owner)
-
-
-def _stride(frame: np.ndarray) -> int:
-    """The usual step between frame numbers: files may hold every fifth frame only."""
-    steps = np.diff(np.unique(frame))
-    if len(steps) == 0:
-        return 1
-    values, counts = np.unique(steps, return_counts=True)
-    return int(values[counts.argmax()])
 
 
 def _corners(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # [D, 2] each
