@@ -532,6 +532,11 @@ def test_positions_alone_are_motion_for_virtual_cameras(tmp_path):
             r"camera_rotation\[0\] is no rotation",
         ),
         ({"positions_3d": None}, "no array 'positions_3d'"),
+        ({"fps": np.array([50.0, 50.0])}, r"fps is float64 of shape \(2,\)"),
+        ({"fps": 0.0}, "expected one positive number"),
+        ({"fps": "fast"}, "expected one positive number"),
+        ({"clip_test": np.array(["no", "yes"])}, "clip_test is <U3, expected true or false"),
+        ({"positions_3d": np.zeros((0, 17, 3))}, "there are no frames"),
         ({"clip_name": np.array([{}, {}], dtype=object)}, "allow_pickle|Object arrays"),
     ],
 )

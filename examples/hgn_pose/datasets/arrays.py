@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,8 @@ def load_arrays(path: str | Path) -> Motion | Recording:
             f"{path} cannot be used: positions_3d is {positions.dtype} of shape "
             f"{positions.shape}, expected floats of shape (T, 17, 3)"
         )
+    if not len(positions):
+        raise ValueError(f"{path} cannot be used: there are no frames")
     clip, clips, fps = _clips(data, len(positions), path)
     if "positions_2d" not in data:
         check_skeleton(positions, str(path))
@@ -83,12 +86,11 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise ValueError(f"there is no file {path}; give an .npz or .npy file with --data-path")
     if path.suffix != ".npy":
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                names = [name for name in OPTIONAL if name in stored.files]
-        except (ValueError, OSError, AttributeError) as error:
-            raise ValueError(f"{path} cannot be used: it is no npz file: {error}") from error
-        return read_npz(path, ["positions_3d", *names])
+        if not zipfile.is_zipfile(path):
+            raise ValueError(f"{path} cannot be used: it is no npz file, or cut off")
+        with zipfile.ZipFile(path) as archive:
+            there = {name.removesuffix(".npy") for name in archive.namelist()}
+        return read_npz(path, ["positions_3d", *(name for name in OPTIONAL if name in there)])
     try:
         return {"positions_3d": np.load(path, allow_pickle=False)}
     except (ValueError, OSError, EOFError) as error:
@@ -99,12 +101,12 @@ def _clips(
     data: dict[str, np.ndarray], frames: int, path: Path
 ) -> tuple[np.ndarray, tuple[Clip, ...], float]:
     clip = data.get("clip", np.zeros(frames, np.int64))
-    if clip.shape != (frames,) or clip.dtype.kind not in "iu" or (frames and clip.min() < 0):
+    if clip.shape != (frames,) or clip.dtype.kind not in "iu" or clip.min() < 0:
         raise ValueError(
             f"{path} cannot be used: clip must be {frames} whole numbers from 0, got {clip.dtype} "
             f"of shape {clip.shape}"
         )
-    count = int(clip.max()) + 1 if frames else 0
+    count = int(clip.max()) + 1
     fields = {
         "clip_name": np.array([f"clip {number}" for number in range(count)]),
         "clip_action": np.full(count, "all"),
@@ -119,11 +121,22 @@ def _clips(
                     f"to {count}"
                 )
             fields[name] = data[name]
+    if fields["clip_test"].dtype.kind not in "biu":
+        raise ValueError(
+            f"{path} cannot be used: clip_test is {fields['clip_test'].dtype}, expected true or "
+            "false for every clip"
+        )
+    fps = data.get("fps", np.array(50.0))
+    if fps.shape != () or fps.dtype.kind not in "iuf" or not fps > 0:
+        raise ValueError(
+            f"{path} cannot be used: fps is {fps.dtype} of shape {fps.shape}, expected one "
+            "positive number"
+        )
     clips = tuple(
         Clip(str(name), str(action), subject.item(), bool(test))
         for name, action, subject, test in zip(*fields.values(), strict=True)
     )
-    return clip.astype(np.int64), clips, float(data.get("fps", np.array(50.0)))
+    return clip.astype(np.int64), clips, float(fps)
 
 
 def _cameras(
