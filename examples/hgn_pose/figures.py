@@ -115,19 +115,14 @@ def typical_samples(predictions: Predictions) -> list[int]:
 def gains_over(ours: Scores, baseline: Scores) -> dict[str, dict[str, float]]:
     """By how many millimetres MPJPE is lower than the baseline's: by part, by action, overall."""
     return {
-        "part": {
-            joint: round(baseline.per_joint[joint] - ours.per_joint[joint], 2)
-            for joint in JOINTS[1:]
-        },
+        "part": {joint: baseline.per_joint[joint] - ours.per_joint[joint] for joint in JOINTS[1:]},
         "action": {
-            action: round(baseline.per_action[action].mpjpe - ours.per_action[action].mpjpe, 2)
+            action: baseline.per_action[action].mpjpe - ours.per_action[action].mpjpe
             for action in ours.per_action
         },
         "overall": {
-            "mean of the actions": round(
-                baseline.mean_over_actions.mpjpe - ours.mean_over_actions.mpjpe, 2
-            ),
-            "all": round(baseline.mpjpe - ours.mpjpe, 2),
+            "mean of the actions": baseline.mean_over_actions.mpjpe - ours.mean_over_actions.mpjpe,
+            "all": baseline.mpjpe - ours.mpjpe,
         },
     }
 

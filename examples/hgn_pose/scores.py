@@ -53,16 +53,16 @@ class Summary:
         return Summary(sum(weights), **means)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values to the hundredth, with their units in their names."""
+        """Plain values, with their units in their names; not rounded, so that tables round once."""
         return {
             "samples": self.samples,
-            "mpjpe_mm": round(self.mpjpe, 2),
-            "pa_mpjpe_mm": round(self.pa_mpjpe, 2),
-            "n_mpjpe_mm": round(self.n_mpjpe, 2),
-            "pck_percent": round(self.pck, 2),
-            "auc_percent": round(self.auc, 2),
-            "pck_every_joint_percent": round(self.pck_every_joint, 2),
-            "auc_every_joint_percent": round(self.auc_every_joint, 2),
+            "mpjpe_mm": self.mpjpe,
+            "pa_mpjpe_mm": self.pa_mpjpe,
+            "n_mpjpe_mm": self.n_mpjpe,
+            "pck_percent": self.pck,
+            "auc_percent": self.auc,
+            "pck_every_joint_percent": self.pck_every_joint,
+            "auc_every_joint_percent": self.auc_every_joint,
         }
 
 
@@ -102,11 +102,11 @@ class Scores(Summary):
         return Summary(self.samples, **means)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values to the hundredth, with their units in their names."""
+        """Plain values, with their units in their names; not rounded, so that tables round once."""
         return {
             **super().as_json(),
-            "mpvpe_mm": {size: round(value, 2) for size, value in self.mpvpe.items()},
-            "mpjpe_per_joint_mm": {name: round(v, 2) for name, v in self.per_joint.items()},
+            "mpvpe_mm": self.mpvpe,
+            "mpjpe_per_joint_mm": self.per_joint,
             "per_action": {name: summary.as_json() for name, summary in self.per_action.items()},
             "per_subject": {name: summary.as_json() for name, summary in self.per_subject.items()},
             "mean_over_actions": self.mean_over_actions.as_json(),
