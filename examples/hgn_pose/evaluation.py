@@ -16,6 +16,10 @@ from examples.hgn_pose.samples import Samples, make_batch, mirrored
 from examples.hgn_pose.scores import Scores, score
 from examples.hgn_pose.skeleton import FLIP
 
+AT_ONCE_ON_CPU, AT_ONCE_ON_GPU = 64, 1024
+"""Samples that a network answers at once: few stay in the cache of a processor, many keep a GPU
+busy."""
+
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
@@ -39,7 +43,7 @@ def predict(
     cameras: Cameras,
     *,
     flip: bool = False,
-    batch_size: int = 1024,
+    batch_size: int | None = None,
 ) -> Predictions:
     """Run a network over every frame in every camera, or over every recorded sample.
 
@@ -54,8 +58,8 @@ def predict(
         On the same device.
     flip : bool
         As in :func:`answer`.
-    batch_size : int
-        Samples at once; changes the speed only.
+    batch_size : int, optional
+        Samples at once; changes the speed only. By default as many as suit the device.
 
     Returns
     -------
@@ -66,7 +70,7 @@ def predict(
     everything = torch.arange(len(samples) * views, device=samples.positions.device)
     rows = []
     with torch.inference_mode():
-        for chosen in everything.split(batch_size):
+        for chosen in everything.split(batch_size or AT_ONCE_ON_GPU):
             batch = make_batch(samples, cameras, chosen // views, chosen % views)
             rows.append([batch.image, batch.pose, batch.fitted, *batch.meshes])
     image, true_pose, fitted, *true_meshes = (
@@ -90,7 +94,7 @@ def answer(
     mesh_flips: Sequence[Tensor] = (),
     *,
     flip: bool = False,
-    batch_size: int = 1024,
+    batch_size: int | None = None,
 ) -> list[np.ndarray]:
     """A network's answers to any number of inputs, root-relative.
 
@@ -108,8 +112,8 @@ def answer(
     flip : bool
         Ask a second time with the mirrored input, mirror the answer back, and average both: the
         test-time flip of VideoPose3D and its kin. SemGCN and HGN do without.
-    batch_size : int
-        Samples at once; changes the speed only.
+    batch_size : int, optional
+        Samples at once; changes the speed only. By default as many as suit the device.
 
     Returns
     -------
@@ -118,10 +122,11 @@ def answer(
         (S, N, 3), metres.
     """
     model.eval()
+    at_once = AT_ONCE_ON_CPU if image.device.type == "cpu" else AT_ONCE_ON_GPU
     flips = [torch.tensor(FLIP, device=image.device), *mesh_flips]
     rows = []
     with torch.inference_mode():
-        for seen in image.split(batch_size):
+        for seen in image.split(batch_size or at_once):
             answers = list(zip(model(seen), flips, strict=False))
             outputs = [output for output, _ in answers]
             if flip:
