@@ -56,7 +56,7 @@ class Train:
         if self.network.has_meshes and not meshes:
             print("lambda_mesh = 0: the coarse meshes are neither trained nor measured")
         data = self.data.settled()
-        task = load_task(data, device, meshes=meshes)
+        task = load_task(data, device, meshes=meshes, mesh_sizes=self.network.mesh_sizes)
         model = build_network(self.network, task.hierarchy, options.seed).to(device)
         passport = passport_of(self.network, task.body, task.hierarchy, data, meshes)
         trainer = Trainer(model, task.train, task.cameras, options)
@@ -113,7 +113,14 @@ class Evaluate:
                 print(OTHER_JOINTS.format(trained_on=trained_on, data=data.data))
         body = data.load_body()
         check_body(weights, passport, body)
-        task = load_task(data, device, meshes=meshes, test_only=True, body=body)
+        task = load_task(
+            data,
+            device,
+            meshes=meshes,
+            mesh_sizes=options.mesh_sizes,
+            test_only=True,
+            body=body,
+        )
         model = load_network(weights, task.body, task.hierarchy).to(device)
         metrics = measure(model, task, options.network, device, self.protocol)
         write_json(out, metrics)
@@ -182,6 +189,7 @@ def passport_of(
             "train_every": train_every,
             "meshes": meshes,
             "body": body.name,
+            **data.input_facts(),
         },
     )
 

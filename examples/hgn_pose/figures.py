@@ -15,7 +15,6 @@ from examples.hgn_pose.evaluation import Predictions, predict
 from examples.hgn_pose.files import make_folder, write_bytes, write_json
 from examples.hgn_pose.machine import MachineOptions, describe
 from examples.hgn_pose.metrics import distances
-from examples.hgn_pose.networks import MESH_SIZES
 from examples.hgn_pose.occlusion import hidden_joints
 from examples.hgn_pose.paper_plots import errors_by_part_and_action, gallery, side_by_side
 from examples.hgn_pose.plots import png
@@ -53,7 +52,8 @@ class Figures:
         ours, baseline = (predict(n.model, task.test, task.cameras) for n in networks)
         names = (networks[0].name, networks[1].name)
         scores = {name: score(p) for name, p in zip(names, (ours, baseline), strict=True)}
-        wires = [task.hierarchy.level(size).graph.edge_index().T for size in MESH_SIZES]
+        sizes = [mesh.shape[1] for mesh in task.test.meshes]
+        wires = [task.hierarchy.level(size).graph.edge_index().T for size in sizes]
         shown_wires = wires if networks[0].meshes else []
         occluded, typical = samples_with_occlusion(ours, baseline), typical_samples(ours)
         figures = {

@@ -35,11 +35,32 @@ class NetworkOptions:
     """Of HGN's scales: parallel is the paper's equation 3, sequential its published code."""
     dropout: float = 0.0
     """Share of features dropped after every layer."""
+    without: Literal["none", "48", "96"] = "none"
+    """Leave the graph of so many nodes out of HGN, as in the paper's ablation."""
+
+    def __post_init__(self) -> None:
+        if self.without != "none" and self.network != "hgn":
+            raise ValueError(
+                f"without = {self.without} leaves a graph out of hgn, and {self.network} has none; "
+                "leave it out"
+            )
 
     @property
     def has_meshes(self) -> bool:
         """Whether the network also predicts coarse meshes."""
         return self.network == "hgn"
+
+    @property
+    def mesh_sizes(self) -> tuple[int, ...]:
+        """Nodes of the coarse meshes in the order of the outputs.
+
+        Examples
+        --------
+        >>> from examples.hgn_pose.networks import NetworkOptions
+        >>> NetworkOptions().mesh_sizes, NetworkOptions(without="48").mesh_sizes
+        ((48, 96), (96,))
+        """
+        return tuple(n for n in MESH_SIZES if self.has_meshes and str(n) != self.without)
 
 
 def build_network(options: NetworkOptions, hierarchy: Hierarchy | None, seed: int) -> nn.Module:
@@ -59,7 +80,7 @@ def build_network(options: NetworkOptions, hierarchy: Hierarchy | None, seed: in
     Returns
     -------
     nn.Module
-        On the CPU. Takes (B, 17, 2) and returns a tuple: pose, and for HGN both meshes.
+        On the CPU. Takes (B, 17, 2) and returns a tuple: pose, and for HGN the meshes.
 
     Raises
     ------
@@ -91,7 +112,9 @@ def _build(
         return semgcn, [semgcn[-1]]
     if hierarchy is None:
         raise ValueError("hierarchy is missing; HGN runs on the graphs of a coarsened body")
-    mesh48, mesh96 = (hierarchy.level(size).graph for size in MESH_SIZES)
+    mesh48, mesh96 = (
+        hierarchy.level(size).graph if size in options.mesh_sizes else None for size in MESH_SIZES
+    )
     hgn = HGN(
         skeleton,
         mesh48,

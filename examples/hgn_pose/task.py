@@ -79,6 +79,22 @@ class DataOptions:
         there = self.data_path is not None or CMU17_VARIABLE in os.environ
         return replace(self, data="cmu17" if trained_on == "cmu17" and there else "builtin")
 
+    def input_facts(self) -> dict[str, object]:
+        """The options that make other inputs or targets of the same files, where they matter.
+
+        Examples
+        --------
+        >>> from examples.hgn_pose.task import DataOptions
+        >>> DataOptions().input_facts()
+        {}
+        >>> DataOptions("h36m-npz", keypoints="cpn_ft_h36m_dbb").input_facts()
+        {'keypoints': 'cpn_ft_h36m_dbb'}
+        """
+        name = self.settled().data
+        if name == "h36m-npz":
+            return {"keypoints": self.keypoints}
+        return {"true_size": self.true_size} if name == "mpi-inf-3dhp" else {}
+
     def strides(self) -> tuple[int, int]:
         """The two strides with their defaults filled in."""
         train, test = CATALOGUE[self.settled().data].strides
@@ -174,6 +190,7 @@ def load_task(
     device: torch.device,
     *,
     meshes: bool,
+    mesh_sizes: Sequence[int] = MESH_SIZES,
     test_only: bool = False,
     body: BodyModel | None = None,
 ) -> Task:
@@ -186,6 +203,8 @@ def load_task(
         Where the samples go.
     meshes : bool
         Whether coarse mesh targets are wanted, which need a body in every frame.
+    mesh_sizes : sequence of int
+        Nodes of those meshes.
     test_only : bool
         Fit and prepare the test frames alone; ``train`` is then a copy of ``test``.
     body : BodyModel, optional
@@ -207,6 +226,7 @@ def load_task(
         )
     if not held_out.any():
         raise ValueError(f"{options.data} as found has no test frames; add clips that are held out")
+    sizes = tuple(mesh_sizes) if meshes else ()
     parts: list[Samples] = []
     facts: dict[str, object] = {"data": options.data, "body": body.name}
     for name, chosen, stride in zip(
@@ -220,7 +240,7 @@ def load_task(
         facts[f"{name}_clips"] = [part.clips[k].name for k in clips]
         facts[f"{name}_actions"] = sorted({part.clips[k].action for k in clips})
         facts[f"{name}_frames"] = len(part)
-        parts.append(_prepare(used, body, hierarchy, options.fit_cache, meshes))
+        parts.append(_prepare(used, body, hierarchy, options.fit_cache, sizes))
     if isinstance(source, Recording):
         cameras = source.cameras
         facts["cameras"] = len(set(source.camera_names))
@@ -246,13 +266,17 @@ def _thinned(source: Motion | Recording, stride: int) -> Motion | Recording:
 
 
 def _prepare(
-    source: Motion | Recording, body: BodyModel, hierarchy: Hierarchy, cache: Path, meshes: bool
+    source: Motion | Recording,
+    body: BodyModel,
+    hierarchy: Hierarchy,
+    cache: Path,
+    sizes: Sequence[int],
 ) -> Samples:
     motion = source.motion if isinstance(source, Recording) else source
-    if not meshes:
+    if not sizes:
         return _gathered(source, replace(motion, poses=None, fit_error=None))
     motion = with_bodies(body, motion, cache)
-    levels = [hierarchy.level(size) for size in MESH_SIZES]
+    levels = [hierarchy.level(size) for size in sizes]
     restrictions = [hierarchy.restriction(0, level.index, "mean") for level in levels]
     flips = [level.constraints.mirror(level.num_nodes) for level in levels]
     kept = cache if body.pose_directions is not None else None  # otherwise it takes seconds

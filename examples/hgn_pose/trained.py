@@ -12,6 +12,7 @@ from torch import nn
 
 from examples.hgn_pose.checkpoint import read_passport
 from examples.hgn_pose.commands import check_body, load_network
+from examples.hgn_pose.networks import NetworkOptions
 from examples.hgn_pose.task import DataOptions, Task, load_task
 
 TITLES = {"hgn": "HGN", "semgcn": "SemGCN", "mlp": "MLP (SimpleBaseline)"}
@@ -72,7 +73,24 @@ def load_trained(
     body = data.load_body()
     for path, passport in zip(weights, passports, strict=True):
         check_body(path, passport, body)
-    task = load_task(data, device, meshes=meshes and any(predicts), test_only=True, body=body)
+    sizes = {
+        NetworkOptions(**passport.network).mesh_sizes
+        for passport, has_meshes in zip(passports, predicts, strict=True)
+        if has_meshes and meshes
+    }
+    if len(sizes) > 1:
+        raise ValueError(
+            f"weights: the networks predict different meshes, of {sorted(sizes)} nodes; name one "
+            "of them, or compare their poses with the command robustness"
+        )
+    task = load_task(
+        data,
+        device,
+        meshes=bool(sizes),
+        mesh_sizes=next(iter(sizes), ()),
+        test_only=True,
+        body=body,
+    )
     kinds = [passport.network["network"] for passport in passports]
     networks = [
         Trained(

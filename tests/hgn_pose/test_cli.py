@@ -4,6 +4,7 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+import generated
 import numpy as np
 import pytest
 
@@ -96,6 +97,7 @@ def test_cmu17_is_read_from_the_path_given(tmp_path, monkeypatch):
         (["train", "--device", "quantum"], "device 'quantum' is unknown"),
         (["train", "--device", "mps:9"], "device 'mps:9' cannot be used"),
         (["train", "--threads", "0"], "threads must be at least 1"),
+        (["train", "--network", "mlp", "--without", "48"], "and mlp has none"),
         (["train", "--epochs", "0"], "epochs must be at least 1, got 0"),
         (["train", "--learning-rate", "nan"], "learning_rate must be positive, got nan"),
         (["train", "--train-every", "0"], "train_every must be at least 1, got 0"),
@@ -183,3 +185,44 @@ def test_fit_prints_errors_by_performer_and_writes_the_bodies(tmp_path, capsys):
     poses = BodyPose(**{field.name: bodies[field.name] for field in fields(BodyPose)})
     found = joint_errors(load_body(), poses, motion.positions)
     np.testing.assert_allclose(found, bodies["fit_error"], atol=1e-3)
+
+
+@pytest.mark.parametrize(("left_out", "kept"), [("48", 96), ("96", 48)])
+def test_the_papers_ablations_are_trained_and_used_like_the_whole(left_out, kept, tmp_path):
+    out = tmp_path / "run"
+    weights = str(out / "weights.safetensors")
+    main([*TRAIN, "--epochs", "1", "--without", left_out, "--out", str(out)])
+    main(["evaluate", weights, *QUICK])
+    for name in ("metrics.json", "weights.evaluation.json"):
+        assert set(json.loads((out / name).read_text())["scores"]["mpvpe_mm"]) == {str(kept)}
+    main(["sample", "--out", str(out / "k.json")])
+    main(["predict", str(out / "k.json"), "--weights", weights, "--no-page", "--out", str(out)])
+    with np.load(out / "prediction.npz") as stored:
+        assert stored["mesh_sizes"].tolist() == [kept]
+
+
+def test_networks_with_different_meshes_share_no_figures(run, tmp_path):
+    main([*TRAIN, "--epochs", "1", "--without", "48", "--out", str(tmp_path)])
+    both = [str(folder / "weights.safetensors") for folder in (run, tmp_path)]
+    with pytest.raises(SystemExit) as stop:
+        main(["figures", *both, *QUICK, "--out", str(tmp_path)])
+    assert "predict different meshes, of [(48, 96), (96,)] nodes" in str(stop.value)
+    main(
+        ["train", "--network", "semgcn", *TRAIN[1:], "--epochs", "1", "--out", str(tmp_path / "s")]
+    )
+    baseline = str(tmp_path / "s" / "weights.safetensors")
+    main(["figures", both[1], baseline, *QUICK, "--out", str(tmp_path)])
+    assert (tmp_path / "figure5.png").stat().st_size > 10_000
+
+
+def test_resuming_on_other_2d_joints_is_refused(tmp_path):
+    folder = tmp_path / "h36m"
+    generated.write_h36m_npz(folder)
+    name = "cpn_ft_h36m_dbb"
+    options = ["train", "--network", "mlp", "--channels", "4", "--device", "cpu"]
+    data = ["--data", "h36m-npz", "--data-path", str(folder)]
+    main([*options, *data, "--epochs", "1", "--out", str(tmp_path / "a")])
+    more = ["--epochs", "2", "--keypoints", name, "--out", str(tmp_path / "a"), "--resume"]
+    with pytest.raises(SystemExit) as stop:
+        main([*options, *data, *more])
+    assert f"facts.keypoints is 'gt', not '{name}'" in str(stop.value)

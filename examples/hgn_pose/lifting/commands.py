@@ -25,7 +25,7 @@ from examples.hgn_pose.lifting.prediction import Prediction, coarse_meshes
 from examples.hgn_pose.lifting.tracks import one_person
 from examples.hgn_pose.machine import MachineOptions
 from examples.hgn_pose.metrics import mpjpe, pa_mpjpe
-from examples.hgn_pose.networks import MESH_SIZES
+from examples.hgn_pose.networks import NetworkOptions
 from examples.hgn_pose.task import coarsen_body
 from multiscale_gcn import __version__
 
@@ -186,7 +186,8 @@ class Predict:
         hierarchy = coarsen_body(body)
         model = load_network(weights, body, hierarchy)
         inputs = frame(person.track.joints, person.image_size, self.framing, trunk)
-        levels = [hierarchy.level(size) for size in MESH_SIZES if passport.facts["meshes"]]
+        sizes = NetworkOptions(**passport.network).mesh_sizes if passport.facts["meshes"] else ()
+        levels = [hierarchy.level(size) for size in sizes]
         pose, *vertices = answer(
             model.to(device),
             torch.from_numpy(inputs).to(device),

@@ -13,7 +13,6 @@ import numpy as np
 from examples.hgn_pose.archives import read_npz, write_npz
 from examples.hgn_pose.body_model import BodyModel
 from examples.hgn_pose.files import write_bytes
-from examples.hgn_pose.networks import MESH_SIZES
 from examples.hgn_pose.skeleton import EDGES, JOINTS
 from multiscale_gcn import Hierarchy
 
@@ -79,7 +78,8 @@ def coarse_meshes(
 ) -> dict[int, Mesh]:
     """Predicted vertices with the edges of their coarse graphs and the faces between them."""
     meshes = {}
-    for size, places in zip(MESH_SIZES, vertices, strict=False):
+    for places in vertices:
+        size = places.shape[1]
         level = hierarchy.level(size)
         edges = np.sort(level.graph.edge_index().T, axis=1)
         edges = np.unique(edges[edges[:, 0] != edges[:, 1]], axis=0)
