@@ -167,12 +167,12 @@ def load_builtin() -> Motion:
 
     Examples
     --------
-    >>> from examples.hgn_pose.motion import load_builtin, split
+    >>> from examples.hgn_pose.motion import held_out_frames, load_builtin
     >>> motion = load_builtin()
     >>> motion
     Motion(1620 frames, 15 clips, with body poses)
-    >>> split(motion)
-    (Motion(1274 frames, 11 clips, with body poses), Motion(346 frames, 4 clips, with body poses))
+    >>> motion.select(held_out_frames(motion))
+    Motion(346 frames, 4 clips, with body poses)
     """
     pose_names = [field.name for field in fields(BodyPose)]
     data = read_shipped_npz(
@@ -238,31 +238,13 @@ def load_cmu17(path: str | Path) -> Motion:
 
 
 def held_out_frames(motion: Motion) -> np.ndarray:  # [T] bool
-    """Whether each frame belongs to a clip that is kept for the test."""
-    return np.array([clip.held_out for clip in motion.clips], dtype=bool)[motion.clip]
-
-
-def split(motion: Motion) -> tuple[Motion, Motion]:
-    """Frames for training and frames for the test, apart by clip.
+    """Whether each frame belongs to a clip that is kept for the test.
 
     For the built-in motion four whole clips are held out, so the test asks for actions that were
     never trained; all clips are of one humanoid, so it says nothing about unseen bodies. For
     cmu17 four performers are held out with all of their clips, as its authors ask.
-
-    Returns
-    -------
-    train, test : Motion
-
-    Raises
-    ------
-    ValueError
-        If no clip, or every clip, is held out.
     """
-    held_out = held_out_frames(motion)
-    if held_out.all() or not held_out.any():
-        which = "every frame" if held_out.any() else "no frame"
-        raise ValueError(f"{which} of the motion belongs to a clip that is held out")
-    return motion.select(~held_out), motion.select(held_out)
+    return np.array([clip.held_out for clip in motion.clips], dtype=bool)[motion.clip]
 
 
 def mesh_targets(

@@ -14,7 +14,7 @@ from examples.hgn_pose.lifting.gaps import ALIKE, FROM_TIME, FROM_VIEWS, SEEN, T
 from examples.hgn_pose.lifting.mapping import HUMAN36M, TRUNKS, to_skeleton
 from examples.hgn_pose.lifting.sample import film
 from examples.hgn_pose.metrics import mpjpe
-from examples.hgn_pose.motion import load_builtin, split
+from examples.hgn_pose.motion import held_out_frames, load_builtin
 from examples.hgn_pose.samples import NO_AUGMENTATION, every_nth, gather
 from examples.hgn_pose.skeleton import JOINTS
 
@@ -39,7 +39,8 @@ def mapped(made, convention, trunk=TRUNK, hide=()):
 @pytest.fixture(scope="module")
 def linear():
     """The best linear map from 2D to 3D: a lifter that needs no long training."""
-    train, _ = split(load_builtin())
+    motion = load_builtin()
+    train = motion.select(~held_out_frames(motion))
     samples = gather(train.select(every_nth(train.clip, 4)))
     return fit_baselines(samples, ring_of_cameras(), NO_AUGMENTATION, 0)[1]
 

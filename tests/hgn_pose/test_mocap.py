@@ -13,7 +13,7 @@ from examples.hgn_pose.datasets.build_cmu17 import (
     steady,
 )
 from examples.hgn_pose.datasets.mocap import read_amc, read_asf, read_bvh
-from examples.hgn_pose.motion import CMU17_JOINTS, load_cmu17, split
+from examples.hgn_pose.motion import CMU17_JOINTS, held_out_frames, load_cmu17
 
 AT = CMU17_JOINTS.index
 
@@ -282,7 +282,8 @@ def test_the_command_makes_a_file_that_loads(folder, capsys):
         ("12_03", "run", 12),
         ("12_11", "unknown", 12),
     ]
-    train, test = split(motion)
+    held_out = held_out_frames(motion)
+    train, test = motion.select(~held_out), motion.select(held_out)
     assert (len(train), len(test)) == (13, 20)
     network = ["--network", "mlp", "--channels", "4", "--epochs", "1", "--device", "cpu"]
     data = ["--data", "cmu17", "--data-path", str(out)]

@@ -13,10 +13,9 @@ from examples.hgn_pose.motion import (
     HELD_OUT_PERFORMERS,
     MOTION_PATH,
     Clip,
-    Motion,
+    held_out_frames,
     load_builtin,
     load_cmu17,
-    split,
 )
 from examples.hgn_pose.skeleton import EDGES, JOINTS
 
@@ -100,24 +99,14 @@ def test_feet_stand_on_the_ground(builtin):
 
 
 def test_whole_clips_are_held_out(builtin):
-    train, test = split(builtin)
+    held_out = held_out_frames(builtin)
+    train, test = builtin.select(~held_out), builtin.select(held_out)
     assert len(train) + len(test) == len(builtin)
     assert {builtin.clips[c].name for c in np.unique(test.clip)} == set(HELD_OUT_CLIPS)
     assert not set(train.clip) & set(test.clip)
     assert 0.2 < len(test) / len(builtin) < 0.25
     assert train.poses is not None
     assert len(train.poses) == len(train)
-
-
-def test_a_motion_without_held_out_clips_is_not_split():
-    motion = Motion(
-        np.zeros((2, 17, 3), np.float32), np.zeros(2, int), (Clip("a", "b", 0),), np.array([25.0])
-    )
-    with pytest.raises(ValueError, match=r"no frame .* held out"):
-        split(motion)
-    held_out = (Clip("a", "b", 0, held_out=True),)
-    with pytest.raises(ValueError, match=r"every frame .* held out"):
-        split(replace(motion, clips=held_out))
 
 
 def test_selecting_takes_everything_along(builtin):
@@ -165,7 +154,8 @@ def test_cmu17_is_read_and_split_by_performer(tmp_path):
     assert motion.clips[1] == Clip("14_03", "walk", 14, held_out=True)
     np.testing.assert_array_equal(motion.fps, [40, 40, 40])
     assert motion.poses is None
-    train, test = split(motion)
+    held_out = held_out_frames(motion)
+    train, test = motion.select(~held_out), motion.select(held_out)
     np.testing.assert_array_equal(train.clip, [0, 0])
     np.testing.assert_array_equal(test.clip, [1, 1, 2, 2])
 
@@ -227,7 +217,8 @@ def test_the_real_cmu17():
     motion = load_cmu17(CMU17)
     assert len(motion) == 94330
     assert len(motion.clips) == 186
-    train, test = split(motion)
+    held_out = held_out_frames(motion)
+    train, test = motion.select(~held_out), motion.select(held_out)
     assert (len(train), len(test)) == (61463, 32867)
     performers = {motion.clips[c].performer for c in np.unique(test.clip)}
     assert performers == set(HELD_OUT_PERFORMERS)
