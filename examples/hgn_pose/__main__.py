@@ -50,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         command.run()
     except (ValueError, OSError, FloatingPointError) as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted; train --resume goes on after the last whole epoch")
 
 
 DESCRIPTION = """Hierarchical Graph Networks: lift 2D joints to a 3D pose and coarse body meshes

@@ -13,6 +13,7 @@ from examples.hgn_pose.body import load_body
 from examples.hgn_pose.fitting import joint_errors
 from examples.hgn_pose.motion import CMU17_JOINTS, load_builtin
 from examples.hgn_pose.poses import BodyPose
+from examples.hgn_pose.training import Trainer
 
 QUICK = ["--train-every", "60", "--test-every", "60", "--device", "cpu"]
 TRAIN = ["train", "--channels", "4", "--batch-size", "64", "--schedule", "step", *QUICK]
@@ -226,3 +227,13 @@ def test_resuming_on_other_2d_joints_is_refused(tmp_path):
     with pytest.raises(SystemExit) as stop:
         main([*options, *data, *more])
     assert f"facts.keypoints is 'gt', not '{name}'" in str(stop.value)
+
+
+def test_an_interruption_says_how_to_go_on(monkeypatch, tmp_path):
+    def stop(trainer, **hooks):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "fit", stop)
+    with pytest.raises(SystemExit) as ended:
+        main([*TRAIN, "--epochs", "1", "--out", str(tmp_path)])
+    assert str(ended.value).startswith("interrupted; train --resume goes on")
