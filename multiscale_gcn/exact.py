@@ -78,6 +78,8 @@ def round_weights(graph: Graph, batch: np.ndarray | None = None) -> tuple[Graph,
     node_weights, _ = _to_multiples(graph.node_weights, starts, "node_weights")
     changed = weights != graph.weights
     changed_nodes = node_weights != graph.node_weights
+    if not changed.any():
+        weights = graph.weights
     largest = 0.0
     for new, old, at in (
         (weights, graph.weights, changed),
@@ -120,7 +122,9 @@ def _to_multiples(
         ]
     )
     unit = quanta[0] if len(quanta) == 1 else np.repeat(quanta, counts)
-    return np.maximum(np.floor(values / unit), 1.0) * unit, float(quanta.min())
+    units = values * (1.0 / unit)  # exact, as a power of two; in place from here on
+    np.maximum(np.floor(units, out=units), 1.0, out=units)
+    return np.multiply(units, unit, out=units), float(quanta.min())
 
 
 def quantum_of(count: int, largest: float) -> float:
