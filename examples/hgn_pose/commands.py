@@ -49,7 +49,13 @@ class Train:
 
     def run(self) -> None:
         device = self.machine.prepare()
-        if not self.resume:  # then the folder holds what is gone on from
+        state = self.out / "state.safetensors"
+        if not self.resume:
+            if state.exists():
+                raise ValueError(
+                    f"{self.out} holds an earlier run; --resume goes on with it, another --out "
+                    f"keeps it, and without {state.name} it is overwritten"
+                )
             make_folder(self.out)
         options = self.training
         meshes = self.network.has_meshes and options.lambdas()[1] > 0
@@ -60,7 +66,6 @@ class Train:
         model = build_network(self.network, task.hierarchy, options.seed).to(device)
         passport = passport_of(self.network, task.body, task.hierarchy, data, meshes)
         trainer = Trainer(model, task.train, task.cameras, options)
-        state = self.out / "state.safetensors"
         if self.resume:
             resume_training(state, trainer, passport)
             print(f"going on after epoch {len(trainer.records)}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from examples.hgn_pose.cameras import Cameras
 from examples.hgn_pose.labels import Labels
@@ -124,9 +125,11 @@ def answer(
     model.eval()
     at_once = AT_ONCE_ON_CPU if image.device.type == "cpu" else AT_ONCE_ON_GPU
     flips = [torch.tensor(FLIP, device=image.device), *mesh_flips]
+    batches = image.split(batch_size or at_once)
     rows = []
     with torch.inference_mode():
-        for seen in image.split(batch_size or at_once):
+        # Only where it takes long, and somebody sits before the terminal.
+        for seen in tqdm(batches, "predicting", unit="batch", delay=2, leave=False, disable=None):
             answers = list(zip(model(seen), flips, strict=False))
             outputs = [output for output, _ in answers]
             if flip:

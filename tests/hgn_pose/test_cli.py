@@ -237,3 +237,11 @@ def test_an_interruption_says_how_to_go_on(monkeypatch, tmp_path):
     with pytest.raises(SystemExit) as ended:
         main([*TRAIN, "--epochs", "1", "--out", str(tmp_path)])
     assert str(ended.value).startswith("interrupted; train --resume goes on")
+
+
+def test_an_earlier_run_is_not_overwritten(tmp_path):
+    state = tmp_path / "state.safetensors"
+    state.write_bytes(b"hours of work")
+    with pytest.raises(SystemExit, match="holds an earlier run; --resume goes on with it"):
+        main([*TRAIN, "--epochs", "1", "--out", str(tmp_path)])
+    assert state.read_bytes() == b"hours of work"
