@@ -109,7 +109,7 @@ def nonlocal_attention_joined(
     tensor([[[15.5000],
              [ 5.0000]]])
     """
-    if joined.dim() != 3 or joined.shape[2] < 3:
+    if joined.dim() != 3 or joined.shape[2] < 2:
         raise ValueError(f"joined has shape {list(joined.shape)}, expected [B, N, C + 2]")
     if _takes_kernel(joined, joined.shape[2] - 2, backend):
         return nonlocal_attention_joined_cuda(joined)

@@ -55,5 +55,5 @@ def test_attention_that_does_not_fit():
         ops.nonlocal_attention(fits, other, value)
     with pytest.raises(ValueError, match=r"value has shape \[5, 3\], expected \[B, N, C\]"):
         ops.nonlocal_attention(fits, fits, value[0])
-    with pytest.raises(ValueError, match=r"joined has shape \[2, 5, 2\], expected"):
-        ops.nonlocal_attention_joined(value[..., :2])
+    with pytest.raises(ValueError, match=r"joined has shape \[2, 5, 1\], expected"):
+        ops.nonlocal_attention_joined(value[..., :1])

@@ -132,6 +132,15 @@ def test_joined_arguments_give_the_same_and_joined_gradients(n):
     assert torch.equal(found, wanted)
 
 
+@pytest.mark.parametrize("shape", [(0, 5, 6), (2, 0, 6), (2, 5, 2), (0, 300, 6), (2, 300, 2)])
+def test_nothing(shape):
+    joined = torch.randn(shape, requires_grad=True)
+    result = ops.nonlocal_attention_joined(joined)
+    assert result.shape == (*shape[:2], shape[2] - 2)
+    (gradient,) = torch.autograd.grad(result.sum(), joined)
+    assert torch.equal(gradient, torch.zeros(shape))
+
+
 def test_a_backend_that_cannot_run_is_refused():
     joined = torch.randn(1, 3, 4)
     with pytest.raises(BackendUnavailable, match=r"nonlocal_attention: .* on cpu"):
