@@ -120,7 +120,6 @@ def coarsen(
     method = HeavyEdgeMatching() if method is None else method
     if not isinstance(method, ClusteringMethod):
         raise TypeError(f"method must be a method such as HeavyEdgeMatching(), got {method!r}")
-    select_backend(backend)
     description = method.describe()
     fine = as_graph(graph)
     constraints = Constraints.of(
@@ -132,6 +131,7 @@ def coarsen(
     # The host counts the nodes of a batch's members, and chooses among pairs under constraints.
     counted = targets is not None or (min_nodes is not None and constraints.batch is not None)
     if backend == "cupy" and rates_on_device(method) and not (counted and constraints):
+        select_backend("cupy")
         return _coarsen_on_device(fine, method, rounding, constraints, levels, min_nodes, targets)
     method = method.prepared(fine)
     done: list[Level] = []

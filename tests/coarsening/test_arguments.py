@@ -81,8 +81,3 @@ def test_what_is_no_whole_number_is_refused_by_name(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         function(**arguments)
-
-
-def test_an_unknown_backend_is_refused_even_if_nothing_is_left_to_do() -> None:
-    with pytest.raises(ValueError, match="backend = 'fortran' is none of"):
-        coarsen(PATH, levels=0, backend="fortran")
