@@ -136,6 +136,19 @@ def _takes_kernel(x: Tensor, channels: int, backend: str) -> bool:
     return select("nonlocal_attention", case, backend).name.startswith("cupy")
 
 
+class _Attention(torch.autograd.Function):
+    """The second result is what the gradient needs, so that it need not be made again; only where
+    the gradient has a gradient itself it is."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
+        kept = output[1]
+        ctx.mark_non_differentiable(kept)
+        ctx.save_for_backward(*inputs, kept)
+
+
 def nonlocal_attention_dense(
     source: Tensor,  # [B, N]
     target: Tensor,  # [B, N]
@@ -152,26 +165,14 @@ def _scores(source: Tensor, target: Tensor) -> Tensor:  # [B, N, N]
     return ((source / n).unsqueeze(2) + (target / n).unsqueeze(1)).relu_()
 
 
-class _DenseAttention(torch.autograd.Function):
-    """The batched products want tensors that lie batch by batch.
-
-    The scores are a result as well, so that they need not be made again; only where the gradient
-    has a gradient itself they are.
-    """
-
-    generate_vmap_rule = True
+class _DenseAttention(_Attention):
+    """It keeps the scores. The batched products want tensors that lie batch by batch."""
 
     @staticmethod
     @keep_signature
     def forward(source: Tensor, target: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         scores = _scores(source.contiguous(), target.contiguous())
         return torch.bmm(scores, value.contiguous()), scores
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
-        scores = output[1]
-        ctx.mark_non_differentiable(scores)
-        ctx.save_for_backward(*inputs, scores)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -221,22 +222,15 @@ def _first(rows: Tensor, counts: Tensor) -> Tensor:
     return sums.gather(1, counts.unsqueeze(2).expand(rows.shape))
 
 
-class _SortedAttention(torch.autograd.Function):
-    """Source and target change places in the gradient of the values, so it is a second pass."""
-
-    generate_vmap_rule = True
+class _SortedAttention(_Attention):
+    """It keeps the sums. Source and target change places in the gradient of the values, so it is a
+    second pass."""
 
     @staticmethod
     @keep_signature
     def forward(source: Tensor, target: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         result, total = _attend(source, target, value)
         return result / value.shape[1], total
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
-        total = output[1]
-        ctx.mark_non_differentiable(total)
-        ctx.save_for_backward(*inputs, total)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -140,6 +140,7 @@ def propagate_sparse(
     result: Tensor = _SparseProduct.apply(
         nodes.flatten(1),
         weights,
+        False,
         pattern.indptr,
         pattern.rows,
         pattern.columns,
@@ -177,13 +178,14 @@ class _OneByOne(torch.autograd.Function):
 
 
 class _SparseProduct(_OneByOne):
-    """A x, row by row; so are its gradients."""
+    """A x or, transposed, A^T x, row by row; each is the other's gradient."""
 
     @staticmethod
     @keep_signature
     def forward(
         table: Tensor,
         values: Tensor,
+        transposed: bool,
         indptr: Tensor,
         rows: Tensor,
         columns: Tensor,
@@ -191,11 +193,16 @@ class _SparseProduct(_OneByOne):
         back_indptr: Tensor | None,
         back_columns: Tensor | None,
     ) -> Tensor:
+        if transposed:
+            values = values.index_select(0, mirror)
+            if back_indptr is not None and back_columns is not None:
+                indptr, columns = back_indptr, back_columns
         return _bags(table, values, indptr, columns)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor | None, ...], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        table, values, ctx.transposed, *pattern = inputs
+        ctx.save_for_backward(table, values, *pattern)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -203,46 +210,11 @@ class _SparseProduct(_OneByOne):
         gradient = gradient.contiguous()
         for_table = for_values = None
         if ctx.needs_input_grad[0]:
-            for_table = _TransposedProduct.apply(gradient, values, *pattern)
+            for_table = _SparseProduct.apply(gradient, values, not ctx.transposed, *pattern)
         if ctx.needs_input_grad[1]:
-            for_values = _SparseDots.apply(gradient, table, *pattern)
-        return for_table, for_values, *[None] * len(pattern)
-
-
-class _TransposedProduct(_OneByOne):
-    """A^T x, row by row."""
-
-    @staticmethod
-    @keep_signature
-    def forward(
-        table: Tensor,
-        values: Tensor,
-        indptr: Tensor,
-        rows: Tensor,
-        columns: Tensor,
-        mirror: Tensor,
-        back_indptr: Tensor | None,
-        back_columns: Tensor | None,
-    ) -> Tensor:
-        mirrored = values.index_select(0, mirror)
-        if back_indptr is None or back_columns is None:
-            return _bags(table, mirrored, indptr, columns)
-        return _bags(table, mirrored, back_indptr, back_columns)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor | None, ...], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        table, values, *pattern = ctx.saved_tensors
-        gradient = gradient.contiguous()
-        for_table = for_values = None
-        if ctx.needs_input_grad[0]:
-            for_table = _SparseProduct.apply(gradient, values, *pattern)
-        if ctx.needs_input_grad[1]:
-            for_values = _SparseDots.apply(table, gradient, *pattern)
-        return for_table, for_values, *[None] * len(pattern)
+            ends = (table, gradient) if ctx.transposed else (gradient, table)
+            for_values = _SparseDots.apply(*ends, *pattern)
+        return for_table, for_values, None, *[None] * len(pattern)
 
 
 class _SparseDots(_OneByOne):
@@ -274,9 +246,9 @@ class _SparseDots(_OneByOne):
         left, right, *pattern = ctx.saved_tensors
         for_left = for_right = None
         if ctx.needs_input_grad[0]:
-            for_left = _SparseProduct.apply(right, gradient, *pattern)
+            for_left = _SparseProduct.apply(right, gradient, False, *pattern)
         if ctx.needs_input_grad[1]:
-            for_right = _TransposedProduct.apply(left, gradient, *pattern)
+            for_right = _SparseProduct.apply(left, gradient, True, *pattern)
         return for_left, for_right, *[None] * len(pattern)
 
 
