@@ -459,7 +459,10 @@ def test_sparse_matrices_and_tensors_on_the_device() -> None:
     expected = coarsen(graph, levels=4).fingerprint
     matrix = sparse.csr_matrix(graph.to_scipy())
     tensor = torch.sparse_csr_tensor(
-        torch.tensor(graph.indptr), torch.tensor(graph.indices).long(), torch.tensor(graph.weights)
+        torch.tensor(graph.indptr),
+        torch.tensor(graph.indices).long(),
+        torch.tensor(graph.weights),
+        matrix.shape,
     ).cuda()
     edge_index = torch.tensor(graph.edge_index()).cuda()
     for source in (matrix, tensor, tensor.to_sparse_coo(), edge_index):
