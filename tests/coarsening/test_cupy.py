@@ -466,7 +466,9 @@ def test_sparse_matrices_and_tensors_on_the_device() -> None:
     ).cuda()
     edge_index = torch.tensor(graph.edge_index()).cuda()
     for source in (matrix, tensor, tensor.to_sparse_coo(), edge_index):
-        assert coarsen_on_device(source, levels=4).to_host().fingerprint == expected
+        nodes = graph.num_nodes if source is edge_index else None
+        found = coarsen_on_device(source, levels=4, num_nodes=nodes)
+        assert found.to_host().fingerprint == expected
     found = coarsen_on_device(edge_index, levels=4)
     assert torch.from_dlpack(found.parent(0, 4)).is_cuda
     assert repr(found).splitlines()[1].split() == ["level", "nodes", "entries", "ratio"]
