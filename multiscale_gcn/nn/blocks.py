@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from multiscale_gcn.nn.convolution import SemGConv, takes_normalisation
 from multiscale_gcn.nn.nonlocal_ import NonLocal
-from multiscale_gcn.ops import Normalisation, on_rows
+from multiscale_gcn.nn.normalise import normalise
+from multiscale_gcn.ops import Normalisation
 
 Convolution = Callable[[int, int, Any], nn.Module]
 """Makes a convolution of (in_channels, out_channels, graph): a class, or a partial of one."""
@@ -53,11 +54,15 @@ class GraphConvBlock(nn.Module):
     def forward(
         self,
         x: Tensor,  # [B, N, C_in]
+        add: Tensor | None = None,  # [B, N, C_out]
     ) -> Tensor:  # [B, N, C_out]
-        result = self._normalised(x)
-        return result if self.dropout is None else self.dropout(result)
+        """The block. ``add``, if given, is added to the result."""
+        if self.dropout is None:
+            return self._normalised(x, add)
+        result = self.dropout(self._normalised(x, None))
+        return result if add is None else result + add
 
-    def _normalised(self, x: Tensor) -> Tensor:
+    def _normalised(self, x: Tensor, add: Tensor | None) -> Tensor:
         norm = self.norm
         mean, variance = norm.running_mean, norm.running_var
         if (
@@ -67,9 +72,9 @@ class GraphConvBlock(nn.Module):
             and variance is not None
         ):
             statistics = Normalisation(mean, variance, norm.weight, norm.bias, norm.eps)
-            return self.convolution(x, norm=statistics, relu=True)
-        # The normalisation's gradient does not need its result, so the ReLU may overwrite it.
-        return on_rows(lambda rows: norm(rows).relu_(), self.convolution(x))
+            result = self.convolution(x, norm=statistics, relu=True)
+            return result if add is None else result + add
+        return normalise(norm, self.convolution(x), relu=True, add=add)
 
 
 class ResGConv(nn.Module):
@@ -113,5 +118,5 @@ class ResGConv(nn.Module):
         self,
         x: Tensor,  # [B, N, C]
     ) -> Tensor:  # [B, N, C]
-        x = x + self.second(self.first(x))
+        x = self.second(self.first(x), add=x)
         return x if self.non_local is None else self.non_local(x)

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from multiscale_gcn.nn.checks import check_features
+from multiscale_gcn.nn.normalise import normalise
 from multiscale_gcn.ops import nonlocal_attention_joined, on_rows
 
 
@@ -77,7 +78,7 @@ class NonLocal(nn.Module):
         bias = torch.cat([self.value.bias, source @ self.theta.bias, target @ self.phi.bias])
         mapped = on_rows(lambda rows: F.linear(rows, weight, bias), x)  # [B, N, C // 2 + 2]
         attended = nonlocal_attention_joined(mapped)
-        return x + on_rows(lambda rows: self.norm(self.output(rows)), attended)
+        return normalise(self.norm, on_rows(self.output, attended), add=x)
 
     def extra_repr(self) -> str:
         return f"{self.channels}"

@@ -1,5 +1,6 @@
 """The operators under the layers: functions of tensors, the specification beside the fast form."""
 
+from multiscale_gcn.ops.batch_norm import batch_norm as batch_norm
 from multiscale_gcn.ops.graph_convolution import graph_convolution as graph_convolution
 from multiscale_gcn.ops.graph_convolution import (
     graph_convolution_reference as graph_convolution_reference,
