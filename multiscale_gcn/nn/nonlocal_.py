@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from multiscale_gcn.nn.checks import check_features
 from multiscale_gcn.nn.normalise import normalise
-from multiscale_gcn.ops import nonlocal_attention_joined, on_rows
+from multiscale_gcn.ops import joined_map, nonlocal_attention_joined, on_rows
 
 
 class NonLocal(nn.Module):
@@ -70,12 +70,8 @@ class NonLocal(nn.Module):
         x: Tensor,  # [B, N, C]
     ) -> Tensor:  # [B, N, C]
         check_features(x, None, self.channels)
-        # Score vectors as two more rows under the value map: one product gives g, a and b.
-        source, target = self.score.unsqueeze(1)
-        weight = torch.cat(
-            [self.value.weight, source @ self.theta.weight, target @ self.phi.weight]
-        )
-        bias = torch.cat([self.value.bias, source @ self.theta.bias, target @ self.phi.bias])
+        maps = ((layer.weight, layer.bias) for layer in (self.value, self.theta, self.phi))
+        weight, bias = joined_map(self.score, *maps)
         mapped = on_rows(lambda rows: F.linear(rows, weight, bias), x)  # [B, N, C // 2 + 2]
         attended = nonlocal_attention_joined(mapped)
         return normalise(self.norm, on_rows(self.output, attended), add=x)

@@ -6,6 +6,7 @@ from multiscale_gcn.ops.graph_convolution import (
     graph_convolution_reference as graph_convolution_reference,
 )
 from multiscale_gcn.ops.graph_convolution import semgconv as semgconv
+from multiscale_gcn.ops.joined_map import joined_map as joined_map
 from multiscale_gcn.ops.layout import mix_channels as mix_channels
 from multiscale_gcn.ops.layout import mix_nodes as mix_nodes
 from multiscale_gcn.ops.layout import on_rows as on_rows
