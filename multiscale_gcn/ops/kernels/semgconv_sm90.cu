@@ -172,6 +172,17 @@ __device__ __forceinline__ void multiply_rows(float (&c)[WIDTH / 2],
     }
 }
 
+// 32-bit results go past the first cache, which may hold the entries: halves do better through it.
+__device__ __forceinline__ void put_four(Element* to, uint4 four) {
+#if HALF
+    *reinterpret_cast<uint4*>(to) = four;
+#else
+    asm volatile("st.global.L1::no_allocate.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(to), "r"(four.x),
+                 "r"(four.y), "r"(four.z), "r"(four.w)
+                 : "memory");
+#endif
+}
+
 // ---------------------------------------------------------------------------------------- kernel
 
 extern "C" __global__ void __launch_bounds__(CONSUMERS + PRODUCERS, 1)
@@ -355,7 +366,7 @@ semgconv_whole(const Element* __restrict__ x, i64 x_graph, i64 x_node,
                 four = make_uint4(__float_as_uint(out[0]), __float_as_uint(out[1]),
                                   __float_as_uint(out[2]), __float_as_uint(out[3]));
 #endif
-                *reinterpret_cast<uint4*>(to + 4 * RUN * p) = four;
+                put_four(to + 4 * RUN * p, four);
             }
         }
     }
