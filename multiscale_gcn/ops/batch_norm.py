@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from multiscale_gcn.backends import Backend
+from multiscale_gcn.backends import Backend, BackendUnavailable
 from multiscale_gcn.ops.arguments_cuda import DTYPES, real_type
 from multiscale_gcn.ops.batch_norm_cuda import batch_norm_cuda
 from multiscale_gcn.ops.layout import on_rows
@@ -112,8 +112,17 @@ def _takes_kernel(
     case = Case(x.device, x.dtype, x.shape[1], x.shape[2], x.shape[2], x.shape[1])
     if select("batch_norm", case, backend).name != "cupy":
         return False
-    running = [t for t in (running_mean, running_var) if t is not None]
-    return all(tensor.dtype == real_type(x.dtype) for tensor in running)
+    real = real_type(x.dtype)
+    running = {"running_mean": running_mean, "running_var": running_var}
+    for name, tensor in running.items():
+        if tensor is not None and tensor.dtype != real:
+            if backend == "cupy":
+                raise BackendUnavailable(
+                    f"batch_norm: {name} is {tensor.dtype}, and kernels for {x.dtype} keep {real}; "
+                    "convert it, or take backend='auto'"
+                )
+            return False
+    return True
 
 
 add_rules(

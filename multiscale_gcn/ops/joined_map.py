@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from multiscale_gcn.backends import Backend
+from multiscale_gcn.backends import Backend, BackendUnavailable
 from multiscale_gcn.ops.arguments_cuda import DTYPES
 from multiscale_gcn.ops.joined_map_cuda import JoinedMap
 from multiscale_gcn.ops.selection import Case, Rules, add_rules, select
@@ -88,8 +88,15 @@ def _takes_kernel(score: Tensor, maps: tuple[Tensor, ...], backend: str) -> bool
         return False
     inner, channels = maps[0].shape
     case = Case(score.device, score.dtype, 1, channels, inner, 1)
-    takes = select("joined_map", case, backend).name == "cupy"
-    return takes and all(tensor.dtype == score.dtype for tensor in maps)
+    if select("joined_map", case, backend).name != "cupy":
+        return False
+    others = [tensor.dtype for tensor in maps if tensor.dtype != score.dtype]
+    if others and backend == "cupy":
+        raise BackendUnavailable(
+            f"joined_map: score is {score.dtype} and a map is {others[0]}, and there are kernels "
+            "for one type only; convert one, or take backend='auto'"
+        )
+    return not others
 
 
 add_rules(

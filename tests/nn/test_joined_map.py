@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from cuda_checks import TOLERANCE, error, needs_kernels
 from torch import Tensor
 
+from multiscale_gcn.backends import Backend, BackendUnavailable
 from multiscale_gcn.nn import NonLocal
 from multiscale_gcn.ops import joined_map, joined_map_cuda
 
@@ -55,6 +57,15 @@ def test_one_product_gives_what_three_maps_give() -> None:
 def _parameters(block: NonLocal) -> list[Tensor]:
     layers = (block.value, block.theta, block.phi)
     return [block.score, *(t for layer in layers for t in (layer.weight, layer.bias))]
+
+
+def test_kernels_that_are_asked_for_are_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = sys.modules["multiscale_gcn.ops.joined_map"]
+    monkeypatch.setattr(module, "select", lambda *_: Backend("cupy", "asked for"))
+    leaves = maps(8, 16)
+    leaves[1] = leaves[1].detach().double()
+    with pytest.raises(BackendUnavailable, match=r"score is torch\.float32 and a map is .*float64"):
+        joined(leaves, "cupy")
 
 
 class TestKernels:
