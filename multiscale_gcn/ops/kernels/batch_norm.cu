@@ -180,8 +180,9 @@ moments(Sums* parts, const Element* x, i64 rows, i64 channels) {
     if (threadIdx.x < CHANNELS && c < channels) {
         const Sums all = board[0][threadIdx.x];
         const Real mean = all.one / rows_of_block(blockIdx.x, gridDim.x, rows);
+        const Real spread = all.other - all.one * mean;
         parts[blockIdx.x * channels + c] = {widen(x[begin * channels + c]) + mean,
-                                            all.other - all.one * mean};
+                                            spread < 0 ? 0 : spread};
     }
 }
 
