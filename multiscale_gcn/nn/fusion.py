@@ -77,7 +77,7 @@ class ScaleSum(nn.Module):
     ) -> Tensor:  # [B, N_k, C]
         if len(sources) != len(self.maps):
             raise ValueError(f"sources has {len(sources)} tensors, expected {len(self.maps)}")
-        maps = cast(list[DenseMap | SparseMap], list(self.maps))
+        maps = cast("list[DenseMap | SparseMap]", list(self.maps))
         for place, (node_map, x) in enumerate(zip(maps, sources, strict=True)):
             check_features(x, node_map.in_features, None, f"sources[{place}]")
         check_alike(sources, "sources")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from multiscale_gcn.ops.pattern import CrossPattern, Pattern
+from multiscale_gcn.ops.pattern import CrossPattern, Pattern, shape_of
 
 
 def check_features(x: Tensor, pattern: Pattern | CrossPattern) -> None:
-    if x.dim() != 3 or x.shape[1] != pattern.num_columns:
+    columns = shape_of(pattern)[1]
+    if x.dim() != 3 or x.shape[1] != columns:
         raise ValueError(
-            f"x has shape {list(x.shape)}, expected [B, {pattern.num_columns}, C]: one row for "
-            "each column of the pattern"
+            f"x has shape {list(x.shape)}, expected [B, {columns}, C]: one row for each column of "
+            "the pattern"
         )
 
 

@@ -40,19 +40,19 @@ def neighbour_softmax(
     >>> neighbour_softmax(torch.zeros(4), pattern.entries)
     tensor([0.5000, 0.5000, 0.5000, 0.5000])
     """
-    num_entries = pattern.rows.shape[0]
+    num_nodes, num_entries = pattern.diagonal.shape[0], pattern.rows.shape[0]
     if logits.dim() == 0 or logits.shape[-1] != num_entries:
         raise ValueError(
             f"logits has shape {list(logits.shape)}, expected [..., {num_entries}]: one "
             "for each entry of the pattern"
         )
     if logits.device.type != "cpu" or backend != "auto":
-        case = Case(logits.device, logits.dtype, pattern.num_nodes, 1, 1, logits.shape[-1])
+        case = Case(logits.device, logits.dtype, num_nodes, 1, 1, logits.shape[-1])
         if select("neighbour_softmax", case, backend).name == "cupy":
             return neighbour_softmax_cuda(logits, pattern)
     wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
     rows = pattern.rows
-    per_row = (*wide.shape[:-1], pattern.num_nodes)
+    per_row = (*wide.shape[:-1], num_nodes)
     # The shift cancels, so no gradient flows through it.
     highest = wide.new_full(per_row, -torch.inf).scatter_reduce(
         -1, rows.expand(wide.shape), wide.detach(), "amax"

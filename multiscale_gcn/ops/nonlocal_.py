@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from multiscale_gcn.backends import Backend
@@ -218,7 +217,8 @@ def _attend(source: Tensor, target: Tensor, value: Tensor) -> tuple[Tensor, Tens
 
 def _first(rows: Tensor, counts: Tensor) -> Tensor:
     """Sums of the first ``counts`` rows, [B, N, C]."""
-    sums = F.pad(rows, (0, 0, 1, 0)).cumsum(1)
+    nothing = rows.new_zeros(rows.shape[0], 1, rows.shape[2])
+    sums = torch.cat([nothing, rows], 1).cumsum(1)
     return sums.gather(1, counts.unsqueeze(2).expand(rows.shape))
 
 

@@ -65,6 +65,12 @@ class CrossPattern(NamedTuple):
         return self.back_indptr.shape[0] - 1
 
 
+def shape_of(pattern: Pattern | CrossPattern) -> tuple[int, int]:
+    """Rows and columns. ``torch.compile`` of PyTorch 2.7 follows no property of a named tuple."""
+    ends = pattern.indptr if isinstance(pattern, Pattern) else pattern.back_indptr
+    return pattern.indptr.shape[0] - 1, ends.shape[0] - 1
+
+
 def as_pattern(tensors: Sequence[Tensor]) -> Pattern | CrossPattern:
     """The pattern that was spread over the arguments of a function."""
     square = len(tensors) == len(Pattern._fields)

@@ -11,7 +11,7 @@ from torch import Tensor
 from multiscale_gcn.backends import Backend
 from multiscale_gcn.ops.checks import check_features, check_values
 from multiscale_gcn.ops.layout import by_node, mix_nodes
-from multiscale_gcn.ops.pattern import CrossPattern, Pattern
+from multiscale_gcn.ops.pattern import CrossPattern, Pattern, shape_of
 from multiscale_gcn.ops.selection import Case, Rules, add_rules, select
 from multiscale_gcn.ops.signatures import keep_signature
 from multiscale_gcn.ops.sparse_cuda import DTYPES, propagate_cuda
@@ -79,7 +79,7 @@ def propagate(
     """
     check_features(x, pattern)
     check_values(values, pattern, x.shape[2])
-    sizes = (pattern.num_rows, pattern.num_columns, pattern.rows.shape[0])
+    sizes = (*shape_of(pattern), pattern.rows.shape[0])
     if x.device.type != "cpu" or backend != "auto":
         case = Case(x.device, x.dtype, max(sizes[:2]), x.shape[2], x.shape[2], sizes[2])
         operator = "propagate" if values.dim() == 1 else "propagate_per_channel"
@@ -109,7 +109,7 @@ def propagate_dense(
     pattern: Pattern | CrossPattern,
 ) -> Tensor:  # [B, M, C]
     """:func:`propagate` as a product with an M x N matrix, or with one for every channel."""
-    m, n = pattern.num_rows, pattern.num_columns
+    m, n = shape_of(pattern)
     flat = values.new_zeros((*values.shape[:-1], m * n))
     places = pattern.rows * n + pattern.columns
     matrix = flat.index_copy(-1, places, values).unflatten(-1, (m, n))
@@ -132,7 +132,7 @@ def propagate_sparse(
     features, weights = x.to(wide), values.to(wide)
     if values.dim() == 2:
         messages = features.index_select(1, pattern.columns) * weights.t()
-        empty = features.new_zeros(x.shape[0], pattern.num_rows, x.shape[2])
+        empty = features.new_zeros(x.shape[0], shape_of(pattern)[0], x.shape[2])
         return empty.index_add(1, pattern.rows, messages).to(x.dtype)
     nodes = by_node(features)
     square = isinstance(pattern, Pattern)
