@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from multiscale_gcn.backends import Backend, BackendUnavailable
-from multiscale_gcn.ops.arguments_cuda import DTYPES, real_type
+from multiscale_gcn.ops.arguments_cuda import real_type
 from multiscale_gcn.ops.batch_norm_cuda import batch_norm_cuda
 from multiscale_gcn.ops.layout import on_rows
 from multiscale_gcn.ops.selection import Case, Rules, add_rules, select
@@ -130,9 +130,5 @@ add_rules(
     Rules(
         torch=lambda case: Backend("torch", "rows by rows"),
         cupy=lambda case: Backend("cupy", "kernels that normalise, rectify and add at once"),
-        refusal=lambda case: (
-            None if case.dtype in DTYPES else f"there is no kernel for {case.dtype}"
-        ),
-        loss=lambda case: None,
     ),
 )

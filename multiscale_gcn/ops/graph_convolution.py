@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from multiscale_gcn.backends import Backend
-from multiscale_gcn.ops.arguments_cuda import DTYPES
 from multiscale_gcn.ops.checks import check_features, check_values, check_weight
 from multiscale_gcn.ops.graph_convolution_cuda import FORWARD, GraphConvolution
 from multiscale_gcn.ops.layout import mix_channels
@@ -211,14 +210,6 @@ def _plain_form_per_channel(case: Case) -> Backend:
     return Backend("torch sparse", "many nodes: entry by entry")
 
 
-def _refusal(case: Case) -> str | None:
-    return None if case.dtype in DTYPES else f"there is no kernel for {case.dtype}"
-
-
-def _no_loss(case: Case) -> str | None:
-    return None
-
-
 def _kernel(case: Case) -> Backend:
     if has_whole_layer(
         torch.cuda.get_device_capability(case.device),
@@ -237,8 +228,8 @@ def _kernel_per_channel(case: Case) -> Backend:
     return Backend("cupy", "a matrix product, and a kernel that mixes neighbours by channel")
 
 
-_SHARED = Rules(_plain_form, _kernel, _refusal, _no_loss)
-_PER_CHANNEL = Rules(_plain_form_per_channel, _kernel_per_channel, _refusal, _no_loss)
+_SHARED = Rules(_plain_form, _kernel)
+_PER_CHANNEL = Rules(_plain_form_per_channel, _kernel_per_channel)
 for _operator in ("semgconv", "graph_convolution"):
     add_rules(_operator, _SHARED)
     add_rules(f"{_operator}_per_channel", _PER_CHANNEL)

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from multiscale_gcn.backends import Backend, BackendUnavailable
-from multiscale_gcn.ops.arguments_cuda import DTYPES
 from multiscale_gcn.ops.joined_map_cuda import JoinedMap
 from multiscale_gcn.ops.selection import Case, Rules, add_rules, select
 
@@ -104,9 +103,5 @@ add_rules(
     Rules(
         torch=lambda case: Backend("torch", "products of a vector with a matrix"),
         cupy=lambda case: Backend("cupy", "one kernel instead of a dozen"),
-        refusal=lambda case: (
-            None if case.dtype in DTYPES else f"there is no kernel for {case.dtype}"
-        ),
-        loss=lambda case: None,
     ),
 )

@@ -8,7 +8,7 @@ from torch import Tensor
 from multiscale_gcn.backends import Backend
 from multiscale_gcn.ops.pattern import Pattern
 from multiscale_gcn.ops.selection import Case, Rules, add_rules, select
-from multiscale_gcn.ops.sparse_cuda import DTYPES, neighbour_softmax_cuda
+from multiscale_gcn.ops.sparse_cuda import neighbour_softmax_cuda
 
 
 def neighbour_softmax_reference(
@@ -67,9 +67,5 @@ add_rules(
     Rules(
         torch=lambda case: Backend("torch sparse", "entry by entry"),
         cupy=lambda case: Backend("cupy", "one kernel for all rows"),
-        refusal=lambda case: (
-            None if case.dtype in DTYPES else f"there is no kernel for {case.dtype}"
-        ),
-        loss=lambda case: None,
     ),
 )

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from multiscale_gcn.backends import Backend
-from multiscale_gcn.ops.arguments_cuda import DTYPES
 from multiscale_gcn.ops.nonlocal_cuda import (
     MOST_NODES,
     nonlocal_attention_cuda,
@@ -254,12 +253,4 @@ def _kernel(case: Case) -> Backend:
     return Backend("cupy sorted", "many nodes: kernels that sum along the sorted nodes")
 
 
-def _refusal(case: Case) -> str | None:
-    return None if case.dtype in DTYPES else f"there is no kernel for {case.dtype}"
-
-
-def _no_loss(case: Case) -> str | None:
-    return None
-
-
-add_rules("nonlocal_attention", Rules(_plain_form, _kernel, _refusal, _no_loss))
+add_rules("nonlocal_attention", Rules(_plain_form, _kernel))

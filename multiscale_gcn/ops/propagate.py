@@ -14,7 +14,7 @@ from multiscale_gcn.ops.layout import by_node, mix_nodes
 from multiscale_gcn.ops.pattern import CrossPattern, Pattern, shape_of
 from multiscale_gcn.ops.selection import Case, Rules, add_rules, select
 from multiscale_gcn.ops.signatures import keep_signature
-from multiscale_gcn.ops.sparse_cuda import DTYPES, propagate_cuda
+from multiscale_gcn.ops.sparse_cuda import propagate_cuda
 
 CPU_DENSITY = 0.25
 """From this share of entries on a CPU multiplies with a dense matrix, however many the nodes."""
@@ -269,10 +269,6 @@ def _kernel(case: Case) -> Backend:
     return Backend("cupy", "a kernel that adds entry by entry")
 
 
-def _refusal(case: Case) -> str | None:
-    return None if case.dtype in DTYPES else f"there is no kernel for {case.dtype}"
-
-
 def _loss(case: Case) -> str | None:
     return "few nodes: a product with a dense matrix" if case.num_nodes <= CUDA_NODES else None
 
@@ -281,5 +277,5 @@ def _no_kernel(case: Case) -> str | None:
     return "there is no kernel for one matrix a channel"
 
 
-add_rules("propagate", Rules(_plain_form, _kernel, _refusal, _loss))
+add_rules("propagate", Rules(_plain_form, _kernel, loss=_loss))
 add_rules("propagate_per_channel", Rules(_plain_form_per_channel, _kernel, _no_kernel, _loss))

@@ -10,6 +10,7 @@ from functools import cache
 import torch
 
 from multiscale_gcn.backends import Backend, BackendUnavailable, check_cupy
+from multiscale_gcn.ops.arguments_cuda import DTYPES
 
 BACKENDS = ("auto", "torch", "cupy")
 
@@ -26,6 +27,14 @@ class Case:
     num_entries: int
 
 
+def _refuses_type(case: Case) -> str | None:
+    return None if case.dtype in DTYPES else f"there is no kernel for {case.dtype}"
+
+
+def _never_loses(case: Case) -> str | None:
+    return None
+
+
 @dataclass(frozen=True)
 class Rules:
     """How one operator chooses.
@@ -37,15 +46,15 @@ class Rules:
     cupy : callable
         Which kernel runs, and why.
     refusal : callable
-        Why no kernel takes the case, or None.
+        Why no kernel takes the case, or None. By default its type may be why.
     loss : callable
-        Why the form in plain PyTorch is the better one, or None.
+        Why the form in plain PyTorch is the better one, or None, as is the default.
     """
 
     torch: Callable[[Case], Backend]
     cupy: Callable[[Case], Backend]
-    refusal: Callable[[Case], str | None]
-    loss: Callable[[Case], str | None]
+    refusal: Callable[[Case], str | None] = _refuses_type
+    loss: Callable[[Case], str | None] = _never_loses
 
 
 _rules: dict[str, Rules] = {}
