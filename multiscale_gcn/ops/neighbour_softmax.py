@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from multiscale_gcn.backends import Backend
-from multiscale_gcn.ops.pattern import Pattern
+from multiscale_gcn.ops.pattern import Pattern, shape_of
 from multiscale_gcn.ops.selection import Case, Rules, add_rules, select
 from multiscale_gcn.ops.sparse_cuda import neighbour_softmax_cuda
 
@@ -40,7 +40,7 @@ def neighbour_softmax(
     >>> neighbour_softmax(torch.zeros(4), pattern.entries)
     tensor([0.5000, 0.5000, 0.5000, 0.5000])
     """
-    num_nodes, num_entries = pattern.diagonal.shape[0], pattern.rows.shape[0]
+    num_nodes, num_entries = shape_of(pattern)[0], pattern.rows.shape[0]
     if logits.dim() == 0 or logits.shape[-1] != num_entries:
         raise ValueError(
             f"logits has shape {list(logits.shape)}, expected [..., {num_entries}]: one "

@@ -27,11 +27,11 @@ class Pattern(NamedTuple):
 
     @property
     def num_rows(self) -> int:
-        return self.num_nodes
+        return shape_of(self)[0]
 
     @property
     def num_columns(self) -> int:
-        return self.num_nodes
+        return shape_of(self)[1]
 
     @property
     def back_indptr(self) -> Tensor:
@@ -58,11 +58,11 @@ class CrossPattern(NamedTuple):
 
     @property
     def num_rows(self) -> int:
-        return self.indptr.shape[0] - 1
+        return shape_of(self)[0]
 
     @property
     def num_columns(self) -> int:
-        return self.back_indptr.shape[0] - 1
+        return shape_of(self)[1]
 
 
 def shape_of(pattern: Pattern | CrossPattern) -> tuple[int, int]:
