@@ -33,6 +33,17 @@ def aligned(x: Tensor) -> Tensor:
     return x if x.data_ptr() % 16 == 0 else x.clone(memory_format=torch.contiguous_format)
 
 
+def alignment(*tensors: Tensor) -> int:
+    """Bytes, up to 16, that divide where every row begins and how long it is."""
+    result = 16
+    for x in tensors:
+        size = x.element_size()
+        numbers = (x.shape[2] * size, x.stride(0) * size, x.stride(1) * size, x.data_ptr())
+        while any(number % result for number in numbers):
+            result //= 2
+    return result
+
+
 def empty_gradients(
     x: Tensor, given: Tensor, weight: Tensor, needs: Sequence[bool]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from multiscale_gcn.ops._launch import Kernels, define, num_processors
-from multiscale_gcn.ops.arguments_cuda import DTYPES, empty_by_node, real, real_type
+from multiscale_gcn.ops.arguments_cuda import DTYPES, alignment, empty_by_node, real, real_type
 from multiscale_gcn.ops.layout import by_node
 
 THREADS, WARP = 512, 32
@@ -99,11 +99,8 @@ class Plan:
 
 
 @cache
-def plan(rows: int, channels: int, size: int, alignment: int, processors: int) -> Plan:
-    """For numbers of ``size`` bytes, every row at a multiple of ``alignment`` bytes."""
-    vector = max(1, alignment // size)
-    while channels % vector:
-        vector //= 2
+def plan(rows: int, channels: int, vector: int, processors: int) -> Plan:
+    """For threads that read ``vector`` channels at once."""
     lanes = 1
     while lanes < min(channels // vector, MOST_CHANNELS // vector, WARP):
         lanes *= 2
@@ -127,12 +124,9 @@ class _Rows:
         x = features[0]
         self.rows, self.channels = x.shape[0] * x.shape[1], x.shape[2]
         self.device = x.device
-        size = x.element_size()
-        alignment = 16
-        while any(feature.data_ptr() % alignment for feature in features):
-            alignment //= 2
+        vector = alignment(*features) // x.element_size()
         processors = num_processors(self.device.index)
-        self.plan = plan(self.rows, self.channels, size, alignment, processors)
+        self.plan = plan(self.rows, self.channels, vector, processors)
         self.kernels = _kernels(DTYPES[x.dtype], self.plan.vector, self.plan.lanes)
 
     def launch(self, name: str, blocks: int, *arguments: Any) -> None:

@@ -17,7 +17,13 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from multiscale_gcn.ops._launch import Kernels, define, num_processors, shared_memory_per_block
-from multiscale_gcn.ops.arguments_cuda import DTYPES, empty_by_node, place, real_type
+from multiscale_gcn.ops.arguments_cuda import (
+    DTYPES,
+    alignment,
+    empty_by_node,
+    place,
+    real_type,
+)
 from multiscale_gcn.ops.layout import by_node
 
 MOST_NODES = 256
@@ -179,17 +185,6 @@ def plan(sizes: Sizes) -> Plan:
     raise RuntimeError(f"{sizes.rows} rows do not fit into {sizes.memory} bytes of shared memory")
 
 
-def _alignment(*tensors: Tensor) -> int:
-    """Bytes, up to 16, that divide where every row begins and how long it is."""
-    alignment = 16
-    for x in tensors:
-        size = x.element_size()
-        numbers = (x.shape[2] * size, x.stride(0) * size, x.stride(1) * size, x.data_ptr())
-        while any(number % alignment for number in numbers):
-            alignment //= 2
-    return alignment
-
-
 @cache
 def _kernels(file: str, element: int, width: int, copy: int) -> Kernels:
     options = {"ELEMENT": element, "WIDTH": width, "COPY": copy, "STEP": STEP}
@@ -208,8 +203,8 @@ def _divide(
     sorted_nodes: int = 0,
 ) -> Plan:
     x = read[0]
-    reading = _alignment(*read)
-    writing = min(reading, _alignment(*written))
+    reading = alignment(*read)
+    writing = min(reading, alignment(*written))
     memory = shared_memory_per_block(x.device.index)
     number = (x.shape[2], x.element_size())
     return plan(Sizes(*number, reading, writing, rows, entries, ways, sorted_nodes, memory))

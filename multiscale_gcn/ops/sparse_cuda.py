@@ -17,6 +17,7 @@ from torch.autograd.function import once_differentiable
 from multiscale_gcn.ops._launch import Kernels, define, num_processors
 from multiscale_gcn.ops.arguments_cuda import (
     DTYPES,
+    alignment,
     norm_arguments,
     place,
     real,
@@ -117,14 +118,7 @@ def _placed(x: Tensor) -> Tensor:
 
 def _vector(*tensors: Tensor) -> int:
     """How many numbers a thread loads at once: 16 bytes, if all the tensors lie that way."""
-    vector = 16 // tensors[0].element_size()
-    for x in tensors:
-        size = x.element_size()
-        while x.data_ptr() % (vector * size) or any(
-            number % vector for number in (x.shape[2], x.stride(0), x.stride(1))
-        ):
-            vector //= 2
-    return vector
+    return alignment(*tensors) // tensors[0].element_size()
 
 
 def _lanes(width: int, vector: int) -> int:
