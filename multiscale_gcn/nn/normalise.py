@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from multiscale_gcn.ops import batch_norm, on_rows
+from multiscale_gcn.ops.normalisation import rectify_and_add
 
 
 def normalise(
@@ -28,7 +29,4 @@ def normalise(
             relu=relu,
             add=add,
         )
-    y = on_rows(norm, x)
-    # The normalisation's gradient does not need its result, so the ReLU may overwrite it.
-    y = y.relu_() if relu else y
-    return y if add is None else y + add
+    return rectify_and_add(on_rows(norm, x), relu, add)

@@ -6,9 +6,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from multiscale_gcn.backends import Backend, BackendUnavailable
-from multiscale_gcn.ops.arguments_cuda import real_type
-from multiscale_gcn.ops.batch_norm_cuda import batch_norm_cuda
+from multiscale_gcn.ops.arguments_cuda import real, real_type
+from multiscale_gcn.ops.batch_norm_cuda import BatchNorm
 from multiscale_gcn.ops.layout import on_rows
+from multiscale_gcn.ops.normalisation import rectify_and_add
 from multiscale_gcn.ops.selection import Case, Rules, add_rules, select
 
 
@@ -74,16 +75,16 @@ def batch_norm(
     )
     if _takes_kernel(x, running_mean, running_var, backend):
         running = (running_mean, running_var, num_batches_tracked, momentum)
-        if add is None or add.dtype == x.dtype:
-            return batch_norm_cuda(x, weight, bias, add, *running, epsilon, relu)
-        return batch_norm_cuda(x, weight, bias, None, *running, epsilon, relu) + add
+        inside = add if add is not None and add.dtype == x.dtype else None
+        y: Tensor = BatchNorm.apply(
+            x, real(weight, x), real(bias, x), inside, *running, epsilon, relu
+        )
+        return y if add is None or inside is not None else y + add
     if num_batches_tracked is not None:
         num_batches_tracked.add_(1)
     statistics = (running_mean, running_var, weight, bias)
     y = on_rows(lambda rows: F.batch_norm(rows, *statistics, True, momentum, epsilon), x)
-    # The normalisation's gradient does not need its result, so the ReLU may overwrite it.
-    y = y.relu_() if relu else y
-    return y if add is None else y + add
+    return rectify_and_add(y, relu, add)
 
 
 def _check_shapes(x: Tensor, add: Tensor | None, **of_channels: Tensor | None) -> None:

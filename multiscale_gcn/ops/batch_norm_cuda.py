@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from multiscale_gcn.ops._launch import Kernels, define, num_processors
-from multiscale_gcn.ops.arguments_cuda import DTYPES, alignment, empty_by_node, real, real_type
+from multiscale_gcn.ops.arguments_cuda import DTYPES, alignment, empty_by_node, real_type
 from multiscale_gcn.ops.layout import by_node
 
 THREADS, WARP = 512, 32
@@ -25,28 +25,12 @@ ROWS_OF_THREAD = 4
 """That are read at once: with fewer rows there are fewer parts."""
 
 
-def batch_norm_cuda(
-    x: Tensor,  # [B, N, C]
-    weight: Tensor | None,  # [C]
-    bias: Tensor | None,  # [C]
-    add: Tensor | None,  # [B, N, C]
-    mean: Tensor | None,  # [C]
-    variance: Tensor | None,  # [C]
-    batches: Tensor | None,  # []
-    momentum: float,
-    epsilon: float,
-    relu: bool,
-) -> Tensor:  # [B, N, C]
-    """Mean, variance and number of batches are the running ones, and are updated in place."""
-    running = (mean, variance, batches, momentum)
-    result: Tensor = _BatchNorm.apply(
-        x, real(weight, x), real(bias, x), add, *running, epsilon, relu
-    )
-    return result
+class BatchNorm(torch.autograd.Function):
+    """It saves what it normalised, not what came of it: ReLU's gradient is found from that.
 
-
-class _BatchNorm(torch.autograd.Function):
-    """It saves what it normalised, not what came of it: ReLU's gradient is found from that."""
+    Weight and bias have the type of sums. Mean, variance and number of batches are the running
+    ones, and are updated in place.
+    """
 
     @staticmethod
     def forward(

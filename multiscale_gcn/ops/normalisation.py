@@ -1,4 +1,4 @@
-"""Batch normalisation with known statistics, and ReLU, behind a layer in evaluation."""
+"""What stands behind a layer: batch normalisation with known statistics, ReLU and a sum."""
 
 from __future__ import annotations
 
@@ -35,3 +35,13 @@ def finish(
             y,
         )
     return torch.relu(y) if relu else y
+
+
+def rectify_and_add(
+    y: Tensor,  # [B, N, C], normalised
+    relu: bool,
+    add: Tensor | None,  # [B, N, C]
+) -> Tensor:  # [B, N, C]
+    """As far as asked for. No gradient of a normalisation needs its result: ReLU overwrites it."""
+    y = y.relu_() if relu else y
+    return y if add is None else y + add
