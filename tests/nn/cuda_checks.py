@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -39,3 +40,20 @@ def error(result: Tensor, expected: Tensor) -> float:
     """Relative, in the Euclidean norm."""
     difference = (result.double().cpu() - expected.double().cpu()).norm()
     return float(difference / expected.double().cpu().norm().clamp(min=1e-30))
+
+
+def check_values_and_gradients(
+    result: Tensor, expected: Tensor, leaves: Sequence[Tensor], tolerance: float
+) -> None:
+    """Of a result that has the type of the first leaf, against the formula in float64."""
+    assert result.shape == expected.shape
+    assert result.dtype == leaves[0].dtype
+    assert error(result, expected) < tolerance
+    # Rounded for both: a sum that nearly cancels would show nothing but what rounding took.
+    upstream = torch.randn_like(expected).to(result.dtype)
+    found = torch.autograd.grad(result, leaves, upstream.to(result.device))
+    wanted = torch.autograd.grad(expected, leaves, upstream.to(expected.dtype))
+    for leaf, one, other in zip(leaves, found, wanted, strict=True):
+        assert one.shape == leaf.shape
+        assert one.dtype == leaf.dtype
+        assert error(one, other) < 4 * tolerance

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from cuda_checks import TOLERANCE, error, needs_kernels
+from cuda_checks import TOLERANCE, check_values_and_gradients, error, needs_kernels
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from layer_graphs import as_matrix, neighbourhoods, pattern_of, random_graph, ring
@@ -107,17 +107,7 @@ class Layer:
 
     def check(self, tolerance: float) -> None:
         """Values and all gradients."""
-        result, expected = self(), self.expected()
-        assert result.shape == expected.shape
-        assert result.dtype == self.x.dtype
-        assert error(result, expected) < tolerance
-        upstream = torch.randn_like(expected)
-        found = torch.autograd.grad(result, self.leaves, upstream.to(result))
-        wanted = torch.autograd.grad(expected, self.leaves, upstream)
-        for leaf, one, other in zip(self.leaves, found, wanted, strict=True):
-            assert one.shape == leaf.shape
-            assert one.dtype == leaf.dtype
-            assert error(one, other) < 4 * tolerance
+        check_values_and_gradients(self(), self.expected(), self.leaves, tolerance)
 
 
 SIZES = [
