@@ -63,8 +63,9 @@ def batch_norm(
     Examples
     --------
     >>> import torch
+    >>> x = torch.tensor([[[1.0], [3.0]]])
     >>> mean, variance = torch.zeros(1), torch.ones(1)
-    >>> batch_norm(torch.tensor([[[1.0], [3.0]]]), mean, variance, relu=True).round(decimals=3)
+    >>> batch_norm(x, mean, variance, relu=True).round(decimals=3)
     tensor([[[0.],
              [1.]]])
     >>> mean
