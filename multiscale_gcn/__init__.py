@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from multiscale_gcn.backends import BackendUnavailable as BackendUnavailable
     from multiscale_gcn.backends import select_backend as select_backend
-    from multiscale_gcn.clustering import ClusteringMethod as ClusteringMethod
     from multiscale_gcn.coarsening import CoarseningStalled as CoarseningStalled
     from multiscale_gcn.coarsening import coarsen as coarsen
-    from multiscale_gcn.compilation import warmup as warmup
-    from multiscale_gcn.constraints import Constraints as Constraints
+    from multiscale_gcn.coarsening.on_device import coarsen_on_device as coarsen_on_device
+    from multiscale_gcn.coarsening.warmup import warmup as warmup
+    from multiscale_gcn.comparison import compare as compare
     from multiscale_gcn.contraction import aggregate as aggregate
     from multiscale_gcn.contraction import contract as contract
     from multiscale_gcn.convert import as_graph as as_graph
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
     from multiscale_gcn.convert import to_pyg as to_pyg
     from multiscale_gcn.convert import to_torch as to_torch
     from multiscale_gcn.convert import to_torch_sparse as to_torch_sparse
-    from multiscale_gcn.device import DeviceHierarchy as DeviceHierarchy
-    from multiscale_gcn.device import DeviceLevel as DeviceLevel
-    from multiscale_gcn.device import coarsen_on_device as coarsen_on_device
-    from multiscale_gcn.exact import round_weights as round_weights
     from multiscale_gcn.graph import Graph as Graph
+    from multiscale_gcn.graph.constraints import Constraints as Constraints
+    from multiscale_gcn.graph.exact import round_weights as round_weights
     from multiscale_gcn.hierarchy import Hierarchy as Hierarchy
     from multiscale_gcn.hierarchy import Level as Level
-    from multiscale_gcn.local_variation import LocalVariation as LocalVariation
-    from multiscale_gcn.matching import DefferrardMatching as DefferrardMatching
-    from multiscale_gcn.matching import HeavyEdgeMatching as HeavyEdgeMatching
+    from multiscale_gcn.hierarchy.on_cuda import DeviceHierarchy as DeviceHierarchy
+    from multiscale_gcn.hierarchy.on_cuda import DeviceLevel as DeviceLevel
     from multiscale_gcn.matching import Matching as Matching
     from multiscale_gcn.matching import PairKind as PairKind
-    from multiscale_gcn.matching import VisitingOrderMatching as VisitingOrderMatching
     from multiscale_gcn.matching import match as match
-    from multiscale_gcn.partition import MetisPartition as MetisPartition
+    from multiscale_gcn.methods import ClusteringMethod as ClusteringMethod
+    from multiscale_gcn.methods.defferrard import DefferrardMatching as DefferrardMatching
+    from multiscale_gcn.methods.heavy_edge import HeavyEdgeMatching as HeavyEdgeMatching
+    from multiscale_gcn.methods.heavy_edge import VisitingOrderMatching as VisitingOrderMatching
+    from multiscale_gcn.methods.local_variation import LocalVariation as LocalVariation
+    from multiscale_gcn.methods.metis import MetisPartition as MetisPartition
     from multiscale_gcn.plotting import plot_comparison as plot_comparison
     from multiscale_gcn.plotting import plot_hierarchy as plot_hierarchy
     from multiscale_gcn.quality import assess as assess
-    from multiscale_gcn.quality import compare as compare
     from multiscale_gcn.ratings import AlgebraicDistance as AlgebraicDistance
     from multiscale_gcn.ratings import EdgeWeight as EdgeWeight
     from multiscale_gcn.ratings import GivenRating as GivenRating
@@ -51,43 +51,43 @@ __version__ = "0.1.0"
 _HOME = {
     "AlgebraicDistance": "ratings",
     "BackendUnavailable": "backends",
-    "ClusteringMethod": "clustering",
+    "ClusteringMethod": "methods",
     "CoarseningStalled": "coarsening",
-    "Constraints": "constraints",
-    "DefferrardMatching": "matching",
-    "DeviceHierarchy": "device",
-    "DeviceLevel": "device",
+    "Constraints": "graph.constraints",
+    "DefferrardMatching": "methods.defferrard",
+    "DeviceHierarchy": "hierarchy.on_cuda",
+    "DeviceLevel": "hierarchy.on_cuda",
     "EdgeWeight": "ratings",
     "GivenRating": "ratings",
     "Graph": "graph",
-    "HeavyEdgeMatching": "matching",
+    "HeavyEdgeMatching": "methods.heavy_edge",
     "Hierarchy": "hierarchy",
     "InnerProduct": "ratings",
     "Level": "hierarchy",
-    "LocalVariation": "local_variation",
+    "LocalVariation": "methods.local_variation",
     "Matching": "matching",
-    "MetisPartition": "partition",
+    "MetisPartition": "methods.metis",
     "NormalizedAssociation": "ratings",
     "NormalizedCut": "ratings",
     "PairKind": "matching",
-    "VisitingOrderMatching": "matching",
+    "VisitingOrderMatching": "methods.heavy_edge",
     "aggregate": "contraction",
     "as_graph": "convert",
     "assess": "quality",
     "coarsen": "coarsening",
-    "coarsen_on_device": "device",
-    "compare": "quality",
+    "coarsen_on_device": "coarsening.on_device",
+    "compare": "comparison",
     "contract": "contraction",
     "match": "matching",
     "plot_comparison": "plotting",
     "plot_hierarchy": "plotting",
-    "round_weights": "exact",
+    "round_weights": "graph.exact",
     "select_backend": "backends",
     "to_networkx": "convert",
     "to_pyg": "convert",
     "to_torch": "convert",
     "to_torch_sparse": "convert",
-    "warmup": "compilation",
+    "warmup": "coarsening.warmup",
 }
 _SUBMODULES = ("nn", "ops", "pyg", "testing")
 

@@ -1,36 +1,71 @@
-"""Which backend will run, and why: told before it runs, and never replaced silently."""
+"""Which backend will run, and why: told before it runs, and never replaced silently.
+
+A backend is a file in the folder ``engines``, which has its name. The registry is that folder.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import util
+from functools import cache
+from importlib import import_module, util
+from pathlib import Path
+from typing import Any
 
-BACKENDS = ("python", "numba", "cupy")
-
-
+DEFAULT = "numba"
 _INSTALL_CUPY = "pip install multiscale-gcn[cuda13], or [cuda12] for a driver of CUDA 12"
 
 
 class BackendUnavailable(RuntimeError):
-    """The backend that was asked for cannot run here; the message says why and what helps."""
+    """The backend that was asked for cannot run here; the message says why and what helps.
+
+    Examples
+    --------
+    >>> from multiscale_gcn import BackendUnavailable, select_backend
+    >>> try:
+    ...     name = select_backend("cupy").name
+    ... except BackendUnavailable:
+    ...     name = select_backend().name
+    """
 
 
 @dataclass(frozen=True)
 class Backend:
-    """A backend and the reason why it was selected."""
+    """A backend and the reason why it was selected.
+
+    Examples
+    --------
+    >>> from multiscale_gcn import select_backend
+    >>> select_backend("python")
+    Backend(name='python', reason='asked for')
+    """
 
     name: str
     reason: str
 
 
+@cache
+def backend_names() -> tuple[str, ...]:
+    """The names of all backends, whether they can run here or not.
+
+    Examples
+    --------
+    >>> from multiscale_gcn.backends import backend_names
+    >>> backend_names()
+    ('cupy', 'numba', 'python')
+    """
+    files = (Path(__file__).parent / "engines").glob("*.py")
+    return tuple(sorted(file.stem for file in files if file.stem not in ("__init__", "engine")))
+
+
 def select_backend(backend: str = "auto") -> Backend:
-    """Tell which coarsening backend will run.
+    """Tell which coarsening backend will run. All return the same arrays, bit for bit.
 
     Parameters
     ----------
-    backend : {"auto", "numba", "cupy", "python"}
-        ``"python"`` is the specification: slow, and always there. ``"cupy"`` runs on a CUDA
-        device, and is taken only when asked for.
+    backend : str
+        ``"auto"``: the fastest that needs no device, which is ``"numba"``. ``"python"`` is the
+        specification: slow, and always there. ``"cupy"`` runs on a CUDA device, and is taken only
+        when asked for. :func:`~multiscale_gcn.backends.backend_names` lists all.
 
     Returns
     -------
@@ -49,21 +84,83 @@ def select_backend(backend: str = "auto") -> Backend:
     >>> select_backend().name
     'numba'
     """
+    engine_for(backend)
     if backend == "auto":
-        return Backend("numba", "compiled, all threads; all backends return the same arrays")
-    if backend not in BACKENDS:
-        raise ValueError(f"backend = {backend!r} is none of {('auto', *BACKENDS)}")
-    if backend == "numba" and util.find_spec("numba") is None:
-        raise BackendUnavailable("numba is not installed; pip install numba")
-    if backend == "cupy":
-        check_cupy()
+        return Backend(DEFAULT, "compiled, all threads; all backends return the same arrays")
     return Backend(backend, "asked for")
 
 
-def check_cupy() -> None:
-    """Raise BackendUnavailable, with the remedy, unless CuPy finds a CUDA device."""
-    if util.find_spec("cupy") is None:
-        raise BackendUnavailable(f"cupy is not installed; {_INSTALL_CUPY}")
+def engine_for(backend: str, method: Any = None) -> Any:
+    """The :class:`~multiscale_gcn.engines.engine.Engine` of a backend, which can run here.
+
+    Parameters
+    ----------
+    backend : str
+        As :func:`select_backend` takes it.
+    method : MatchingOptions or ClusteringMethod, optional
+        What it is to run.
+
+    Raises
+    ------
+    ValueError
+        If there is no backend of that name, or if it does not run the method.
+    TypeError
+        If its file holds no engine.
+    BackendUnavailable
+        If it cannot run here.
+    """
+    name = DEFAULT if backend == "auto" else backend
+    if name not in backend_names():
+        raise ValueError(f"backend = {backend!r} is none of {('auto', *backend_names())}")
+    engine = _loaded(name)
+    refusal = None if method is None else engine.refusal(method)
+    if refusal:
+        raise ValueError(f"backend = {backend!r} does not run {type(method).__name__}{refusal}")
+    if backend != "auto":  # the default comes with the package
+        engine.check()
+    return engine
+
+
+@cache
+def _loaded(name: str) -> Any:
+    module = import_module(f"multiscale_gcn.engines.{name}")
+    base = import_module("multiscale_gcn.engines.engine").Engine
+    kinds = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, base) and value is not base
+    ]
+    if len(kinds) != 1:
+        raise TypeError(
+            f"engines/{name}.py holds {len(kinds)} classes that derive from Engine; write one"
+        )
+    try:
+        return kinds[0]()
+    except TypeError as error:  # it is still abstract: the message names what is missing
+        raise TypeError(f"engines/{name}.py: {error}; write it as Engine says") from None
+
+
+def require(library: str, remedy: str) -> None:
+    """Refuse to go on without a library.
+
+    Raises
+    ------
+    BackendUnavailable
+        With the remedy, if it is not installed.
+    """
+    if util.find_spec(library) is None:
+        raise BackendUnavailable(f"{library} is not installed; {remedy}")
+
+
+def require_cuda_device() -> None:
+    """Refuse to go on unless CuPy finds a CUDA device.
+
+    Raises
+    ------
+    BackendUnavailable
+        With the cause and the remedy.
+    """
+    require("cupy", _INSTALL_CUPY)
     try:
         import cupy
     except ImportError as error:

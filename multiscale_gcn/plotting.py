@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,13 +15,11 @@ from numpy.typing import ArrayLike
 from multiscale_gcn.convert import to_networkx
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.hierarchy import Hierarchy
-from multiscale_gcn.transfer import coarse_faces
+from multiscale_gcn.hierarchy.transfer import coarse_faces
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from multiscale_gcn.quality import Comparison
 
 LARGEST_LAYOUT = 1000
 """Up to so many nodes a layout is computed where no positions are given."""
@@ -122,7 +120,14 @@ def plot_hierarchy(
     return figure
 
 
-def plot_comparison(comparison: Comparison) -> Figure:
+class Table(Protocol):
+    """What :func:`~multiscale_gcn.compare` returns, as far as it is drawn."""
+
+    @property
+    def rows(self) -> tuple[dict[str, Any], ...]: ...
+
+
+def plot_comparison(comparison: Table) -> Figure:
     """Draw what :func:`~multiscale_gcn.compare` found: a panel for each figure, bars for methods.
 
     Parameters

@@ -10,7 +10,7 @@ import torch
 from torch_geometric.data import Batch, Data
 from torch_geometric.transforms import BaseTransform
 
-from multiscale_gcn.arguments import whole_number
+from multiscale_gcn.checks.arguments import whole_number
 from multiscale_gcn.coarsening import coarsen
 from multiscale_gcn.convert import as_graph, to_torch
 from multiscale_gcn.hierarchy import Hierarchy

@@ -1,19 +1,16 @@
-"""How much of a graph its coarser levels keep: numbers to compare methods by."""
+"""How much of a graph its coarser levels keep, in numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from multiscale_gcn.backends import BackendUnavailable
-from multiscale_gcn.clustering import ClusteringMethod
-from multiscale_gcn.coarsening import CoarseningStalled, coarsen
-from multiscale_gcn.convert import as_graph, to_networkx
+from multiscale_gcn.convert import to_networkx
+from multiscale_gcn.graph.spectrum import NEGLIGIBLE, laplacian, normalised, smallest_eigenpairs
 from multiscale_gcn.hierarchy import Hierarchy
-from multiscale_gcn.spectrum import NEGLIGIBLE, laplacian, normalised, smallest_eigenpairs
+from multiscale_gcn.plotting import plot_comparison
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -251,8 +248,6 @@ class Comparison:
 
     def plot(self) -> Figure:
         """Draw the figures as bars, see :func:`~multiscale_gcn.plot_comparison`."""
-        from multiscale_gcn.plotting import plot_comparison
-
         return plot_comparison(self)
 
     def __repr__(self) -> str:
@@ -275,83 +270,3 @@ def _cell(value: Any) -> str:
     if value is None:
         return "-"
     return f"{value:.3f}" if isinstance(value, float) else str(value)
-
-
-def compare(
-    graph: Any,
-    methods: Iterable[ClusteringMethod] | Mapping[str, ClusteringMethod],
-    *,
-    sizes: Iterable[int],
-    k: int = 10,
-    backend: str = "auto",
-) -> Comparison:
-    """Coarsen a graph by several methods and measure what each keeps.
-
-    Parameters
-    ----------
-    graph
-        Anything that :func:`~multiscale_gcn.as_graph` takes.
-    methods : iterable of ClusteringMethod, or mapping of names to them
-    sizes : iterable of int
-        Numbers of nodes at which they are compared.
-    k : int
-        Number of eigenvalues that the spectral figures look at.
-    backend : {"auto", "numba", "cupy", "python"}
-
-    Returns
-    -------
-    Comparison
-
-    Raises
-    ------
-    ValueError, CoarseningStalled, BackendUnavailable
-        What came first, if nothing succeeds. Otherwise the ``note`` of a row says why it did not.
-
-    Notes
-    -----
-    Every size is reached on its own, so that its row does not depend on the other sizes.
-
-    Examples
-    --------
-    >>> import networkx as nx
-    >>> from multiscale_gcn import DefferrardMatching, HeavyEdgeMatching, compare
-    >>> methods = {"HEM": HeavyEdgeMatching(), "Defferrard": DefferrardMatching()}
-    >>> table = compare(nx.grid_2d_graph(10, 10), methods, sizes=[50])
-    >>> [(row["method"], row["nodes"], row["matched"] > 0.2) for row in table.rows]
-    [('HEM', 50, True), ('Defferrard', 50, True)]
-    """
-    graph = as_graph(graph)
-    wanted = sorted(set(sizes), reverse=True)
-    named = _named(methods)
-    if not named or not wanted:
-        empty = "sizes" if named else "methods"
-        raise ValueError(f"{empty} is empty; name at least one")
-    rows: list[dict[str, Any]] = []
-    failures: list[Exception] = []
-    for size in wanted:
-        for name, method in named.items():
-            try:
-                hierarchy = coarsen(graph, sizes=[size], method=method, backend=backend)
-            except (ValueError, CoarseningStalled, BackendUnavailable) as error:
-                failures.append(error)
-                missing = dict.fromkeys(field.name for field in fields(Quality))
-                rows.append({"method": name, **missing, "nodes": size, "note": str(error)})
-                continue
-            quality = assess(hierarchy, 0, hierarchy.level(size).index, k=k)
-            rows.append({"method": name, **vars(quality), "note": ""})
-    if len(failures) == len(rows):
-        raise failures[0]
-    return Comparison(tuple(rows))
-
-
-def _named(
-    methods: Iterable[ClusteringMethod] | Mapping[str, ClusteringMethod],
-) -> dict[str, ClusteringMethod]:
-    if isinstance(methods, Mapping):
-        return dict(methods)
-    listed = list(methods)
-    short = [type(method).__name__ for method in listed]
-    return {
-        name if short.count(name) == 1 else method.describe(): method
-        for name, method in zip(short, listed, strict=True)
-    }

@@ -79,7 +79,7 @@ def test_public_names_resolve_and_are_documented(module: str) -> None:
 def test_type_checkers_see_the_same_names_as_the_lazy_import() -> None:
     source = Path(multiscale_gcn.__file__).read_text()
     block = source.split("if TYPE_CHECKING:\n")[1].split("\n\n")[0]
-    imported = re.findall(r"from multiscale_gcn\.(\w+) import (\w+) as \2", block)
+    imported = re.findall(r"from multiscale_gcn\.([\w.]+) import (\w+) as \2", block)
     assert {name: module for module, name in imported} == multiscale_gcn._HOME
 
 

@@ -33,10 +33,12 @@ from multiscale_gcn import (
     match,
     round_weights,
 )
-from multiscale_gcn.coarsening_cuda import descend
-from multiscale_gcn.contraction.cuda import contract_on_device
-from multiscale_gcn.cuda import DeviceArrays
-from multiscale_gcn.matching.cuda import Rules, match_on_device
+from multiscale_gcn.coarsening.descent import descend
+from multiscale_gcn.coarsening.how_far import HowFar
+from multiscale_gcn.coarsening.on_cuda import DeviceStage, device_levels
+from multiscale_gcn.contraction.on_cuda import contract_on_device
+from multiscale_gcn.cuda.arrays import DeviceArrays
+from multiscale_gcn.matching.on_cuda import DeviceConstraints, match_on_device
 from multiscale_gcn.ratings import NormalizedCut
 
 
@@ -75,7 +77,7 @@ def increasing_path(n: int) -> Graph:
 
 def time_level(name: str, graph: Graph, method: HeavyEdgeMatching, rounds: int) -> None:
     fine = DeviceArrays.of(graph)
-    on_device = partial(match_on_device, fine, method, fine.weights, Rules())
+    on_device = partial(match_on_device, fine, method, fine.weights, DeviceConstraints())
     mate, _ = on_device()
     merge = partial(contract_on_device, fine, mate)
     merged, parent = merge()
@@ -108,7 +110,9 @@ def time_hierarchy(name: str, graph: Graph, levels: int, rounds: int) -> None:
     fine, method = DeviceArrays.of(graph), HeavyEdgeMatching()
     results = {b: coarsen(graph, levels=levels, backend=b) for b in ("cupy", "numba")}
     assert results["cupy"].fingerprint == results["numba"].fingerprint
-    device = median(partial(descend, fine, method, graph.quantum, Rules(), levels=levels), rounds)
+    stage = DeviceStage(fine, method, graph.quantum, DeviceConstraints())
+    descent = partial(descend, stage, HowFar(levels=levels))
+    device = median(descent, rounds)
     copied, numba_ = (
         median(partial(coarsen, graph, levels=levels, backend=b), rounds) for b in ("cupy", "numba")
     )
@@ -117,11 +121,13 @@ def time_hierarchy(name: str, graph: Graph, levels: int, rounds: int) -> None:
         f"device {device:.3f} ms   copied {copied:.3f} ms   numba {numba_:.3f} ms   "
         f"numba / device {numba_ / device:.1f}   numba / copied {numba_ / copied:.1f}"
     )
-    for level in descend(fine, method, graph.quantum, Rules(), levels=levels)[:-1]:
-        pairs = partial(match_on_device, level.graph, method, level.graph.weights, Rules())
-        merge = partial(contract_on_device, level.graph, pairs()[0])
+    there = descent()
+    for level in device_levels(there.stages, there.parents)[:-1]:
+        arrays = level.graph
+        pairs = partial(match_on_device, arrays, method, arrays.weights, DeviceConstraints())
+        merge = partial(contract_on_device, arrays, pairs()[0])
         print(
-            f"  {level.num_nodes} nodes, {level.graph.num_entries} entries: "
+            f"  {level.num_nodes} nodes, {arrays.num_entries} entries: "
             f"match {median(pairs, rounds):.3f} ms, contract {median(merge, rounds):.3f} ms",
             flush=True,
         )

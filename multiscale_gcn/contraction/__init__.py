@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import numpy as np
 from numpy.typing import ArrayLike
 
-from multiscale_gcn.backends import select_backend
-from multiscale_gcn.exact import round_weights
+from multiscale_gcn.backends import engine_for
 from multiscale_gcn.graph import Graph
+from multiscale_gcn.graph.exact import round_weights
 from multiscale_gcn.matching import Matching
-
-_MODULES = {
-    "python": "multiscale_gcn.contraction.specification",
-    "numba": "multiscale_gcn.contraction.compiled",
-    "cupy": "multiscale_gcn.contraction.cuda",
-}
+from multiscale_gcn.matching.numbering import number_pairs
 
 
 def contract(
@@ -34,8 +27,8 @@ def contract(
         Its weights are made exact first, see :func:`~multiscale_gcn.round_weights`.
     matching : Matching
         Of this graph.
-    backend : {"auto", "numba", "cupy", "python"}
-        All return the same arrays.
+    backend : str
+        See :func:`~multiscale_gcn.select_backend`; all return the same arrays.
 
     Returns
     -------
@@ -43,6 +36,13 @@ def contract(
         Its nodes are numbered by the first member of each pair.
     parent : array of int, shape (n,)
         The coarse node of every node.
+
+    Raises
+    ------
+    ValueError
+        If the matching is of another graph, or no matching.
+    BackendUnavailable
+        If the backend cannot run here.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def contract(
             f"matching is of {matching.num_nodes} nodes, the graph has {graph.num_nodes}"
         )
     _check_mates(matching.mate)
-    parent = matching.parents()
+    parent = engine_for(backend).compiled(number_pairs)(matching.mate)
     return galerkin_product(graph, parent, backend), parent
 
 
@@ -70,7 +70,8 @@ def aggregate(graph: Graph, parent: ArrayLike, *, backend: str = "auto") -> Grap
     graph : Graph
     parent : array of int, shape (n,)
         Cluster of every node; every number from 0 to the largest must occur.
-    backend : {"auto", "numba", "cupy", "python"}
+    backend : str
+        See :func:`~multiscale_gcn.select_backend`.
 
     Returns
     -------
@@ -80,6 +81,8 @@ def aggregate(graph: Graph, parent: ArrayLike, *, backend: str = "auto") -> Grap
     ------
     ValueError
         If ``parent`` has another length, or leaves out a number.
+    BackendUnavailable
+        If the backend cannot run here.
 
     Examples
     --------
@@ -94,8 +97,7 @@ def aggregate(graph: Graph, parent: ArrayLike, *, backend: str = "auto") -> Grap
 def galerkin_product(graph: Graph, parent: np.ndarray, backend: str) -> Graph:
     """P^T A P of exact weights and a parent map that are known to be valid: for algorithms."""
     num_coarse = int(parent.max(initial=-1)) + 1
-    implementation = import_module(_MODULES[select_backend(backend).name])
-    coarse: Graph = implementation.aggregate(graph, parent, num_coarse)
+    coarse: Graph = engine_for(backend).aggregate(graph, parent, num_coarse)
     return coarse
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from multiscale_gcn.arguments import whole_number
+from multiscale_gcn.checks.arguments import whole_number
 from multiscale_gcn.convert import arrays, files, meshes, networks
 from multiscale_gcn.convert.assembly import refuse
 from multiscale_gcn.graph import Graph

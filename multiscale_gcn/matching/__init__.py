@@ -1,36 +1,25 @@
-"""One step: which pairs of nodes merge."""
+"""From a graph to the pairs of nodes that merge."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib import import_module
 
 import numpy as np
 
-from multiscale_gcn.backends import select_backend
-from multiscale_gcn.constraints import Constraints
-from multiscale_gcn.exact import round_weights
+from multiscale_gcn.backends import engine_for
 from multiscale_gcn.graph import Graph
-from multiscale_gcn.matching.defferrard import DefferrardMatching as DefferrardMatching
+from multiscale_gcn.graph.constraints import Constraints
+from multiscale_gcn.graph.exact import round_weights
 from multiscale_gcn.matching.matching import Matching as Matching
 from multiscale_gcn.matching.matching import PairKind as PairKind
-from multiscale_gcn.matching.methods import HeavyEdgeMatching as HeavyEdgeMatching
-from multiscale_gcn.matching.methods import MatchingMethod as MatchingMethod
-from multiscale_gcn.matching.methods import VisitingOrderMatching as VisitingOrderMatching
+from multiscale_gcn.matching.options import MatchingOptions as MatchingOptions
 from multiscale_gcn.matching.order import ORDER_VERSION as ORDER_VERSION
-from multiscale_gcn.matching.refusals import check_cupy
 from multiscale_gcn.matching.truncation import truncate
-
-_MODULES = {
-    "python": "multiscale_gcn.matching.specification",
-    "numba": "multiscale_gcn.matching.compiled",
-    "cupy": "multiscale_gcn.matching.cuda",
-}
 
 
 def match(
     graph: Graph,
-    method: MatchingMethod | None = None,
+    method: MatchingOptions | None = None,
     *,
     constraints: Constraints | None = None,
     max_pairs: int | np.ndarray | None = None,
@@ -42,20 +31,30 @@ def match(
     ----------
     graph : Graph
         Its weights are made exact first, see :func:`~multiscale_gcn.round_weights`.
-    method : MatchingMethod, optional
-        :class:`HeavyEdgeMatching` by default.
+    method : HeavyEdgeMatching or VisitingOrderMatching, optional
+        ``HeavyEdgeMatching()`` by default.
     constraints : Constraints, optional
         Which nodes may merge, from ``Constraints.of(graph, ...)``.
     max_pairs : int or array of int, shape (number of members,), optional
         Keep only so many pairs, those of the smallest merged node weight; an array has one
         number for each member of a batch.
-    backend : {"auto", "numba", "cupy", "python"}
-        All return the same arrays. ``"cupy"`` runs :class:`HeavyEdgeMatching` only: in the other
-        methods each node waits for the ones before it.
+    backend : str
+        See :func:`~multiscale_gcn.select_backend`; all return the same arrays. ``"cupy"`` runs
+        ``HeavyEdgeMatching`` only: in the other each node waits for the ones before it.
 
     Returns
     -------
     Matching
+
+    Raises
+    ------
+    TypeError
+        If ``graph`` is no :class:`Graph` or ``method`` no matching method.
+    ValueError
+        For constraints of another graph, for ``max_pairs`` that are no numbers of pairs, and for
+        a method that the backend does not run.
+    BackendUnavailable
+        If the backend cannot run here.
 
     Examples
     --------
@@ -67,29 +66,26 @@ def match(
     >>> match(graph, max_pairs=1).pairs().tolist()
     [[0, 1]]
     """
-    method = HeavyEdgeMatching() if method is None else method
+    method = MatchingOptions() if method is None else method
     constraints = Constraints() if constraints is None else constraints
-    if not isinstance(method, MatchingMethod):
+    if not isinstance(method, MatchingOptions):
         raise TypeError(
             f"method must be a matching method such as HeavyEdgeMatching(), got {method!r}; "
             "coarsen takes others"
         )
-    if backend == "cupy":
-        check_cupy(method)
-    implementation = import_module(_MODULES[select_backend(backend).name])
+    engine = engine_for(backend, method)
     graph, _ = round_weights(graph, constraints.batch)
     constraints.check_length(graph.num_nodes)
-    rating = method.rating.evaluated(graph, constraints)
-    if rating is not method.rating:
-        method = replace(method, rating=rating)
+    of_nodes = constraints.per_node(graph.num_nodes)
+    method = replace(method, rating=method.rating.evaluated(graph, constraints))
     if max_pairs is None:
-        matching: Matching = implementation.match(graph, method, constraints)
+        matching: Matching = engine.match(graph, method, of_nodes)
         return matching
-    allowed = _allowed(max_pairs, len(constraints.member_sizes(graph.num_nodes)))
-    matching = implementation.match(graph, method, constraints)
+    allowed = _allowed(max_pairs, len(of_nodes.member_sizes))
+    matching = engine.match(graph, method, of_nodes)
     if constraints.batch is None and matching.num_pairs <= allowed[0]:
         return matching
-    return truncate(graph, method, constraints, matching, allowed)
+    return truncate(graph, method, of_nodes, matching, allowed)
 
 
 def _allowed(max_pairs: int | np.ndarray, num_members: int) -> np.ndarray:  # [num_members]

@@ -3,7 +3,7 @@
 
 const int SINGLE = 0, EDGE = 1, TWO_HOP = 2, ISOLATED = 3;
 const int NOBODY = -1, UNKNOWN = -2;  // candidates
-const int EDGE_WEIGHT = 0, NORMALIZED_CUT = 1;
+const int EDGE_WEIGHT = 0;  // the rating that reads nothing of the nodes; RATE has the others
 const int PROGRESS = 16;  // rounds marry many while they settle more than one in so many nodes
 const int BATCH = 2;  // loads that are under way at once
 const u64 NO_TIE = ~0ull;
@@ -73,10 +73,9 @@ struct Problem {
 const int ARRIVED = 0, LENGTHS = 1, CHANGED = 4, SUM_TASKS = 7, FIRST_TASKS = 8, NUM_TASKS = 9,
           SINGLES = 10, FINISHED = 11, NUM_HUBS = 12, NUM_WAITING = 13;
 
-// The rating of an edge of u; own is of u, degree of v.
+// The rating of an edge of u; own is of u, degree of v. The table of formulas writes RATE.
 __device__ double rate(const Problem& p, double weight, int u, int v, double own, double degree) {
-    if (p.code == NORMALIZED_CUT) return weight * (own + 1.0 / degree);
-    return (2.0 * weight + (p.loop[u] + p.loop[v])) / (own + degree);
+    return RATE;
 }
 
 __device__ bool admissible(const Problem& p, int u, int v) {
@@ -182,7 +181,7 @@ __device__ Two scan(const Problem& p, int u, offset begin, offset end, int lane,
     double own = 0;
     if (p.code != EDGE_WEIGHT && begin < end) {
         own = p.nodes[u].degree;
-        if (p.code == NORMALIZED_CUT) own = 1.0 / own;
+        if (READS_INVERSE) own = 1.0 / own;
     }
     for (offset at = begin + lane; at < end; at += BATCH * lanes) {
         int neighbours[BATCH];

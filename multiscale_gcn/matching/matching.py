@@ -7,7 +7,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from multiscale_gcn.immutable import ReadOnlyArrays
+from multiscale_gcn.checks.immutable import ReadOnlyArrays
 
 
 class PairKind(IntEnum):
@@ -62,16 +62,15 @@ class Matching(ReadOnlyArrays):
 
     def parents(self) -> np.ndarray:
         """Coarse id of every node, shape (n,), numbered by the first member of each pair."""
-        from multiscale_gcn.matching.numbering import number_pairs
-
-        return number_pairs(self.mate)
+        ids = np.arange(self.num_nodes, dtype=self.mate.dtype)
+        leads = self.mate >= ids
+        number = np.cumsum(leads, dtype=self.mate.dtype) - 1
+        return number[np.minimum(self.mate, ids)]
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Matching):
             return NotImplemented
         return np.array_equal(self.mate, other.mate) and np.array_equal(self.kind, other.kind)
-
-    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         of_kind = np.bincount(self.kind, minlength=len(PairKind)) // 2

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 
-@njit(cache=True)
 def number_pairs(
     mate: Any,  # [n]
 ) -> Any:  # [n]
-    """Number the pairs, and the nodes without a mate, by their first members."""
+    """Number the pairs, and the nodes without a mate, by their first members.
+
+    What :meth:`Matching.parents` says, as a loop that backends may compile.
+    """
     parent = np.empty_like(mate)
     count = 0
     for u in range(len(mate)):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from multiscale_gcn.constraints import Constraints
+from multiscale_gcn.compiled.hashing import FACTOR_1 as FACTOR_1
+from multiscale_gcn.compiled.hashing import FACTOR_2 as FACTOR_2
+from multiscale_gcn.compiled.hashing import INCREMENT as INCREMENT
+from multiscale_gcn.compiled.hashing import mix64 as mix64
 from multiscale_gcn.graph import Graph
-from multiscale_gcn.hashing import FACTOR_1 as FACTOR_1
-from multiscale_gcn.hashing import FACTOR_2 as FACTOR_2
-from multiscale_gcn.hashing import INCREMENT as INCREMENT
-from multiscale_gcn.hashing import mix64 as mix64
+from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.ratings import NodeTerms, Rating
 
 ORDER_VERSION = 1
@@ -41,8 +41,9 @@ class EdgeOrder:
         self.seed = seed
         self.terms = NodeTerms.of(graph)
         self.degrees = graph.degrees().tolist()
-        self.ids = constraints.local_ids(graph.num_nodes).tolist()
-        self.mirror = constraints.mirror(graph.num_nodes).tolist()
+        of_nodes = constraints.per_node(graph.num_nodes)
+        self.ids = of_nodes.local_ids.tolist()
+        self.mirror = of_nodes.mirror.tolist()
 
     def key(self, u: int, v: int, weight: float) -> EdgeKey:
         rating = float(self.rating.edge(weight, u, v, self.terms))

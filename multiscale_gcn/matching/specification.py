@@ -7,20 +7,20 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from multiscale_gcn.constraints import Constraints
 from multiscale_gcn.graph import Graph
+from multiscale_gcn.graph.constraints import NodeConstraints
 from multiscale_gcn.matching.matching import Matching, PairKind
-from multiscale_gcn.matching.methods import MatchingMethod, VisitingOrderMatching
+from multiscale_gcn.matching.options import MatchingOptions
 from multiscale_gcn.matching.order import EdgeOrder, edge_hash
 
 
-def match(graph: Graph, method: MatchingMethod, constraints: Constraints) -> Matching:
-    order = EdgeOrder(graph, method.rating, method.seed, constraints)
-    state = _State(graph, method, constraints)
+def match(graph: Graph, method: MatchingOptions, of_nodes: NodeConstraints) -> Matching:
+    order = EdgeOrder(graph, method.rating, method.seed, of_nodes.constraints)
+    state = _State(graph, method, of_nodes)
     rated = Graph.from_valid(
         graph.indptr, graph.indices, method.rating.entries(graph), graph.node_weights
     )
-    if isinstance(method, VisitingOrderMatching):
+    if method.turns is not None:
         _visit(rated, method, order, state)
     else:
         _take_best(rated, order, state)
@@ -32,16 +32,15 @@ def match(graph: Graph, method: MatchingMethod, constraints: Constraints) -> Mat
 
 
 class _State:
-    def __init__(self, graph: Graph, method: MatchingMethod, constraints: Constraints) -> None:
+    def __init__(self, graph: Graph, method: MatchingOptions, of_nodes: NodeConstraints) -> None:
         n = graph.num_nodes
         self.mate = list(range(n))
         self.kind = [PairKind.SINGLE] * n
         self.node_weights = graph.node_weights.tolist()
         self.max_node_weight = method.max_node_weight
-        self.group = constraints.groups(n).tolist()
-        self.mirror = constraints.mirror(n).tolist()
-        survivors = constraints.survivors
-        self.survives = [False] * n if survivors is None else survivors.tolist()
+        self.group = of_nodes.group.tolist()
+        self.mirror = of_nodes.mirror.tolist()
+        self.survives = of_nodes.survives.tolist()
 
     def free(self, u: int) -> bool:
         return self.kind[u] == PairKind.SINGLE
@@ -97,11 +96,11 @@ def _take_best(graph: Graph, order: EdgeOrder, state: _State) -> None:
             state.marry(u, v, PairKind.EDGE)
 
 
-def _visit(graph: Graph, method: VisitingOrderMatching, order: EdgeOrder, state: _State) -> None:
+def _visit(graph: Graph, method: MatchingOptions, order: EdgeOrder, state: _State) -> None:
     def turn(u: int) -> tuple[float, int]:
-        if method.order == "degree":
+        if method.turns == "degree":
             return float(order.terms.degree[u]), u
-        if method.order == "natural":
+        if method.turns == "natural":
             return 0.0, u
         return edge_hash(method.seed, order.ids[u], order.ids[u]), u
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from multiscale_gcn.constraints import Constraints
+from multiscale_gcn.compiled.hashing import mix64, mix64_array
 from multiscale_gcn.graph import Graph
-from multiscale_gcn.hashing import mix64, mix64_array
+from multiscale_gcn.graph.constraints import NodeConstraints
 from multiscale_gcn.matching.matching import Matching, PairKind
-from multiscale_gcn.matching.methods import MatchingMethod
+from multiscale_gcn.matching.options import MatchingOptions
 from multiscale_gcn.ratings import NodeTerms
-from multiscale_gcn.ratings.entries import entries_at
+from multiscale_gcn.ratings.values import entries_at
 
 TieKey = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 def truncate(
     graph: Graph,
-    method: MatchingMethod,
-    constraints: Constraints,
+    method: MatchingOptions,
+    of_nodes: NodeConstraints,
     matching: Matching,
     max_pairs: np.ndarray,  # [number of members], of a batch, else one
 ) -> Matching:
@@ -31,14 +31,13 @@ def truncate(
     pairs = matching.pairs()
     if len(pairs) == 0:
         return matching
-    member = constraints.member(graph.num_nodes)[pairs[:, 0]]
+    member = of_nodes.member[pairs[:, 0]]
     merged = graph.node_weights[pairs].sum(axis=1)
-    certain, open_ = _split(merged, member, max_pairs, constraints)
-    keys = _keys(graph, method, constraints, pairs[open_], matching.kind[pairs[open_, 0]])
+    certain, open_ = _split(merged, max_pairs, of_nodes)
+    keys = _keys(graph, method, of_nodes, pairs[open_], matching.kind[pairs[open_, 0]])
     ranked = open_[np.lexsort((*reversed(keys), merged[open_], member[open_]))]
     room = max_pairs - np.bincount(member[certain], minlength=len(max_pairs))
-    mirror = constraints.mirror(graph.num_nodes)
-    chosen = np.concatenate([certain, _fill(ranked, pairs, member, mirror, room)])
+    chosen = np.concatenate([certain, _fill(ranked, pairs, member, of_nodes.mirror, room)])
     kept = pairs[chosen]
 
     mate = np.arange(matching.num_nodes, dtype=matching.mate.dtype)
@@ -49,11 +48,11 @@ def truncate(
 
 
 def _split(
-    merged: np.ndarray, member: np.ndarray, max_pairs: np.ndarray, constraints: Constraints
+    merged: np.ndarray, max_pairs: np.ndarray, of_nodes: NodeConstraints
 ) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the pairs that are surely kept, and of those that must be ranked."""
     everything = np.arange(len(merged))
-    if constraints:
+    if of_nodes:
         return everything[:0], everything
     allowed = int(max_pairs[0])
     cut = np.partition(merged, allowed)[allowed] if allowed < len(merged) else np.inf
@@ -87,20 +86,19 @@ def _fill(
 
 def _keys(
     graph: Graph,
-    method: MatchingMethod,
-    constraints: Constraints,
+    method: MatchingOptions,
+    of_nodes: NodeConstraints,
     pairs: np.ndarray,  # [p, 2], smaller id first
     kind: np.ndarray,  # [p]
 ) -> tuple[np.ndarray, ...]:  # most significant first
     u, v = pairs.T
-    n = graph.num_nodes
     on_edge = kind == PairKind.EDGE
     rating = np.zeros(len(pairs))
     weights = method.rating.entries(graph)[entries_at(graph, u[on_edge], v[on_edge])]
     terms = NodeTerms.of(graph)
     rating[on_edge] = method.rating.edge(weights, u[on_edge], v[on_edge], terms)
     neighbours = graph.degrees()
-    ids, mirror = constraints.local_ids(n), constraints.mirror(n)
+    ids, mirror = of_nodes.local_ids, of_nodes.mirror
     tie = _tie_key(ids[u], ids[v], method.seed)
     image = _tie_key(ids[mirror[u]], ids[mirror[v]], method.seed)
     return (kind, -rating, neighbours[u] + neighbours[v], *_smaller(tie, image))

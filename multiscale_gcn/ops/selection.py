@@ -9,7 +9,7 @@ from functools import cache
 
 import torch
 
-from multiscale_gcn.backends import Backend, BackendUnavailable, check_cupy
+from multiscale_gcn.backends import Backend, BackendUnavailable, require_cuda_device
 from multiscale_gcn.ops.arguments_cuda import DTYPES
 
 BACKENDS = ("auto", "torch", "cupy")
@@ -160,7 +160,7 @@ def _demand(operator: str, case: Case, rules: Rules) -> None:
 def _why_no_cupy() -> str | None:
     """Why CuPy cannot run here, or None."""
     try:
-        check_cupy()
+        require_cuda_device()
     except BackendUnavailable as error:
         return str(error)
     return None

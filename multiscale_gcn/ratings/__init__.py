@@ -7,6 +7,7 @@ from multiscale_gcn.ratings.entries import EntryRating as EntryRating
 from multiscale_gcn.ratings.entries import GivenRating as GivenRating
 from multiscale_gcn.ratings.features import InnerProduct as InnerProduct
 from multiscale_gcn.ratings.formulas import EdgeWeight as EdgeWeight
+from multiscale_gcn.ratings.formulas import FormulaRating as FormulaRating
 from multiscale_gcn.ratings.formulas import NormalizedAssociation as NormalizedAssociation
 from multiscale_gcn.ratings.formulas import NormalizedCut as NormalizedCut
 from multiscale_gcn.ratings.rating import NodeTerms as NodeTerms

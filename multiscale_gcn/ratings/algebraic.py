@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from multiscale_gcn.arguments import whole_number
-from multiscale_gcn.constraints import Constraints
+from multiscale_gcn.checks.arguments import whole_number
+from multiscale_gcn.compiled.hashing import LARGEST_SEED, uniform
 from multiscale_gcn.graph import Graph
-from multiscale_gcn.hashing import LARGEST_SEED, uniform
+from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.ratings.entries import EntryRating
 
 

@@ -5,64 +5,28 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from multiscale_gcn.constraints import Constraints
 from multiscale_gcn.graph import Graph
-from multiscale_gcn.ratings.formulas import EdgeWeight
+from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.ratings.rating import Ids, NodeTerms, Numbers, Rating
+from multiscale_gcn.ratings.values import entries_at
 
 
 class EntryRating(Rating):
     """Base of the ratings that look at more than an edge and its two ends.
 
-    Derive from it and write :meth:`values`. The kernels take the numbers in place of the weights,
-    so every backend has it at once.
+    Derive from it and write :meth:`values`; every backend has it at once.
     """
-
-    code: ClassVar[int] = EdgeWeight.code
 
     @abstractmethod
     def values(self, graph: Graph, constraints: Constraints) -> ArrayLike:
-        """The rating of every stored entry, in the order of ``graph.edge_index()``.
-
-        The same for (u, v) and (v, u); what stands at self loops is not read. Under a batch the
-        values of a member must not depend on the others.
-        """
+        """See :meth:`Rating.values`. In a batch those of a member must not depend on the others."""
 
     def edge(self, weight: Numbers, u: Ids, v: Ids, terms: NodeTerms) -> Numbers:
         return weight
-
-    def evaluated(self, graph: Graph, constraints: Constraints) -> Rating:
-        """The values, checked; under a symmetry an edge has the better of its own and its image's.
-
-        Raises
-        ------
-        ValueError
-            If the values are of another shape, not finite, or differ between (u, v) and (v, u),
-            naming the first edge.
-        """
-        values = _checked(self.values(graph, constraints), graph, repr(self))
-        if constraints.symmetry is not None:
-            values = np.maximum(values, values[_images(graph, constraints.symmetry)])
-        values.flags.writeable = False  # as the weights are, so that the same kernel takes them
-        return _Evaluated(values)
-
-
-@dataclass(frozen=True, eq=False)
-class _Evaluated(Rating):
-    array: np.ndarray
-
-    code: ClassVar[int] = EdgeWeight.code
-
-    def edge(self, weight: Numbers, u: Ids, v: Ids, terms: NodeTerms) -> Numbers:
-        return weight
-
-    def entries(self, graph: Graph) -> np.ndarray:
-        return self.array
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -125,42 +89,3 @@ class GivenRating(EntryRating):
         if callable(self.ratings):
             return f"GivenRating({getattr(self.ratings, '__name__', self.ratings)})"
         return f"GivenRating(array of {np.shape(self.ratings)})"
-
-
-def entries_at(graph: Graph, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Positions of these entries, which must be stored."""
-    n = graph.num_nodes
-    keys = graph.rows().astype(np.int64) * n + graph.indices
-    positions: np.ndarray = np.searchsorted(keys, rows.astype(np.int64) * n + columns)
-    return positions
-
-
-def _checked(values: ArrayLike, graph: Graph, name: str) -> np.ndarray:
-    array = np.asarray(values).astype(np.float64)
-    if array.shape != (graph.num_entries,):
-        raise ValueError(
-            f"{name} has ratings of shape {array.shape}, and the graph has {graph.num_entries} "
-            "stored entries, two for an edge; see graph.edge_index()"
-        )
-    rows, columns = graph.rows(), graph.indices
-    wrong = np.flatnonzero(~np.isfinite(array) & (rows != columns))
-    if len(wrong):
-        at = wrong[0]
-        raise ValueError(
-            f"{name} rates the edge ({rows[at]}, {columns[at]}) as {array[at]}; "
-            "ratings must be finite"
-        )
-    back = array[entries_at(graph, columns, rows)]
-    wrong = np.flatnonzero((array != back) & (rows != columns))
-    if len(wrong):
-        at = wrong[0]
-        raise ValueError(
-            f"{name} rates the edge ({rows[at]}, {columns[at]}) as {array[at]} and "
-            f"({columns[at]}, {rows[at]}) as {back[at]}; give both directions the same"
-        )
-    return array
-
-
-def _images(graph: Graph, mirror: np.ndarray) -> np.ndarray:
-    """Position of the image of every entry."""
-    return entries_at(graph, mirror[graph.rows()], mirror[graph.indices])

@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from multiscale_gcn.constraints import Constraints
 from multiscale_gcn.graph import Graph
+from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.ratings.entries import EntryRating
 
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from multiscale_gcn.contraction import aggregate
 from multiscale_gcn.graph import Graph
-from multiscale_gcn.hierarchy import Hierarchy, Level
+from multiscale_gcn.hierarchy import Hierarchy
+from multiscale_gcn.hierarchy.level import Level
 from multiscale_gcn.matching import Matching, PairKind
 
 

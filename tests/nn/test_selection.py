@@ -28,7 +28,7 @@ RULES = selection.Rules(
 def rules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An operator called "sample", on a machine where CuPy works."""
     monkeypatch.setitem(selection._rules, "sample", RULES)
-    monkeypatch.setattr(selection, "check_cupy", lambda: None)
+    monkeypatch.setattr(selection, "require_cuda_device", lambda: None)
     selection._cupy_hindrance.cache_clear()
     yield
     selection._cupy_hindrance.cache_clear()
@@ -58,13 +58,13 @@ def test_what_was_asked_for_and_cannot_run_is_refused(monkeypatch: pytest.Monkey
         choose("cupy", device="cpu")
     with pytest.raises(BackendUnavailable, match="sample: no kernel for float64; take backend"):
         choose("cupy", dtype=torch.float64)
-    monkeypatch.setattr(selection, "check_cupy", missing)
+    monkeypatch.setattr(selection, "require_cuda_device", missing)
     with pytest.raises(BackendUnavailable, match="cupy is not installed; pip install"):
         choose("cupy")
 
 
 def test_a_missing_cupy_is_said_once_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selection, "check_cupy", missing)
+    monkeypatch.setattr(selection, "require_cuda_device", missing)
     with pytest.warns(UserWarning, match="run in plain PyTorch: cupy is not installed; pip"):
         chosen = choose()
     assert chosen == Backend("torch dense", "cupy is not installed; pip install it")

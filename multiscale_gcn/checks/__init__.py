@@ -1,0 +1,1 @@
+"""What users give: numbers that are checked, and arrays that nobody may change."""

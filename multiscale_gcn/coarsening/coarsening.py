@@ -1,0 +1,172 @@
+"""From a graph to its hierarchy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from multiscale_gcn.backends import engine_for
+from multiscale_gcn.coarsening.descent import descend
+from multiscale_gcn.coarsening.how_far import HowFar
+from multiscale_gcn.coarsening.on_host import HostStage
+from multiscale_gcn.convert import as_graph
+from multiscale_gcn.graph import Graph
+from multiscale_gcn.graph.constraints import Constraints
+from multiscale_gcn.graph.exact import round_weights
+from multiscale_gcn.hierarchy import Hierarchy
+from multiscale_gcn.methods.heavy_edge import HeavyEdgeMatching
+from multiscale_gcn.methods.method import ClusteringMethod
+
+
+class CoarseningStalled(RuntimeError):
+    """No two nodes may merge any more, and the size that was asked for is not reached.
+
+    Attributes
+    ----------
+    hierarchy : Hierarchy
+        What was reached.
+    """
+
+    def __init__(self, message: str, hierarchy: Hierarchy) -> None:
+        super().__init__(message)
+        self.hierarchy = hierarchy
+
+    def __reduce__(self) -> tuple[Any, ...]:  # else it could not come back from a worker process
+        return type(self), (str(self), self.hierarchy)
+
+
+def coarsen(
+    graph: Any,
+    *,
+    sizes: Iterable[int] | None = None,
+    levels: int | None = None,
+    min_nodes: int | None = None,
+    method: ClusteringMethod | None = None,
+    labels: ArrayLike | None = None,
+    survivors: ArrayLike | None = None,
+    symmetry: ArrayLike | None = None,
+    batch: ArrayLike | None = None,
+    backend: str = "auto",
+) -> Hierarchy:
+    """Coarsen a graph to a hierarchy, step by step.
+
+    Say how far with ``sizes``, or with ``levels``, ``min_nodes`` or both of these, whichever
+    comes first.
+
+    Parameters
+    ----------
+    graph
+        Anything that :func:`~multiscale_gcn.as_graph` takes. Its weights are made exact first,
+        see :func:`~multiscale_gcn.round_weights`; ``hierarchy.rounding`` tells what that changed.
+    sizes : iterable of int, optional
+        Numbers of nodes that levels must have exactly. A step that would overshoot the next of
+        them merges only as many nodes as it takes; matchings keep the pairs of the smallest
+        merged node weight. The levels in between are kept too.
+    levels : int, optional
+        Number of steps; fewer are taken where no two nodes may merge any more.
+    min_nodes : int, optional
+        No step is taken to fewer nodes.
+    method : ClusteringMethod, optional
+        ``HeavyEdgeMatching()`` by default, which rates edges by normalised cut and about halves
+        the graph at every step.
+    labels : array of int, shape (n,), optional
+        Nodes with different labels never merge.
+    survivors : array of bool, shape (n,), optional
+        No two of these nodes merge with each other; others may join them. A label of its own
+        keeps a node as it is.
+    symmetry : array of int, shape (n,), optional
+        Image of every node under an involution that maps the graph onto itself, such as
+        left-right of a body. Every level is then symmetric: ``level.constraints.symmetry``.
+    batch : array of int, shape (n,), optional
+        Which graph of a batch each node belongs to, never decreasing. Each is coarsened as it
+        would be alone, to the same ``sizes``, ``levels`` or ``min_nodes``; those that are done
+        wait unchanged. ``hierarchy.members()`` takes them apart.
+    backend : str
+        See :func:`~multiscale_gcn.select_backend`; all return the same hierarchy, bit for bit.
+        With ``"cupy"`` and heavy edge matching no level comes to the host before all are done, but
+        those that ``sizes`` cuts short; under constraints with ``sizes``, in a batch with
+        ``min_nodes``, and for ratings that the kernels do not know all do.
+
+    Returns
+    -------
+    Hierarchy
+
+    Raises
+    ------
+    ValueError
+        Before any work, if a size cannot be reached, for constraints that the method cannot
+        honour, a method that the backend does not run, or bad input.
+    TypeError
+        If ``method`` is no method, or ``graph`` nothing that can be read as a graph.
+    BackendUnavailable
+        If the backend cannot run here.
+    CoarseningStalled
+        If constraints leave no pair before the sizes are reached. It carries the partial
+        hierarchy.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from multiscale_gcn import coarsen
+    >>> coarsen(nx.path_graph(100), sizes=[30, 10]).sizes
+    (100, 50, 30, 17, 10)
+    >>> coarsen(nx.path_graph(100), min_nodes=10).sizes
+    (100, 50, 25, 13)
+
+    The left and the right half of a path that is its own mirror image:
+
+    >>> coarsen(nx.path_graph(8), levels=1, symmetry=range(7, -1, -1)).parent(0, 1).tolist()
+    [0, 0, 1, 1, 2, 2, 3, 3]
+    """
+    method = HeavyEdgeMatching() if method is None else method
+    if not isinstance(method, ClusteringMethod):
+        raise TypeError(f"method must be a method such as HeavyEdgeMatching(), got {method!r}")
+    fine = as_graph(graph)
+    constraints = Constraints.of(
+        fine, labels=labels, survivors=survivors, symmetry=symmetry, batch=batch
+    )
+    method.check(constraints, sizes is not None)
+    how_far = HowFar.of(fine, method, constraints, sizes=sizes, levels=levels, min_nodes=min_nodes)
+    engine = engine_for(backend, method)
+    fine, rounding = round_weights(fine, constraints.batch)
+    stage = engine.stage(fine, method, constraints, how_far.counts(constraints))
+    descent = descend(stage or HostStage.of(fine, method, constraints, backend), how_far)
+    hierarchy = Hierarchy(descent.levels(), method.describe(), rounding)
+    if descent.missing is not None:
+        coarsest = hierarchy[-1]
+        reason = _why_stalled(
+            coarsest.graph,
+            descent.missing,
+            descent.stages[-1].method,
+            coarsest.constraints,
+            backend,
+        )
+        raise CoarseningStalled(reason, hierarchy)
+    return hierarchy
+
+
+def _why_stalled(
+    graph: Graph,
+    missing: np.ndarray,
+    method: ClusteringMethod,
+    constraints: Constraints,
+    backend: str,
+) -> str:
+    member = int(np.argmax(missing > 0))
+    n = int(constraints.per_node(graph.num_nodes).member_sizes[member])
+    target = n - int(missing[member])
+    where = "" if constraints.batch is None else f" in member {member} of the batch"
+    if constraints.symmetry is not None:
+        free = method.parents(graph, constraints=constraints, max_merges=None, backend=backend)
+        if free.max() + 1 < len(free):
+            return (
+                f"a level of {target} nodes cannot be reached{where}: from {n} nodes the symmetry "
+                f"merges two pairs at a time; the nearest sizes are {n} and {n - 2}"
+            )
+    return (
+        f"coarsening stalled at {n} nodes{where}, short of {target}: no two nodes may merge under "
+        f"{method.describe()} and the constraints; loosen them or ask for more nodes"
+    )

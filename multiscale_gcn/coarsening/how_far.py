@@ -1,0 +1,146 @@
+"""How far to coarsen: to exact sizes, by a number of steps, or down to a number of nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from multiscale_gcn.checks.arguments import whole_number
+from multiscale_gcn.graph import Graph
+from multiscale_gcn.graph.constraints import Constraints
+from multiscale_gcn.methods.method import ClusteringMethod
+
+
+@dataclass(frozen=True, eq=False)
+class HowFar:
+    """Where coarsening ends.
+
+    Parameters
+    ----------
+    levels : int, optional
+        So many steps at most.
+    min_nodes : int, optional
+        No step is taken to fewer nodes.
+    targets : array of int, optional
+        Sizes that levels must have exactly, increasing; instead of the others.
+    """
+
+    levels: int | None = None
+    min_nodes: int | None = None
+    targets: np.ndarray | None = None
+
+    @classmethod
+    def of(
+        cls,
+        graph: Graph,
+        method: ClusteringMethod,
+        constraints: Constraints,
+        *,
+        sizes: Iterable[int] | None,
+        levels: int | None,
+        min_nodes: int | None,
+    ) -> HowFar:
+        """Check what users say.
+
+        Raises
+        ------
+        ValueError
+            If it says too little or too much, or if a size surely cannot be reached.
+        """
+        if sizes is None:
+            return cls.by_steps(levels, min_nodes)
+        if levels is not None or min_nodes is not None:
+            raise ValueError("sizes does not go with levels or min_nodes; leave those out")
+        return cls(targets=_targets(graph, method, constraints, sizes))
+
+    @classmethod
+    def by_steps(cls, levels: int | None, min_nodes: int | None) -> HowFar:
+        """Without exact sizes."""
+        if levels is None and min_nodes is None:
+            raise ValueError("say how far to coarsen: sizes, levels or min_nodes")
+        for name, value in (("levels", levels), ("min_nodes", min_nodes)):
+            if value is not None:
+                whole_number(value, name, least=0)
+        return cls(levels, min_nodes)
+
+    @property
+    def exact(self) -> bool:
+        """Whether levels must have the sizes that were asked for."""
+        return self.targets is not None
+
+    def counts(self, constraints: Constraints) -> bool:
+        """Whether the nodes of a step's clusters are counted before it is taken."""
+        return self.exact or (self.min_nodes is not None and constraints.batch is not None)
+
+    def merges(self, member_sizes: np.ndarray) -> np.ndarray:
+        """How many nodes each member of a batch may lose before it has the next wanted size."""
+        if self.targets is None:
+            return member_sizes
+        position = np.searchsorted(self.targets, member_sizes) - 1
+        return np.where(position < 0, 0, member_sizes - self.targets[position])
+
+
+def _targets(
+    graph: Graph, method: ClusteringMethod, constraints: Constraints, sizes: Iterable[int]
+) -> np.ndarray:
+    """The sizes asked for, increasing."""
+    if not isinstance(sizes, Iterable):
+        raise ValueError(f"sizes = {sizes!r} must be a list of numbers of nodes: sizes=[{sizes!r}]")
+    wanted = sorted({whole_number(size, f"sizes[{i}]") for i, size in enumerate(sizes)})
+    if not wanted:
+        raise ValueError("sizes is empty; name at least one number of nodes")
+    for member, n in enumerate(constraints.per_node(graph.num_nodes).member_sizes.tolist()):
+        which = "the graph" if constraints.batch is None else f"member {member} of the batch"
+        for size in (wanted[0], wanted[-1]):
+            if not 1 <= size <= n:
+                raise ValueError(
+                    f"sizes has {size}, and {which} has {n} nodes; a coarser graph has from 1 "
+                    "node to as many"
+                )
+    fewest = _fewest_nodes(graph, method, constraints)
+    for member, n in enumerate(fewest.tolist()):
+        if wanted[0] < n:
+            raise ValueError(
+                f"sizes has {wanted[0]}, and at least {n} nodes must remain"
+                + ("" if constraints.batch is None else f" of member {member} of the batch")
+                + _what_does_not_merge(method)
+            )
+    return np.array(wanted, dtype=np.int64)
+
+
+def _fewest_nodes(
+    graph: Graph, method: ClusteringMethod, constraints: Constraints
+) -> np.ndarray:  # [number of members]
+    """As many nodes as surely remain of each member."""
+    n = graph.num_nodes
+    of_nodes = constraints.per_node(n)
+    parts, member = of_nodes.group, of_nodes.member
+    if method.keeps_components:
+        parts = np.unique(np.stack([parts, _components(graph)]), axis=1, return_inverse=True)[1]
+        parts = parts.reshape(n)
+    num_members = len(of_nodes.member_sizes)
+    different = np.unique(np.stack([member, parts]), axis=1)[0]
+    fewest = np.bincount(different, minlength=num_members)
+    if constraints.survivors is not None:
+        survivors = np.bincount(member[constraints.survivors], minlength=num_members)
+        fewest = np.maximum(fewest, survivors)
+    return fewest
+
+
+def _what_does_not_merge(method: ClusteringMethod) -> str:
+    components = (
+        f"{method.describe()} does not merge components; " if method.keeps_components else ""
+    )
+    return f": {components}labels and survivors do not merge"
+
+
+def _components(graph: Graph) -> np.ndarray:  # [n]
+    import scipy.sparse as sp
+    from scipy.sparse.csgraph import connected_components
+
+    n = graph.num_nodes
+    matrix = sp.csr_array((graph.weights, graph.indices, graph.indptr), shape=(n, n))
+    component: np.ndarray = connected_components(matrix, directed=False)[1]
+    return component

@@ -1,0 +1,100 @@
+"""A level in the memory of the host, for every method and backend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from multiscale_gcn.coarsening.descent import Stage
+from multiscale_gcn.contraction import galerkin_product, valid_parents
+from multiscale_gcn.graph import Graph
+from multiscale_gcn.graph.constraints import Constraints, NodeConstraints
+from multiscale_gcn.hierarchy.level import Level
+from multiscale_gcn.matching import MatchingOptions
+from multiscale_gcn.methods.method import ClusteringMethod, by_first_member
+
+
+@dataclass(frozen=True, eq=False)
+class HostStage(Stage):
+    """See :class:`~multiscale_gcn.coarsening.descent.Stage`."""
+
+    graph: Graph
+    method: ClusteringMethod
+    of_nodes: NodeConstraints
+    backend: str
+
+    @classmethod
+    def of(
+        cls, graph: Graph, method: ClusteringMethod, constraints: Constraints, backend: str
+    ) -> HostStage:
+        of_nodes = constraints.per_node(graph.num_nodes)
+        return cls(graph, method.prepared(graph), of_nodes, backend)
+
+    @property
+    def member_sizes(self) -> np.ndarray:
+        return self.of_nodes.member_sizes
+
+    def coarser(
+        self, merges: np.ndarray, exact: bool, min_nodes: int | None
+    ) -> tuple[np.ndarray, HostStage] | None:
+        parent = self.method.parents(
+            self.graph,
+            constraints=self.of_nodes.constraints,
+            max_merges=merges if exact else None,
+            backend=self.backend,
+        )
+        # What a matching answers is valid by construction; what others do is checked.
+        if not isinstance(self.method, MatchingOptions):
+            parent = self._checked(parent, merges)
+        if min_nodes is not None:
+            parent = _stop_at(min_nodes, parent, self.of_nodes)
+        if len(parent) == 0 or parent.max() + 1 == len(parent):
+            return None
+        coarse = galerkin_product(self.graph, parent, self.backend)
+        parent = parent.astype(self.graph.indices.dtype, copy=False)
+        return parent, HostStage(
+            coarse,
+            self.method.coarsened(self.graph, coarse, parent),
+            self.of_nodes.constraints.coarsened(parent).per_node(coarse.num_nodes),
+            self.backend,
+        )
+
+    def levels(
+        self, stages: Sequence[HostStage], parents: Sequence[np.ndarray]
+    ) -> tuple[Level, ...]:
+        return tuple(
+            Level(k, stage.graph, parent, stage.of_nodes.constraints)
+            for k, (stage, parent) in enumerate(zip(stages, [*parents, None], strict=True))
+        )
+
+    def _checked(self, parents: np.ndarray, merges: np.ndarray) -> np.ndarray:
+        """The clusters of a method that may be anybody's."""
+        name = type(self.method).__name__
+        try:
+            parent = valid_parents(parents, self.graph)
+        except ValueError as error:
+            raise ValueError(f"{name}.parents: {error}") from None
+        coarse = self.of_nodes.constraints.coarsened(parent)
+        merged = self.member_sizes - coarse.member_sizes(int(parent.max(initial=-1)) + 1)
+        if (merged > merges).any():
+            at = int(np.argmax(merged > merges))
+            raise ValueError(
+                f"{name}.parents merged {merged[at]} nodes away, and max_merges was {merges[at]}; "
+                "a method must not overshoot the sizes that were asked for"
+            )
+        return parent
+
+
+def _stop_at(min_nodes: int, parent: np.ndarray, of_nodes: NodeConstraints) -> np.ndarray:
+    """The clusters without those of members that would fall below ``min_nodes``."""
+    if parent.max(initial=-1) + 1 >= min_nodes and of_nodes.constraints.batch is None:
+        return parent
+    of_coarse = np.zeros(int(parent.max(initial=-1)) + 1, dtype=np.int64)
+    of_coarse[parent] = of_nodes.member
+    stops = (np.bincount(of_coarse) < min_nodes)[of_nodes.member]
+    if not stops.any():
+        return parent
+    own = np.arange(len(parent)) + len(of_coarse)
+    return by_first_member(np.where(stops, own, parent)).astype(parent.dtype)

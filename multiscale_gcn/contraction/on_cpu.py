@@ -1,0 +1,305 @@
+"""P^T A P in Numba, by any number of threads.
+
+Every thread merges a range of coarse rows: it collects the entries of a row's members, sorts them
+by coarse column, and adds up equal ones. Everything random happens within one row, in the cache.
+
+A small graph is in the cache as a whole, and is merged without sorting: it is symmetric, so its
+columns, taken one after the other, append to each row what it has there, in increasing order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+from multiscale_gcn.compiled.indexing import unsigned
+from multiscale_gcn.compiled.prefetching import prefetch
+from multiscale_gcn.compiled.threads import threads_to_use
+from multiscale_gcn.graph import Graph
+
+ENTRIES_PER_THREAD = 1 << 15
+"""A thread's share is at least so large; smaller graphs take fewer threads."""
+SMALL = 2 * ENTRIES_PER_THREAD
+"""Graphs with fewer entries are merged by columns, which takes one thread."""
+SHORT = 24
+"""Rows up to this length are merged by insertion; longer ones are sorted first."""
+CROWDED = 64
+"""More entries than this in one bucket, and the row is sorted by radix instead."""
+AHEAD = 4
+"""So many coarse rows before it is merged, a row's entries are fetched from memory."""
+MOST_AHEAD = 128
+"""Of one member's entries; the processor itself goes on with what follows."""
+DIGIT = 10
+"""Bits of a column that one pass of the radix sort looks at."""
+
+LOWER_HALF = np.uint64(0xFFFFFFFF)
+HALF = np.uint64(32)
+
+
+def aggregate(graph: Graph, parent: np.ndarray, num_coarse: int) -> Graph:
+    # Large arrays are allocated here, not in the kernels: NumPy asks the system for huge pages.
+    first = np.empty(num_coarse + 1, graph.indices.dtype)
+    members = unsigned(np.empty(graph.num_nodes, graph.indices.dtype))
+    node_weights = np.empty(num_coarse)
+    indptr = np.empty(num_coarse + 1, np.int64)
+    indices = np.empty(graph.num_entries, graph.indices.dtype)
+    weights = np.empty(graph.num_entries, np.float64)
+    fine = (unsigned(graph.indptr), unsigned(graph.indices), graph.weights, unsigned(parent))
+    clusters, coarse = (first, members), (indices, weights, indptr)
+    longest = _order_members(fine, graph.node_weights, clusters, node_weights, indptr)
+    if graph.num_entries < SMALL:
+        entries = _merge_by_columns(fine, members, coarse)
+    else:
+        entries = _merge_by_rows(fine, clusters, coarse, longest)
+    indices.resize(entries, refcheck=False)
+    weights.resize(entries, refcheck=False)
+    return Graph.from_valid(indptr, indices, weights, node_weights, graph.quantum)
+
+
+@njit(cache=True)
+def _order_members(fine, fine_node_weights, clusters, node_weights, lengths):
+    """The members of coarse node c, in increasing order: members[first[c]:first[c + 1]].
+    lengths[c + 1] is how many entries they have; returns the most of one node."""
+    fine_indptr, _, _, parent = fine
+    first, members = clusters
+    first[:] = 0
+    node_weights[:] = 0.0
+    lengths[:] = 0
+    for u in range(len(parent)):
+        c = parent[u]
+        first[c] += 1
+        node_weights[c] += fine_node_weights[u]
+        lengths[c + 1] += fine_indptr[u + 1] - fine_indptr[u]
+    end, longest = np.int64(0), np.int64(0)
+    for c in range(len(first)):
+        end += first[c]
+        first[c] = end
+        longest = max(longest, lengths[c])
+    for u in range(len(parent) - 1, -1, -1):
+        c = parent[u]
+        first[c] -= 1
+        members[first[c]] = u
+    return longest
+
+
+@njit(cache=True)
+def _merge_by_columns(fine, members, coarse):
+    """Fill all rows at once, column by column, each from where its members' entries would stand
+    one after the other, and close the gaps; returns how many entries there are."""
+    fine_indptr, fine_indices, fine_weights, parent = fine
+    indices, weights, indptr = coarse
+    num_coarse = len(indptr) - 1
+    for row in range(num_coarse):
+        indptr[row + 1] += indptr[row]
+    end = indptr.copy()
+    last_column = np.full(num_coarse, -1, np.int64)
+    weights[:] = 0.0
+    for u in members:
+        column = np.int64(parent[u])
+        for at in range(fine_indptr[u], fine_indptr[u + 1]):
+            row = parent[fine_indices[at]]
+            end[row] += last_column[row] != column
+            last_column[row] = column
+            place = np.uint64(end[row] - 1)
+            indices[place] = column
+            weights[place] += fine_weights[at]
+    tail = np.int64(0)
+    for row in range(num_coarse):
+        begin = indptr[row]
+        indptr[row] = tail
+        for at in range(begin, end[row]):
+            indices[tail] = indices[at]
+            weights[tail] = weights[at]
+            tail += 1
+    indptr[num_coarse] = tail
+    return tail
+
+
+def _merge_by_rows(fine, clusters, coarse, longest):
+    """Merge ranges of rows in as many threads as there is work for; returns how many entries
+    there are."""
+    indices, weights, indptr = coarse
+    with threads_to_use() as num_threads:
+        num_blocks = min(num_threads, len(indices) // ENTRIES_PER_THREAD)
+        bounds = np.empty(num_blocks + 1, np.int64)
+        begin = np.empty(num_blocks + 1, np.int64)
+        _share(indptr, bounds, begin)
+        keys = np.empty((num_blocks, 2, longest), np.uint64)
+        row = np.empty((num_blocks, longest), np.float64)
+        if num_blocks == 1:
+            _merge(fine, clusters, 0, len(indptr) - 1, 0, keys[0], row[0], coarse)
+        else:
+            _merge_blocks(fine, clusters, bounds, begin, keys, row, coarse)
+    return _close_gaps(bounds, begin, indices, weights, indptr)
+
+
+@njit(cache=True)
+def _share(lengths, bounds, begin):
+    """Ranges of coarse nodes, bounds, with about equally many entries, and where they begin."""
+    num_coarse, num_blocks = len(lengths) - 1, len(bounds) - 1
+    total = np.int64(0)
+    for length in lengths:
+        total += length
+    bounds[:] = num_coarse
+    begin[:] = total
+    bounds[0] = 0
+    begin[0] = 0
+    if num_blocks == 1:
+        return
+    share = total // num_blocks + 1
+    block = 1
+    entries = np.int64(0)
+    for c in range(num_coarse):
+        if entries >= block * share:
+            bounds[block] = c
+            begin[block] = entries
+            block += 1
+        entries += lengths[c + 1]
+
+
+@njit(cache=True, parallel=True)
+def _merge_blocks(fine, clusters, bounds, begin, keys, row, coarse):
+    for block in prange(len(bounds) - 1):
+        low, high = bounds[block], bounds[block + 1]
+        _merge(fine, clusters, low, high, begin[block], keys[block], row[block], coarse)
+
+
+@njit(cache=True)
+def _merge(fine, clusters, low, high, tail, keys_and_other, row, coarse):
+    """Coarse rows low to high, one after the other from tail; row c has lengths[c + 1] entries,
+    and had as many of its members before."""
+    fine_indptr, fine_indices, fine_weights, parent = fine
+    first, members = clusters
+    indices, weights, lengths = coarse
+    keys, other = keys_and_other[0], keys_and_other[1]
+    bits = max(1, _bit_length(max(len(first) - 2, 0)))
+    counts = np.empty(1 << DIGIT, np.int64)
+    for c in range(low, high):
+        if c + AHEAD < high and lengths[c + AHEAD + 1] > SHORT:
+            for member in range(first[c + AHEAD], first[c + AHEAD + 1]):
+                u = members[member]
+                start = fine_indptr[u]
+                end = min(fine_indptr[u + 1], start + MOST_AHEAD)
+                prefetch(fine_indices, start, end)
+                prefetch(fine_weights, start, end)
+        begin = tail
+        if lengths[c + 1] <= SHORT:
+            for member in range(first[c], first[c + 1]):
+                u = members[member]
+                for at in range(fine_indptr[u], fine_indptr[u + 1]):
+                    column = parent[fine_indices[at]]
+                    place = tail
+                    while place > begin and indices[place - 1] > column:
+                        place -= 1
+                    if place > begin and indices[place - 1] == column:
+                        weights[place - 1] += fine_weights[at]
+                        continue
+                    for i in range(tail, place, -1):
+                        indices[i] = indices[i - 1]
+                        weights[i] = weights[i - 1]
+                    indices[place] = column
+                    weights[place] = fine_weights[at]
+                    tail += 1
+            lengths[c + 1] = tail - begin
+            continue
+        length = 0
+        for member in range(first[c], first[c + 1]):
+            u = members[member]
+            for at in range(fine_indptr[u], fine_indptr[u + 1]):
+                keys[length] = (np.uint64(parent[fine_indices[at]]) << HALF) | np.uint64(length)
+                row[length] = fine_weights[at]
+                length += 1
+        if len(counts) < 2 * length:
+            counts = np.empty(4 * length, np.int64)
+        sorted_keys = _sort(keys, other, length, bits, counts)
+        last = np.int64(-1)
+        for i in range(length):
+            column = np.int64(sorted_keys[i] >> HALF)
+            weight = row[np.int64(sorted_keys[i] & LOWER_HALF)]
+            if column == last:
+                weights[tail - 1] += weight
+            else:
+                indices[tail] = column
+                weights[tail] = weight
+                tail += 1
+                last = column
+        lengths[c + 1] = tail - begin
+
+
+@njit(cache=True)
+def _bit_length(value):
+    bits = 0
+    while value >> bits:
+        bits += 1
+    return bits
+
+
+@njit(cache=True)
+def _sort(keys, other, length, bits, counts):
+    """Sort by the upper halves, which have so many bits; returns the array that is sorted.
+
+    There are about as many buckets, for the leading bits of a column, as there are entries, so
+    that a bucket holds few of them unless the columns crowd.
+    """
+    leading = min(bits, _bit_length(length))
+    shift = HALF + np.uint64(bits - leading)
+    counts[: 1 << leading] = 0
+    for i in range(length):
+        counts[keys[i] >> shift] += 1
+    total, most = np.int64(0), np.int64(0)
+    for bucket in range(1 << leading):
+        count = counts[bucket]
+        counts[bucket] = total
+        total += count
+        most = max(most, count)
+    if most > CROWDED:
+        return _sort_by_radix(keys, other, length, bits, counts)
+    for i in range(length):
+        bucket = keys[i] >> shift
+        other[counts[bucket]] = keys[i]
+        counts[bucket] += 1
+    for i in range(1, length):
+        key = other[i]
+        j = i
+        while j > 0 and other[j - 1] > key:
+            other[j] = other[j - 1]
+            j -= 1
+        other[j] = key
+    return other
+
+
+@njit(cache=True)
+def _sort_by_radix(keys, other, length, bits, counts):
+    mask = np.uint64((1 << DIGIT) - 1)
+    for digit in range(-(-bits // DIGIT)):
+        shift = HALF + np.uint64(digit * DIGIT)
+        counts[: 1 << DIGIT] = 0
+        for i in range(length):
+            counts[(keys[i] >> shift) & mask] += 1
+        total = 0
+        for value in range(1 << DIGIT):
+            count = counts[value]
+            counts[value] = total
+            total += count
+        for i in range(length):
+            value = (keys[i] >> shift) & mask
+            other[counts[value]] = keys[i]
+            counts[value] += 1
+        keys, other = other, keys
+    return keys
+
+
+@njit(cache=True)
+def _close_gaps(bounds, begin, indices, weights, lengths):
+    """Move the rows of all blocks together, and add their lengths up to pointers."""
+    for c in range(1, len(lengths)):
+        lengths[c] += lengths[c - 1]
+    for block in range(1, len(bounds) - 1):
+        low, high = lengths[bounds[block]], lengths[bounds[block + 1]]
+        if low == begin[block]:
+            continue
+        shift = begin[block] - low
+        for i in range(low, high):
+            indices[i] = indices[i + shift]
+            weights[i] = weights[i + shift]
+    return lengths[-1]

@@ -1,0 +1,1 @@
+"""What runs the coarsening: one file a backend, which has its name."""

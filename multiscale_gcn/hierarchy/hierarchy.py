@@ -1,0 +1,432 @@
+"""A graph and its coarser versions, with the maps between all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from multiscale_gcn.contraction import aggregate
+from multiscale_gcn.convert import as_graph
+from multiscale_gcn.graph.exact import Rounding, round_weights
+from multiscale_gcn.hierarchy import batches, files, transfer
+from multiscale_gcn.hierarchy.level import Level, check_levels, fingerprint, parent_between
+from multiscale_gcn.matching import ORDER_VERSION
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Hierarchy:
+    """Graphs from fine to coarse. :func:`~multiscale_gcn.coarsen` makes one.
+
+    Levels are numbered from 0, the finest; negative indices count from the coarsest.
+
+    Parameters
+    ----------
+    levels : sequence of Level
+        Each but the last with its parent map.
+    method : str
+        How the levels came about, for people; no computation reads it.
+    rounding : Rounding
+        What making the weights exact changed.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from multiscale_gcn import coarsen
+    >>> hierarchy = coarsen(nx.grid_2d_graph(8, 8), sizes=[16, 5])
+    >>> hierarchy
+    Hierarchy of 5 levels: HeavyEdgeMatching(rating=NormalizedCut(), seed=0)
+    level    nodes    edges  ratio  heaviest / mean
+        0       64      112                    1.00
+        1       32       58   2.00             1.00
+        2       16       24   2.00             1.00
+        3        8       15   2.00             1.00
+        4        5        8   1.60             1.25
+    >>> hierarchy.level(16).graph
+    Graph(16 nodes, 24 edges, 16 self loops)
+    >>> hierarchy.restriction(0, 2, "mean").shape
+    (16, 64)
+    """
+
+    levels: tuple[Level, ...]
+    method: str = "given parents"
+    rounding: Rounding = field(default_factory=Rounding)
+    order_version: int = ORDER_VERSION
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "levels", tuple(self.levels))
+        check_levels(self.levels)
+
+    @classmethod
+    def from_parents(
+        cls, graph: Any, parents: Sequence[Any], *, backend: str = "auto"
+    ) -> Hierarchy:
+        """A hierarchy of your own clusters, of any size.
+
+        Parameters
+        ----------
+        graph
+            Anything that :func:`~multiscale_gcn.as_graph` takes.
+        parents : sequence of arrays of int
+            For every level but the last the cluster of each of its nodes, numbered from 0
+            without gaps.
+        backend : str
+            See :func:`~multiscale_gcn.select_backend`.
+
+        Examples
+        --------
+        >>> from multiscale_gcn import Graph, Hierarchy
+        >>> path = Graph([0, 1, 3, 4], [1, 0, 2, 1])
+        >>> Hierarchy.from_parents(path, [[0, 0, 0]]).level(1).graph
+        Graph(1 nodes, 0 edges, 1 self loops)
+        """
+        fine, rounding = round_weights(as_graph(graph))
+        levels = []
+        for k, parent in enumerate(parents):
+            try:
+                coarse = aggregate(fine, parent, backend=backend)
+            except ValueError as error:
+                raise ValueError(f"parents[{k}]: {error}") from None
+            levels.append(Level(k, fine, np.asarray(parent).astype(fine.indices.dtype)))
+            fine = coarse
+        levels.append(Level(len(levels), fine, None))
+        return cls(tuple(levels), rounding=rounding)
+
+    def __len__(self) -> int:
+        return len(self.levels)
+
+    def __iter__(self) -> Iterator[Level]:
+        return iter(self.levels)
+
+    def __getitem__(self, index: int) -> Level:
+        return self.levels[self._index(index)]
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Number of nodes of every level, finest first."""
+        return tuple(level.num_nodes for level in self.levels)
+
+    def level(self, num_nodes: int) -> Level:
+        """The level of exactly so many nodes.
+
+        Raises
+        ------
+        ValueError
+            If there is none; it lists the sizes that there are.
+        """
+        for level in self.levels:
+            if level.num_nodes == num_nodes:
+                return level
+        remedy = (
+            f"coarsen(graph, sizes=[{num_nodes}]) makes one"
+            if self.levels[0].constraints.batch is None
+            else "these are of all members of the batch together"
+        )
+        raise ValueError(f"no level has num_nodes = {num_nodes}, only {self.sizes}; {remedy}")
+
+    def parent(self, fine: int, coarse: int) -> np.ndarray:
+        """Node of level ``coarse`` that each node of level ``fine`` belongs to, shape (n_fine,)."""
+        fine, coarse = self._pair(fine, coarse)
+        return parent_between(self.levels, fine, coarse)
+
+    def members(self) -> tuple[Hierarchy, ...]:
+        """The hierarchies of the members of a batch, each as :func:`coarsen` makes it alone.
+
+        Raises
+        ------
+        ValueError
+            If the hierarchy is not of a batch.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> from multiscale_gcn import coarsen
+        >>> two = nx.disjoint_union(nx.path_graph(8), nx.path_graph(5))
+        >>> hierarchy = coarsen(two, min_nodes=2, batch=[0] * 8 + [1] * 5)
+        >>> [member.sizes for member in hierarchy.members()]
+        [(8, 4, 2), (5, 3, 2)]
+        """
+        return tuple(replace(self, levels=levels) for levels in batches.members(self.levels))
+
+    def restriction(
+        self, fine: int, coarse: int, kind: Literal["sum", "mean", "weighted_mean"] = "mean"
+    ) -> sp.csr_array:
+        """Matrix that takes values on the nodes of a level to those of a coarser one.
+
+        Parameters
+        ----------
+        fine, coarse : int
+            Indices of the two levels, ``fine <= coarse``.
+        kind : {"mean", "sum", "weighted_mean"}
+            ``"mean"`` is the product of the means from level to level, as HGN's coarse meshes
+            use it; ``"weighted_mean"`` the mean over all descendants by their node weights;
+            ``"sum"`` their sum.
+
+        Returns
+        -------
+        scipy.sparse.csr_array of float64, shape (n_coarse, n_fine)
+            Rows of both means sum to 1, and applied after :meth:`prolongation` they are the
+            identity.
+        """
+        fine, coarse = self._pair(fine, coarse)
+        return transfer.restriction(self.levels, fine, coarse, kind)
+
+    def prolongation(
+        self,
+        coarse: int,
+        fine: int,
+        kind: Literal["constant", "smoothed"] = "constant",
+        *,
+        damping: float | None = None,
+    ) -> sp.csr_array:
+        """Matrix that takes values on the nodes of a level to those of a finer one.
+
+        Parameters
+        ----------
+        coarse, fine : int
+            Indices of the two levels, ``fine <= coarse``.
+        kind : {"constant", "smoothed"}
+            ``"constant"`` gives every node the value of the coarse node it belongs to.
+            ``"smoothed"`` is the product, from level to level, of (I - damping D^-1 L) P, where P
+            is the constant prolongation, L = D - W the Laplacian of the finer graph and D its
+            diagonal: smoothed aggregation, Vanek, Mandel and Brezina 1996, Computing 56, for
+            multigrid on L.
+        damping : float, optional
+            4/3 over the largest eigenvalue of D^-1 L by default, which is found to a thousandth.
+
+        Returns
+        -------
+        scipy.sparse.csr_array of float64, shape (n_fine, n_coarse)
+            Rows sum to 1. The constant one has one 1 in every row, and is the transpose of the
+            ``"sum"`` restriction.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> from multiscale_gcn import coarsen
+        >>> hierarchy = coarsen(nx.path_graph(4), sizes=[2])
+        >>> hierarchy.prolongation(1, 0).toarray().tolist()
+        [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]
+        >>> hierarchy.prolongation(1, 0, "smoothed", damping=0.5).toarray().tolist()
+        [[1.0, 0.0], [0.75, 0.25], [0.25, 0.75], [0.0, 1.0]]
+        """
+        fine, coarse = self._pair(fine, coarse)
+        return transfer.prolongation(self.levels, coarse, fine, kind, damping)
+
+    def restrict(
+        self,
+        values: ArrayLike,
+        fine: int,
+        coarse: int,
+        kind: Literal["sum", "mean", "weighted_mean", "max"] = "mean",
+    ) -> np.ndarray:
+        """Values on the nodes of a level, from those on a finer one.
+
+        Parameters
+        ----------
+        values : array of real numbers, shape (n_fine, ...)
+            NaN makes the value of its coarse node NaN, under every kind, and no other.
+        fine, coarse : int
+            Indices of the two levels, ``fine <= coarse``.
+        kind : {"mean", "sum", "weighted_mean", "max"}
+            As in :meth:`restriction`; ``"max"`` is the largest value of all descendants.
+
+        Returns
+        -------
+        array, shape (n_coarse, ...)
+            float64; the maximum has the dtype of ``values``.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> from multiscale_gcn import coarsen
+        >>> hierarchy = coarsen(nx.path_graph(4), sizes=[2])
+        >>> hierarchy.restrict([1, 3, 5, 9], 0, 1).tolist()
+        [2.0, 7.0]
+        >>> hierarchy.restrict([1, 3, 5, 9], 0, 1, "max").tolist()
+        [3, 9]
+        """
+        fine, coarse = self._pair(fine, coarse)
+        return transfer.restrict(self.levels, values, fine, coarse, kind)
+
+    def prolong(self, values: ArrayLike, coarse: int, fine: int) -> np.ndarray:
+        """Values on the nodes of a level, or labels, to the nodes of a finer one.
+
+        Parameters
+        ----------
+        values : array of any dtype, shape (n_coarse, ...)
+        coarse, fine : int
+            Indices of the two levels, ``fine <= coarse``.
+
+        Returns
+        -------
+        array of the same dtype, shape (n_fine, ...)
+            Every node has what the coarse node has that it belongs to.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> from multiscale_gcn import coarsen
+        >>> coarsen(nx.path_graph(4), sizes=[2]).prolong(["left", "right"], 1, 0).tolist()
+        ['left', 'left', 'right', 'right']
+        """
+        fine, coarse = self._pair(fine, coarse)
+        return transfer.prolong(self.levels, values, coarse, fine)
+
+    def restrict_edges(
+        self,
+        attributes: ArrayLike,
+        fine: int,
+        coarse: int,
+        kind: Literal["sum", "mean", "max"] = "sum",
+    ) -> np.ndarray:
+        """Attributes of the edges of a level, from those of a finer one.
+
+        Parameters
+        ----------
+        attributes : array of real numbers, shape (nnz_fine, ...)
+            One for every stored entry of the finer graph, in the order of its ``edge_index()``:
+            two for an edge, one for a self loop. The two may differ.
+        fine, coarse : int
+            Indices of the two levels, ``fine <= coarse``.
+        kind : {"sum", "mean", "max"}
+            Over all entries that merge into one. Entries between descendants of one coarse node
+            merge into its self loop.
+
+        Returns
+        -------
+        array, shape (nnz_coarse, ...)
+            For every stored entry of the coarser graph; float64, and the maximum of the dtype of
+            ``attributes``. NaN makes the attribute of its coarse entry NaN.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> from multiscale_gcn import coarsen
+        >>> hierarchy = coarsen(nx.path_graph(4), sizes=[2])
+        >>> hierarchy[0].graph.edge_index().tolist()
+        [[0, 1, 1, 2, 2, 3], [1, 0, 2, 1, 3, 2]]
+        >>> hierarchy.restrict_edges([1, 1, 5, 5, 9, 9], 0, 1).tolist()
+        [2.0, 5.0, 5.0, 18.0]
+        """
+        fine, coarse = self._pair(fine, coarse)
+        return transfer.restrict_edges(self.levels, attributes, fine, coarse, kind)
+
+    def coarse_positions(
+        self,
+        positions: ArrayLike,
+        coarse: int,
+        kind: Literal["mean", "weighted_mean"] = "mean",
+    ) -> np.ndarray:
+        """Positions of the nodes of a level, from those of the finest.
+
+        Parameters
+        ----------
+        positions : array of float, shape (n, d)
+        coarse : int
+            Index of the level.
+
+        Returns
+        -------
+        array of float64, shape (n_coarse, d)
+        """
+        positions = np.asarray(positions, dtype=np.float64)
+        if positions.ndim != 2 or len(positions) != self.levels[0].num_nodes:
+            raise ValueError(
+                f"positions has shape {positions.shape}, expected ({self.levels[0].num_nodes}, d)"
+            )
+        return self.restriction(0, coarse, kind) @ positions
+
+    def coarse_faces(self, faces: ArrayLike, coarse: int) -> np.ndarray:
+        """Triangles of a level, from those of the finest: none degenerate, none twice.
+
+        Parameters
+        ----------
+        faces : array of int, shape (F, 3)
+        coarse : int
+            Index of the level.
+
+        Returns
+        -------
+        array of int64, shape (F_coarse, 3)
+            In the order and orientation in which they first appear.
+        """
+        return transfer.coarse_faces(faces, self.parent(0, coarse), self.levels[0].num_nodes)
+
+    def binary_tree_order(self) -> tuple[np.ndarray, ...]:
+        """Order of every level's nodes in which siblings stand side by side, padded with -1.
+
+        In the order of level k, places 2i and 2i + 1 are the children of place i of level k + 1,
+        so pooling by pairs is a plain stride-2 pooling. A node with one child gets a fake one,
+        -1, whose descendants are all fake. Source: Defferrard, Bresson and Vandergheynst,
+        "Convolutional neural networks on graphs with fast localized spectral filtering", NIPS
+        2016, section 2.3.
+
+        Returns
+        -------
+        tuple of int64 arrays
+            For level k of L + 1 levels, shape (2**(L - k) * n_coarsest,).
+
+        Raises
+        ------
+        ValueError
+            If a node has more than two children.
+        """
+        return transfer.binary_tree_order(self.levels)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the order's version and of every graph, weight and map, as 64 hex digits.
+
+        Two hierarchies with the same fingerprint are the same, whichever machine made them:
+        store it with weights that were trained on the graphs.
+        """
+        return fingerprint(self.levels, self.order_version)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write everything to one ``.npz`` file without pickled objects, all or nothing."""
+        files.save(path, self.levels, self.method, self.rounding, self.order_version)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Hierarchy:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the file is none of ours, of a later format, or damaged.
+        """
+        return cls(*files.load(path))
+
+    def _index(self, index: int) -> int:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"level {index} does not exist; there are {len(self)}, from 0")
+        return index % len(self)
+
+    def _pair(self, fine: int, coarse: int) -> tuple[int, int]:
+        fine, coarse = self._index(fine), self._index(coarse)
+        if fine > coarse:
+            raise ValueError(f"level {coarse} is finer than level {fine}; swap the two")
+        return fine, coarse
+
+    def __repr__(self) -> str:
+        lines = [
+            f"Hierarchy of {len(self)} levels: {self.method}",
+            "level    nodes    edges  ratio  heaviest / mean",
+        ]
+        finer = None
+        for level in self.levels:
+            n = level.num_nodes
+            ratio = "" if finer is None else f"{finer / n:.2f}" if n else "-"
+            weights = level.graph.node_weights
+            spread = f"{weights.max() / weights.mean():.2f}" if n else "-"
+            lines.append(f"{level.index:5} {n:8} {level.graph.num_edges:8} {ratio:>6} {spread:>16}")
+            finer = n
+        return "\n".join(lines)

@@ -1,0 +1,198 @@
+"""Values from level to level: the matrices, faces and orders behind the methods of Hierarchy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from multiscale_gcn.hierarchy.level import Level, parent_between
+from multiscale_gcn.hierarchy.smoothing import smooth
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+
+
+def prolongation(
+    levels: Sequence[Level],
+    coarse: int,
+    fine: int,
+    kind: str = "constant",
+    damping: float | None = None,
+) -> sp.csr_array:
+    if kind == "smoothed":
+        return _smoothed_prolongation(levels, coarse, fine, damping)
+    if kind != "constant":
+        raise ValueError(f"kind = {kind!r} is none of 'constant', 'smoothed'")
+    if damping is not None:
+        raise ValueError(f"damping = {damping} goes with kind='smoothed' only; leave it out")
+    return _constant_prolongation(levels, coarse, fine)
+
+
+def _constant_prolongation(levels: Sequence[Level], coarse: int, fine: int) -> sp.csr_array:
+    import scipy.sparse as sp
+
+    parent = parent_between(levels, fine, coarse)
+    n = len(parent)
+    shape = (n, levels[coarse].num_nodes)
+    return sp.csr_array((np.ones(n), parent, np.arange(n + 1)), shape=shape)
+
+
+def _smoothed_prolongation(
+    levels: Sequence[Level], coarse: int, fine: int, damping: float | None
+) -> sp.csr_array:
+    if damping is not None and not 0 < damping < np.inf:
+        raise ValueError(f"damping = {damping} must be positive and finite")
+    result = _constant_prolongation(levels, fine, fine)
+    for level in levels[fine:coarse]:
+        step = _constant_prolongation(levels, level.index + 1, level.index)
+        result = result @ smooth(step, level.graph, damping)
+    return result
+
+
+def restriction(levels: Sequence[Level], fine: int, coarse: int, kind: str) -> sp.csr_array:
+    if kind == "sum":
+        values = np.ones(levels[fine].num_nodes)
+    elif kind == "mean":
+        values = _mean_of_means(levels, fine, coarse)
+    elif kind == "weighted_mean":
+        parent = parent_between(levels, fine, coarse)
+        values = levels[fine].graph.node_weights / levels[coarse].graph.node_weights[parent]
+    else:
+        raise ValueError(f"kind = {kind!r} is none of 'sum', 'mean', 'weighted_mean'")
+    result = _constant_prolongation(levels, coarse, fine)
+    result.data = values
+    return result.T.tocsr()
+
+
+def _mean_of_means(levels: Sequence[Level], fine: int, coarse: int) -> np.ndarray:
+    """Product, along the way up, of one over the number of siblings, shape (n_fine,)."""
+    values = np.ones(levels[fine].num_nodes)
+    node = np.arange(levels[fine].num_nodes)
+    for level in levels[fine:coarse]:
+        assert level.parent is not None
+        node = level.parent[node]
+        values /= np.bincount(level.parent)[node]
+    return values
+
+
+def restrict(
+    levels: Sequence[Level], values: ArrayLike, fine: int, coarse: int, kind: str
+) -> np.ndarray:
+    array = _checked(values, levels[fine].num_nodes, "values")
+    if kind == "max":
+        return _largest_by(parent_between(levels, fine, coarse), array)
+    if kind not in ("sum", "mean", "weighted_mean"):
+        raise ValueError(f"kind = {kind!r} is none of 'sum', 'mean', 'weighted_mean', 'max'")
+    return _product(restriction(levels, fine, coarse, kind), array)
+
+
+def prolong(levels: Sequence[Level], values: ArrayLike, coarse: int, fine: int) -> np.ndarray:
+    array = np.asarray(values)
+    _check_length(array, levels[coarse].num_nodes, "values")
+    return array[parent_between(levels, fine, coarse)]
+
+
+def restrict_edges(
+    levels: Sequence[Level], attributes: ArrayLike, fine: int, coarse: int, kind: str
+) -> np.ndarray:
+    import scipy.sparse as sp
+
+    array = _checked(attributes, levels[fine].graph.num_entries, "attributes")
+    if kind not in ("sum", "mean", "max"):
+        raise ValueError(f"kind = {kind!r} is none of 'sum', 'mean', 'max'")
+    place = _coarse_entries(levels, fine, coarse)
+    if kind == "max":
+        return _largest_by(place, array)
+    shape = (levels[coarse].graph.num_entries, len(place))
+    share = np.ones(len(place)) if kind == "sum" else 1.0 / np.bincount(place)[place]
+    return _product(sp.csr_array((share, (place, np.arange(len(place)))), shape=shape), array)
+
+
+def _coarse_entries(levels: Sequence[Level], fine: int, coarse: int) -> np.ndarray:
+    """The entry of the coarse graph in which each entry of the fine one lies, shape (nnz_fine,)."""
+    parent = parent_between(levels, fine, coarse).astype(np.int64)
+    inner, outer = levels[fine].graph, levels[coarse].graph
+    n = outer.num_nodes
+    keys = outer.rows().astype(np.int64) * n + outer.indices
+    return np.searchsorted(keys, parent[inner.rows()] * n + parent[inner.indices])
+
+
+def _checked(values: ArrayLike, length: int, name: str) -> np.ndarray:
+    array = np.asarray(values)
+    _check_length(array, length, name)
+    if array.dtype.kind not in "buif":
+        raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    return array
+
+
+def _check_length(array: np.ndarray, length: int, name: str) -> None:
+    if array.ndim == 0 or len(array) != length:
+        raise ValueError(f"{name} has shape {array.shape}, expected ({length}, ...)")
+
+
+def _product(matrix: sp.csr_array, values: np.ndarray) -> np.ndarray:
+    flat = values.reshape(len(values), int(np.prod(values.shape[1:])))
+    result: np.ndarray = (matrix @ flat).reshape(matrix.shape[0], *values.shape[1:])
+    return result
+
+
+def _largest_by(
+    cluster: np.ndarray,  # [n], every number from 0 to the largest occurs
+    values: np.ndarray,  # [n, ...]
+) -> np.ndarray:  # [number of clusters, ...]
+    if len(cluster) == 0:
+        return values.copy()
+    counts = np.bincount(cluster)
+    by_cluster = np.argsort(cluster, kind="stable")
+    result: np.ndarray = np.maximum.reduceat(values[by_cluster], np.cumsum(counts) - counts)
+    return result
+
+
+def coarse_faces(faces: ArrayLike, parent: np.ndarray, num_nodes: int) -> np.ndarray:
+    faces = np.asarray(faces)
+    if faces.shape == (0,):  # a list without faces
+        faces = np.empty((0, 3), dtype=np.int64)
+    if faces.ndim != 2 or faces.shape[1] != 3 or faces.dtype.kind not in "ui":
+        raise ValueError(
+            f"faces must be integers of shape (F, 3), got {faces.dtype} of {faces.shape}"
+        )
+    if len(faces) == 0:
+        return faces.astype(np.int64)
+    if faces.min() < 0 or faces.max() >= num_nodes:
+        at = int(np.argmax(((faces < 0) | (faces >= num_nodes)).any(axis=1)))
+        raise ValueError(f"faces[{at}] = {faces[at].tolist()}: ids run from 0 to {num_nodes - 1}")
+    merged = parent[faces].astype(np.int64)
+    a, b, c = merged.T
+    merged = merged[(a != b) & (b != c) & (c != a)]
+    _, first = np.unique(np.sort(merged, axis=1), axis=0, return_index=True)
+    return merged[np.sort(first)]
+
+
+def binary_tree_order(levels: Sequence[Level]) -> tuple[np.ndarray, ...]:
+    order = np.arange(levels[-1].num_nodes)
+    orders = [order]
+    for level in reversed(levels[:-1]):
+        children = _two_children(level.index, level.parent)
+        order = np.where(order[:, None] >= 0, children[order], -1).reshape(-1)
+        orders.append(order)
+    return tuple(reversed(orders))
+
+
+def _two_children(index: int, parent: np.ndarray | None) -> np.ndarray:  # [n_coarse, 2]
+    assert parent is not None
+    counts = np.bincount(parent)
+    if counts.max(initial=0) > 2:
+        raise ValueError(
+            f"node {counts.argmax()} of level {index + 1} has {counts.max()} children; a binary "
+            "tree has at most 2"
+        )
+    by_parent = np.argsort(parent, kind="stable")
+    first = np.cumsum(counts) - counts
+    children = np.full((len(counts), 2), -1, dtype=np.int64)
+    children[:, 0] = by_parent[first]
+    two = counts == 2
+    children[two, 1] = by_parent[first[two] + 1]
+    return children

@@ -1,0 +1,58 @@
+"""What the matching can be asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from multiscale_gcn.checks.arguments import whole_number
+from multiscale_gcn.compiled.hashing import LARGEST_SEED
+from multiscale_gcn.ratings import NormalizedCut, Rating
+
+VisitingOrder = Literal["random", "degree", "natural"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatchingOptions:
+    """Options that heavy edge matching has, in whichever order the nodes are married.
+
+    Parameters
+    ----------
+    rating : Rating
+        What makes an edge heavy.
+    seed : int
+        Of the hash that breaks ties (and of the random visiting order), 0 to 2**64 - 1.
+    max_node_weight : float, optional
+        No two nodes merge whose weights add up to more.
+    two_hop : bool
+        Pair the nodes that are left over and have the same best neighbour. Without it, stars and
+        power-law graphs stall.
+    isolated : {"pair", "keep"}
+        Whether nodes without neighbours are paired among themselves, which merges components,
+        or kept.
+    """
+
+    rating: Rating = field(default_factory=NormalizedCut)
+    seed: int = 0
+    max_node_weight: float | None = None
+    two_hop: bool = True
+    isolated: Literal["pair", "keep"] = "pair"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.rating, Rating):
+            raise TypeError(f"rating must be a Rating such as NormalizedCut(), got {self.rating!r}")
+        object.__setattr__(self, "seed", whole_number(self.seed, "seed", 0, LARGEST_SEED))
+        if self.max_node_weight is not None and not self.max_node_weight > 0:
+            raise ValueError(f"max_node_weight = {self.max_node_weight} must be positive")
+        if self.isolated not in ("pair", "keep"):
+            raise ValueError(f"isolated = {self.isolated!r} is neither 'pair' nor 'keep'")
+
+    @property
+    def turns(self) -> VisitingOrder | None:
+        """The order in which nodes take their turns; None: the best edge of all comes first."""
+        return None
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether each node waits for the ones before it."""
+        return self.turns is not None

@@ -1,0 +1,110 @@
+"""Heavy edge matching as a method, which carries its options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from multiscale_gcn.backends import engine_for
+from multiscale_gcn.graph import Graph
+from multiscale_gcn.graph.constraints import Constraints
+from multiscale_gcn.matching import match
+from multiscale_gcn.matching.numbering import number_pairs
+from multiscale_gcn.matching.options import MatchingOptions, VisitingOrder
+from multiscale_gcn.methods.method import ClusteringMethod
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatchingMethod(MatchingOptions, ClusteringMethod):
+    """Heavy edge matching, in whichever order the nodes are married.
+
+    Parameters
+    ----------
+    rating : Rating
+        What makes an edge heavy.
+    seed : int
+        Of the hash that breaks ties (and of the random visiting order), 0 to 2**64 - 1.
+    max_node_weight : float, optional
+        No two nodes merge whose weights add up to more.
+    two_hop : bool
+        Pair the nodes that are left over and have the same best neighbour. Without it, stars and
+        power-law graphs stall.
+    isolated : {"pair", "keep"}
+        Whether nodes without neighbours are paired among themselves, which merges components,
+        or kept.
+    """
+
+    honours: ClassVar[frozenset[str]] = frozenset({"labels", "survivors", "symmetry", "batch"})
+
+    @property
+    def constrained(self) -> bool:
+        """Whether a step may leave more than 3n/4 + 1 nodes."""
+        return self.max_node_weight is not None or not self.two_hop or self.isolated == "keep"
+
+    @property
+    def keeps_components(self) -> bool:
+        return self.isolated == "keep"
+
+    def parents(
+        self,
+        graph: Graph,
+        *,
+        constraints: Constraints,
+        max_merges: np.ndarray | None,
+        backend: str,
+    ) -> np.ndarray:
+        matching = match(
+            graph, self, constraints=constraints, max_pairs=max_merges, backend=backend
+        )
+        parent: np.ndarray = engine_for(backend).compiled(number_pairs)(matching.mate)
+        return parent
+
+    def coarsened(self, fine: Graph, coarse: Graph, parent: np.ndarray) -> MatchingMethod:
+        rating = self.rating.coarsened(fine, coarse, parent)
+        return self if rating is self.rating else replace(self, rating=rating)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeavyEdgeMatching(MatchingMethod):
+    """Locally dominant heavy edge matching: the best edge whose ends are free, again and again.
+
+    The edges have a strict total order, so the result is unique, and every backend returns it.
+    An edge that is better than all others at both its ends is always taken.
+
+    Examples
+    --------
+    >>> from multiscale_gcn import HeavyEdgeMatching, NormalizedAssociation
+    >>> HeavyEdgeMatching(rating=NormalizedAssociation(), max_node_weight=40).max_node_weight
+    40
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisitingOrderMatching(MatchingMethod):
+    """Classical heavy edge matching: each node, when its turn comes, takes its best free neighbour.
+
+    Parameters
+    ----------
+    order : {"random", "degree", "natural"}
+        Random by the seed (Karypis and Kumar 1998), by increasing weighted degree, ties by id
+        (Defferrard et al. 2016), or as the nodes are numbered.
+
+    Examples
+    --------
+    >>> from multiscale_gcn import VisitingOrderMatching
+    >>> VisitingOrderMatching(order="degree").order
+    'degree'
+    """
+
+    order: VisitingOrder = "random"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.order not in ("random", "degree", "natural"):
+            raise ValueError(f"order = {self.order!r} is none of 'random', 'degree', 'natural'")
+
+    @property
+    def turns(self) -> VisitingOrder:
+        return self.order

@@ -1,0 +1,119 @@
+"""What every coarsening method is: one step that says which nodes merge."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import fields, is_dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from multiscale_gcn.graph import Graph
+from multiscale_gcn.graph.constraints import Constraints
+
+
+class ClusteringMethod(ABC):
+    """A way to coarsen, as a value that carries its options.
+
+    Derive from it to bring your own: :meth:`parents` is all that it takes.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> import numpy as np
+    >>> from multiscale_gcn import ClusteringMethod, coarsen
+    >>> class Halves(ClusteringMethod):
+    ...     def parents(self, graph, *, constraints, max_merges, backend):
+    ...         return np.arange(graph.num_nodes) // 2
+    >>> coarsen(nx.path_graph(9), levels=2, method=Halves()).sizes
+    (9, 5, 3)
+    """
+
+    honours: ClassVar[frozenset[str]] = frozenset()
+    """Which of "labels", "survivors", "symmetry" and "batch" the method can honour."""
+    needs_sizes: ClassVar[bool] = False
+    """Whether the method must be told how many nodes the next level has."""
+
+    @abstractmethod
+    def parents(
+        self,
+        graph: Graph,
+        *,
+        constraints: Constraints,
+        max_merges: np.ndarray | None,
+        backend: str,
+    ) -> np.ndarray:
+        """Take one step.
+
+        Parameters
+        ----------
+        graph : Graph
+            Of exact weights, see :func:`~multiscale_gcn.round_weights`.
+        constraints : Constraints
+            Only those that the method honours.
+        max_merges : array of int, shape (number of members of the batch,), or None
+            How many nodes each member may lose at most; None: as many as the method likes.
+        backend : str
+            See :func:`~multiscale_gcn.select_backend`.
+
+        Returns
+        -------
+        array of int, shape (n,)
+            Cluster of every node, numbered from 0 without gaps.
+        """
+
+    def prepared(self, graph: Graph) -> ClusteringMethod:
+        """The method with what it needs to know of the finest graph, before the first step."""
+        return self
+
+    def coarsened(self, fine: Graph, coarse: Graph, parent: np.ndarray) -> ClusteringMethod:
+        """The method for the next level: itself, unless it holds something of the nodes."""
+        return self
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether each node waits for the ones before it, so that no device can run it."""
+        return False
+
+    @property
+    def keeps_components(self) -> bool:
+        """Whether nodes of different components never merge."""
+        return False
+
+    def check(self, constraints: Constraints, sizes_given: bool) -> None:
+        """Refuse what the method cannot do, before any work.
+
+        Raises
+        ------
+        ValueError
+            Naming the first constraint that the method cannot honour.
+        """
+        name = type(self).__name__
+        for constraint, array in constraints.arrays().items():
+            if array is not None and constraint not in self.honours:
+                raise ValueError(
+                    f"{name} cannot honour {constraint}; leave it out or take HeavyEdgeMatching"
+                )
+        if self.needs_sizes and not sizes_given:
+            raise ValueError(f"{name} makes levels of given sizes only; say sizes=[...]")
+
+    def describe(self) -> str:
+        """The constructor call, without the options that have their default value."""
+        if not is_dataclass(self):
+            return repr(self)
+        options = ", ".join(
+            f"{field.name}={getattr(self, field.name)!r}"
+            for field in fields(self)
+            if field.repr
+            and (field.name in ("rating", "seed") or getattr(self, field.name) != field.default)
+        )
+        return f"{type(self).__name__}({options})"
+
+
+def by_first_member(clusters: np.ndarray) -> np.ndarray:
+    """The same clusters, numbered in the order of their first members."""
+    _, first, inverse = np.unique(clusters, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), dtype=np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    numbered: np.ndarray = rank[inverse.reshape(-1)]
+    return numbered

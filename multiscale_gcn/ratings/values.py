@@ -1,0 +1,48 @@
+"""One number for every stored entry of a graph: where it stands, and what is asked of it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from multiscale_gcn.graph import Graph
+
+
+def entries_at(graph: Graph, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Positions of these entries, which must be stored."""
+    n = graph.num_nodes
+    keys = graph.rows().astype(np.int64) * n + graph.indices
+    positions: np.ndarray = np.searchsorted(keys, rows.astype(np.int64) * n + columns)
+    return positions
+
+
+def checked_values(values: ArrayLike, graph: Graph, name: str) -> np.ndarray:
+    """The ratings of a graph's entries as float64, finite and the same in both directions."""
+    array = np.asarray(values).astype(np.float64)
+    if array.shape != (graph.num_entries,):
+        raise ValueError(
+            f"{name} has ratings of shape {array.shape}, and the graph has {graph.num_entries} "
+            "stored entries, two for an edge; see graph.edge_index()"
+        )
+    rows, columns = graph.rows(), graph.indices
+    wrong = np.flatnonzero(~np.isfinite(array) & (rows != columns))
+    if len(wrong):
+        at = wrong[0]
+        raise ValueError(
+            f"{name} rates the edge ({rows[at]}, {columns[at]}) as {array[at]}; "
+            "ratings must be finite"
+        )
+    back = array[entries_at(graph, columns, rows)]
+    wrong = np.flatnonzero((array != back) & (rows != columns))
+    if len(wrong):
+        at = wrong[0]
+        raise ValueError(
+            f"{name} rates the edge ({rows[at]}, {columns[at]}) as {array[at]} and "
+            f"({columns[at]}, {rows[at]}) as {back[at]}; give both directions the same"
+        )
+    return array
+
+
+def images(graph: Graph, mirror: np.ndarray) -> np.ndarray:
+    """Position of the image of every entry."""
+    return entries_at(graph, mirror[graph.rows()], mirror[graph.indices])

@@ -1,0 +1,34 @@
+import networkx as nx
+import numba
+
+from multiscale_gcn import EdgeWeight, HeavyEdgeMatching, coarsen, warmup
+from multiscale_gcn.contraction import on_cpu as contraction
+from multiscale_gcn.matching import on_cpu as matching
+
+KERNELS = {
+    matching: ("_look_all", "_settle_all", "_match_serially", "_visit", "_pair_waiting"),
+    contraction: ("_merge_by_columns", "_merge_blocks"),
+}
+
+
+def _signatures() -> dict[str, list]:
+    return {
+        f"{module.__name__}.{name}": list(value.signatures)
+        for module in (matching, contraction)
+        for name, value in vars(module).items()
+        if isinstance(value, numba.core.dispatcher.Dispatcher)
+    }
+
+
+def test_nothing_is_left_to_compile_after_a_warmup() -> None:
+    warmup()
+    before = _signatures()
+    for module, names in KERNELS.items():
+        for name in names:
+            assert before[f"{module.__name__}.{name}"], f"{name} is not compiled"
+    methods = (HeavyEdgeMatching(rating=EdgeWeight()), HeavyEdgeMatching(max_node_weight=4))
+    for graph in (nx.grid_2d_graph(160, 160), nx.star_graph(50)):
+        for method in methods:
+            coarsen(graph, levels=3, method=method)
+        coarsen(graph, levels=2, labels=[0] * len(graph))
+    assert _signatures() == before
