@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, fields
-from io import BytesIO
 from os import PathLike
-from pathlib import Path
-from uuid import uuid4
+from typing import Any
 
 import numpy as np
 
+from multiscale_gcn.checks.arguments import whole_number
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.graph.exact import Rounding
+from multiscale_gcn.hierarchy.archive import CHECKSUM, checksum, read_arrays, write_arrays
 from multiscale_gcn.hierarchy.level import Level, check_levels, fingerprint
 
 FORMAT = "multiscale_gcn.Hierarchy"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""The first had no checksum but the fingerprint, which leaves out constraints and the header."""
+
+OF_GRAPH = ("indptr", "indices", "weights", "node_weights")
+OF_LEVEL = (*OF_GRAPH, "parent", *(field.name for field in fields(Constraints)))
+ENTRY = re.compile(rf"\d+\.({'|'.join(OF_LEVEL)})")
 
 
 def save(
@@ -29,7 +34,6 @@ def save(
     order_version: int,
 ) -> None:
     """Write everything, or nothing."""
-    path = Path(path)
     header = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -40,63 +44,56 @@ def save(
         "rounding": asdict(rounding),
         "fingerprint": fingerprint(levels, order_version),
     }
-    arrays = {"header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)}
+    arrays = {}
     for level in levels:
-        for name in ("indptr", "indices", "weights", "node_weights"):
+        for name in OF_GRAPH:
             arrays[f"{level.index}.{name}"] = getattr(level.graph, name)
         for name, array in {"parent": level.parent, **level.constraints.arrays()}.items():
             if array is not None:
                 arrays[f"{level.index}.{name}"] = array
-    temporary = path.with_name(f"{path.name}.{uuid4().hex}.part")
-    try:
-        with temporary.open("xb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_arrays(path, header, arrays)
 
 
 def load(path: str | PathLike[str]) -> tuple[tuple[Level, ...], str, Rounding, int]:
     """The levels, the method, the rounding and the version of the order that were saved."""
-    content = Path(path).read_bytes()
     try:
-        with np.load(BytesIO(content), allow_pickle=False) as file:
-            arrays = dict(file.items())
-        header = json.loads(arrays["header"].tobytes())
+        header, arrays = read_arrays(path, lambda name: ENTRY.fullmatch(name) is not None)
+        version = whole_number(header["format_version"], "format_version", least=1)
         if header["format"] != FORMAT:
-            raise KeyError(header["format"])
-        is_later = header["format_version"] > FORMAT_VERSION
-    except Exception as error:  # whatever zipfile, zlib, NumPy and json say of foreign bytes
-        raise ValueError(f"{path} is not a hierarchy that Hierarchy.save wrote") from error
-    if is_later:
+            raise ValueError(f"its format is {header['format']!r}")
+    except (KeyError, ValueError) as error:
         raise ValueError(
-            f"{path} has format {header['format_version']}, this version reads up to "
-            f"{FORMAT_VERSION}; install a newer multiscale-gcn"
+            f"{path} is not a hierarchy that Hierarchy.save wrote ({error}); save one"
+        ) from None
+    if version > FORMAT_VERSION:
+        raise ValueError(
+            f"{path} has format {version}, this version reads up to {FORMAT_VERSION}; install a "
+            "newer multiscale-gcn"
         )
     try:
-        levels = [_level(arrays, k, header["quantum"]) for k in range(header["num_levels"])]
-        check_levels(levels)
-        method, rounding = header["method"], Rounding(**header["rounding"])
-        order_version = header["order_version"]
-        is_whole = fingerprint(levels, order_version) == header["fingerprint"]
-    except (KeyError, ValueError, TypeError) as error:
+        contents = _contents(header, arrays)
+        if version > 1 and checksum(header, arrays) != header[CHECKSUM]:
+            raise ValueError("its content does not have the checksum it was saved with")
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"{path} is damaged: {error}; save the hierarchy again") from None
-    if not is_whole:
-        raise ValueError(
-            f"{path} is damaged: its content does not have the fingerprint it was saved with; "
-            "save the hierarchy again"
-        )
-    return tuple(levels), method, rounding, order_version
+    return contents
+
+
+def _contents(
+    header: dict[str, Any], arrays: dict[str, np.ndarray]
+) -> tuple[tuple[Level, ...], str, Rounding, int]:
+    quantum = None if header["quantum"] is None else float(header["quantum"])
+    order_version = whole_number(header["order_version"], "order_version")
+    count = whole_number(header["num_levels"], "num_levels", least=1, most=len(arrays))
+    levels = tuple(_level(arrays, k, quantum) for k in range(count))
+    check_levels(levels)
+    if fingerprint(levels, order_version) != header["fingerprint"]:
+        raise ValueError("its content does not have the fingerprint it was saved with")
+    return levels, str(header["method"]), Rounding(**header["rounding"]), order_version
 
 
 def _level(arrays: dict[str, np.ndarray], k: int, quantum: float | None) -> Level:
-    graph = Graph(
-        arrays[f"{k}.indptr"],
-        arrays[f"{k}.indices"],
-        arrays[f"{k}.weights"],
-        arrays[f"{k}.node_weights"],
-    )
+    graph = Graph(*(arrays[f"{k}.{name}"] for name in OF_GRAPH))
     constraints = Constraints.of(
         graph, **{field.name: arrays.get(f"{k}.{field.name}") for field in fields(Constraints)}
     )

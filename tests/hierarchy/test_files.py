@@ -1,0 +1,198 @@
+"""Saved hierarchies: whatever befalls a file, it is read as it was saved or refused."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from multiscale_gcn import Hierarchy, coarsen
+from multiscale_gcn.hierarchy.files import FORMAT_VERSION
+
+
+def constrained() -> Hierarchy:
+    """A hierarchy with all that a file can hold."""
+    n = 12
+    return coarsen(
+        nx.disjoint_union(nx.cycle_graph(n), nx.cycle_graph(n)),
+        levels=2,
+        labels=[0] * n + [1] * n,
+        survivors=np.arange(2 * n) % n == 0,
+        symmetry=[*range(n, 2 * n), *range(n)],
+    )
+
+
+def everything(hierarchy: Hierarchy) -> list[object]:
+    of_levels = [
+        (level.graph, level.graph.quantum, level.parent, level.constraints.arrays())
+        for level in hierarchy
+    ]
+    head = (hierarchy.method, hierarchy.rounding, hierarchy.order_version, hierarchy.fingerprint)
+    return [repr(head), *map(repr, of_levels)]
+
+
+def rewritten(content: bytes, change: Callable[[str, bytes], tuple[str, bytes] | None]) -> bytes:
+    """The archive with other entries: names, and content, as a careful forger would."""
+    result = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(result, "w") as new:
+        for info in old.infolist():
+            entry = change(info.filename, old.read(info))
+            if entry is not None:
+                new.writestr(*entry)
+    return result.getvalue()
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> tuple[Path, bytes, Hierarchy]:
+    hierarchy = constrained()
+    path = tmp_path / "h.npz"
+    hierarchy.save(path)
+    return path, path.read_bytes(), hierarchy
+
+
+def test_everything_comes_back(saved: tuple[Path, bytes, Hierarchy]) -> None:
+    path, _, hierarchy = saved
+    assert everything(Hierarchy.load(path)) == everything(hierarchy)
+
+
+@settings(max_examples=400)
+@given(data=st.data())
+def test_every_flipped_bit_is_noticed_or_harmless(data: st.DataObject, tmp_path_factory) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    path = folder / "flipped.npz"
+    if "original" not in _CACHE:
+        constrained().save(path)
+        _CACHE["original"] = path.read_bytes()
+    content = bytearray(_CACHE["original"])
+    bit = data.draw(st.integers(0, 8 * len(content) - 1))
+    content[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(content)
+    refusal, found = "", None
+    try:
+        found = Hierarchy.load(path)
+    except ValueError as error:
+        refusal = str(error)
+    if found is None:
+        assert str(path) in refusal
+        assert "; save" in refusal
+    else:
+        assert everything(found) == everything(constrained())
+
+
+_CACHE: dict[str, bytes] = {}
+
+
+@pytest.mark.parametrize("name", ["labels", "survivors", "symmetry", "parent", "weights"])
+def test_an_array_by_another_name_is_noticed(
+    name: str, saved: tuple[Path, bytes, Hierarchy]
+) -> None:
+    """One letter of the name in the archive, whose own checksums do not cover it."""
+    path, content, _ = saved
+    path.write_bytes(
+        rewritten(content, lambda entry, data: (entry.replace(f"0.{name}", f"0.x{name}"), data))
+    )
+    with pytest.raises(ValueError, match="is damaged: "):
+        Hierarchy.load(path)
+
+
+@pytest.mark.parametrize("name", ["method", "rounding", "quantum", "order_version"])
+def test_a_changed_header_is_noticed(name: str, saved: tuple[Path, bytes, Hierarchy]) -> None:
+    path, content, _ = saved
+    other = {
+        "method": "another",
+        "quantum": 0.5,
+        "order_version": 7,
+        "rounding": {"edge_weights": 3},
+    }
+
+    def change(entry: str, data: bytes) -> tuple[str, bytes]:
+        if entry != "header.npy":
+            return entry, data
+        array = np.load(io.BytesIO(data))
+        header = json.loads(array.tobytes()) | {name: other[name]}
+        return entry, _npy(np.frombuffer(json.dumps(header).encode(), np.uint8))
+
+    path.write_bytes(rewritten(content, change))
+    with pytest.raises(ValueError, match=r"is damaged: .* saved with; save the hierarchy again"):
+        Hierarchy.load(path)
+
+
+def test_an_unknown_entry_is_not_even_read(saved: tuple[Path, bytes, Hierarchy]) -> None:
+    path, _, hierarchy = saved
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("bomb.npy", b"never looked at, so it may be anything")
+        archive.writestr("../escape", b"")
+    assert everything(Hierarchy.load(path)) == everything(hierarchy)
+
+
+@pytest.mark.parametrize("shape", [(2**40,), (2**31, 2**31), (3,)])
+def test_an_array_that_claims_more_than_the_file_holds_is_refused(
+    shape: tuple[int, ...], saved: tuple[Path, bytes, Hierarchy]
+) -> None:
+    path, content, _ = saved
+    head = repr({"descr": "<i8", "fortran_order": False, "shape": shape}).encode()
+    claim = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + b"\0" * 16
+
+    def change(entry: str, data: bytes) -> tuple[str, bytes]:
+        return (entry, claim) if entry == "0.indptr.npy" else (entry, data)
+
+    path.write_bytes(rewritten(content, change))
+    with pytest.raises(ValueError, match="is no array of"):
+        Hierarchy.load(path)
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (b"[]", "its header is a list"),
+        (b"[" * 100_000, "is not a hierarchy"),
+        (b'{"format": 10' + b"0" * 5000, "is not a hierarchy"),
+        (b'{"format": "multiscale_gcn.Hierarchy", "format_version": "2"}', "must be an integer"),
+        (b'{"format": "other", "format_version": 2}', "its format is 'other'"),
+        (b'{"format": "multiscale_gcn.Hierarchy", "format_version": 2}', "is damaged"),
+        (b"\xff\xfe", "is not a hierarchy"),
+    ],
+)
+def test_strange_headers_end_in_one_sentence(
+    header: bytes, message: str, saved: tuple[Path, bytes, Hierarchy]
+) -> None:
+    path, content, _ = saved
+
+    def change(entry: str, data: bytes) -> tuple[str, bytes]:
+        is_header = entry == "header.npy"
+        return entry, _npy(np.frombuffer(header, np.uint8)) if is_header else data
+
+    path.write_bytes(rewritten(content, change))
+    with pytest.raises(ValueError, match=message):
+        Hierarchy.load(path)
+
+
+def test_files_of_the_first_format_are_read(saved: tuple[Path, bytes, Hierarchy]) -> None:
+    path, content, hierarchy = saved
+
+    def change(entry: str, data: bytes) -> tuple[str, bytes]:
+        if entry != "header.npy":
+            return entry, data
+        header = json.loads(np.load(io.BytesIO(data)).tobytes())
+        assert header.pop("checksum")
+        assert header["format_version"] == FORMAT_VERSION
+        header["format_version"] = 1
+        return entry, _npy(np.frombuffer(json.dumps(header).encode(), np.uint8))
+
+    path.write_bytes(rewritten(content, change))
+    assert everything(Hierarchy.load(path)) == everything(hierarchy)
+
+
+def _npy(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
