@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from numbers import Real
 from operator import index
 from typing import Any
 
@@ -19,7 +21,9 @@ def whole_number(value: Any, name: str, least: int | None = None, most: int | No
     try:
         number = index(value)
     except TypeError:
-        raise ValueError(f"{name} = {value!r} must be an integer") from None
+        number = None
+    if number is None or isinstance(value, bool):
+        raise ValueError(f"{name} = {shown(value)} must be an integer")
     if least is not None and number < least:
         raise ValueError(f"{name} = {number} must be at least {least}")
     if most is not None and number > most:
@@ -37,4 +41,62 @@ def flag(value: Any, name: str) -> bool:
     """
     if isinstance(value, bool | np.bool_):
         return bool(value)
-    raise ValueError(f"{name} = {value!r} must be True or False")
+    raise ValueError(f"{name} = {shown(value)} must be True or False")
+
+
+def real_number(
+    value: Any,
+    name: str,
+    *,
+    above: float = -math.inf,
+    most: float = math.inf,
+    finite: bool = True,
+) -> float:
+    """The value as a float, whatever type of real number it has.
+
+    Raises
+    ------
+    ValueError
+        Naming the argument, if it is no number, not above ``above``, more than ``most``, or not
+        finite where it must be.
+    """
+    is_number = isinstance(value, Real | np.integer | np.floating)
+    if not is_number or isinstance(value, bool):
+        raise ValueError(f"{name} = {shown(value)} must be a number")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    unfit = math.isnan(number) or number <= above or number > most
+    if unfit or (finite and math.isinf(number)):
+        demands = ["positive" if above == 0 else f"above {above:g}"] * (above > -math.inf)
+        demands += [f"at most {most:g}"] * (most < math.inf)
+        demands += ["finite"] * finite
+        raise ValueError(f"{name} = {shown(value)} must be {' and '.join(demands) or 'a number'}")
+    return number
+
+
+def one_of(value: Any, name: str, choices: tuple[str, ...]) -> str:
+    """The value, which must be one of these texts.
+
+    Raises
+    ------
+    ValueError
+        Naming the argument and the choices.
+    """
+    if isinstance(value, str) and value in choices:
+        return value
+    listed = ", ".join(map(repr, choices))
+    if len(choices) == 2:
+        raise ValueError(f"{name} = {shown(value)} is neither {choices[0]!r} nor {choices[1]!r}")
+    raise ValueError(f"{name} = {shown(value)} is none of {listed}")
+
+
+def shown(value: Any) -> str:
+    """The value as messages show it: in one short line, whatever it is."""
+    try:
+        text = repr(value)
+    except Exception:  # an object of somebody's own
+        text = f"<{type(value).__name__}>"
+    text = " ".join(text.split())
+    return text if len(text) <= 80 else f"{text[:60]}... ({type(value).__name__})"

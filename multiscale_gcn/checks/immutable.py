@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import fields
+from typing import Any, Self
 
 import numpy as np
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
-    """A view of the array that cannot be written to; the array itself stays as it is."""
+    """A view of the array that cannot be written to; nor can the array, unless it is a view too."""
+    if not isinstance(array.base, np.ndarray):  # else the view could be made writable again
+        array.flags.writeable = False
     view = array.view()
     view.flags.writeable = False
     return view
 
 
 class ReadOnlyArrays:
-    """Base of frozen dataclasses: their arrays are read-only, in copies and pickles too."""
+    """Base of frozen dataclasses: their arrays are read-only, in copies and pickles too.
+
+    Who derives from it checks and copies in ``__post_init__`` what comes from outside, so that no
+    other name for an array is left by which it could change.
+    """
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
+        for field in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
             if isinstance(value, np.ndarray):
-                object.__setattr__(self, name, read_only(value))
+                object.__setattr__(self, field.name, read_only(value))
+
+    @classmethod
+    def _of_valid(cls, **values: Any) -> Self:
+        """Of arrays that an algorithm made, which nobody else holds: neither checked nor copied."""
+        made = object.__new__(cls)
+        for field in fields(cls):  # type: ignore[arg-type]
+            value = values[field.name]
+            if isinstance(value, np.ndarray):
+                value = read_only(value)
+            object.__setattr__(made, field.name, value)
+        return made
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), tuple(vars(self).values())
+        return type(self), tuple(getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from multiscale_gcn.backends import engine_for
+from multiscale_gcn.checks.arguments import shown
 from multiscale_gcn.coarsening.descent import descend
 from multiscale_gcn.coarsening.how_far import HowFar
 from multiscale_gcn.coarsening.on_host import HostStage
 from multiscale_gcn.convert import as_graph
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import Constraints
-from multiscale_gcn.graph.exact import round_weights
+from multiscale_gcn.graph.exact import round_weights, warn_of_rounding
 from multiscale_gcn.hierarchy import Hierarchy
 from multiscale_gcn.methods.heavy_edge import HeavyEdgeMatching
 from multiscale_gcn.methods.method import ClusteringMethod
@@ -123,7 +124,7 @@ def coarsen(
     """
     method = HeavyEdgeMatching() if method is None else method
     if not isinstance(method, ClusteringMethod):
-        raise TypeError(f"method must be a method such as HeavyEdgeMatching(), got {method!r}")
+        raise TypeError(f"method must be a method such as HeavyEdgeMatching(), got {shown(method)}")
     fine = as_graph(graph)
     constraints = Constraints.of(
         fine, labels=labels, survivors=survivors, symmetry=symmetry, batch=batch
@@ -132,6 +133,7 @@ def coarsen(
     how_far = HowFar.of(fine, method, constraints, sizes=sizes, levels=levels, min_nodes=min_nodes)
     engine = engine_for(backend, method)
     fine, rounding = round_weights(fine, constraints.batch)
+    warn_of_rounding(rounding)
     stage = engine.stage(fine, method, constraints, how_far.counts(constraints))
     descent = descend(stage or HostStage.of(fine, method, constraints, backend), how_far)
     hierarchy = Hierarchy(descent.levels(), method.describe(), rounding)

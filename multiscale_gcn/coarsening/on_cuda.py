@@ -77,7 +77,7 @@ class DeviceStage(Stage):
         if int(cp.count_nonzero(kind)) // 2 <= most:
             return mate
         graph = self.arrays.to_graph(self.quantum)
-        matching = Matching(cp.asnumpy(mate), cp.asnumpy(kind))
+        matching = Matching._of_valid(mate=cp.asnumpy(mate), kind=cp.asnumpy(kind))
         unconstrained = Constraints().per_node(graph.num_nodes)
         kept = truncate(graph, self.method, unconstrained, matching, np.array([most]))
         return cp.asarray(kept.mate)

@@ -7,6 +7,7 @@ from typing import Any, TypeGuard
 from multiscale_gcn.backends import engine_for
 from multiscale_gcn.coarsening.descent import descend
 from multiscale_gcn.coarsening.how_far import HowFar
+from multiscale_gcn.graph.exact import warn_of_rounding
 from multiscale_gcn.hierarchy.on_cuda import DeviceHierarchy
 from multiscale_gcn.methods.heavy_edge import HeavyEdgeMatching
 from multiscale_gcn.ratings.formulas import FUSED
@@ -68,6 +69,7 @@ def coarsen_on_device(
     from multiscale_gcn.matching.on_cuda import DeviceConstraints
 
     arrays, rounding, quantum = read(graph, weights, num_nodes, symmetrize)
+    warn_of_rounding(rounding)
     descent = descend(DeviceStage(arrays, method, quantum, DeviceConstraints()), how_far)
     there = device_levels(descent.stages, descent.parents)
     return DeviceHierarchy(there, method.describe(), rounding, quantum)

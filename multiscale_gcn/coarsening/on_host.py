@@ -65,7 +65,12 @@ class HostStage(Stage):
         self, stages: Sequence[HostStage], parents: Sequence[np.ndarray]
     ) -> tuple[Level, ...]:
         return tuple(
-            Level(k, stage.graph, parent, stage.of_nodes.constraints)
+            Level._of_valid(
+                index=k,
+                graph=stage.graph,
+                parent=parent,
+                constraints=stage.of_nodes.constraints,
+            )
             for k, (stage, parent) in enumerate(zip(stages, [*parents, None], strict=True))
         )
 

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from multiscale_gcn.backends import engine_for
+from multiscale_gcn.checks.arguments import shown
+from multiscale_gcn.checks.arrays import integer_array, plain_array
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.exact import round_weights
 from multiscale_gcn.matching import Matching
@@ -40,7 +42,9 @@ def contract(
     Raises
     ------
     ValueError
-        If the matching is of another graph, or no matching.
+        If the matching is of another number of nodes.
+    TypeError
+        If ``graph`` is no :class:`Graph`, or ``matching`` no :class:`Matching`.
     BackendUnavailable
         If the backend cannot run here.
 
@@ -53,11 +57,12 @@ def contract(
     ([0, 0, 1, 1], [[2.0, 1.0], [1.0, 2.0]])
     """
     graph, _ = round_weights(graph)
+    if not isinstance(matching, Matching):
+        raise TypeError(f"matching = {shown(matching)} must be a Matching; match(graph) makes one")
     if matching.num_nodes != graph.num_nodes:
         raise ValueError(
             f"matching is of {matching.num_nodes} nodes, the graph has {graph.num_nodes}"
         )
-    _check_mates(matching.mate)
     parent = engine_for(backend).compiled(number_pairs)(matching.mate)
     return galerkin_product(graph, parent, backend), parent
 
@@ -81,6 +86,8 @@ def aggregate(graph: Graph, parent: ArrayLike, *, backend: str = "auto") -> Grap
     ------
     ValueError
         If ``parent`` has another length, or leaves out a number.
+    TypeError
+        If ``graph`` is no :class:`Graph`, or ``parent`` no array.
     BackendUnavailable
         If the backend cannot run here.
 
@@ -103,13 +110,12 @@ def galerkin_product(graph: Graph, parent: np.ndarray, backend: str) -> Graph:
 
 def valid_parents(parents: ArrayLike, graph: Graph) -> np.ndarray:
     """The cluster of every node as an array of the ids' type, checked."""
-    parent = np.asarray(parents)
-    if parent.shape != (graph.num_nodes,):
-        raise ValueError(f"parent has shape {parent.shape}, expected ({graph.num_nodes},)")
-    if len(parent) == 0:
-        return parent.astype(graph.indices.dtype)
-    if parent.dtype.kind not in "ui":
-        raise ValueError(f"parent must hold integers, got dtype {parent.dtype}")
+    given = plain_array(parents, "parent")
+    if given.shape != (graph.num_nodes,):
+        raise ValueError(f"parent has shape {given.shape}, expected ({graph.num_nodes},)")
+    if len(given) == 0:
+        return np.zeros(0, graph.indices.dtype)
+    parent = integer_array(given, "parent")
     if parent.min() < 0:
         at = int(np.argmax(parent < 0))
         raise ValueError(f"parent[{at}] = {parent[at]} is negative; number clusters from 0")
@@ -121,16 +127,3 @@ def valid_parents(parents: ArrayLike, graph: Graph) -> np.ndarray:
             "(numpy.unique(parent, return_inverse=True)[1] does)"
         )
     return parent.astype(graph.indices.dtype)
-
-
-def _check_mates(mate: np.ndarray) -> None:
-    n = len(mate)
-    wrong = np.flatnonzero((mate < 0) | (mate >= n))
-    if len(wrong) == 0:
-        wrong = np.flatnonzero(mate[mate] != np.arange(n))
-    if len(wrong):
-        u = wrong[0]
-        raise ValueError(
-            f"matching.mate[{u}] = {mate[u]}, whose mate is not {u}; a node that has none is its "
-            "own mate"
-        )

@@ -53,7 +53,7 @@ def aggregate(graph: Graph, parent: np.ndarray, num_coarse: int) -> Graph:
         entries = _merge_by_rows(fine, clusters, coarse, longest)
     indices.resize(entries, refcheck=False)
     weights.resize(entries, refcheck=False)
-    return Graph.from_valid(indptr, indices, weights, node_weights, graph.quantum)
+    return Graph._of_valid(indptr, indices, weights, node_weights, graph.quantum)
 
 
 @njit(cache=True)

@@ -19,7 +19,7 @@ def aggregate(graph: Graph, parent: np.ndarray, num_coarse: int) -> Graph:
         rows[coarse[u]][coarse[v]] += weight
     columns = [column for row in rows for column in sorted(row)]
     weights = [row[column] for row in rows for column in sorted(row)]
-    return Graph.from_valid(
+    return Graph._of_valid(
         np.cumsum([0, *map(len, rows)], dtype=np.int64),
         np.array(columns, dtype=graph.indices.dtype),
         np.array(weights, dtype=np.float64),

@@ -78,7 +78,7 @@ class DeviceArrays:
 
     def to_graph(self, quantum: float | None) -> Graph:
         """The graph on the host, of which this is then the copy on the device."""
-        graph = Graph.from_valid(
+        graph = Graph._of_valid(
             cp.asnumpy(self.indptr).astype(np.int64),
             cp.asnumpy(self.indices),
             cp.asnumpy(self.weights),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from multiscale_gcn.checks.arrays import integer_array, plain_array
 from multiscale_gcn.checks.immutable import ReadOnlyArrays
 from multiscale_gcn.graph.graph import Graph
 
@@ -31,6 +32,20 @@ class Constraints(ReadOnlyArrays):
     batch : array of int, shape (n,), optional
         Which graph of a batch each node belongs to, never decreasing. Members are matched as
         each would be alone.
+
+    Raises
+    ------
+    ValueError
+        For other types, arrays of different lengths, a batch that decreases, and a symmetry that
+        is no involution. What only a graph can tell, :meth:`of` and :meth:`check` ask.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from multiscale_gcn import Constraints, as_graph, match
+    >>> path = as_graph(nx.path_graph(4))
+    >>> match(path, constraints=Constraints.of(path, labels=[0, 1, 1, 0])).mate.tolist()
+    [0, 2, 1, 3]
     """
 
     __slots__ = ("_per_node",)  # beside the attributes: it is none of them
@@ -39,6 +54,18 @@ class Constraints(ReadOnlyArrays):
     survivors: np.ndarray | None = None
     symmetry: np.ndarray | None = None
     batch: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        n = _common_length(vars(self))
+        object.__setattr__(self, "labels", _node_array(self.labels, n, "labels", "iub"))
+        object.__setattr__(self, "survivors", _survivors(self.survivors, n))
+        object.__setattr__(self, "symmetry", _node_array(self.symmetry, n, "symmetry", "iu"))
+        object.__setattr__(self, "batch", _node_array(self.batch, n, "batch", "iu"))
+        if self.batch is not None:
+            _check_order(self.batch)
+        if self.symmetry is not None:
+            _check_involution(self.symmetry)
+        super().__post_init__()
 
     @classmethod
     def of(
@@ -60,17 +87,26 @@ class Constraints(ReadOnlyArrays):
             node or edge.
         """
         n = graph.num_nodes
-        checked = cls(
-            labels=_node_array(labels, n, "labels", "iub", np.int64),
-            survivors=_survivors(survivors, n),
-            symmetry=_node_array(symmetry, n, "symmetry", "iu", np.int64),
-            batch=_node_array(batch, n, "batch", "iu", np.int64),
-        )
-        if checked.batch is not None:
-            _check_batch(graph, checked.batch)
-        if checked.symmetry is not None:
-            _check_symmetry(graph, checked, checked.symmetry)
+        for name, values in (("labels", labels), ("symmetry", symmetry), ("batch", batch)):
+            if values is not None:
+                _check_shape(plain_array(values, name), n, name)
+        checked = cls(labels, _survivors(survivors, n), symmetry, batch)
+        checked.check(graph)
         return checked
+
+    def check(self, graph: Graph) -> None:
+        """Refuse what does not fit the graph.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`of`.
+        """
+        self.check_length(graph.num_nodes)
+        if self.batch is not None:
+            _check_batch(graph, self.batch)
+        if self.symmetry is not None:
+            _check_symmetry(graph, self, self.symmetry)
 
     def __bool__(self) -> bool:
         return any(array is not None for array in self.arrays().values())
@@ -153,8 +189,7 @@ class Constraints(ReadOnlyArrays):
         if self.symmetry is not None:
             symmetry = np.zeros(num_coarse, dtype=np.int64)
             symmetry[parent] = parent[self.symmetry]
-        return replace(
-            self,
+        return Constraints._of_valid(
             labels=inherited(self.labels),
             survivors=survivors,
             symmetry=symmetry,
@@ -204,21 +239,39 @@ class NodeConstraints:
         return self.constraints.member_sizes(self.num_nodes)
 
 
-def _node_array(values: Any, n: int, name: str, kinds: str, dtype: type) -> np.ndarray | None:
-    if values is None:
-        return None
-    array = np.asarray(values)
+def _common_length(arrays: dict[str, Any]) -> int | None:
+    """Number of nodes that the constraints speak of; None without any."""
+    given = {n: np.shape(plain_array(a, n)) for n, a in arrays.items() if a is not None}
+    for name, shape in given.items():
+        if len(shape) != 1:
+            raise ValueError(f"{name} has shape {shape}, expected (n,): one entry for each node")
+        first, of_first = next(iter(given.items()))
+        if shape != of_first:
+            raise ValueError(
+                f"{name} has shape {shape}, and {first} has {of_first}; both are of the same nodes"
+            )
+    return next(iter(given.values()))[0] if given else None
+
+
+def _check_shape(array: np.ndarray, n: int | None, name: str) -> None:
     if array.shape != (n,):
         raise ValueError(f"{name} has shape {array.shape}, expected ({n},)")
-    if n and array.dtype.kind not in kinds:
-        raise ValueError(f"{name} must hold integers, got dtype {array.dtype}")
-    return array.astype(dtype)
 
 
-def _survivors(values: Any, n: int) -> np.ndarray | None:
+def _node_array(values: Any, n: int | None, name: str, kinds: str) -> np.ndarray | None:
     if values is None:
         return None
-    array = np.asarray(values)
+    array = integer_array(values, name, kinds)
+    _check_shape(array, n, name)
+    return array
+
+
+def _survivors(values: Any, n: int | None) -> np.ndarray | None:
+    if values is None:
+        return None
+    array = plain_array(values, "survivors")
+    if array.shape == (0,) == (n,):
+        return np.zeros(0, np.bool_)
     if array.dtype != np.bool_ or array.shape != (n,):
         raise ValueError(
             f"survivors must be a boolean mask of shape ({n},), got {array.dtype} of "
@@ -227,13 +280,31 @@ def _survivors(values: Any, n: int) -> np.ndarray | None:
     return array.copy()
 
 
-def _check_batch(graph: Graph, batch: np.ndarray) -> None:
+def _check_order(batch: np.ndarray) -> None:
     falls = np.flatnonzero(np.diff(batch) < 0)
     if len(falls):
         raise ValueError(
             f"batch falls from node {falls[0]} to node {falls[0] + 1}; "
             "the nodes of a member must stand together"
         )
+
+
+def _check_involution(mirror: np.ndarray) -> None:
+    n = len(mirror)
+    outside = np.flatnonzero((mirror < 0) | (mirror >= n))
+    if len(outside):
+        at = outside[0]
+        raise ValueError(f"symmetry[{at}] = {mirror[at]} is not a node: ids run to {n - 1}")
+    wrong = np.flatnonzero(mirror[mirror] != np.arange(n))
+    if len(wrong):
+        u = wrong[0]
+        raise ValueError(
+            f"symmetry is no involution: it maps {u} to {mirror[u]} and that to "
+            f"{mirror[mirror[u]]}; each node must come back"
+        )
+
+
+def _check_batch(graph: Graph, batch: np.ndarray) -> None:
     rows = graph.rows()
     across = np.flatnonzero(batch[rows] != batch[graph.indices])
     if len(across):
@@ -245,19 +316,6 @@ def _check_batch(graph: Graph, batch: np.ndarray) -> None:
 
 
 def _check_symmetry(graph: Graph, constraints: Constraints, mirror: np.ndarray) -> None:
-    n = graph.num_nodes
-    ids = np.arange(n)
-    outside = np.flatnonzero((mirror < 0) | (mirror >= n))
-    if len(outside):
-        at = outside[0]
-        raise ValueError(f"symmetry[{at}] = {mirror[at]} is not a node: ids run to {n - 1}")
-    wrong = np.flatnonzero(mirror[mirror] != ids)
-    if len(wrong):
-        u = wrong[0]
-        raise ValueError(
-            f"symmetry is no involution: it maps {u} to {mirror[u]} and that to "
-            f"{mirror[mirror[u]]}; each node must come back"
-        )
     matrix = graph.to_scipy()
     difference = (matrix[mirror][:, mirror] - matrix).tocoo()
     at = np.flatnonzero(difference.data != 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy as np
 from multiscale_gcn.graph.graph import Graph
 
 SIGNIFICAND_BITS = 53
+NOTABLE = 1e-3
+"""Relative changes above it are told: they may change which edges are the heaviest."""
 LARGEST_EXPONENT = 900  # beyond it, sums and reciprocals of weights could overflow
 SMALLEST_EXPONENT = -900
 
@@ -32,6 +35,23 @@ class Rounding:
 
     def __bool__(self) -> bool:
         return bool(self.edge_weights or self.node_weights)
+
+
+class RoundingWarning(UserWarning):
+    """Making weights exact changed some of them so much that edges may be rated otherwise."""
+
+
+def warn_of_rounding(rounding: Rounding) -> None:
+    """Tell of what was changed by more than a thousandth, with the remedy."""
+    if rounding.largest_relative_change > NOTABLE:
+        warnings.warn(
+            f"making the weights exact changed {rounding.edge_weights + rounding.node_weights} of "
+            f"them, one by {rounding.largest_relative_change:.2g} of itself: they span more orders "
+            "of magnitude than float64 adds up exactly; scale them (by their square root or "
+            "logarithm, say), or rate edges by GivenRating",
+            RoundingWarning,
+            stacklevel=3,
+        )
 
 
 def round_weights(graph: Graph, batch: np.ndarray | None = None) -> tuple[Graph, Rounding]:
@@ -87,7 +107,7 @@ def round_weights(graph: Graph, batch: np.ndarray | None = None) -> tuple[Graph,
     ):
         if at.any():
             largest = max(largest, float(np.max(np.abs(new[at] - old[at]) / old[at])))
-    rounded = Graph.from_valid(graph.indptr, graph.indices, weights, node_weights, quantum)
+    rounded = Graph._of_valid(graph.indptr, graph.indices, weights, node_weights, quantum)
     return rounded, Rounding(int(changed.sum()), int(changed_nodes.sum()), largest)
 
 

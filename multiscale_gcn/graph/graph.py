@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from multiscale_gcn.checks.arrays import integer_array, real_array
 from multiscale_gcn.checks.immutable import read_only
 
 if TYPE_CHECKING:
@@ -64,12 +65,12 @@ class Graph:
         weights: ArrayLike | None = None,
         node_weights: ArrayLike | None = None,
     ) -> None:
-        indptr = _integers(indptr, "indptr", np.int64)
-        if indptr.ndim != 1 or len(indptr) == 0:
+        indptr = _integers(indptr, "indptr")
+        if len(indptr) == 0:
             raise ValueError("indptr must have shape (n + 1,); an empty graph has indptr [0]")
         n = len(indptr) - 1
         id_type = np.int32 if n <= LARGEST_INT32 else np.int64
-        indices = _integers(indices, "indices", np.int64)
+        indices = _integers(indices, "indices")
         nnz = len(indices)
         weights = np.ones(nnz) if weights is None else _floats(weights, "weights")
         node_weights = np.ones(n) if node_weights is None else _floats(node_weights, "node_weights")
@@ -103,7 +104,7 @@ class Graph:
         object.__setattr__(self, "quantum", quantum)
 
     @classmethod
-    def from_valid(
+    def _of_valid(
         cls,
         indptr: np.ndarray,
         indices: np.ndarray,
@@ -111,14 +112,14 @@ class Graph:
         node_weights: np.ndarray,
         quantum: float | None = None,
     ) -> Graph:
-        """Wrap arrays that are known to be valid, without looking at them: for algorithms."""
+        """Of arrays that an algorithm made, which nobody else holds: neither checked nor copied."""
         graph = object.__new__(cls)
         graph._freeze(indptr, indices, weights, node_weights, quantum)
         return graph
 
     def with_quantum(self, quantum: float | None) -> Graph:
         """The same graph, known to have weights that are multiples of ``quantum``."""
-        return Graph.from_valid(self.indptr, self.indices, self.weights, self.node_weights, quantum)
+        return Graph._of_valid(self.indptr, self.indices, self.weights, self.node_weights, quantum)
 
     @property
     def num_nodes(self) -> int:
@@ -185,22 +186,17 @@ class Graph:
         return f"Graph({self.num_nodes} nodes, {self.num_edges} edges{with_loops})"
 
 
-def _integers(values: Any, name: str, dtype: type) -> np.ndarray:
-    array = np.asarray(values)
+def _integers(values: Any, name: str) -> np.ndarray:
+    array = integer_array(values, name)
     if array.size == 0:
-        return array.astype(dtype).reshape(-1)
-    if not np.issubdtype(array.dtype, np.integer):
-        raise ValueError(f"{name} must hold integers, got dtype {array.dtype}; cast it yourself")
+        return array.reshape(-1)
     if array.ndim != 1:
-        raise ValueError(f"{name} must have one axis, got shape {array.shape}")
-    return array.astype(dtype)
+        raise ValueError(f"{name} must have one axis, got shape {array.shape}; flatten it")
+    return array
 
 
 def _floats(values: Any, name: str) -> np.ndarray:
-    array = np.asarray(values)
-    if array.dtype.kind not in "buif":
-        raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
-    return array.astype(np.float64)
+    return real_array(values, name).astype(np.float64)
 
 
 def _check_rows(indptr: np.ndarray, indices: np.ndarray, n: int) -> None:

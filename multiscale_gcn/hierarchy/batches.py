@@ -52,7 +52,7 @@ def _member(levels: Sequence[Level], bounds: list[np.ndarray], k: int) -> tuple[
 
 def _slice(graph: Graph, begin: int, end: int) -> Graph:
     first, last = graph.indptr[begin], graph.indptr[end]
-    return Graph.from_valid(
+    return Graph._of_valid(
         graph.indptr[begin : end + 1] - first,
         graph.indices[first:last] - graph.indices.dtype.type(begin),
         graph.weights[first:last],

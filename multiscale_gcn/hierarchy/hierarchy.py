@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from multiscale_gcn.checks.arguments import shown, whole_number
+from multiscale_gcn.checks.arrays import real_array
 from multiscale_gcn.contraction import aggregate
 from multiscale_gcn.convert import as_graph
 from multiscale_gcn.graph.exact import Rounding, round_weights
@@ -61,8 +63,16 @@ class Hierarchy:
     order_version: int = ORDER_VERSION
 
     def __post_init__(self) -> None:
+        if isinstance(self.levels, Level) or not isinstance(self.levels, Iterable):
+            raise TypeError(f"levels = {shown(self.levels)} must be a sequence of Level")
         object.__setattr__(self, "levels", tuple(self.levels))
         check_levels(self.levels)
+        if not isinstance(self.method, str):
+            raise TypeError(f"method = {shown(self.method)} must be a text for people")
+        if not isinstance(self.rounding, Rounding):
+            raise TypeError(f"rounding = {shown(self.rounding)} must be a Rounding")
+        version = whole_number(self.order_version, "order_version")
+        object.__setattr__(self, "order_version", version)
 
     @classmethod
     def from_parents(
@@ -87,6 +97,8 @@ class Hierarchy:
         >>> Hierarchy.from_parents(path, [[0, 0, 0]]).level(1).graph
         Graph(1 nodes, 0 edges, 1 self loops)
         """
+        if not isinstance(parents, Iterable):
+            raise TypeError(f"parents = {shown(parents)} must be a sequence of arrays")
         fine, rounding = round_weights(as_graph(graph))
         levels = []
         for k, parent in enumerate(parents):
@@ -94,7 +106,7 @@ class Hierarchy:
                 coarse = aggregate(fine, parent, backend=backend)
             except ValueError as error:
                 raise ValueError(f"parents[{k}]: {error}") from None
-            levels.append(Level(k, fine, np.asarray(parent).astype(fine.indices.dtype)))
+            levels.append(Level(k, fine, parent))
             fine = coarse
         levels.append(Level(len(levels), fine, None))
         return cls(tuple(levels), rounding=rounding)
@@ -121,6 +133,7 @@ class Hierarchy:
         ValueError
             If there is none; it lists the sizes that there are.
         """
+        num_nodes = whole_number(num_nodes, "num_nodes")
         for level in self.levels:
             if level.num_nodes == num_nodes:
                 return level
@@ -337,7 +350,7 @@ class Hierarchy:
         -------
         array of float64, shape (n_coarse, d)
         """
-        positions = np.asarray(positions, dtype=np.float64)
+        positions = real_array(positions, "positions").astype(np.float64)
         if positions.ndim != 2 or len(positions) != self.levels[0].num_nodes:
             raise ValueError(
                 f"positions has shape {positions.shape}, expected ({self.levels[0].num_nodes}, d)"
@@ -406,6 +419,7 @@ class Hierarchy:
         return cls(*files.load(path))
 
     def _index(self, index: int) -> int:
+        index = whole_number(index, "level")
         if not -len(self) <= index < len(self):
             raise IndexError(f"level {index} does not exist; there are {len(self)}, from 0")
         return index % len(self)

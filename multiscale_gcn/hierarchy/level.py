@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from multiscale_gcn.checks.arguments import shown, whole_number
+from multiscale_gcn.checks.arrays import integer_array, plain_array
 from multiscale_gcn.checks.immutable import ReadOnlyArrays
-from multiscale_gcn.graph import Graph
+from multiscale_gcn.graph import LARGEST_INT32, Graph
 from multiscale_gcn.graph.constraints import Constraints
 
 
@@ -17,7 +20,7 @@ from multiscale_gcn.graph.constraints import Constraints
 class Level(ReadOnlyArrays):
     """One graph of a hierarchy.
 
-    Attributes
+    Parameters
     ----------
     index : int
         0 is the finest.
@@ -27,6 +30,13 @@ class Level(ReadOnlyArrays):
     constraints : Constraints
         Labels, survivors, symmetry and batch of this level's nodes, where the hierarchy was
         made under such.
+
+    Raises
+    ------
+    ValueError
+        For a parent map of another length or type.
+    TypeError
+        For a graph or constraints that are none.
 
     Examples
     --------
@@ -41,6 +51,28 @@ class Level(ReadOnlyArrays):
     graph: Graph
     parent: np.ndarray | None
     constraints: Constraints = field(default_factory=Constraints)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "index", whole_number(self.index, "index", least=0))
+        for name, kind in (("graph", Graph), ("constraints", Constraints)):
+            if not isinstance(getattr(self, name), kind):
+                raise TypeError(f"{name} = {shown(getattr(self, name))} must be a {kind.__name__}")
+        self.constraints.check_length(self.num_nodes)
+        if self.parent is not None:
+            object.__setattr__(self, "parent", self._map(self.parent))
+        super().__post_init__()
+
+    def _map(self, parent: ArrayLike) -> np.ndarray:
+        """A copy of the parent map, of the type of the graph's ids."""
+        name = f"levels[{self.index}].parent"
+        given = plain_array(parent, name)
+        if given.shape != (self.num_nodes,):
+            raise ValueError(f"{name} has shape {given.shape}, expected ({self.num_nodes},)")
+        ids = integer_array(given, name)
+        if len(ids) and not 0 <= ids.min() <= ids.max() <= LARGEST_INT32:
+            at = int(np.argmax((ids < 0) | (ids > LARGEST_INT32)))
+            raise ValueError(f"{name}[{at}] = {ids[at]} is no node; number the coarse nodes from 0")
+        return ids.astype(self.graph.indices.dtype)
 
     @property
     def num_nodes(self) -> int:
@@ -62,6 +94,8 @@ def check_levels(levels: Sequence[Level]) -> None:
     if not levels:
         raise ValueError("levels is empty; a hierarchy has at least its finest graph")
     for k, level in enumerate(levels):
+        if not isinstance(level, Level):
+            raise TypeError(f"levels[{k}] = {shown(level)} must be a Level")
         if level.index != k:
             raise ValueError(f"levels[{k}].index = {level.index} must be {k}")
         if (level.parent is None) != (k == len(levels) - 1):
@@ -72,12 +106,9 @@ def check_levels(levels: Sequence[Level]) -> None:
 
 def _check_parent(name: str, level: Level, num_coarse: int) -> None:
     parent = level.parent
-    if not isinstance(parent, np.ndarray) or parent.dtype.kind not in "ui":
-        raise ValueError(f"{name} must be an array of integers; Hierarchy.from_parents makes one")
-    if parent.shape != (level.num_nodes,):
-        raise ValueError(f"{name} has shape {parent.shape}, expected ({level.num_nodes},)")
-    if len(parent) and not 0 <= parent.min() <= parent.max() < num_coarse:
-        at = int(np.argmax((parent < 0) | (parent >= num_coarse)))
+    assert parent is not None
+    if len(parent) and parent.max() >= num_coarse:
+        at = int(np.argmax(parent >= num_coarse))
         raise ValueError(
             f"{name}[{at}] = {parent[at]} is no node of the next level, which has {num_coarse}"
         )

@@ -105,7 +105,9 @@ def levels_on_host(
     for index, level in enumerate(levels):
         graph = known if index == 0 and known is not None else level.graph.to_graph(quantum)
         parent = None if level.parent is None else level.parent.get()
-        result.append(Level(index, graph, parent, constraints))
+        result.append(
+            Level._of_valid(index=index, graph=graph, parent=parent, constraints=constraints)
+        )
         if parent is not None:
             constraints = constraints.coarsened(parent)
     return tuple(result)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from multiscale_gcn.checks.arguments import real_number, shown
+from multiscale_gcn.checks.arrays import plain_array, real_array
 from multiscale_gcn.hierarchy.level import Level, parent_between
 from multiscale_gcn.hierarchy.smoothing import smooth
 
@@ -25,7 +27,7 @@ def prolongation(
     if kind == "smoothed":
         return _smoothed_prolongation(levels, coarse, fine, damping)
     if kind != "constant":
-        raise ValueError(f"kind = {kind!r} is none of 'constant', 'smoothed'")
+        raise ValueError(f"kind = {shown(kind)} is none of 'constant', 'smoothed'")
     if damping is not None:
         raise ValueError(f"damping = {damping} goes with kind='smoothed' only; leave it out")
     return _constant_prolongation(levels, coarse, fine)
@@ -43,8 +45,8 @@ def _constant_prolongation(levels: Sequence[Level], coarse: int, fine: int) -> s
 def _smoothed_prolongation(
     levels: Sequence[Level], coarse: int, fine: int, damping: float | None
 ) -> sp.csr_array:
-    if damping is not None and not 0 < damping < np.inf:
-        raise ValueError(f"damping = {damping} must be positive and finite")
+    if damping is not None:
+        damping = real_number(damping, "damping", above=0)
     result = _constant_prolongation(levels, fine, fine)
     for level in levels[fine:coarse]:
         step = _constant_prolongation(levels, level.index + 1, level.index)
@@ -61,7 +63,7 @@ def restriction(levels: Sequence[Level], fine: int, coarse: int, kind: str) -> s
         parent = parent_between(levels, fine, coarse)
         values = levels[fine].graph.node_weights / levels[coarse].graph.node_weights[parent]
     else:
-        raise ValueError(f"kind = {kind!r} is none of 'sum', 'mean', 'weighted_mean'")
+        raise ValueError(f"kind = {shown(kind)} is none of 'sum', 'mean', 'weighted_mean'")
     result = _constant_prolongation(levels, coarse, fine)
     result.data = values
     return result.T.tocsr()
@@ -85,12 +87,12 @@ def restrict(
     if kind == "max":
         return _largest_by(parent_between(levels, fine, coarse), array)
     if kind not in ("sum", "mean", "weighted_mean"):
-        raise ValueError(f"kind = {kind!r} is none of 'sum', 'mean', 'weighted_mean', 'max'")
+        raise ValueError(f"kind = {shown(kind)} is none of 'sum', 'mean', 'weighted_mean', 'max'")
     return _product(restriction(levels, fine, coarse, kind), array)
 
 
 def prolong(levels: Sequence[Level], values: ArrayLike, coarse: int, fine: int) -> np.ndarray:
-    array = np.asarray(values)
+    array = plain_array(values, "values")
     _check_length(array, levels[coarse].num_nodes, "values")
     return array[parent_between(levels, fine, coarse)]
 
@@ -102,7 +104,7 @@ def restrict_edges(
 
     array = _checked(attributes, levels[fine].graph.num_entries, "attributes")
     if kind not in ("sum", "mean", "max"):
-        raise ValueError(f"kind = {kind!r} is none of 'sum', 'mean', 'max'")
+        raise ValueError(f"kind = {shown(kind)} is none of 'sum', 'mean', 'max'")
     place = _coarse_entries(levels, fine, coarse)
     if kind == "max":
         return _largest_by(place, array)
@@ -121,10 +123,8 @@ def _coarse_entries(levels: Sequence[Level], fine: int, coarse: int) -> np.ndarr
 
 
 def _checked(values: ArrayLike, length: int, name: str) -> np.ndarray:
-    array = np.asarray(values)
+    array = real_array(values, name)
     _check_length(array, length, name)
-    if array.dtype.kind not in "buif":
-        raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
     return array
 
 
@@ -152,7 +152,7 @@ def _largest_by(
 
 
 def coarse_faces(faces: ArrayLike, parent: np.ndarray, num_nodes: int) -> np.ndarray:
-    faces = np.asarray(faces)
+    faces = plain_array(faces, "faces")
     if faces.shape == (0,):  # a list without faces
         faces = np.empty((0, 3), dtype=np.int64)
     if faces.ndim != 2 or faces.shape[1] != 3 or faces.dtype.kind not in "ui":

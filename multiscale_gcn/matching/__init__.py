@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from multiscale_gcn.backends import engine_for
+from multiscale_gcn.checks.arguments import shown
+from multiscale_gcn.checks.arrays import plain_array
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import Constraints
-from multiscale_gcn.graph.exact import round_weights
+from multiscale_gcn.graph.exact import round_weights, warn_of_rounding
 from multiscale_gcn.matching.matching import Matching as Matching
 from multiscale_gcn.matching.matching import PairKind as PairKind
 from multiscale_gcn.matching.options import MatchingOptions as MatchingOptions
@@ -70,12 +72,30 @@ def match(
     constraints = Constraints() if constraints is None else constraints
     if not isinstance(method, MatchingOptions):
         raise TypeError(
-            f"method must be a matching method such as HeavyEdgeMatching(), got {method!r}; "
+            f"method must be a matching method such as HeavyEdgeMatching(), got {shown(method)}; "
             "coarsen takes others"
         )
+    if not isinstance(constraints, Constraints):
+        raise TypeError(
+            f"constraints = {shown(constraints)} must be Constraints; "
+            "Constraints.of(graph, ...) makes them"
+        )
+    if isinstance(graph, Graph):
+        constraints.check(graph)
+    exact, rounding = round_weights(graph, constraints.batch)
+    warn_of_rounding(rounding)
+    return matched(exact, method, constraints, max_pairs, backend)
+
+
+def matched(
+    graph: Graph,
+    method: MatchingOptions,
+    constraints: Constraints,
+    max_pairs: int | np.ndarray | None,
+    backend: str,
+) -> Matching:
+    """:func:`match` of exact weights and constraints of this graph: for algorithms."""
     engine = engine_for(backend, method)
-    graph, _ = round_weights(graph, constraints.batch)
-    constraints.check_length(graph.num_nodes)
     of_nodes = constraints.per_node(graph.num_nodes)
     method = replace(method, rating=method.rating.evaluated(graph, constraints))
     if max_pairs is None:
@@ -89,7 +109,7 @@ def match(
 
 
 def _allowed(max_pairs: int | np.ndarray, num_members: int) -> np.ndarray:  # [num_members]
-    allowed = np.atleast_1d(np.asarray(max_pairs))
+    allowed = np.atleast_1d(plain_array(max_pairs, "max_pairs"))
     if allowed.shape != (num_members,):
         raise ValueError(
             f"max_pairs has shape {allowed.shape}, expected ({num_members},): one number for each "
@@ -99,4 +119,4 @@ def _allowed(max_pairs: int | np.ndarray, num_members: int) -> np.ndarray:  # [n
         raise ValueError(f"max_pairs must hold integers, got dtype {allowed.dtype}")
     if (allowed < 0).any():
         raise ValueError(f"max_pairs = {max_pairs} must not be negative")
-    return allowed
+    return np.minimum(allowed, np.iinfo(np.int64).max).astype(np.int64)

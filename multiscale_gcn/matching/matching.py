@@ -7,7 +7,9 @@ from enum import IntEnum
 
 import numpy as np
 
+from multiscale_gcn.checks.arrays import integer_array, plain_array
 from multiscale_gcn.checks.immutable import ReadOnlyArrays
+from multiscale_gcn.graph import LARGEST_INT32
 
 
 class PairKind(IntEnum):
@@ -27,12 +29,17 @@ class PairKind(IntEnum):
 class Matching(ReadOnlyArrays):
     """Who merges with whom.
 
-    Attributes
+    Parameters
     ----------
     mate : array of int, shape (n,)
         The other node of the pair; the node itself where it has none.
-    kind : array of int8, shape (n,)
-        A :class:`PairKind` for every node.
+    kind : array of int, shape (n,)
+        A :class:`PairKind` for every node. Kept as int8.
+
+    Raises
+    ------
+    ValueError
+        Naming the first node whose mate is another's, or whose kind is none.
 
     Examples
     --------
@@ -44,6 +51,19 @@ class Matching(ReadOnlyArrays):
 
     mate: np.ndarray
     kind: np.ndarray
+
+    def __post_init__(self) -> None:
+        given, mate = plain_array(self.mate, "mate"), integer_array(self.mate, "mate")
+        kind = integer_array(self.kind, "kind")
+        if mate.ndim != 1 or kind.shape != mate.shape:
+            raise ValueError(
+                f"mate has shape {mate.shape} and kind {kind.shape}, expected (n,) for both"
+            )
+        _check_mates(mate, kind)
+        wide = len(mate) > LARGEST_INT32 or given.dtype.itemsize > 4
+        object.__setattr__(self, "mate", mate.astype(np.int64 if wide else np.int32))
+        object.__setattr__(self, "kind", kind.astype(np.int8))
+        super().__post_init__()
 
     @property
     def num_nodes(self) -> int:
@@ -80,3 +100,30 @@ class Matching(ReadOnlyArrays):
             if of_kind[kind]
         )
         return f"Matching({self.num_pairs} pairs of {self.num_nodes} nodes{extra})"
+
+
+def _check_mates(mate: np.ndarray, kind: np.ndarray) -> None:
+    n = len(mate)
+    wrong = np.flatnonzero((mate < 0) | (mate >= n))
+    if len(wrong) == 0:
+        wrong = np.flatnonzero(mate[mate] != np.arange(n))
+    if len(wrong):
+        u = wrong[0]
+        raise ValueError(
+            f"matching.mate[{u}] = {mate[u]}, whose mate is not {u}; a node that has none is its "
+            "own mate"
+        )
+    unknown = np.flatnonzero((kind < 0) | (kind >= len(PairKind)) | (kind != kind[mate]))
+    if len(unknown):
+        u = unknown[0]
+        raise ValueError(
+            f"matching.kind[{u}] = {kind[u]}, and that of its mate is {kind[mate[u]]}; both are "
+            f"the same PairKind, 0 to {len(PairKind) - 1}"
+        )
+    single = np.flatnonzero((kind == PairKind.SINGLE) != (mate == np.arange(n)))
+    if len(single):
+        u = single[0]
+        raise ValueError(
+            f"matching.kind[{u}] = {kind[u]} and matching.mate[{u}] = {mate[u]}; a node is its "
+            "own mate where its kind is 0, and nowhere else"
+        )

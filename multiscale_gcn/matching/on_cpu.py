@@ -72,7 +72,7 @@ def match(graph: Graph, method: MatchingOptions, of_nodes: NodeConstraints) -> M
     if n <= SMALL and rules is None and method.turns is None:
         wanted = (method.two_hop, method.isolated == "pair")
         _match_serially(mate, kind, edges, graph.weights, weigh, wanted)
-        return Matching(mates, kind)
+        return Matching._of_valid(mate=mates, kind=kind)
     with threads_to_use() as num_threads:
         several = num_threads > 1
         if several and n > SMALL:
@@ -90,7 +90,7 @@ def match(graph: Graph, method: MatchingOptions, of_nodes: NodeConstraints) -> M
             _pair_isolated(mate, kind, neighbours, weigh)
         else:
             _pair_isolated_by_rules(mate, kind, neighbours, weigh, rules)
-    return Matching(mates, kind)
+    return Matching._of_valid(mate=mates, kind=kind)
 
 
 def _rules(of_nodes: NodeConstraints):

@@ -87,7 +87,7 @@ def match(graph: Graph, method: MatchingOptions, of_nodes: NodeConstraints) -> M
     entries = method.rating.entries(graph)
     ratings = arrays.weights if entries is graph.weights else cp.asarray(entries)
     mate, kind = match_on_device(arrays, method, ratings, DeviceConstraints.of(of_nodes))
-    return Matching(cp.asnumpy(mate), cp.asnumpy(kind))
+    return Matching._of_valid(mate=cp.asnumpy(mate), kind=cp.asnumpy(kind))
 
 
 @dataclass(frozen=True, eq=False)

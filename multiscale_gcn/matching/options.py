@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from multiscale_gcn.checks.arguments import whole_number
+from multiscale_gcn.checks.arguments import flag, one_of, real_number, shown, whole_number
 from multiscale_gcn.compiled.hashing import LARGEST_SEED
 from multiscale_gcn.ratings import NormalizedCut, Rating
 
@@ -40,12 +40,14 @@ class MatchingOptions:
 
     def __post_init__(self) -> None:
         if not isinstance(self.rating, Rating):
-            raise TypeError(f"rating must be a Rating such as NormalizedCut(), got {self.rating!r}")
+            raise TypeError(
+                f"rating must be a Rating such as NormalizedCut(), got {shown(self.rating)}"
+            )
         object.__setattr__(self, "seed", whole_number(self.seed, "seed", 0, LARGEST_SEED))
-        if self.max_node_weight is not None and not self.max_node_weight > 0:
-            raise ValueError(f"max_node_weight = {self.max_node_weight} must be positive")
-        if self.isolated not in ("pair", "keep"):
-            raise ValueError(f"isolated = {self.isolated!r} is neither 'pair' nor 'keep'")
+        if self.max_node_weight is not None:
+            real_number(self.max_node_weight, "max_node_weight", above=0, finite=False)
+        object.__setattr__(self, "two_hop", flag(self.two_hop, "two_hop"))
+        one_of(self.isolated, "isolated", ("pair", "keep"))
 
     @property
     def turns(self) -> VisitingOrder | None:

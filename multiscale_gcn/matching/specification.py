@@ -17,7 +17,7 @@ from multiscale_gcn.matching.order import EdgeOrder, edge_hash
 def match(graph: Graph, method: MatchingOptions, of_nodes: NodeConstraints) -> Matching:
     order = EdgeOrder(graph, method.rating, method.seed, of_nodes.constraints)
     state = _State(graph, method, of_nodes)
-    rated = Graph.from_valid(
+    rated = Graph._of_valid(
         graph.indptr, graph.indices, method.rating.entries(graph), graph.node_weights
     )
     if method.turns is not None:
@@ -28,7 +28,9 @@ def match(graph: Graph, method: MatchingOptions, of_nodes: NodeConstraints) -> M
         _pair_two_hop(rated, order, state)
     if method.isolated == "pair":
         _pair_isolated(graph, order, state)
-    return Matching(np.array(state.mate, dtype=graph.indices.dtype), np.array(state.kind, np.int8))
+    return Matching._of_valid(
+        mate=np.array(state.mate, dtype=graph.indices.dtype), kind=np.array(state.kind, np.int8)
+    )
 
 
 class _State:

@@ -44,7 +44,7 @@ def truncate(
     kind = np.zeros_like(matching.kind)
     mate[kept] = kept[:, ::-1]
     kind[kept] = matching.kind[kept]
-    return Matching(mate, kind)
+    return Matching._of_valid(mate=mate, kind=kind)
 
 
 def _split(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from multiscale_gcn.backends import engine_for
+from multiscale_gcn.checks.arguments import flag
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.methods.method import ClusteringMethod
@@ -65,6 +66,9 @@ class DefferrardMatching(ClusteringMethod):
     """
 
     published: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "published", flag(self.published, "published"))
 
     @property
     def takes_turns(self) -> bool:

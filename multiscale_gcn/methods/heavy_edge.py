@@ -8,9 +8,11 @@ from typing import ClassVar
 import numpy as np
 
 from multiscale_gcn.backends import engine_for
+from multiscale_gcn.checks.arguments import one_of
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import Constraints
-from multiscale_gcn.matching import match
+from multiscale_gcn.graph.exact import round_weights
+from multiscale_gcn.matching import matched
 from multiscale_gcn.matching.numbering import number_pairs
 from multiscale_gcn.matching.options import MatchingOptions, VisitingOrder
 from multiscale_gcn.methods.method import ClusteringMethod
@@ -55,9 +57,9 @@ class MatchingMethod(MatchingOptions, ClusteringMethod):
         max_merges: np.ndarray | None,
         backend: str,
     ) -> np.ndarray:
-        matching = match(
-            graph, self, constraints=constraints, max_pairs=max_merges, backend=backend
-        )
+        exact, _ = round_weights(graph, constraints.batch)
+        constraints.check_length(graph.num_nodes)
+        matching = matched(exact, self, constraints, max_merges, backend)
         parent: np.ndarray = engine_for(backend).compiled(number_pairs)(matching.mate)
         return parent
 
@@ -102,8 +104,7 @@ class VisitingOrderMatching(MatchingMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.order not in ("random", "degree", "natural"):
-            raise ValueError(f"order = {self.order!r} is none of 'random', 'degree', 'natural'")
+        one_of(self.order, "order", ("random", "degree", "natural"))
 
     @property
     def turns(self) -> VisitingOrder:

@@ -10,7 +10,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
-from multiscale_gcn.checks.arguments import whole_number
+from multiscale_gcn.checks.arguments import one_of, whole_number
+from multiscale_gcn.checks.arrays import real_array
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.graph.spectrum import laplacian, leading_eigenvectors, normalised
@@ -76,8 +77,7 @@ class LocalVariation(ClusteringMethod):
     subspace: ArrayLike | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.family not in ("edges", "neighborhoods"):
-            raise ValueError(f"family = {self.family!r} is neither 'edges' nor 'neighborhoods'")
+        one_of(self.family, "family", ("edges", "neighborhoods"))
         object.__setattr__(self, "k", whole_number(self.k, "k", least=2))
 
     @property
@@ -87,7 +87,7 @@ class LocalVariation(ClusteringMethod):
     def prepared(self, graph: Graph) -> LocalVariation:
         if self.subspace is None:
             return replace(self, subspace=leading_eigenvectors(graph, self.k))
-        basis = np.asarray(self.subspace).astype(np.float64)
+        basis = real_array(self.subspace, "subspace").astype(np.float64)
         if basis.ndim != 2 or len(basis) != graph.num_nodes:
             raise ValueError(f"subspace has shape {basis.shape}, expected ({graph.num_nodes}, k)")
         if not np.isfinite(basis).all():

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from multiscale_gcn.backends import BackendUnavailable
-from multiscale_gcn.checks.arguments import whole_number
+from multiscale_gcn.checks.arguments import flag, real_number, whole_number
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.methods.method import ClusteringMethod, by_first_member
@@ -65,10 +65,11 @@ class MetisPartition(ClusteringMethod):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "seed", whole_number(self.seed, "seed", 0, LARGEST_SEED))
-        if not 0.001 <= self.imbalance <= 10:
+        if not 0.001 <= real_number(self.imbalance, "imbalance", finite=False) <= 10:
             raise ValueError(f"imbalance = {self.imbalance} lies outside 0.001 ... 10")
-        if self.scale is not None and not 0 < self.scale < np.inf:
-            raise ValueError(f"scale = {self.scale} must be positive and finite")
+        object.__setattr__(self, "recursive", flag(self.recursive, "recursive"))
+        if self.scale is not None:
+            real_number(self.scale, "scale", above=0)
 
     def prepared(self, graph: Graph) -> MetisPartition:
         _pymetis()

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from multiscale_gcn.checks.arguments import whole_number
+from multiscale_gcn.checks.arguments import real_number, whole_number
 from multiscale_gcn.compiled.hashing import LARGEST_SEED, uniform
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.ratings.entries import EntryRating
+
+MOST = 10_000
+"""Vectors and sweeps; relaxation has long come to rest by then."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +58,10 @@ class AlgebraicDistance(EntryRating):
 
     def __post_init__(self) -> None:
         for name in ("vectors", "sweeps"):
-            object.__setattr__(self, name, whole_number(getattr(self, name), name, least=1))
+            number = whole_number(getattr(self, name), name, least=1, most=MOST)
+            object.__setattr__(self, name, number)
         object.__setattr__(self, "seed", whole_number(self.seed, "seed", 0, LARGEST_SEED))
-        if not 0 < self.omega <= 1:
-            raise ValueError(f"omega = {self.omega} must lie above 0 and not above 1")
+        real_number(self.omega, "omega", above=0, most=1)
 
     def values(self, graph: Graph, constraints: Constraints) -> np.ndarray:
         n = graph.num_nodes

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from multiscale_gcn.checks.arrays import real_array
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.ratings.rating import Ids, NodeTerms, Numbers, Rating
@@ -66,7 +67,7 @@ class GivenRating(EntryRating):
     def coarsened(self, fine: Graph, coarse: Graph, parent: np.ndarray) -> GivenRating:
         if callable(self.ratings):
             return self
-        values = np.asarray(self.ratings, dtype=np.float64)
+        values = real_array(self.ratings, "ratings").astype(np.float64)
         rows, columns = parent[fine.rows()], parent[fine.indices]
         once = (fine.rows() < fine.indices) & (rows != columns)
         first = np.minimum(rows[once], columns[once])

@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from multiscale_gcn.checks.arguments import one_of
+from multiscale_gcn.checks.arrays import real_array
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.ratings.entries import EntryRating
@@ -41,13 +43,10 @@ class InnerProduct(EntryRating):
     restriction: Literal["mean", "weighted_mean"] = "mean"
 
     def __post_init__(self) -> None:
-        features = np.asarray(self.features).astype(np.float64)
+        features = real_array(self.features, "features").astype(np.float64)
         if features.ndim != 2:
             raise ValueError(f"features has shape {features.shape}, expected (n, C)")
-        if self.restriction not in ("mean", "weighted_mean"):
-            raise ValueError(
-                f"restriction = {self.restriction!r} is neither 'mean' nor 'weighted_mean'"
-            )
+        one_of(self.restriction, "restriction", ("mean", "weighted_mean"))
         object.__setattr__(self, "features", features)
 
     def values(self, graph: Graph, constraints: Constraints) -> np.ndarray:

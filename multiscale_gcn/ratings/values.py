@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from multiscale_gcn.checks.arrays import real_array
 from multiscale_gcn.graph import Graph
 
 
@@ -18,7 +19,7 @@ def entries_at(graph: Graph, rows: np.ndarray, columns: np.ndarray) -> np.ndarra
 
 def checked_values(values: ArrayLike, graph: Graph, name: str) -> np.ndarray:
     """The ratings of a graph's entries as float64, finite and the same in both directions."""
-    array = np.asarray(values).astype(np.float64)
+    array = real_array(values, f"the ratings of {name}").astype(np.float64)
     if array.shape != (graph.num_entries,):
         raise ValueError(
             f"{name} has ratings of shape {array.shape}, and the graph has {graph.num_entries} "

@@ -103,7 +103,8 @@ class MethodTests:
     def test_other_constraints_are_refused(self, name: str) -> None:
         if name in self.method.honours:
             pytest.skip("the method honours them")
-        array = np.array([name != "survivors"] * 2).astype(bool if name == "survivors" else int)
+        array = np.array([1, 0]) if name == "symmetry" else np.zeros(2, int)
+        array = array.astype(bool) if name == "survivors" else array
         with pytest.raises(ValueError, match=f"cannot honour {name}; "):
             self.method.check(Constraints(**{name: array}), sizes_given=True)
 

@@ -342,8 +342,8 @@ def test_levels_are_fetched_by_size_and_by_index() -> None:
 @pytest.mark.parametrize(
     ("parent", "index", "message"),
     [
-        ([0, 0, 1, 1], 1, r"levels\[0\].parent must be an array of integers"),
-        (np.array([0.0, 0, 1, 1]), 1, "must be an array of integers"),
+        ([0, 0, 1, 1.5], 1, r"levels\[0\].parent must hold integers"),
+        (np.array([0.0, 0, 1, 1]), 1, "must hold integers, got dtype float64"),
         (np.array([0, 1]), 1, r"levels\[0\].parent has shape \(2,\), expected \(4,\)"),
         (np.array([0, 0, 5, 1]), 1, r"levels\[0\].parent\[2\] = 5 is no node of the next level"),
         (np.array([0, -1, 1, 1]), 1, r"levels\[0\].parent\[1\] = -1"),

@@ -315,9 +315,8 @@ def test_bad_arguments_of_match_are_refused(options, error, message) -> None:
     [([1, 0, 2, 9, 4, 5], r"mate\[3\] = 9"), ([1, 2, 0, 3, 4, 5], r"mate\[0\] = 1, whose")],
 )
 def test_a_matching_that_is_none_is_not_contracted(mate: list[int], message: str) -> None:
-    matching = Matching(np.array(mate), np.zeros(6, np.int8))
     with pytest.raises(ValueError, match=message):
-        contract(as_graph(nx.path_graph(6)), matching)
+        contract(as_graph(nx.path_graph(6)), Matching(np.array(mate), np.zeros(6, np.int8)))
 
 
 @given(graphs())

@@ -24,8 +24,9 @@ PATH = as_graph(nx.path_graph(4))
     ],
 )
 def test_invalid_matchings_are_caught(mate, kind, message) -> None:
+    matching = Matching._of_valid(mate=np.array(mate), kind=np.array(kind, dtype=np.int8))
     with pytest.raises(AssertionError, match=message):
-        assert_valid_matching(PATH, Matching(np.array(mate), np.array(kind, dtype=np.int8)))
+        assert_valid_matching(PATH, matching)
 
 
 def test_invalid_hierarchies_are_caught() -> None:
