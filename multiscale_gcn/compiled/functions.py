@@ -9,7 +9,7 @@ from typing import Any
 
 @cache
 def compiled(function: Callable[..., Any]) -> Any:
-    """The function as Numba compiles it, cached on disk."""
-    from numba import njit
+    """The function as Numba compiles it, for the first time that it is asked for."""
+    from multiscale_gcn.compiled.kernel import kernel
 
-    return njit(cache=True)(function)
+    return kernel()(function)

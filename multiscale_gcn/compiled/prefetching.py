@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import njit
 from numba.core import types
 from numba.extending import intrinsic
+
+from multiscale_gcn.compiled.kernel import kernel
 
 LINE = 64
 """Bytes that a processor fetches at once."""
@@ -30,7 +31,7 @@ def _prefetch(typing_context: Any, array: Any, at: Any) -> Any:
     return types.void(array, at), generate
 
 
-@njit(cache=True)
+@kernel()
 def prefetch(array, begin, end):
     """Have array[begin:end] on its way into the cache."""
     step = LINE // array.itemsize

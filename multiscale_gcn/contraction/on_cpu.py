@@ -10,9 +10,10 @@ columns, taken one after the other, append to each row what it has there, in inc
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from multiscale_gcn.compiled.indexing import unsigned
+from multiscale_gcn.compiled.kernel import kernel
 from multiscale_gcn.compiled.prefetching import prefetch
 from multiscale_gcn.compiled.threads import threads_to_use
 from multiscale_gcn.graph import Graph
@@ -56,7 +57,7 @@ def aggregate(graph: Graph, parent: np.ndarray, num_coarse: int) -> Graph:
     return Graph._of_valid(indptr, indices, weights, node_weights, graph.quantum)
 
 
-@njit(cache=True)
+@kernel()
 def _order_members(fine, fine_node_weights, clusters, node_weights, lengths):
     """The members of coarse node c, in increasing order: members[first[c]:first[c + 1]].
     lengths[c + 1] is how many entries they have; returns the most of one node."""
@@ -82,7 +83,7 @@ def _order_members(fine, fine_node_weights, clusters, node_weights, lengths):
     return longest
 
 
-@njit(cache=True)
+@kernel()
 def _merge_by_columns(fine, members, coarse):
     """Fill all rows at once, column by column, each from where its members' entries would stand
     one after the other, and close the gaps; returns how many entries there are."""
@@ -133,7 +134,7 @@ def _merge_by_rows(fine, clusters, coarse, longest):
     return _close_gaps(bounds, begin, indices, weights, indptr)
 
 
-@njit(cache=True)
+@kernel()
 def _share(lengths, bounds, begin):
     """Ranges of coarse nodes, bounds, with about equally many entries, and where they begin."""
     num_coarse, num_blocks = len(lengths) - 1, len(bounds) - 1
@@ -157,14 +158,14 @@ def _share(lengths, bounds, begin):
         entries += lengths[c + 1]
 
 
-@njit(cache=True, parallel=True)
+@kernel(parallel=True)
 def _merge_blocks(fine, clusters, bounds, begin, keys, row, coarse):
     for block in prange(len(bounds) - 1):
         low, high = bounds[block], bounds[block + 1]
         _merge(fine, clusters, low, high, begin[block], keys[block], row[block], coarse)
 
 
-@njit(cache=True)
+@kernel()
 def _merge(fine, clusters, low, high, tail, keys_and_other, row, coarse):
     """Coarse rows low to high, one after the other from tail; row c has lengths[c + 1] entries,
     and had as many of its members before."""
@@ -226,7 +227,7 @@ def _merge(fine, clusters, low, high, tail, keys_and_other, row, coarse):
         lengths[c + 1] = tail - begin
 
 
-@njit(cache=True)
+@kernel()
 def _bit_length(value):
     bits = 0
     while value >> bits:
@@ -234,7 +235,7 @@ def _bit_length(value):
     return bits
 
 
-@njit(cache=True)
+@kernel()
 def _sort(keys, other, length, bits, counts):
     """Sort by the upper halves, which have so many bits; returns the array that is sorted.
 
@@ -268,7 +269,7 @@ def _sort(keys, other, length, bits, counts):
     return other
 
 
-@njit(cache=True)
+@kernel()
 def _sort_by_radix(keys, other, length, bits, counts):
     mask = np.uint64((1 << DIGIT) - 1)
     for digit in range(-(-bits // DIGIT)):
@@ -289,7 +290,7 @@ def _sort_by_radix(keys, other, length, bits, counts):
     return keys
 
 
-@njit(cache=True)
+@kernel()
 def _close_gaps(bounds, begin, indices, weights, lengths):
     """Move the rows of all blocks together, and add their lengths up to pointers."""
     for c in range(1, len(lengths)):

@@ -19,6 +19,7 @@ from numba import njit, prange
 
 from multiscale_gcn.checks.immutable import read_only
 from multiscale_gcn.compiled.indexing import unsigned
+from multiscale_gcn.compiled.kernel import kernel
 from multiscale_gcn.compiled.threads import threads_to_use
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import NodeConstraints
@@ -112,7 +113,7 @@ def _turns(method: MatchingOptions, graph: Graph, of_nodes: NodeConstraints) -> 
     return unsigned(turns.astype(graph.indices.dtype))
 
 
-@njit(cache=True)
+@kernel()
 def _match_serially(mate, kind, edges, weights, weigh, wanted):
     """All of an unconstrained matching in one call, for graphs where calls take the time."""
     two_hop, isolated = wanted
@@ -128,14 +129,14 @@ def _match_serially(mate, kind, edges, weights, weigh, wanted):
         _pair_isolated(mate, kind, edges[6], weigh)
 
 
-@njit(cache=True, parallel=True)
+@kernel(parallel=True)
 def _describe_all(mate, kind, edges, weights):
     for chunk in prange(_num_chunks(len(mate))):
         low, high = _bounds(chunk, len(mate))
         _describe(low, high, mate, kind, edges, weights)
 
 
-@njit(cache=True)
+@kernel()
 def _describe(low, high, mate, kind, edges, weights):
     """Nodes without mates, and what the order asks of them: neighbours, and terms of the rating."""
     indptr, indices, _, code, scale, loop, neighbours, _ = edges
@@ -159,17 +160,17 @@ def _describe(low, high, mate, kind, edges, weights):
             scale[u] = degree
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _num_chunks(length):
     return -(-length // CHUNK)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _bounds(chunk, length):
     return chunk * CHUNK, min((chunk + 1) * CHUNK, length)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _mix64(value):
     value = value + INCREMENT_64
     value = (value ^ (value >> SHIFT_30)) * FACTOR_1_64
@@ -177,7 +178,7 @@ def _mix64(value):
     return value ^ (value >> SHIFT_31)
 
 
-@njit(cache=True)
+@kernel()
 def _node_hashes(ids, mixed_seed):
     hashes = np.empty(len(ids), np.uint64)
     for u in range(len(ids)):
@@ -185,7 +186,7 @@ def _node_hashes(ids, mixed_seed):
     return hashes
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _edge_hash(mixed_seed, u, v):
     return _mix64(_mix64(mixed_seed ^ np.uint64(min(u, v))) ^ np.uint64(max(u, v)))
 
@@ -200,13 +201,13 @@ def _compiled_table() -> Any:
 _rate = _compiled_table()
 
 
-@njit(cache=True)
+@kernel()
 def _tie_key(u, v, mixed_seed):
     """What decides between equal ratings and numbers of neighbours, smaller first."""
     return u ^ v, ~_edge_hash(mixed_seed, u, v), min(u, v), max(u, v)
 
 
-@njit(cache=True)
+@kernel()
 def _orbit_tie_key(u, v, mixed_seed, rules):
     _, _, mirror, ids = rules
     own = _tie_key(ids[u], ids[v], mixed_seed)
@@ -214,7 +215,7 @@ def _orbit_tie_key(u, v, mixed_seed, rules):
     return image if image < own else own
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _wins_tie(u, v, best, mixed_seed, rules):
     """Whether of two edges of u, equal so far, the one to v comes before the one to best.
 
@@ -225,14 +226,14 @@ def _wins_tie(u, v, best, mixed_seed, rules):
     return _orbit_tie_key(u, v, mixed_seed, rules) < _orbit_tie_key(u, best, mixed_seed, rules)
 
 
-@njit(cache=True)
+@kernel()
 def _admissible(u, v, node_weights, limit, rules):
     if limit < np.inf and node_weights[u] + node_weights[v] > limit:
         return False
     return rules is None or _obey(u, v, rules)
 
 
-@njit(cache=True)
+@kernel()
 def _obey(u, v, rules):
     """Whether the rules let two nodes merge."""
     group, survives, mirror, _ = rules
@@ -243,7 +244,7 @@ def _obey(u, v, rules):
     )
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _best_neighbour(
     u, kind, indptr, indices, weights, code, scale, loop, neighbours, mixed_seed,
     node_weights, limit, rules, only_admissible,
@@ -279,14 +280,14 @@ def _best_neighbour(
     return best
 
 
-@njit(cache=True)
+@kernel()
 def _marry(u, v, kind_of_pair, mate, kind):
     mate[u], mate[v] = v, u
     kind[u] = kind_of_pair
     kind[v] = kind_of_pair
 
 
-@njit(cache=True)
+@kernel()
 def _marry_with_images(u, v, kind_of_pair, mate, kind, rules):
     _marry(u, v, kind_of_pair, mate, kind)
     if rules is not None:
@@ -309,7 +310,7 @@ def _marry_in_rounds(mate, kind, edges, weigh, rules, several) -> None:
     _marry_rest(live, seekers, candidate, mate, kind, edges, weigh, rules)
 
 
-@njit(cache=True)
+@kernel()
 def _marry_rest(live, seekers, candidate, mate, kind, edges, weigh, rules):
     """Rounds while they marry many of the live nodes, then the queue."""
     spare = np.empty_like(live)
@@ -324,14 +325,14 @@ def _marry_rest(live, seekers, candidate, mate, kind, edges, weigh, rules):
     _marry_by_queue(live, candidate, mate, kind, edges, weigh, rules)
 
 
-@njit(cache=True, parallel=True)
+@kernel(parallel=True)
 def _look_all(seekers, candidate, kind, edges, weigh, rules):
     for chunk in prange(_num_chunks(len(seekers))):
         low, high = _bounds(chunk, len(seekers))
         _look(seekers[low:high], candidate, kind, edges, weigh, rules)
 
 
-@njit(cache=True)
+@kernel()
 def _look(seekers, candidate, kind, edges, weigh, rules):
     indptr, indices, weights, code, scale, loop, neighbours, mixed_seed = edges
     node_weights, limit = weigh
@@ -342,14 +343,14 @@ def _look(seekers, candidate, kind, edges, weigh, rules):
         )  # fmt: skip
 
 
-@njit(cache=True, parallel=True)
+@kernel(parallel=True)
 def _settle_all(live, candidate, mate, kind):
     for chunk in prange(_num_chunks(len(live))):
         low, high = _bounds(chunk, len(live))
         _settle(live[low:high], candidate, mate, kind)
 
 
-@njit(cache=True)
+@kernel()
 def _settle(live, candidate, mate, kind):
     """Marry those that point at each other; each node notes it for itself."""
     for u in live:
@@ -359,7 +360,7 @@ def _settle(live, candidate, mate, kind):
         kind[u] = KIND_EDGE if mutual else KIND_SINGLE
 
 
-@njit(cache=True)
+@kernel()
 def _remaining(live, spare, candidate, kind):
     """Those that go on looking, and those of them whose candidate was taken."""
     left, bereft = 0, 0
@@ -373,7 +374,7 @@ def _remaining(live, spare, candidate, kind):
     return live[:left], spare[:bereft]
 
 
-@njit(cache=True)
+@kernel()
 def _marry_by_queue(live, candidate, mate, kind, edges, weigh, rules):
     indptr, indices, weights, code, scale, loop, neighbours, mixed_seed = edges
     node_weights, limit = weigh
@@ -404,7 +405,7 @@ def _marry_by_queue(live, candidate, mate, kind, edges, weigh, rules):
                 tail += 2
 
 
-@njit(cache=True)
+@kernel()
 def _visit(turns, mate, kind, edges, weigh, rules):
     indptr, indices, weights, code, scale, loop, neighbours, mixed_seed = edges
     node_weights, limit = weigh
@@ -437,7 +438,7 @@ def _pair_two_hop(mate, kind, edges, weigh, rules, several) -> None:
         _pair_waiting(nodes[order], at[order], KIND_TWO_HOP, mate, kind, weigh, rules)
 
 
-@njit(cache=True)
+@kernel()
 def _waiting_nodes(mate, kind, neighbours):
     """Nodes that are left over and have neighbours, in increasing order."""
     count = 0
@@ -451,14 +452,14 @@ def _waiting_nodes(mate, kind, neighbours):
     return nodes[:count]
 
 
-@njit(cache=True, parallel=True)
+@kernel(parallel=True)
 def _find_all_hubs(singles, hubs, kind, edges, weigh, rules):
     for chunk in prange(_num_chunks(len(singles))):
         low, high = _bounds(chunk, len(singles))
         _find_hubs(singles[low:high], hubs[low:high], kind, edges, weigh, rules)
 
 
-@njit(cache=True)
+@kernel()
 def _find_hubs(singles, hubs, kind, edges, weigh, rules):
     indptr, indices, weights, code, scale, loop, neighbours, mixed_seed = edges
     node_weights, limit = weigh
@@ -469,7 +470,7 @@ def _find_hubs(singles, hubs, kind, edges, weigh, rules):
         )  # fmt: skip
 
 
-@njit(cache=True)
+@kernel()
 def _pair_at_hubs(singles, hubs, mate, kind, weigh):
     """One node at most waits at every hub; of two that may not merge the lighter waits."""
     node_weights, limit = weigh
@@ -488,7 +489,7 @@ def _pair_at_hubs(singles, hubs, mate, kind, weigh):
             waiting_at[hub] = u
 
 
-@njit(cache=True)
+@kernel()
 def _pair_isolated(mate, kind, neighbours, weigh):
     node_weights, limit = weigh
     waiting = np.int64(-1)
@@ -516,7 +517,7 @@ def _pair_isolated_by_rules(mate, kind, neighbours, weigh, rules) -> None:
     _pair_images(isolated, KIND_ISOLATED, mate, kind, weigh, rules)
 
 
-@njit(cache=True)
+@kernel()
 def _pair_waiting(nodes, hubs, kind_of_pair, mate, kind, weigh, rules):
     """Pair nodes next to each other in the list that share hub and group; of two that may not
     merge the lighter waits."""
@@ -538,7 +539,7 @@ def _pair_waiting(nodes, hubs, kind_of_pair, mate, kind, weigh, rules):
             waiting = np.int64(i)
 
 
-@njit(cache=True)
+@kernel()
 def _pair_images(nodes, kind_of_pair, mate, kind, weigh, rules):
     mirror = rules[2]
     node_weights, limit = weigh

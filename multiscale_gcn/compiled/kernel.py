@@ -1,0 +1,56 @@
+"""Functions that Numba compiles once for an installation, and runs whatever the disk is like."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from numba import njit
+
+
+def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """A decorator: ``numba.njit`` with these options, and its result kept on disk where it can be.
+
+    Where there is no place for it, or no room, or what is kept there is damaged, the function is
+    compiled again in every process, and a warning says so.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        try:
+            dispatcher = njit(cache=True, **options)(function)
+        except RuntimeError as error:  # no folder that this user may write to
+            _tell(error)
+            return njit(**options)(function)
+        _guard(dispatcher._cache)
+        return dispatcher
+
+    return decorate
+
+
+def _guard(cache: Any) -> None:
+    """Let the cache fail without taking the computation with it."""
+    load, save = cache.load_overload, cache.save_overload
+
+    def load_overload(*arguments: Any) -> Any:
+        try:
+            return load(*arguments)
+        except Exception:  # whatever unpacking half a file says
+            return None
+
+    def save_overload(*arguments: Any) -> None:
+        try:
+            save(*arguments)
+        except Exception as error:
+            _tell(error)
+
+    cache.load_overload, cache.save_overload = load_overload, save_overload
+
+
+def _tell(error: Exception) -> None:
+    warnings.warn(
+        f"compiled code is not kept on disk, and will be compiled again by every process ({error})"
+        "; make room there, or name another folder in NUMBA_CACHE_DIR",
+        RuntimeWarning,
+        stacklevel=3,
+    )

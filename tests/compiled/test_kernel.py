@@ -1,0 +1,73 @@
+"""Compiled code runs whatever the disk is like on which it would be kept."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """
+import warnings
+warnings.simplefilter("always")
+import numpy as np
+from multiscale_gcn.compiled.kernel import kernel
+
+@kernel()
+def total(values):
+    result = 0.0
+    for value in values:
+        result += value
+    return result
+
+print(total(np.ones(3)), total(np.ones(2, np.float32)))
+"""
+
+
+def run(folder: Path, before: str = "") -> subprocess.CompletedProcess[str]:
+    file = folder / "program.py"
+    file.write_text(before + PROGRAM)
+    environment = {
+        **os.environ,
+        "NUMBA_CACHE_DIR": str(folder / "cache"),
+        "PYTHONPATH": os.getcwd(),
+    }
+    command = [sys.executable, str(file)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+FULL = """
+import numba.core.caching as caching, errno
+def full(self, name, data):
+    raise OSError(errno.ENOSPC, "No space left on device")
+caching.IndexDataCacheFile.save = full
+"""
+
+
+def test_a_full_disk_costs_time_and_not_the_result(tmp_path: Path) -> None:
+    for _ in range(2):
+        found = run(tmp_path, FULL)
+        assert found.stdout == "3.0 2.0\n", found.stderr
+        assert "compiled code is not kept on disk" in found.stderr
+        assert "No space left on device" in found.stderr
+
+
+@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
+@pytest.mark.parametrize("keep", [0, 40])
+def test_damaged_files_are_compiled_anew(suffix: str, keep: int, tmp_path: Path) -> None:
+    assert run(tmp_path).stdout == "3.0 2.0\n"
+    damaged = list((tmp_path / "cache").rglob(f"*.{suffix}"))
+    assert damaged
+    for file in damaged:
+        file.write_bytes(file.read_bytes()[:keep])
+    found = run(tmp_path)
+    assert found.stdout == "3.0 2.0\n", found.stderr
+
+
+def test_without_a_place_to_keep_it_the_function_runs(tmp_path: Path) -> None:
+    nowhere = "import numba.core.caching as c\nc.CacheImpl._locator_classes = []\n"
+    found = run(tmp_path, nowhere)
+    assert found.stdout == "3.0 2.0\n", found.stderr
+    assert "no locator available" in found.stderr
