@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from examples.hgn_pose.datasets.takes import View
+from examples.hgn_pose.datasets.takes import RealCamera
 
 CAMERAS_PATH = Path(__file__).parents[1] / "data" / "h36m_cameras.json"
 
@@ -97,7 +97,7 @@ class Lens:
 
 
 @cache
-def calibration() -> tuple[tuple[Lens, ...], dict[str, tuple[View, ...]]]:
+def calibration() -> tuple[tuple[Lens, ...], dict[str, tuple[RealCamera, ...]]]:
     """Lenses of the four cameras, and for every subject where the four stand and look."""
     stored = json.loads(CAMERAS_PATH.read_text())
     lenses = tuple(
@@ -106,7 +106,7 @@ def calibration() -> tuple[tuple[Lens, ...], dict[str, tuple[View, ...]]]:
     )
     views = {
         subject: tuple(
-            View(
+            RealCamera(
                 name=lens["id"],
                 rotation=Rotation.from_quat(view["orientation"], scalar_first=True)
                 .inv()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from examples.hgn_pose.archives import read_objects
+from examples.hgn_pose.body.skeleton import JOINTS
 from examples.hgn_pose.datasets.h36m import (
     FPS,
     JOINTS_OF_32,
@@ -18,10 +18,10 @@ from examples.hgn_pose.datasets.h36m import (
     calibration,
     take_name,
 )
-from examples.hgn_pose.datasets.takes import Take, View, join
-from examples.hgn_pose.motion import Clip
-from examples.hgn_pose.recording import Recording
-from examples.hgn_pose.skeleton import JOINTS
+from examples.hgn_pose.datasets.takes import RealCamera, Take, join
+from examples.hgn_pose.files.archives import read_objects
+from examples.hgn_pose.motion.motion import Clip
+from examples.hgn_pose.motion.recording import Recording
 
 POSITIONS = "data_3d_h36m.npz"
 HOW_TO_GET = (
@@ -72,7 +72,7 @@ def load_h36m_npz(path: str | Path, keypoints: str = "gt") -> Recording:
     takes_2d = _read_2d(folder, keypoints)
     _, views_of = calibration()
     takes: list[Take] = []
-    views: list[View] = []
+    views: list[RealCamera] = []
     for subject in [subject for subject in SUBJECTS if subject in takes_3d]:
         rows = range(len(views), len(views) + len(views_of[subject]))
         views.extend(views_of[subject])

@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
+from examples.hgn_pose.body.skeleton import EDGES
 from examples.hgn_pose.lifting.mapping import Trunk
-from examples.hgn_pose.skeleton import EDGES
 
 Framing = Literal["person", "image"]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from examples.hgn_pose.body.skeleton import JOINTS
 from examples.hgn_pose.lifting.conventions import CONVENTIONS
-from examples.hgn_pose.skeleton import JOINTS
 
 _SAME = {
     joint: joint.replace("R_", "right_").replace("L_", "left_").lower()
