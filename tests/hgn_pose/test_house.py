@@ -43,10 +43,11 @@ def modules(root):
 def imports(root, package=PACKAGE):
     """For every module those of the package that it imports, anywhere in it, and the line."""
     known = modules(root)
-    arrows = {}
+    arrows: dict[str, dict[str, int]] = {name: {} for name in known}
     for name, path in known.items():
-        arrows[name] = {}
         for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Import | ast.ImportFrom):
+                continue
             for full in named(node, name, path.name == "__init__.py", package):
                 target = full
                 while target and target not in known:
@@ -60,15 +61,13 @@ def named(node, module, is_package, package):
     """What an import names, relative to the package."""
     if isinstance(node, ast.Import):
         names = [alias.name for alias in node.names]
-    elif isinstance(node, ast.ImportFrom):
+    else:
         base = node.module or ""
         if node.level:
             above = [package, *module.split(".")]
             above = above[: len(above) - node.level + is_package]
             base = ".".join([*above, *filter(None, [node.module])])
         names = [f"{base}.{alias.name}" for alias in node.names]
-    else:
-        return []
     return [name.removeprefix(f"{package}.") for name in names if name.startswith(f"{package}.")]
 
 
