@@ -74,7 +74,7 @@ class Demo:
         )
 
         _say("1. Coarsening the body")
-        prepared = prepare_data(data, device, meshes=True)
+        prepared = prepare_data(data, device, mesh_sizes=MESH_SIZES)
         print(prepared.hierarchy)
         print(
             f"{prepared.split['train_frames']} training frames, "

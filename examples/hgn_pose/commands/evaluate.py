@@ -62,8 +62,7 @@ class Evaluate:
         prepared = prepare_data(
             data,
             device,
-            meshes=meshes,
-            mesh_sizes=options.mesh_sizes,
+            mesh_sizes=options.mesh_sizes if meshes else (),
             test_only=True,
             body=body,
         )

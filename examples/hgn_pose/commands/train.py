@@ -52,7 +52,7 @@ class Train:
         if self.network.has_meshes and not meshes:
             print("lambda_mesh = 0: the coarse meshes are neither trained nor measured")
         data = self.data.settled()
-        prepared = prepare_data(data, device, meshes=meshes, mesh_sizes=self.network.mesh_sizes)
+        prepared = prepare_data(data, device, mesh_sizes=self.network.mesh_sizes if meshes else ())
         model = build_network(self.network, prepared.hierarchy, options.seed).to(device)
         passport = passport_of(self.network, prepared.body, prepared.hierarchy, data, meshes)
         trainer = Trainer(model, prepared.train, prepared.cameras, options)

@@ -87,7 +87,6 @@ def load_for_comparison(
     prepared = prepare_data(
         data,
         device,
-        meshes=bool(sizes),
         mesh_sizes=next(iter(sizes), ()),
         test_only=True,
         body=body,

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from examples.hgn_pose.body.body_model import BodyModel
-from examples.hgn_pose.body.coarse import MESH_SIZES, coarsen_body
+from examples.hgn_pose.body.coarse import coarsen_body
 from examples.hgn_pose.datasets.catalogue import CATALOGUE
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.fitting.fitted_motion import with_bodies
@@ -42,8 +42,7 @@ def prepare_data(
     options: DataOptions,
     device: torch.device,
     *,
-    meshes: bool,
-    mesh_sizes: Sequence[int] = MESH_SIZES,
+    mesh_sizes: Sequence[int] = (),
     test_only: bool = False,
     body: BodyModel | None = None,
 ) -> PreparedData:
@@ -54,10 +53,9 @@ def prepare_data(
     options : DataOptions
     device : torch.device
         Where the samples go.
-    meshes : bool
-        Whether coarse mesh targets are wanted, which need a body in every frame.
     mesh_sizes : sequence of int
-        Nodes of those meshes.
+        Nodes of the coarse meshes that are wanted as targets, which need a body in every frame;
+        none by default.
     test_only : bool
         Fit and prepare the test frames alone; ``train`` is then a copy of ``test``.
     body : BodyModel, optional
@@ -78,7 +76,6 @@ def prepare_data(
         )
     if not held_out.any():
         raise ValueError(f"{options.data} as found has no test frames; add clips that are held out")
-    sizes = tuple(mesh_sizes) if meshes else ()
     parts: list[Samples] = []
     facts: dict[str, object] = {"data": options.data, "body": body.name}
     for name, chosen, stride in zip(
@@ -88,7 +85,7 @@ def prepare_data(
             continue
         part = footage.select(chosen).every(stride)
         facts |= _facts(name, part.motion)
-        parts.append(_samples(part, body, hierarchy, options.fit_cache, sizes))
+        parts.append(_samples(part, body, hierarchy, options.fit_cache, mesh_sizes))
     facts["cameras"] = len(set(footage.camera_names))
     facts["input"] = footage.input_by(options.keypoints)
     return PreparedData(

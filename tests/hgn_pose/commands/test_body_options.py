@@ -80,7 +80,9 @@ def test_coarse_targets_are_those_of_the_posed_mesh(files):
         for matrix, found in zip(matrices, targets, strict=True):
             np.testing.assert_allclose(found[frame], matrix @ full, atol=2e-6)
 
-    prepared = prepare_data(DataOptions("h36m-json", folder, body=options), CPU, meshes=True)
+    prepared = prepare_data(
+        DataOptions("h36m-json", folder, body=options), CPU, mesh_sizes=MESH_SIZES
+    )
     rows = torch.arange(len(prepared.train))
     batch = prepared.train.batch(prepared.cameras, rows, torch.zeros_like(rows))
     assert batch.fitted.all()
@@ -229,7 +231,7 @@ def test_bodies_are_fitted_where_no_parameters_are(files, tmp_path):
     options = DataOptions(
         "builtin", body=BodyOptions(files[1].body_model), test_every=60, fit_cache=tmp_path
     )
-    prepared = prepare_data(options, CPU, meshes=True, test_only=True)
+    prepared = prepare_data(options, CPU, mesh_sizes=MESH_SIZES, test_only=True)
     assert prepared.test.meshes[0].shape[1:] == (48, 3)
     kept = sorted(path.name.split("-")[0] for path in tmp_path.iterdir())
     assert kept == ["fit", "meshes", "meshes"]

@@ -289,9 +289,7 @@ def test_hgns_frames_are_those_whose_number_divides(h36m_json, tmp_path):
     for number, clip in enumerate(recording.motion.clips):
         numbers = recording.number[recording.motion.clip == number].tolist()
         assert numbers == ([0, 4, 8] if clip.held_out else [0, 5])
-    prepared = prepare_data(
-        DataOptions("h36m-json", h36m_json, test_every=4), torch.device("cpu"), meshes=False
-    )
+    prepared = prepare_data(DataOptions("h36m-json", h36m_json, test_every=4), torch.device("cpu"))
     assert prepared.split["train_frames"] == 4 * 2
     assert prepared.split["test_frames"] == 3 * 3
 
@@ -302,7 +300,7 @@ def test_a_test_needs_no_files_of_the_training_subjects(h36m_json, tmp_path):
     (tmp_path / "Human36M_subject1_data.json").write_text("not read")
     recording = load_h36m_json(tmp_path, test_only=True)
     assert {clip.performer for clip in recording.motion.clips} == {"S9"}
-    prepared = prepare_data(DataOptions("h36m-json", tmp_path), CPU, meshes=False, test_only=True)
+    prepared = prepare_data(DataOptions("h36m-json", tmp_path), CPU, test_only=True)
     assert prepared.split["test_frames"] == 3
     assert "train_frames" not in prepared.split
 

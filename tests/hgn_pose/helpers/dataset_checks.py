@@ -137,11 +137,11 @@ class DataSetChecks(ABC):
     def test_training_and_test_frames_are_prepared(
         self, options: DataOptions, footage: Footage
     ) -> None:
-        prepared = prepare_data(options, torch.device("cpu"), meshes=False)
+        prepared = prepare_data(options, torch.device("cpu"))
         held_out = held_out_frames(footage.motion)
         assert prepared.split["train_frames"] == (~held_out).sum()
         assert prepared.split["test_frames"] == held_out.sum()
-        alone = prepare_data(options, torch.device("cpu"), meshes=False, test_only=True)
+        alone = prepare_data(options, torch.device("cpu"), test_only=True)
         assert alone.split["test_frames"] == held_out.sum()
 
     def test_check_data_tells_what_is_in_it(self, footage: Footage) -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from examples.hgn_pose.body.coarse import MESH_SIZES
 from examples.hgn_pose.body.skeleton import FLIP, JOINTS
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.measuring.evaluation import evaluate
@@ -22,7 +23,7 @@ from examples.hgn_pose.training.baselines import fit_baselines
 @pytest.fixture(scope="module")
 def prepared():
     options = DataOptions(train_every=20, test_every=20)
-    return prepare_data(options, torch.device("cpu"), meshes=True)
+    return prepare_data(options, torch.device("cpu"), mesh_sizes=MESH_SIZES)
 
 
 class Oracle(nn.Module):

@@ -41,9 +41,7 @@ def test_they_are_the_papers_network_on_the_graphs_of_today(model, figures):
 
 def test_they_predict_motion_of_another_kind(model):
     """Better than any linear map that saw nothing else: 108 mm; the mean pose makes 301 mm."""
-    prepared = prepare_data(
-        DataOptions(data="builtin", test_every=10), CPU, meshes=False, test_only=True
-    )
+    prepared = prepare_data(DataOptions(data="builtin", test_every=10), CPU, test_only=True)
     assert 20 < watch(model, prepared.test, prepared.cameras) < 108
 
 
@@ -75,7 +73,7 @@ def test_the_readme_states_what_was_measured(figures):
 @pytest.mark.slow
 @pytest.mark.skipif(CMU17_VARIABLE not in os.environ, reason=f"{CMU17_VARIABLE} is not set")
 def test_they_reach_their_figures_on_cmu17(model, figures):
-    prepared = prepare_data(DataOptions(data="cmu17"), CPU, meshes=False, test_only=True)
+    prepared = prepare_data(DataOptions(data="cmu17"), CPU, test_only=True)
     scores = evaluate(model, prepared.test, prepared.cameras)
     assert scores.samples == figures["scores"]["samples"]
     assert scores.mpjpe == pytest.approx(figures["scores"]["mpjpe_mm"], abs=0.05)

@@ -130,7 +130,7 @@ def test_names_are_escaped(metrics, folder):
 
 def test_drawn_samples_lie_at_their_percentiles():
     options = DataOptions(train_every=60, test_every=30)
-    prepared = prepare_data(options, torch.device("cpu"), meshes=False)
+    prepared = prepare_data(options, torch.device("cpu"))
     mean, _ = fit_baselines(prepared.train, prepared.cameras, NO_AUGMENTATION)
     predictions = predict(mean, prepared.test, prepared.cameras)
     chosen = samples_at(predictions, (0, 50, 100))
@@ -143,7 +143,7 @@ def test_drawn_samples_lie_at_their_percentiles():
 
 def test_pictures_do_without_meshes():
     options = DataOptions(train_every=60, test_every=60)
-    prepared = prepare_data(options, torch.device("cpu"), meshes=False)
+    prepared = prepare_data(options, torch.device("cpu"))
     mean, _ = fit_baselines(prepared.train, prepared.cameras, NO_AUGMENTATION)
     predictions = predict(mean, prepared.test, prepared.cameras)
     assert score(predictions).mpvpe == {}

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from examples.hgn_pose.body.coarse import MESH_SIZES
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.network.building import NetworkOptions, build_network
 from examples.hgn_pose.samples.preparing import prepare_data
@@ -22,7 +23,7 @@ def prepared():
     if not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
     options = DataOptions(data="builtin", train_every=60, test_every=60)
-    return prepare_data(options, torch.device("cuda"), meshes=True)
+    return prepare_data(options, torch.device("cuda"), mesh_sizes=MESH_SIZES)
 
 
 def test_every_call_does_the_work_of_one_call(prepared):

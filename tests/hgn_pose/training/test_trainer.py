@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from examples.hgn_pose.body.coarse import MESH_SIZES
 from examples.hgn_pose.datasets.builtin import load_builtin
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.network.building import NetworkOptions, build_network, count_parameters
@@ -23,7 +24,7 @@ SHORT = TrainingOptions(epochs=2, batch_size=64, schedule="cosine")
 
 @pytest.fixture(scope="module")
 def prepared():
-    return prepare_data(DataOptions(train_every=60, test_every=60), CPU, meshes=True)
+    return prepare_data(DataOptions(train_every=60, test_every=60), CPU, mesh_sizes=MESH_SIZES)
 
 
 @pytest.fixture(autouse=True, scope="module")
