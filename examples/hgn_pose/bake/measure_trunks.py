@@ -1,4 +1,4 @@
-"""Measure what ``lifting/mapping.py`` says of the training motion: ``TRUNKS`` and ``HUMAN36M``.
+"""Measure what ``lifting/mapping.py`` says of motion: ``TRUNKS`` and ``HUMAN36M_TRUNK``.
 
 Run from the repository: ``python -m examples.hgn_pose.bake.measure_trunks [CMU17.NPZ]``. For cmu17
 the body is fitted to every 200th frame first, which takes minutes.

@@ -25,7 +25,7 @@ class BodyPose:
     person : array of int, shape (T,)
         Row of ``blend`` and ``scale``.
     blend : array of float, shape (P, S)
-        Share of every shape of the body, see :meth:`BuiltInBody.shape`.
+        Share of every shape of the body, see :meth:`BodyModel.shape`.
     scale : array of float, shape (P, J)
         Size of every bone.
     """

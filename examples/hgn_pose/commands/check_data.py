@@ -28,7 +28,7 @@ class CheckData:
 
     def run(self) -> None:
         footage = self.data.read()
-        print(describe(footage, self.data.settled().data))
+        print(describe_footage(footage, self.data.settled().data))
         motion = footage.motion
         if self.data.body.body_model is not None:
             body = self.data.load_body()
@@ -39,7 +39,7 @@ class CheckData:
                 print(_fits(with_bodies(body, motion, None)))
 
 
-def describe(footage: Footage, name: str) -> str:
+def describe_footage(footage: Footage, name: str) -> str:
     """What is in a data set, as text.
 
     Parameters
@@ -55,9 +55,9 @@ def describe(footage: Footage, name: str) -> str:
 
     Examples
     --------
-    >>> from examples.hgn_pose.commands.check_data import describe
+    >>> from examples.hgn_pose.commands.check_data import describe_footage
     >>> from examples.hgn_pose.datasets.builtin import load_builtin
-    >>> print(describe(load_builtin().select(slice(0, 100)), "mine"))
+    >>> print(describe_footage(load_builtin().select(slice(0, 100)), "mine"))
     mine: 100 frames in 2 clips, 17 joints, in metres
     part   subject     action  clips  frames
     train        0   backflip      1      29

@@ -13,7 +13,7 @@ from torch import nn
 
 from examples.hgn_pose.body.coarse import MESH_SIZES
 from examples.hgn_pose.commands.flat import Flat
-from examples.hgn_pose.commands.machine import MachineOptions, describe
+from examples.hgn_pose.commands.machine import MachineOptions, describe_machine
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.files.writing import make_folder, write_bytes, write_json
 from examples.hgn_pose.measuring.evaluation import evaluate, watch
@@ -21,7 +21,7 @@ from examples.hgn_pose.measuring.metrics import distances
 from examples.hgn_pose.measuring.predictions import Predictions, predict
 from examples.hgn_pose.measuring.scores import Scores, table
 from examples.hgn_pose.network.building import NetworkOptions, build_network, count_parameters
-from examples.hgn_pose.network.trained import passport_of
+from examples.hgn_pose.network.passports import passport_of
 from examples.hgn_pose.network.weights import save_weights
 from examples.hgn_pose.pictures import plots, report
 from examples.hgn_pose.samples.preparing import PreparedData, prepare_data
@@ -95,7 +95,7 @@ class Demo:
         for name, network in networks.items():
             print(f"{name}: {count_parameters(network):,} parameters")
 
-        _say(f"3. Training on {describe(device)['device']}")
+        _say(f"3. Training on {describe_machine(device)['device']}")
         contest = _Contest(prepared)
         options = {
             name: replace(training, learning_rate=RATES[choice.network])
@@ -128,7 +128,7 @@ class Demo:
             "split": prepared.split,
             "training": {name: chosen.as_json() for name, chosen in options.items()},
             "seed": self.seed,
-            "machine": describe(device),
+            "machine": describe_machine(device),
             "notes": [
                 *prepared.notes,
                 *COMMON_NOTES,

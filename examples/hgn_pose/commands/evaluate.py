@@ -11,14 +11,14 @@ import tyro
 from torch import nn
 
 from examples.hgn_pose.commands.flat import Flat
-from examples.hgn_pose.commands.machine import MachineOptions, describe
+from examples.hgn_pose.commands.machine import MachineOptions, describe_machine
 from examples.hgn_pose.datasets.catalogue import CATALOGUE
 from examples.hgn_pose.datasets.cmu17 import CMU17_VARIABLE
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.files.writing import make_folder, write_json
 from examples.hgn_pose.measuring.protocols import HUMAN36M, ProtocolOptions
 from examples.hgn_pose.network.building import NetworkOptions, count_parameters
-from examples.hgn_pose.network.trained import check_body, load_network
+from examples.hgn_pose.network.passports import check_body, load_network
 from examples.hgn_pose.network.weights import (
     SHIPPED_WEIGHTS,
     read_passport,
@@ -94,5 +94,5 @@ def measure(
         "protocol": protocol.as_json(),
         "scores": scores.as_json(),
         "split": prepared.split,
-        "machine": describe(device),
+        "machine": describe_machine(device),
     }

@@ -12,7 +12,7 @@ import tyro
 
 from examples.hgn_pose.body.skeleton import JOINTS
 from examples.hgn_pose.commands.flat import Flat
-from examples.hgn_pose.commands.machine import MachineOptions, describe
+from examples.hgn_pose.commands.machine import MachineOptions, describe_machine
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.files.writing import make_folder, write_bytes, write_json
 from examples.hgn_pose.measuring.comparison import load_for_comparison
@@ -78,7 +78,7 @@ class Figures:
             "figure5_samples": _facts(ours, baseline, typical, names),
             "data": data.data,
             "split": prepared.split,
-            "machine": describe(device),
+            "machine": describe_machine(device),
         }
         write_json(self.out / "figures.json", report)
         print(

@@ -11,7 +11,7 @@ import numpy as np
 from examples.hgn_pose.body.options import BodyOptions
 from examples.hgn_pose.body.smpl import SmplBody
 from examples.hgn_pose.commands.flat import Flat
-from examples.hgn_pose.commands.machine import MachineOptions, describe, in_one_line
+from examples.hgn_pose.commands.machine import MachineOptions, describe_machine, in_one_line
 from examples.hgn_pose.datasets.options import DataName, DataOptions, DataPath
 from examples.hgn_pose.files.archives import write_npz
 from examples.hgn_pose.files.writing import make_folder, write_json
@@ -46,7 +46,7 @@ class Fit:
         performer = np.array([clip.performer for clip in motion.clips])[motion.clip]
         poses, error, figures = fit_performers(body, motion.positions, performer, device)
         print(fit_table(figures))
-        print(f"({in_one_line(describe(device))})")
+        print(f"({in_one_line(describe_machine(device))})")
         arrays = {"fit_error": error, "accepted": error <= WORST_FIT, "performer": performer}
         if isinstance(body, SmplBody):
             smpl = body.parameters(poses)
@@ -57,7 +57,7 @@ class Fit:
             {
                 "body": body.name,
                 "figures": [asdict(row) for row in figures],
-                "machine": describe(device),
+                "machine": describe_machine(device),
             },
         )
         print(f"wrote {self.out}/bodies.npz and fit.json")

@@ -54,7 +54,7 @@ class MachineOptions:
         return device
 
 
-def describe(device: torch.device) -> dict[str, str]:
+def describe_machine(device: torch.device) -> dict[str, str]:
     """The processor, its threads, the GPU if one is used, and the versions that matter."""
     return {
         "processor": f"{_processor()}, threads used: {torch.get_num_threads()}",
@@ -67,7 +67,7 @@ def describe(device: torch.device) -> dict[str, str]:
 
 
 def in_one_line(machine: Mapping[str, str]) -> str:
-    """What :func:`describe` returns as a line of text.
+    """What :func:`describe_machine` returns as a line of text.
 
     Examples
     --------

@@ -25,7 +25,7 @@ from examples.hgn_pose.lifting.reading import KeypointOptions, Person, read_pers
 from examples.hgn_pose.measuring.metrics import mpjpe, pa_mpjpe
 from examples.hgn_pose.measuring.predictions import answer
 from examples.hgn_pose.network.building import NetworkOptions
-from examples.hgn_pose.network.trained import load_network
+from examples.hgn_pose.network.passports import load_network
 from examples.hgn_pose.network.weights import SHIPPED_WEIGHTS, read_passport
 from multiscale_gcn import __version__
 

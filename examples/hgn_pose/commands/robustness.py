@@ -12,7 +12,7 @@ from torch import nn
 from tqdm import tqdm
 
 from examples.hgn_pose.commands.flat import Flat
-from examples.hgn_pose.commands.machine import MachineOptions, describe
+from examples.hgn_pose.commands.machine import MachineOptions, describe_machine
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.files.writing import make_folder, write_bytes, write_json
 from examples.hgn_pose.measuring.comparison import load_for_comparison
@@ -87,7 +87,7 @@ class Robustness:
             "weights": {n.name: str(path) for n, path in zip(networks, self.weights, strict=True)},
             "data": data.data,
             "split": prepared.split,
-            "machine": describe(device),
+            "machine": describe_machine(device),
         }
         write_json(self.out / "robustness.json", report)
         write_bytes(self.out / "robustness.png", png(robustness_curves(curves)))

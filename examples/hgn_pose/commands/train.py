@@ -13,7 +13,7 @@ from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.files.writing import make_folder, write_json
 from examples.hgn_pose.measuring.evaluation import watch
 from examples.hgn_pose.network.building import NetworkOptions, build_network
-from examples.hgn_pose.network.trained import passport_of
+from examples.hgn_pose.network.passports import passport_of
 from examples.hgn_pose.network.weights import (
     save_weights,
 )

@@ -51,7 +51,7 @@ SPELLINGS = {
 JOINTS_OF_32 = (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
 """The 17 joints that move, among the 32 of the data set, in the order of ``skeleton.JOINTS``."""
 
-SIXTEEN = (0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16)
+JOINTS_OF_16 = (0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16)
 """The joints that stacked hourglass detections have: all but the nose."""
 
 FPS = 50.0

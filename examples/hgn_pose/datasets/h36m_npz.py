@@ -10,8 +10,8 @@ import numpy as np
 from examples.hgn_pose.body.skeleton import JOINTS
 from examples.hgn_pose.datasets.h36m import (
     FPS,
+    JOINTS_OF_16,
     JOINTS_OF_32,
-    SIXTEEN,
     SUBJECTS,
     TEST_SUBJECTS,
     action_of,
@@ -176,7 +176,7 @@ def _pixels(
 
 def _cut(stored: Any, frames: int, where: str) -> np.ndarray:  # [T, 17, 2]
     pixels = np.asarray(stored)[..., :2]
-    if pixels.ndim != 3 or pixels.shape[1] not in (len(SIXTEEN), len(JOINTS)):
+    if pixels.ndim != 3 or pixels.shape[1] not in (len(JOINTS_OF_16), len(JOINTS)):
         raise ValueError(
             f"{where}: the 2D joints have shape {pixels.shape}, expected (T, 17, 2) or (T, 16, 2)"
         )
@@ -189,7 +189,7 @@ def _cut(stored: Any, frames: int, where: str) -> np.ndarray:  # [T, 17, 2]
     if pixels.shape[1] == len(JOINTS):
         return pixels
     filled = np.empty((frames, len(JOINTS), 2), pixels.dtype)
-    filled[:, SIXTEEN] = pixels
+    filled[:, JOINTS_OF_16] = pixels
     neck, nose, head = (JOINTS.index(name) for name in ("Neck", "Nose", "Head"))
     filled[:, nose] = (filled[:, neck] + filled[:, head]) / 2
     return filled

@@ -1,4 +1,4 @@
-"""ComparedNetwork networks side by side: read from their files, and tested on the same frames."""
+"""Trained networks side by side: read from their files, and tested on the same frames."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.network.building import NetworkOptions
-from examples.hgn_pose.network.trained import check_body, load_network
+from examples.hgn_pose.network.passports import check_body, load_network
 from examples.hgn_pose.network.weights import read_passport
 from examples.hgn_pose.samples.preparing import PreparedData, prepare_data
 

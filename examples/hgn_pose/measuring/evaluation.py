@@ -21,7 +21,7 @@ def evaluate(model: nn.Module, samples: Samples, cameras: Cameras, *, flip: bool
     samples, cameras
         On the model's device.
     flip : bool
-        As in :func:`answer`.
+        As in :func:`~examples.hgn_pose.measuring.predictions.answer`.
 
     Returns
     -------

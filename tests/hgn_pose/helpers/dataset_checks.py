@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from examples.hgn_pose.body.skeleton import JOINTS
-from examples.hgn_pose.commands.check_data import describe
+from examples.hgn_pose.commands.check_data import describe_footage
 from examples.hgn_pose.datasets.catalogue import CATALOGUE
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.datasets.plausible import FEW, MISFIT, check_skeleton, unit_of
@@ -145,7 +145,7 @@ class DataSetChecks(ABC):
         assert alone.split["test_frames"] == held_out.sum()
 
     def test_check_data_tells_what_is_in_it(self, footage: Footage) -> None:
-        text = describe(footage, self.name)
+        text = describe_footage(footage, self.name)
         assert f"{self.name}: {len(footage.motion):,} frames" in text
         assert "in metres" in text
         for clip in footage.motion.clips:

@@ -11,7 +11,7 @@ from examples.hgn_pose.lifting.detections import collect
 from examples.hgn_pose.lifting.filming import film
 from examples.hgn_pose.lifting.framing import frame
 from examples.hgn_pose.lifting.gaps import ALIKE, FROM_TIME, FROM_VIEWS, SEEN, Track, fill
-from examples.hgn_pose.lifting.mapping import HUMAN36M, TRUNKS, to_skeleton
+from examples.hgn_pose.lifting.mapping import HUMAN36M_TRUNK, TRUNKS, to_skeleton
 from examples.hgn_pose.measuring.metrics import mpjpe
 from examples.hgn_pose.measuring.predictions import answer
 from examples.hgn_pose.motion.cameras import ring_of_cameras
@@ -77,7 +77,7 @@ def test_lifting_mapped_joints_is_like_lifting_true_ones(convention, linear):
 
 def test_the_trunk_is_that_of_the_motion_trained_on():
     made = FILMS[0]
-    own, other = mapped(made, "coco17")[0], mapped(made, "coco17", HUMAN36M)[0]
+    own, other = mapped(made, "coco17")[0], mapped(made, "coco17", HUMAN36M_TRUNK)[0]
     np.testing.assert_allclose(other[:, 9], made.in_convention("coco17")[:, 0], atol=1e-3)
     crown = np.linalg.norm(other[:, 10] - made.in_convention("human36m17")[:, 10], axis=1)
     assert crown.mean() < 6

@@ -1,4 +1,4 @@
-"""A trained network from its file of weights, on the body that it was trained with."""
+"""What weights say about themselves: passports, and networks that are built as these say."""
 
 from __future__ import annotations
 
