@@ -91,7 +91,7 @@ class Samples:
             first = int(outside[0])
             raise ValueError(
                 f"positions[{first}] reaches {float(reach[first]):.2f} m from the middle of its "
-                f"clip, too near to the cameras; cut clips that leave a circle of "
+                "clip, too near to the cameras; cut clips that leave a circle of "
                 f"{float(room):.1f} m"
             )
 
