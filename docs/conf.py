@@ -8,8 +8,10 @@ from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.util.docutils import SphinxDirective
 
 import multiscale_gcn
+from examples.hgn_pose.datasets.catalogue import CATALOGUE
 
 project = "multiscale-gcn"
 author = "The multiscale-gcn developers"
@@ -101,7 +103,21 @@ def keep_bars(
             lines[number] = "``".join(parts)
 
 
+class DataSets(SphinxDirective):
+    """The table of the example's data sets, from its catalogue."""
+
+    def run(self) -> list[nodes.Node]:
+        rows = [("`--data`", "what", "`--data-path`"), ("---", "---", "---")]
+        rows += [
+            (f"`{name}`", data_set.what, data_set.expected or "none")
+            for name, data_set in CATALOGUE.items()
+        ]
+        table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        return self.parse_text_to_nodes(table)
+
+
 def setup(app: Sphinx) -> None:
+    app.add_directive("data-sets", DataSets)
     app.connect("autodoc-process-docstring", keep_bars)
     app.connect("autodoc-process-signature", name_type_aliases)
     app.connect("missing-reference", resolve_public_name)

@@ -14,15 +14,18 @@ try:
 except ModuleNotFoundError as error:
     sys.exit(f"the example needs {error.name}: pip install --editable '.[pose]' in the clone")
 
-from examples.hgn_pose.commands import Evaluate, Train
-from examples.hgn_pose.datasets.build_cmu17 import BuildCmu17
-from examples.hgn_pose.demo import Demo
-from examples.hgn_pose.figures import Figures
-from examples.hgn_pose.fit_command import Fit
-from examples.hgn_pose.inspection import CheckData
-from examples.hgn_pose.lifting.commands import Predict, Sample, View
-from examples.hgn_pose.parameters import Params
-from examples.hgn_pose.robustness import Robustness
+from examples.hgn_pose.commands.build_cmu17 import BuildCmu17
+from examples.hgn_pose.commands.check_data import CheckData
+from examples.hgn_pose.commands.demo import Demo
+from examples.hgn_pose.commands.evaluate import Evaluate
+from examples.hgn_pose.commands.figures import Figures
+from examples.hgn_pose.commands.fit import Fit
+from examples.hgn_pose.commands.params import Params
+from examples.hgn_pose.commands.predict import Predict
+from examples.hgn_pose.commands.robustness import Robustness
+from examples.hgn_pose.commands.sample import Sample
+from examples.hgn_pose.commands.train import Train
+from examples.hgn_pose.commands.view import View
 
 Command = (
     Annotated[Demo, tyro.conf.subcommand("demo")]

@@ -1,0 +1,1 @@
+"""Scripts that made the files in ``data``; they need packages that nothing else needs."""

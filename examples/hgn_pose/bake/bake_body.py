@@ -14,9 +14,9 @@ import torch
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from examples.hgn_pose.archives import write_npz
-from examples.hgn_pose.body import BODY_PATH
-from examples.hgn_pose.skeleton import JOINTS
+from examples.hgn_pose.body.built_in import BODY_PATH
+from examples.hgn_pose.body.skeleton import JOINTS
+from examples.hgn_pose.files.archives import write_npz
 
 ADULT = {"age": 0.67, "gender": 0.5, "muscle": 0.5, "weight": 0.5, "height": 0.37}
 SHAPES: dict[str, dict[str, float]] = {

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from examples.hgn_pose.archives import write_npz
 from examples.hgn_pose.bake.deepmimic import read_clip
-from examples.hgn_pose.body import load_body
-from examples.hgn_pose.fitting import fit
-from examples.hgn_pose.motion import MOTION_PATH
+from examples.hgn_pose.body.built_in import load_body
+from examples.hgn_pose.datasets.builtin import MOTION_PATH
+from examples.hgn_pose.files.archives import write_npz
+from examples.hgn_pose.fitting.fitter import fit
 
 
 def main() -> None:

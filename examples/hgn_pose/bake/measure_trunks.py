@@ -1,4 +1,4 @@
-"""Measure what ``lifting/mapping.py`` says of the training motion: ``TRUNKS`` and ``HUMAN36M``.
+"""Measure what ``lifting/mapping.py`` says of motion: ``TRUNKS`` and ``HUMAN36M_TRUNK``.
 
 Run from the repository: ``python -m examples.hgn_pose.bake.measure_trunks [CMU17.NPZ]``. For cmu17
 the body is fitted to every 200th frame first, which takes minutes.
@@ -13,14 +13,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from examples.hgn_pose.body import load_body
-from examples.hgn_pose.cameras import ring_of_cameras
-from examples.hgn_pose.fitting import fit_motion
+from examples.hgn_pose.body.built_in import load_body
+from examples.hgn_pose.body.skeleton import JOINTS
+from examples.hgn_pose.datasets.builtin import load_builtin
+from examples.hgn_pose.datasets.cmu17 import load_cmu17
+from examples.hgn_pose.fitting.fitted_motion import fit_motion
 from examples.hgn_pose.lifting.framing import bone_length
 from examples.hgn_pose.lifting.landmarks import LANDMARKS, landmark_positions
-from examples.hgn_pose.motion import Motion, load_builtin, load_cmu17
-from examples.hgn_pose.samples import gather, make_batch
-from examples.hgn_pose.skeleton import JOINTS
+from examples.hgn_pose.motion.cameras import ring_of_cameras
+from examples.hgn_pose.motion.motion import Motion
+from examples.hgn_pose.samples.gathering import gather
 
 
 def main() -> None:
@@ -50,7 +52,7 @@ def measure(motion: Motion) -> list[str]:
     cameras, samples = ring_of_cameras(), gather(replace(motion, poses=None))
     everything = torch.arange(len(samples) * len(cameras))
     views = len(cameras)
-    image = make_batch(samples, cameras, everything // views, everything % views).image.numpy()
+    image = samples.batch(cameras, everything // views, everything % views).image.numpy()
     pelvis = image[:, 0, 1].mean()
     lines.append(f"bones {bone_length(image).mean():.3f}, pelvis {pelvis:.3f} half image widths")
     return lines

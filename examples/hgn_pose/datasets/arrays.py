@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from examples.hgn_pose.archives import read_npz
 from examples.hgn_pose.datasets.plausible import check_skeleton
-from examples.hgn_pose.datasets.takes import Y_DOWN_TO_Z_UP, Take, View, join, level_camera
-from examples.hgn_pose.motion import Clip, Motion
-from examples.hgn_pose.recording import Recording
+from examples.hgn_pose.datasets.takes import Y_DOWN_TO_Z_UP, RealCamera, Take, join, level_camera
+from examples.hgn_pose.files.archives import read_npz
+from examples.hgn_pose.motion.footage import Footage
+from examples.hgn_pose.motion.motion import Clip, Motion
 
 OPTIONAL = {
     "positions_2d": "(V, T, 17, 2) pixels, or (T, 17, 2)",
@@ -28,7 +28,7 @@ OPTIONAL = {
 """Arrays that an npz file may hold beside ``positions_3d``, (T, 17, 3) metres."""
 
 
-def load_arrays(path: str | Path) -> Motion | Recording:
+def load_arrays(path: str | Path) -> Footage:
     """Read 17 joints over time from a file of the user's.
 
     Parameters
@@ -141,7 +141,7 @@ def _clips(
 
 def _cameras(
     data: dict[str, np.ndarray], positions: np.ndarray, path: Path
-) -> tuple[np.ndarray, list[View], np.ndarray]:
+) -> tuple[np.ndarray, list[RealCamera], np.ndarray]:
     """Pixels [V, T, 17, 2], the views, and the positions in the world."""
     pixels = data["positions_2d"]
     if pixels.ndim == 3:
@@ -174,7 +174,7 @@ def _cameras(
         if not np.allclose(matrix @ matrix.T, np.eye(3), atol=1e-3) or np.linalg.det(matrix) < 0:
             raise ValueError(f"{path} cannot be used: camera_rotation[{row}] is no rotation")
     views = [
-        View(f"camera {row}", rotation[row], position[row], tuple(sizes[row]))
+        RealCamera(f"camera {row}", rotation[row], position[row], tuple(sizes[row]))
         for row in range(count)
     ]
     return pixels, views, positions

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from examples.hgn_pose.datasets.takes import View
+from examples.hgn_pose.datasets.takes import RealCamera
 
 CAMERAS_PATH = Path(__file__).parents[1] / "data" / "h36m_cameras.json"
 
@@ -51,7 +51,7 @@ SPELLINGS = {
 JOINTS_OF_32 = (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
 """The 17 joints that move, among the 32 of the data set, in the order of ``skeleton.JOINTS``."""
 
-SIXTEEN = (0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16)
+JOINTS_OF_16 = (0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16)
 """The joints that stacked hourglass detections have: all but the nose."""
 
 FPS = 50.0
@@ -97,7 +97,7 @@ class Lens:
 
 
 @cache
-def calibration() -> tuple[tuple[Lens, ...], dict[str, tuple[View, ...]]]:
+def calibration() -> tuple[tuple[Lens, ...], dict[str, tuple[RealCamera, ...]]]:
     """Lenses of the four cameras, and for every subject where the four stand and look."""
     stored = json.loads(CAMERAS_PATH.read_text())
     lenses = tuple(
@@ -106,7 +106,7 @@ def calibration() -> tuple[tuple[Lens, ...], dict[str, tuple[View, ...]]]:
     )
     views = {
         subject: tuple(
-            View(
+            RealCamera(
                 name=lens["id"],
                 rotation=Rotation.from_quat(view["orientation"], scalar_first=True)
                 .inv()

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from examples.hgn_pose.body.poses import SmplParameters
+from examples.hgn_pose.body.skeleton import JOINTS
 from examples.hgn_pose.datasets.h36m import ACTIONS, FPS, SUBJECTS, TEST_SUBJECTS, Lens
-from examples.hgn_pose.datasets.takes import Take, View, join
-from examples.hgn_pose.motion import Clip
-from examples.hgn_pose.poses import SmplParameters
-from examples.hgn_pose.recording import Recording
-from examples.hgn_pose.skeleton import JOINTS
+from examples.hgn_pose.datasets.takes import RealCamera, Take, join
+from examples.hgn_pose.motion.motion import Clip
+from examples.hgn_pose.motion.recording import Recording
 
 FIRST_ACTION = 2
 """Number of the first of ``ACTIONS`` in the files."""
@@ -64,7 +64,7 @@ def load_h36m_json(
     """
     folder = _folder(Path(path))
     takes: list[Take] = []
-    views: list[View] = []
+    views: list[RealCamera] = []
     parameters: list[list[Any]] = []
     wanted = TEST_SUBJECTS if test_only else SUBJECTS
     subjects = [s for s in wanted if _file(folder, s, "data").is_file()]
@@ -117,7 +117,7 @@ Key = tuple[int, int]
 class _Subject:
     name: str
     images: list[dict[str, Any]]
-    views: dict[str, tuple[View, Lens]]  # by the camera's number in the files
+    views: dict[str, tuple[RealCamera, Lens]]  # by the camera's number in the files
     joints: Mapping[str, Any]
     smpl: Mapping[str, Any] | None
     folder: Path
@@ -219,7 +219,9 @@ class _Subject:
         return [[stored[str(number)][name] for name in names] for number in frames]
 
 
-def _view(camera: str, stored: Mapping[str, Any], size: tuple[float, float]) -> tuple[View, Lens]:
+def _view(
+    camera: str, stored: Mapping[str, Any], size: tuple[float, float]
+) -> tuple[RealCamera, Lens]:
     rotation = np.array(stored["R"], dtype=np.float64).reshape(3, 3)
     shift = np.array(stored["t"], dtype=np.float64).reshape(3) / 1000
     lens = Lens(
@@ -228,7 +230,7 @@ def _view(camera: str, stored: Mapping[str, Any], size: tuple[float, float]) -> 
         radial=np.zeros(3),
         tangential=np.zeros(2),
     )
-    return View(f"camera {camera}", rotation, -rotation.T @ shift, size), lens
+    return RealCamera(f"camera {camera}", rotation, -rotation.T @ shift, size), lens
 
 
 def _name(key: Key) -> str:

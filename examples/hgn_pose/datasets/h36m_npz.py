@@ -7,21 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from examples.hgn_pose.archives import read_objects
+from examples.hgn_pose.body.skeleton import JOINTS
 from examples.hgn_pose.datasets.h36m import (
     FPS,
+    JOINTS_OF_16,
     JOINTS_OF_32,
-    SIXTEEN,
     SUBJECTS,
     TEST_SUBJECTS,
     action_of,
     calibration,
     take_name,
 )
-from examples.hgn_pose.datasets.takes import Take, View, join
-from examples.hgn_pose.motion import Clip
-from examples.hgn_pose.recording import Recording
-from examples.hgn_pose.skeleton import JOINTS
+from examples.hgn_pose.datasets.takes import RealCamera, Take, join
+from examples.hgn_pose.files.archives import read_objects
+from examples.hgn_pose.motion.motion import Clip
+from examples.hgn_pose.motion.recording import Recording
 
 POSITIONS = "data_3d_h36m.npz"
 HOW_TO_GET = (
@@ -72,7 +72,7 @@ def load_h36m_npz(path: str | Path, keypoints: str = "gt") -> Recording:
     takes_2d = _read_2d(folder, keypoints)
     _, views_of = calibration()
     takes: list[Take] = []
-    views: list[View] = []
+    views: list[RealCamera] = []
     for subject in [subject for subject in SUBJECTS if subject in takes_3d]:
         rows = range(len(views), len(views) + len(views_of[subject]))
         views.extend(views_of[subject])
@@ -176,7 +176,7 @@ def _pixels(
 
 def _cut(stored: Any, frames: int, where: str) -> np.ndarray:  # [T, 17, 2]
     pixels = np.asarray(stored)[..., :2]
-    if pixels.ndim != 3 or pixels.shape[1] not in (len(SIXTEEN), len(JOINTS)):
+    if pixels.ndim != 3 or pixels.shape[1] not in (len(JOINTS_OF_16), len(JOINTS)):
         raise ValueError(
             f"{where}: the 2D joints have shape {pixels.shape}, expected (T, 17, 2) or (T, 16, 2)"
         )
@@ -189,7 +189,7 @@ def _cut(stored: Any, frames: int, where: str) -> np.ndarray:  # [T, 17, 2]
     if pixels.shape[1] == len(JOINTS):
         return pixels
     filled = np.empty((frames, len(JOINTS), 2), pixels.dtype)
-    filled[:, SIXTEEN] = pixels
+    filled[:, JOINTS_OF_16] = pixels
     neck, nose, head = (JOINTS.index(name) for name in ("Neck", "Nose", "Head"))
     filled[:, nose] = (filled[:, neck] + filled[:, head]) / 2
     return filled

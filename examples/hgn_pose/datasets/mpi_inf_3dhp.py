@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from examples.hgn_pose.archives import read_objects
-from examples.hgn_pose.datasets.takes import Y_DOWN_TO_Z_UP, Take, View, join, level_camera
-from examples.hgn_pose.motion import Clip
-from examples.hgn_pose.recording import Recording
+from examples.hgn_pose.datasets.takes import Y_DOWN_TO_Z_UP, RealCamera, Take, join, level_camera
+from examples.hgn_pose.files.archives import read_objects
+from examples.hgn_pose.motion.motion import Clip
+from examples.hgn_pose.motion.recording import Recording
 
 TEST_SEQUENCES = ("TS1", "TS2", "TS3", "TS4", "TS5", "TS6")
 """1 and 2 stand before a green screen, 3 and 4 in the studio without one, 5 and 6 outdoors."""
@@ -206,7 +206,7 @@ class _Joiner:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.takes: list[Take] = []
-        self.views: list[View] = []
+        self.views: list[RealCamera] = []
 
     def add(
         self,

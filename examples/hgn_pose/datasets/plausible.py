@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from examples.hgn_pose.skeleton import EDGES, FLIP, JOINTS
+from examples.hgn_pose.body.skeleton import EDGES, FLIP, JOINTS
+from examples.hgn_pose.motion.lens import lens_misfit
 
 UNITS = {"millimetres": 1000.0, "centimetres": 100.0, "inches": 39.37}
 THIGH = (0.25, 0.65)
@@ -139,23 +140,6 @@ def check_image(
         f"{where}: the 2D joints are {error * scale:.0f} pixels from the 3D joints seen through "
         f"the lens that fits best: {hint}"
     )
-
-
-def lens_misfit(
-    pixels: np.ndarray,  # [T, 17, 2]
-    seen: np.ndarray,  # [T, 17, 3]
-) -> float:
-    """Median distance, in pixels, after the focal lengths and the centre that fit best."""
-    ratio = seen[..., :2] / seen[..., 2:]
-    distance = np.zeros(pixels.shape[:2])
-    for axis in range(2):
-        x = ratio[..., axis].ravel()
-        matrix = np.stack([x, np.ones_like(x)], axis=1)
-        target = pixels[..., axis].ravel()
-        (focal, centre), *_ = np.linalg.lstsq(matrix, target, rcond=None)
-        focal = max(focal, 0.0)
-        distance += (focal * ratio[..., axis] + centre - pixels[..., axis]) ** 2
-    return float(np.median(np.sqrt(distance)))
 
 
 def _thigh(positions: np.ndarray) -> float:

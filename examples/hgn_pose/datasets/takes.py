@@ -8,17 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from examples.hgn_pose.cameras import Cameras
 from examples.hgn_pose.datasets.plausible import check_image, check_skeleton
-from examples.hgn_pose.motion import Clip, Motion
-from examples.hgn_pose.recording import Recording, normalised
+from examples.hgn_pose.motion.cameras import Cameras
+from examples.hgn_pose.motion.motion import Clip, Motion
+from examples.hgn_pose.motion.recording import Recording, normalised
 
 Y_DOWN_TO_Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]], dtype=np.float32)
 """From the frame of a level camera (right, down, forward) to a world with z up."""
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class RealCamera:
     """One real camera: where it looks, where it stands, and the size of its image.
 
     Parameters
@@ -45,12 +45,12 @@ class View:
         return (points - self.position) @ self.rotation.T
 
 
-def level_camera(name: str, size: tuple[float, float]) -> View:
+def level_camera(name: str, size: tuple[float, float]) -> RealCamera:
     """A camera at the origin of its own world, for data that come in the camera's frame.
 
     Multiply such data by ``Y_DOWN_TO_Z_UP.T`` from the right to get world coordinates.
     """
-    return View(name, Y_DOWN_TO_Z_UP.T, np.zeros(3), size)
+    return RealCamera(name, Y_DOWN_TO_Z_UP.T, np.zeros(3), size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,13 +79,13 @@ class Take:
     seen: Mapping[int, np.ndarray] | None = None
 
 
-def join(takes: Sequence[Take], views: Sequence[View], source: str) -> Recording:
+def join(takes: Sequence[Take], views: Sequence[RealCamera], source: str) -> Recording:
     """One recording of all takes.
 
     Parameters
     ----------
     takes : sequence of Take
-    views : sequence of View
+    views : sequence of RealCamera
     source : str
         Where they come from, for errors.
 

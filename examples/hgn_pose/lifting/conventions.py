@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from examples.hgn_pose.skeleton import EDGES, JOINTS
+from examples.hgn_pose.body.skeleton import EDGES, JOINTS
 
 Edges = tuple[tuple[int, int], ...]
 

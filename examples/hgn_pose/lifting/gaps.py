@@ -9,10 +9,10 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from examples.hgn_pose.cameras import ring_of_cameras
-from examples.hgn_pose.motion import load_builtin
-from examples.hgn_pose.samples import gather, make_batch
-from examples.hgn_pose.skeleton import EDGES, FLIP, JOINTS
+from examples.hgn_pose.body.skeleton import EDGES, FLIP, JOINTS
+from examples.hgn_pose.datasets.builtin import load_builtin
+from examples.hgn_pose.motion.cameras import ring_of_cameras
+from examples.hgn_pose.samples.gathering import gather
 
 SEEN, FROM_TIME, FROM_VIEWS = range(3)
 """Where a joint comes from."""
@@ -223,7 +223,7 @@ def _views() -> np.ndarray:  # [M, 17, 2]
     cameras = ring_of_cameras()
     samples = gather(replace(load_builtin().select(slice(0, None, 3)), poses=None))
     everything = torch.arange(len(samples) * len(cameras))
-    batch = make_batch(samples, cameras, everything // len(cameras), everything % len(cameras))
+    batch = samples.batch(cameras, everything // len(cameras), everything % len(cameras))
     image = batch.image.numpy().astype(np.float64)
     return np.concatenate([image, image[:, FLIP] * [-1, 1]])
 

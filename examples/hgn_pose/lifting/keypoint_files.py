@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from examples.hgn_pose.archives import read_npz
+from examples.hgn_pose.files.archives import read_npz
 from examples.hgn_pose.lifting.detections import Detections, collect
 from examples.hgn_pose.lifting.json_layouts import Rows, from_json, openpose_frames
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
 
-from examples.hgn_pose.body import load_body
-from examples.hgn_pose.skinning import CoarseSkinning
-
-if TYPE_CHECKING:
-    from examples.hgn_pose.motion import Motion
+from examples.hgn_pose.body.built_in import load_body
+from examples.hgn_pose.body.skinning import CoarseSkinning
+from examples.hgn_pose.motion.motion import Motion
 
 MIDDLE = {"nose": (0.0, -0.165, 0.729), "crown": (0.0, -0.011, 0.878)}
 SIDED = {
@@ -75,7 +72,7 @@ def landmark_positions(motion: Motion) -> np.ndarray:  # [T, 24, 3]
     """
     poses = motion.poses
     if poses is None:
-        raise ValueError("motion has no body poses; add them with fitting.fit_motion")
+        raise ValueError("motion has no body poses; add them with fitting.fitted_motion.fit_motion")
     body, vertices = load_body(), landmark_vertices()
     chosen = sp.csr_array(
         (np.ones(len(vertices)), (np.arange(len(vertices)), vertices)),

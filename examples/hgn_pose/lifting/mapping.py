@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from examples.hgn_pose.body.skeleton import JOINTS
 from examples.hgn_pose.lifting.conventions import CONVENTIONS
-from examples.hgn_pose.skeleton import JOINTS
 
 _SAME = {
     joint: joint.replace("R_", "right_").replace("L_", "left_").lower()
@@ -50,14 +50,14 @@ TRUNKS = {
 }
 """By training motion; ``python -m examples.hgn_pose.bake.measure_trunks`` prints these figures."""
 
-HUMAN36M = Trunk(0.5, 1.0, (1.0, 1.0), (1.515, -0.309), 1.542, 0.008)
+HUMAN36M_TRUNK = Trunk(0.5, 1.0, (1.0, 1.0), (1.515, -0.309), 1.542, 0.008)
 """Human3.6M: the spine in the middle, the neck between the shoulders, the nose itself, the top of
 the head; taken for every motion that ``TRUNKS`` does not know."""
 
 
 def trunk_of(motion: str) -> Trunk:
     """Where the named training motion has its joints of spine and head."""
-    return TRUNKS.get(motion, HUMAN36M)
+    return TRUNKS.get(motion, HUMAN36M_TRUNK)
 
 
 def to_skeleton(
@@ -96,10 +96,10 @@ def to_skeleton(
     Examples
     --------
     >>> import numpy as np
-    >>> from examples.hgn_pose.lifting.mapping import HUMAN36M, to_skeleton
+    >>> from examples.hgn_pose.lifting.mapping import HUMAN36M_TRUNK, to_skeleton
     >>> points, sure = np.zeros((1, 17, 2)), np.ones((1, 17))
     >>> points[0, 11], points[0, 12] = (40, 60), (20, 60)
-    >>> to_skeleton(points, sure, "coco17", HUMAN36M, 0.3)[0][0, 0].tolist()
+    >>> to_skeleton(points, sure, "coco17", HUMAN36M_TRUNK, 0.3)[0][0, 0].tolist()
     [30.0, 60.0]
     """
     known = CONVENTIONS[convention]
@@ -168,7 +168,7 @@ def _first(*candidates: np.ndarray) -> np.ndarray:
 
 def _ears_from_crown(shoulders: np.ndarray, nose: np.ndarray, crown: np.ndarray) -> np.ndarray:
     """The ears for which :class:`Trunk` has the crown where it is."""
-    up, front = HUMAN36M.head
+    up, front = HUMAN36M_TRUNK.head
     ears = (crown - (1 - up) * shoulders - front * nose) / (up - front)
     ears[:, 2] = np.minimum(np.minimum(shoulders, nose), crown)[:, 2]
     return ears

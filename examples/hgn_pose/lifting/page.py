@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from plotly.offline import get_plotlyjs
 
+from examples.hgn_pose.body.skeleton import EDGES, JOINTS
 from examples.hgn_pose.lifting.prediction import Prediction, select
-from examples.hgn_pose.metrics import distances
-from examples.hgn_pose.skeleton import EDGES, JOINTS
+from examples.hgn_pose.measuring.metrics import distances
 
 STEP = 1e-4
 """Metres; the page keeps 3D coordinates as 16-bit multiples of it, so up to 3.27 m."""

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from examples.hgn_pose.archives import read_npz, write_npz
-from examples.hgn_pose.body_model import BodyModel
-from examples.hgn_pose.files import write_bytes
-from examples.hgn_pose.skeleton import EDGES, JOINTS
+from examples.hgn_pose.body.body_model import BodyModel
+from examples.hgn_pose.body.skeleton import EDGES, JOINTS
+from examples.hgn_pose.files.archives import read_npz, write_npz
+from examples.hgn_pose.files.writing import write_bytes
 from multiscale_gcn import Hierarchy
 
 FORMAT = "multiscale-gcn hgn_pose prediction"

@@ -1,0 +1,1 @@
+"""Human bodies: skeleton, mesh, bones, skin, shapes and poses."""

@@ -1,0 +1,1 @@
+"""The commands of ``python -m examples.hgn_pose``, a module each."""

@@ -1,0 +1,162 @@
+"""Which data set, and how much of it, as the command line asks for it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from examples.hgn_pose.body.body_model import BodyModel
+from examples.hgn_pose.body.options import BodyOptions
+from examples.hgn_pose.datasets.catalogue import CATALOGUE, Request
+from examples.hgn_pose.motion.footage import Footage
+
+NAMES = (
+    "; ".join(f"{name}: {data_set.what}" for name, data_set in CATALOGUE.items())
+    + ". All but builtin are files of yours, see --data-path."
+)
+"""Every data set in a few words, for help."""
+
+if TYPE_CHECKING:
+    DataSetName = str
+    NameOrAuto = str
+else:
+    DataSetName = tyro.extras.literal_type_from_choices(CATALOGUE)
+    NameOrAuto = tyro.extras.literal_type_from_choices(("auto", *CATALOGUE))
+
+DataName = Annotated[DataSetName, tyro.conf.arg(help=NAMES)]
+"""A name in the catalogue, as an option of a command."""
+
+DataPath = Annotated[
+    Path | None,
+    tyro.conf.arg(
+        help="The file or folder of the data set"
+        + "".join(
+            f"; for {name} by default what the environment variable {data_set.variable} names"
+            for name, data_set in CATALOGUE.items()
+            if data_set.variable
+        )
+        + "."
+    ),
+]
+"""Where the data set is, as an option of a command."""
+
+
+def _usual_strides(part: int) -> str:
+    strides = {name: data_set.strides[part] for name, data_set in CATALOGUE.items()}
+    own = ", ".join(f"{stride} ({name})" for name, stride in strides.items() if stride != 1)
+    return f"by default {own} or 1"
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Which motion, and how much of it."""
+
+    data: Annotated[
+        NameOrAuto,
+        tyro.conf.arg(
+            help="auto: what the weights were trained on if it is there, otherwise builtin; "
+            + NAMES
+        ),
+    ] = "auto"
+    data_path: DataPath = None
+    keypoints: str = "gt"
+    """2D joints of h36m-npz: those of data_2d_h36m_{keypoints}.npz, such as cpn_ft_h36m_dbb."""
+    true_size: bool = False
+    """mpi-inf-3dhp as published: take people as tall as they are, not scaled to one height."""
+    train_every: Annotated[
+        int | None,
+        tyro.conf.arg(
+            help=f"Take every so many-th frame of the training clips; {_usual_strides(0)}."
+        ),
+    ] = None
+    test_every: Annotated[
+        int | None,
+        tyro.conf.arg(help=f"Take every so many-th frame of the test clips; {_usual_strides(1)}."),
+    ] = None
+    body: Annotated[BodyOptions, tyro.conf.arg(name="")] = field(default_factory=BodyOptions)
+    fit_cache: Path = Path("runs/fits")
+    """Folder for the bodies that are fitted to the motion, which takes minutes once, and for the
+    coarse meshes of SMPL."""
+
+    def __post_init__(self) -> None:
+        for name in ("train_every", "test_every"):
+            stride = getattr(self, name)
+            if stride is not None and stride < 1:
+                raise ValueError(f"{name} must be at least 1, got {stride}")
+
+    def settled(self, trained_on: str = "builtin") -> DataOptions:
+        """The same with a name instead of auto.
+
+        Examples
+        --------
+        >>> from examples.hgn_pose.datasets.options import DataOptions
+        >>> DataOptions().settled().data
+        'builtin'
+        >>> DataOptions(data_path="my/cmu17.npz").settled(trained_on="cmu17").data
+        'cmu17'
+        """
+        if self.data != "auto":
+            return self
+        own = CATALOGUE.get(trained_on)
+        there = self.data_path is not None or (own is not None and own.variable in os.environ)
+        return replace(
+            self, data=trained_on if own is not None and own.variable and there else "builtin"
+        )
+
+    def input_facts(self) -> dict[str, object]:
+        """The options that make other inputs or targets of the same files, where they matter.
+
+        Examples
+        --------
+        >>> from examples.hgn_pose.datasets.options import DataOptions
+        >>> DataOptions().input_facts()
+        {}
+        >>> DataOptions("h36m-npz", keypoints="cpn_ft_h36m_dbb").input_facts()
+        {'keypoints': 'cpn_ft_h36m_dbb'}
+        """
+        options = CATALOGUE[self.settled().data].options
+        return {name: getattr(self, name) for name in options}
+
+    def strides(self) -> tuple[int, int]:
+        """The two strides with their defaults filled in."""
+        train, test = CATALOGUE[self.settled().data].strides
+        return self.train_every or train, self.test_every or test
+
+    def load_body(self) -> BodyModel:
+        """The body, with its 17 joints where the data set has them."""
+        return self.body.load(CATALOGUE[self.settled().data].joints)
+
+    def read(self, *, test_only: bool = False) -> Footage:
+        """Read the data set.
+
+        Parameters
+        ----------
+        test_only : bool
+            Frames for training may be left out, if that is faster.
+
+        Raises
+        ------
+        ValueError
+            When a path is needed and none is known, or when the data are not usable.
+        """
+        name = self.settled().data
+        data_set = CATALOGUE[name]
+        path = self.data_path
+        if path is None and os.environ.get(data_set.variable):
+            path = Path(os.environ[data_set.variable])
+        if path is None and data_set.expected:
+            variable = f", or set the environment variable {data_set.variable}"
+            raise ValueError(
+                f"data_path is missing: {name} does not come with the example; give "
+                f"--data-path: {data_set.expected}{variable if data_set.variable else ''}"
+            )
+        train_every, test_every = self.strides()
+        return data_set.read(
+            Request(
+                path or Path(), self.keypoints, self.true_size, train_every, test_every, test_only
+            )
+        )

@@ -1,0 +1,1 @@
+"""Fit bodies to 17 joints."""

@@ -1,0 +1,114 @@
+"""Read, check, map and fill the 2D joints of one person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from examples.hgn_pose.lifting.checks import check, to_pixels
+from examples.hgn_pose.lifting.gaps import Track, fill
+from examples.hgn_pose.lifting.keypoint_files import read_keypoints
+from examples.hgn_pose.lifting.mapping import Trunk, to_skeleton
+from examples.hgn_pose.lifting.tracks import one_person
+
+ConventionName = Literal["coco17", "body25", "mediapipe33", "human36m17", "skeleton17"]
+
+
+@dataclass(frozen=True)
+class KeypointOptions:
+    """How to read the 2D joints of one person."""
+
+    image_size: tuple[int, int] | None = None
+    """Width and height of the image in pixels, if the file does not say."""
+    convention: Literal["auto"] | ConventionName = "auto"
+    """Which joints the file holds; auto: only if the file leaves no doubt."""
+    units: Literal["auto", "pixels", "normalised"] = "auto"
+    """normalised: coordinates are shares of the image; auto: they are for MediaPipe alone."""
+    person: str | None = None
+    """Whom to take if the file shows several: an id, largest, or confident."""
+    fps: float | None = None
+    """Frames per second, if the file does not say; 25 if nothing does."""
+    threshold: float = 0.3
+    """Joints of less confidence count as not seen."""
+    max_gap: int = 10
+    """Interpolate a joint in time over up to so many frames."""
+    min_joints: int = 12
+    """Of the 17 joints, after that; the others are taken from views that look alike."""
+    drop_frames: bool = False
+    """Leave out frames with fewer joints, instead of refusing the file."""
+    check: bool = True
+    """Refuse keypoints that look upside down, crossed, outside of the image or misnamed."""
+
+    def validate(self) -> None:
+        """Refuse options that make no sense."""
+        if not 0 <= self.threshold <= 1:
+            raise ValueError(f"threshold must lie between 0 and 1, got {self.threshold}")
+        if self.max_gap < 0:
+            raise ValueError(f"max_gap must not be negative, got {self.max_gap}")
+        if not 2 <= self.min_joints <= 17:
+            raise ValueError(f"min_joints must lie between 2 and 17, got {self.min_joints}")
+        if self.fps is not None and not self.fps > 0:
+            raise ValueError(f"fps must be positive, got {self.fps}")
+        if self.image_size is not None and min(self.image_size) < 1:
+            raise ValueError(f"image_size must be positive, got {self.image_size}")
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """What was read of one person."""
+
+    track: Track
+    image_size: tuple[int, int]
+    fps: float
+    facts: dict[str, object]
+
+
+def read_person(path: Path, options: KeypointOptions, trunk: Trunk) -> Person:
+    """Read, check, map to 17 joints and fill: all that comes before the network.
+
+    Parameters
+    ----------
+    path : Path
+        File or folder of a detector.
+    options : KeypointOptions
+    trunk : Trunk
+        Of the motion that the network was trained on.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at the path.
+    ValueError
+        Whatever is wrong with the file, and what to do.
+    """
+    options.validate()
+    found = read_keypoints(path)
+    size = options.image_size or found.image_size
+    if size is None:
+        raise ValueError(
+            f"{path} does not say how large the image is; give --image-size WIDTH HEIGHT"
+        )
+    found = found.in_convention(options.convention)
+    if options.units != "auto":
+        found = replace(found, normalised=options.units == "normalised")
+    found = to_pixels(found, size, options.threshold)
+    found = one_person(found, options.person, options.max_gap)
+    if options.check:
+        check(found, size, options.threshold)
+    convention = str(found.convention)
+    joints, sure = to_skeleton(found.points, found.confidence, convention, trunk, options.threshold)
+    track = fill(
+        found.frame,
+        joints,
+        sure,
+        max_gap=options.max_gap,
+        min_joints=options.min_joints,
+        drop=options.drop_frames,
+    )
+    facts: dict[str, object] = {
+        "keypoints": path.name,
+        "convention": convention,
+        "person": found.person[0],
+    }
+    return Person(track, size, options.fps or found.fps or 25.0, facts)

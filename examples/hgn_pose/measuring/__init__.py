@@ -1,0 +1,1 @@
+"""Measure networks: predictions, errors, protocols, noise."""

@@ -1,0 +1,108 @@
+"""Trained networks side by side: read from their files, and tested on the same frames."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from examples.hgn_pose.datasets.options import DataOptions
+from examples.hgn_pose.network.building import NetworkOptions
+from examples.hgn_pose.network.passports import check_body, load_network
+from examples.hgn_pose.network.weights import read_passport
+from examples.hgn_pose.samples.preparing import PreparedData, prepare_data
+
+TITLES = {"hgn": "HGN", "semgcn": "SemGCN", "mlp": "MLP (SimpleBaseline)"}
+
+
+@dataclass(frozen=True, eq=False)
+class ComparedNetwork:
+    """A network and what to call it in a figure."""
+
+    name: str
+    network: str
+    """As in :class:`examples.hgn_pose.network.building.NetworkOptions`."""
+    model: nn.Module
+    meshes: bool
+    """Whether it was trained to predict coarse meshes."""
+
+
+def load_for_comparison(
+    weights: Sequence[Path], data: DataOptions, device: torch.device, *, meshes: bool
+) -> tuple[list[ComparedNetwork], PreparedData, DataOptions]:
+    """Networks of several files of weights, and the test frames to compare them on.
+
+    Parameters
+    ----------
+    weights : sequence of Path
+        Files that demo or train wrote.
+    data : DataOptions
+        With ``auto``, what the first network was trained on decides.
+    device : torch.device
+        Where networks and frames go.
+    meshes : bool
+        Whether true meshes are wanted too, if a network predicts any.
+
+    Returns
+    -------
+    networks : list of ComparedNetwork
+        In the order of the files. Their names tell them apart.
+    prepared : PreparedData
+        Its test frames.
+    data : DataOptions
+        What was tested on.
+
+    Raises
+    ------
+    FileNotFoundError
+        When a file is missing.
+    ValueError
+        When a file is named twice, or cannot be used.
+    """
+    twice = [
+        path for path, count in Counter(path.resolve() for path in weights).items() if count > 1
+    ]
+    if twice:
+        raise ValueError(f"weights: {twice[0]} is named twice; name each file once")
+    passports = [read_passport(path) for path in weights]
+    data = data.settled(passports[0].facts["data"])
+    predicts = [bool(passport.facts["meshes"]) for passport in passports]
+    body = data.load_body()
+    for path, passport in zip(weights, passports, strict=True):
+        check_body(path, passport, body)
+    sizes = {
+        NetworkOptions(**passport.network).mesh_sizes
+        for passport, has_meshes in zip(passports, predicts, strict=True)
+        if has_meshes and meshes
+    }
+    if len(sizes) > 1:
+        raise ValueError(
+            f"weights: the networks predict different meshes, of {sorted(sizes)} nodes; name one "
+            "of them, or compare their poses with the command robustness"
+        )
+    prepared = prepare_data(
+        data,
+        device,
+        mesh_sizes=next(iter(sizes), ()),
+        test_only=True,
+        body=body,
+    )
+    kinds = [passport.network["network"] for passport in passports]
+    networks = [
+        ComparedNetwork(
+            name=TITLES[kind] if kinds.count(kind) == 1 else f"{TITLES[kind]}, {_short(path)}",
+            network=kind,
+            model=load_network(path, prepared.body, prepared.hierarchy).to(device),
+            meshes=has_meshes,
+        )
+        for path, kind, has_meshes in zip(weights, kinds, predicts, strict=True)
+    ]
+    return networks, prepared, data
+
+
+def _short(path: Path) -> str:
+    return f"{path.resolve().parent.name}/{path.stem}"

@@ -1,0 +1,1 @@
+"""Motion as 17 joints over time, and the cameras that see it."""

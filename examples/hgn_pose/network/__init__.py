@@ -1,0 +1,1 @@
+"""HGN, the networks it is compared with, and files of their weights."""

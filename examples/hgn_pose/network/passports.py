@@ -1,0 +1,85 @@
+"""What weights say about themselves: passports, and networks that are built as these say."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+from torch import nn
+
+from examples.hgn_pose.body.body_model import BodyModel
+from examples.hgn_pose.body.built_in import BUILT_IN
+from examples.hgn_pose.datasets.options import DataOptions
+from examples.hgn_pose.network.building import NetworkOptions, build_network
+from examples.hgn_pose.network.weights import (
+    Passport,
+    load_weights,
+    read_passport,
+)
+from multiscale_gcn import Hierarchy
+
+
+def load_network(weights: Path, body: BodyModel, hierarchy: Hierarchy) -> nn.Module:
+    """The network of a file of weights, on the CPU.
+
+    Parameters
+    ----------
+    weights : Path
+        File that demo or train wrote.
+    body : BodyModel
+    hierarchy : Hierarchy
+        Of the body.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As :func:`examples.hgn_pose.network.weights.load_weights`, and when the network works on the
+        graphs of another body.
+    """
+    passport = read_passport(weights)
+    check_body(weights, passport, body)
+    options = NetworkOptions(**passport.network)
+    model = build_network(options, hierarchy, seed=0)
+    load_weights(weights, model, fingerprint_for(options, hierarchy))
+    return model
+
+
+def check_body(weights: Path, passport: Passport, body: BodyModel) -> None:
+    """Refuse a body other than the one whose graphs a network works on."""
+    trained_with = passport.facts.get("body", BUILT_IN)
+    if NetworkOptions(**passport.network).has_meshes and trained_with != body.name:
+        remedy = (
+            "leave --body-model out"
+            if trained_with == BUILT_IN
+            else "give its model file with --body-model"
+        )
+        raise ValueError(
+            f"{weights} works on the graphs of {trained_with}, but here is {body.name}; {remedy}"
+        )
+
+
+def passport_of(
+    network: NetworkOptions,
+    body: BodyModel,
+    hierarchy: Hierarchy,
+    data: DataOptions,
+    meshes: bool,
+) -> Passport:
+    """What the weights of a network trained on some data say about themselves."""
+    train_every, _ = data.strides()
+    return Passport(
+        network=asdict(network),
+        fingerprint=fingerprint_for(network, hierarchy),
+        facts={
+            "data": data.data,
+            "train_every": train_every,
+            "meshes": meshes,
+            "body": body.name,
+            **data.input_facts(),
+        },
+    )
+
+
+def fingerprint_for(network: NetworkOptions, hierarchy: Hierarchy) -> str:
+    """Fingerprint of the graphs that a network depends on; empty if it uses no coarse graph."""
+    return hierarchy.fingerprint if network.has_meshes else ""

@@ -1,0 +1,1 @@
+"""From motion to what networks are trained and tested on."""

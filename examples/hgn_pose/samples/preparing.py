@@ -1,0 +1,126 @@
+"""From options to all that is trained and tested on: coarse graphs, cameras, samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from examples.hgn_pose.body.body_model import BodyModel
+from examples.hgn_pose.body.coarse import coarsen_body
+from examples.hgn_pose.datasets.catalogue import CATALOGUE
+from examples.hgn_pose.datasets.options import DataOptions
+from examples.hgn_pose.fitting.fitted_motion import with_bodies
+from examples.hgn_pose.motion.cameras import Cameras
+from examples.hgn_pose.motion.footage import Footage
+from examples.hgn_pose.motion.motion import Motion, held_out_frames
+from examples.hgn_pose.samples.gathering import gather
+from examples.hgn_pose.samples.mesh_targets import mesh_targets
+from examples.hgn_pose.samples.samples import Samples
+from multiscale_gcn import Hierarchy
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedData:
+    """All that training and evaluation share, with the samples on one device."""
+
+    body: BodyModel
+    hierarchy: Hierarchy
+    cameras: Cameras
+    train: Samples
+    test: Samples
+    split: dict[str, object]
+    """Names and numbers of the clips that were read for training and test, for reports."""
+    notes: tuple[str, ...]
+    """What to keep in mind of figures on them."""
+
+
+def prepare_data(
+    options: DataOptions,
+    device: torch.device,
+    *,
+    mesh_sizes: Sequence[int] = (),
+    test_only: bool = False,
+    body: BodyModel | None = None,
+) -> PreparedData:
+    """Coarsen the body, read and split the motion, and make the mesh targets.
+
+    Parameters
+    ----------
+    options : DataOptions
+    device : torch.device
+        Where the samples go.
+    mesh_sizes : sequence of int
+        Nodes of the coarse meshes that are wanted as targets, which need a body in every frame;
+        none by default.
+    test_only : bool
+        Fit and prepare the test frames alone; ``train`` is then a copy of ``test``.
+    body : BodyModel, optional
+        That of the options, where it is loaded already.
+
+    Returns
+    -------
+    PreparedData
+    """
+    body = body or options.load_body()
+    hierarchy = coarsen_body(body)
+    footage = options.read(test_only=test_only)
+    held_out = held_out_frames(footage.motion)
+    if held_out.all() and not test_only:
+        raise ValueError(
+            f"{options.data} as found has test frames only; evaluate weights that were trained on "
+            "other data, or add clips that are not held out"
+        )
+    if not held_out.any():
+        raise ValueError(f"{options.data} as found has no test frames; add clips that are held out")
+    parts: list[Samples] = []
+    facts: dict[str, object] = {"data": options.data, "body": body.name}
+    for name, chosen, stride in zip(
+        ("train", "test"), (~held_out, held_out), options.strides(), strict=True
+    ):
+        if name == "train" and test_only:
+            continue
+        part = footage.select(chosen).every(stride)
+        facts |= _facts(name, part.motion)
+        parts.append(_samples(part, body, hierarchy, options.fit_cache, mesh_sizes))
+    facts["cameras"] = len(set(footage.camera_names))
+    facts["input"] = footage.input_by(options.keypoints)
+    return PreparedData(
+        body=body,
+        hierarchy=hierarchy,
+        cameras=footage.cameras.to(device),
+        train=parts[0].to(device),
+        test=parts[-1].to(device),
+        split=facts,
+        notes=(*CATALOGUE[options.settled().data].notes, *footage.notes),
+    )
+
+
+def _facts(name: str, motion: Motion) -> dict[str, object]:
+    clips = np.unique(motion.clip)
+    return {
+        f"{name}_clips": [motion.clips[k].name for k in clips],
+        f"{name}_actions": sorted({motion.clips[k].action for k in clips}),
+        f"{name}_frames": len(motion),
+    }
+
+
+def _samples(
+    footage: Footage,
+    body: BodyModel,
+    hierarchy: Hierarchy,
+    cache: Path,
+    sizes: Sequence[int],
+) -> Samples:
+    if not sizes:
+        return gather(footage.with_motion(replace(footage.motion, poses=None, fit_error=None)))
+    motion = with_bodies(body, footage.motion, cache)
+    levels = [hierarchy.level(size) for size in sizes]
+    restrictions = [hierarchy.restriction(0, level.index, "mean") for level in levels]
+    flips = [level.constraints.mirror(level.num_nodes) for level in levels]
+    kept = cache if body.pose_directions is not None else None  # otherwise it takes seconds
+    targets = mesh_targets(body, motion, restrictions, kept)
+    return gather(footage.with_motion(motion), targets, flips)

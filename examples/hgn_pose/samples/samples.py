@@ -1,0 +1,214 @@
+"""Motion seen by cameras: network inputs and targets, with augmentation, a batch at a time.
+
+The cameras are virtual (:class:`Samples`), and every frame is seen by each of them, or they are
+real (:class:`RecordedSamples`), and every sample brings the 2D joints that one of them saw.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from examples.hgn_pose.motion.cameras import Cameras
+from examples.hgn_pose.samples.augmentation import Augmentation, Variation
+from examples.hgn_pose.samples.batches import Batch, joint_flip
+from examples.hgn_pose.samples.labels import Column, Labels
+
+NEAREST = 0.5
+"""Metres that a joint must keep from every camera."""
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Frames ready for sampling, as tensors on one device, every clip centred horizontally.
+
+    Parameters
+    ----------
+    positions : Tensor, shape (T, 17, 3), float32
+        World joint positions, metres, z up.
+    clip : array of int, shape (T,)
+        Clip of every frame.
+    actions, subjects : tuple of str
+        What is done in every clip, and by whom.
+    meshes : tuple of Tensor, each of shape (T, N, 3)
+        Coarse meshes in the same world; none: poses only.
+    mesh_flips : tuple of Tensor, each of shape (N,), int64
+        For every mesh the node on the other side of the body.
+    fitted : Tensor, shape (T,), bool
+        Whether the frame's meshes are good enough to learn from and to measure.
+    """
+
+    positions: Tensor
+    clip: np.ndarray
+    actions: tuple[str, ...]
+    subjects: tuple[str, ...]
+    meshes: tuple[Tensor, ...]
+    mesh_flips: tuple[Tensor, ...]
+    fitted: Tensor
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def views(self, cameras: Cameras) -> int:
+        """How many samples each of the ``len(self)`` rows is: one for every virtual camera."""
+        return len(cameras)
+
+    def labels(self, cameras: Cameras) -> Labels:
+        """Labels of all samples: over the rows, and over the views within a row."""
+        views = len(cameras)
+        clip = np.repeat(self.clip, views)
+        camera = np.tile(np.arange(views), len(self))
+        return Labels(
+            action=Column.of(self.actions, clip),
+            subject=Column.of(self.subjects, clip),
+            camera=Column.of([f"virtual {number}" for number in range(views)], camera),
+        )
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same samples on another device."""
+        return replace(
+            self,
+            **{field.name: _moved(getattr(self, field.name), device) for field in fields(self)},
+        )
+
+    def check_in_view(self, cameras: Cameras, augmentation: Augmentation) -> None:
+        """Refuse scenes that reach a camera, however they are turned and scaled.
+
+        Raises
+        ------
+        ValueError
+            Naming the first frame with a joint that could come nearer than half a metre to a
+            camera.
+        """
+        reach = torch.linalg.vector_norm(self.positions[..., :2], dim=2).amax(dim=1)
+        room = torch.linalg.vector_norm(cameras.position[:, :2], dim=1).min() - NEAREST
+        outside = torch.nonzero(reach * (1 + augmentation.size) > room.to(reach.device))
+        if len(outside):
+            first = int(outside[0])
+            raise ValueError(
+                f"positions[{first}] reaches {float(reach[first]):.2f} m from the middle of its "
+                "clip, too near to the cameras; cut clips that leave a circle of "
+                f"{float(room):.1f} m"
+            )
+
+    def batch(
+        self,
+        cameras: Cameras,
+        row: Tensor,  # [B] int64
+        view: Tensor,  # [B] int64
+        variation: Variation | None = None,
+    ) -> Batch:
+        """Show rows to cameras, all samples of the batch at once.
+
+        A sample is first mirrored, then scaled, then turned about the vertical axis, all about the
+        middle of its clip on the ground, and then seen by its camera. Everything stays on the
+        device of the samples, and nothing is sent there, so that CUDA can record it.
+
+        Parameters
+        ----------
+        cameras : Cameras
+            V cameras, on the same device.
+        row, view : Tensor, shape (B,), int64
+            Which row each sample is, and which of its views.
+        variation : Variation, optional
+            The augmentation; none by default.
+
+        Returns
+        -------
+        Batch
+            The input is in the units of :meth:`Cameras.normalise`, the targets are in metres.
+        """
+        points = self.positions[row]
+        meshes = [mesh[row] for mesh in self.meshes]
+        if variation is not None:
+            points = variation.mirror(points, joint_flip(points.device))
+            meshes = self._mirrored_meshes(meshes, variation)
+            change = variation.turn_and_scale()
+            points = points @ change
+            meshes = [mesh @ change for mesh in meshes]
+        seen = cameras.to_camera(points, view)
+        root = seen[:, :1]
+        return Batch(
+            image=cameras.normalise(cameras.project(seen)),
+            pose=seen - root,
+            meshes=tuple(cameras.to_camera(mesh, view) - root for mesh in meshes),
+            fitted=self.fitted[row],
+        )
+
+    def _mirrored_meshes(self, meshes: list[Tensor], variation: Variation) -> list[Tensor]:
+        return [
+            variation.mirror(mesh, flip) for mesh, flip in zip(meshes, self.mesh_flips, strict=True)
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedSamples(Samples):
+    """Frames that real cameras saw: S samples, each of one frame and one camera.
+
+    The fields of :class:`Samples` describe the T frames in the world of the cameras; its rows are
+    the samples, and the only view of a row is that of its camera.
+
+    Parameters
+    ----------
+    frame, camera : Tensor, shape (S,), int64
+        Which frame a sample shows, and which camera saw it.
+    image : Tensor, shape (S, 17, 2), float32
+        2D joints in the units of :meth:`Cameras.normalise`, detected or true.
+    camera_names : tuple of str
+    """
+
+    frame: Tensor
+    camera: Tensor
+    image: Tensor
+    camera_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def views(self, cameras: Cameras) -> int:
+        """One: a sample was seen by its camera alone."""
+        return 1
+
+    def labels(self, cameras: Cameras) -> Labels:
+        """Labels of all samples."""
+        clip = self.clip[self.frame.cpu().numpy()]
+        return Labels(
+            action=Column.of(self.actions, clip),
+            subject=Column.of(self.subjects, clip),
+            camera=Column.of(self.camera_names, self.camera.cpu().numpy()),
+        )
+
+    def check_in_view(self, cameras: Cameras, augmentation: Augmentation) -> None:
+        """Nothing is refused: real cameras saw what they saw."""
+
+    def batch(
+        self,
+        cameras: Cameras,
+        row: Tensor,  # [B] int64
+        view: Tensor,  # [B] int64
+        variation: Variation | None = None,
+    ) -> Batch:
+        """What the cameras saw; a sample can only be mirrored, about the middle of its image."""
+        frame, camera = self.frame[row], self.camera[row]
+        image = self.image[row]
+        joints = cameras.to_camera(self.positions[frame], camera)
+        root = joints[:, :1]
+        pose = joints - root
+        meshes = [cameras.to_camera(mesh[frame], camera) - root for mesh in self.meshes]
+        if variation is not None:
+            flip = joint_flip(pose.device)
+            image, pose = variation.mirror(image, flip), variation.mirror(pose, flip)
+            meshes = self._mirrored_meshes(meshes, variation)
+        return Batch(image=image, pose=pose, meshes=tuple(meshes), fitted=self.fitted[frame])
+
+
+def _moved(value: Any, device: torch.device | str) -> Any:
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, tuple):
+        return tuple(_moved(item, device) for item in value)
+    return value

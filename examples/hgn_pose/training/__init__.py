@@ -1,0 +1,1 @@
+"""Train networks, and the baselines that they must beat."""

@@ -1,0 +1,99 @@
+"""How a network is trained: schedule, loss, augmentation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from examples.hgn_pose.samples.augmentation import Augmentation
+
+PUBLISHED_LAMBDAS = {"sum": (1.0, 0.01), "mean": (100.0, 1.0)}
+"""Weights of the pose and the mesh term: those of the paper and those of its published code."""
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How a network is trained; the defaults are the paper's where it says them."""
+
+    epochs: int = 100
+    """Passes over the training frames; one pass shows every frame to each camera once."""
+    batch_size: int = 64
+    """Samples a step."""
+    learning_rate: float = 1e-3
+    """Adam's step size at the beginning."""
+    schedule: Literal["step", "cosine"] = "step"
+    """step: times --decay every --decay-every epochs (the paper's); cosine: down to zero at the
+    last step, better for short runs."""
+    decay: float = 0.9
+    """Factor of the step schedule."""
+    decay_every: int = 20
+    """Epochs between two factors of the step schedule."""
+    clip_norm: float = 1.0
+    """Largest norm of the gradient."""
+    loss_reduction: Literal["sum", "mean"] = "sum"
+    """Of squared distances over the nodes of a graph: sum is the paper's equation 4, mean is its
+    published code."""
+    lambda_pose: float | None = None
+    """Weight of the pose term; by default the published 1 (sum) or 100 (mean)."""
+    lambda_mesh: float | None = None
+    """Weight of the coarse meshes' term; by default the published 0.01 (sum) or 1 (mean); 0 trains
+    without meshes."""
+    seed: int = 0
+    """Of the weights, the order of the samples, the augmentation and dropout."""
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    """How much the training poses vary."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "decay_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("learning_rate", "clip_norm", "decay"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        for name, weight in zip(("lambda_pose", "lambda_mesh"), self.lambdas(), strict=True):
+            if not weight >= 0:
+                raise ValueError(f"{name} must not be negative, got {weight}")
+
+    def lambdas(self) -> tuple[float, float]:
+        """Weights of the pose and the mesh term, with their defaults filled in.
+
+        Both defaults have the ratio 1 : 0.01 and still weigh the meshes differently, since a mean
+        over N nodes is a sum divided by N. Means with 1 : 0.01 weigh a mesh of N nodes as sums
+        with 1 : 0.01 * 17 / N would: 0.0035 for 48 nodes, 0.0018 for 96. The common factor of 100
+        matters to the clipping of the gradient; Adam is all but blind to it.
+
+        Examples
+        --------
+        >>> from examples.hgn_pose.training.options import TrainingOptions
+        >>> TrainingOptions().lambdas()
+        (1.0, 0.01)
+        >>> TrainingOptions(loss_reduction="mean").lambdas()
+        (100.0, 1.0)
+        """
+        pose, mesh = PUBLISHED_LAMBDAS[self.loss_reduction]
+        return (
+            pose if self.lambda_pose is None else self.lambda_pose,
+            mesh if self.lambda_mesh is None else self.lambda_mesh,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, the defaults of both weights filled in."""
+        pose, mesh = self.lambdas()
+        return {**asdict(self), "lambda_pose": pose, "lambda_mesh": mesh}
+
+    def rate(self, epoch: int, step: int, steps: int) -> float:
+        """Learning rate of one step of one epoch that has ``steps`` steps.
+
+        Examples
+        --------
+        >>> from examples.hgn_pose.training.options import TrainingOptions
+        >>> TrainingOptions(learning_rate=1.0).rate(epoch=45, step=0, steps=10)
+        0.81
+        >>> TrainingOptions(learning_rate=1.0, schedule="cosine").rate(epoch=50, step=0, steps=10)
+        0.5
+        """
+        if self.schedule == "step":
+            return self.learning_rate * round(self.decay ** (epoch // self.decay_every), 12)
+        done = (epoch + step / steps) / self.epochs
+        return self.learning_rate * round((1 + math.cos(math.pi * done)) / 2, 12)

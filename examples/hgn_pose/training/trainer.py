@@ -1,0 +1,250 @@
+"""Train a pose network: one reproducible epoch after another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from examples.hgn_pose.motion.cameras import Cameras
+from examples.hgn_pose.samples.augmentation import Variation
+from examples.hgn_pose.samples.batches import Batch
+from examples.hgn_pose.samples.samples import Samples
+from examples.hgn_pose.training.loss import pose_loss
+from examples.hgn_pose.training.options import TrainingOptions
+from examples.hgn_pose.training.replay import Replay
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What one epoch reached."""
+
+    epoch: int
+    loss: float
+    pose_loss: float
+    mesh_loss: float
+    error: float | None
+    """MPJPE on the test frames in millimetres; only watched, nothing is chosen by it."""
+
+
+class Trainer:
+    """A network in training, which can stop after any epoch and go on as if it had not.
+
+    All randomness of an epoch is a function of the seed and the epoch's number. The state is
+    therefore the weights, Adam's moments and the records so far, and nothing else.
+
+    A step launches thousands of small kernels, and a GPU waits for their launches. So on CUDA
+    devices a whole step, from the augmentation to the new weights, is recorded once and then
+    replayed (:class:`~examples.hgn_pose.training.replay.Replay`). It computes the same.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Takes 2D joints of shape (B, 17, 2) and returns a tuple: the pose, shape (B, 17, 3), and
+        possibly the coarse meshes in the order of ``samples.meshes``.
+    samples : Samples
+        Training frames, on the device of ``model``.
+    cameras : Cameras
+        On the same device.
+    options : TrainingOptions
+        What to do.
+    replay : bool
+        Record and replay steps on CUDA devices. False for models that cannot be recorded, such
+        as those that read a value back in the middle.
+
+    Raises
+    ------
+    ValueError
+        When the scene reaches a camera.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        samples: Samples,
+        cameras: Cameras,
+        options: TrainingOptions,
+        *,
+        replay: bool = True,
+    ) -> None:
+        samples.check_in_view(cameras, options.augmentation)
+        self.model = model
+        self.samples = samples
+        self.cameras = cameras
+        self.options = options
+        self.on_cuda = samples.positions.device.type == "cuda"
+        self.replay = replay and self.on_cuda
+        rate: Any = options.learning_rate
+        if self.on_cuda:  # a tensor, which a recorded step reads anew
+            rate = torch.tensor(rate, device=samples.positions.device)
+        self.optimizer = torch.optim.Adam(
+            model.parameters(), lr=rate, capturable=self.on_cuda, fused=self.on_cuda
+        )
+        self.records: list[EpochRecord] = []
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch; the last batch may be smaller."""
+        return math.ceil(
+            len(self.samples) * self.samples.views(self.cameras) / self.options.batch_size
+        )
+
+    def fit(
+        self,
+        watch: Callable[[nn.Module], float] | None = None,
+        after_epoch: Callable[[Trainer], None] | None = None,
+        label: str = "training",
+    ) -> list[EpochRecord]:
+        """Train the remaining epochs behind a progress bar.
+
+        Parameters
+        ----------
+        watch : callable, optional
+            Takes the model and returns an error in millimetres to record after every epoch.
+        after_epoch : callable, optional
+            Takes this trainer; a place to save it.
+        label : str
+            Text before the bar.
+
+        Returns
+        -------
+        list of EpochRecord
+            One for every epoch so far.
+
+        Raises
+        ------
+        FloatingPointError
+            When the loss is no longer finite.
+        """
+        first = len(self.records)
+        # Recorded anew in every call: restore() puts other tensors into Adam's state.
+        step = Replay(self._step, self.options.batch_size) if self.replay else self._step
+        with tqdm(
+            total=self.options.epochs * self.steps,
+            initial=first * self.steps,
+            desc=label,
+            unit="step",
+            dynamic_ncols=True,
+        ) as bar:
+            for epoch in range(first, self.options.epochs):
+                loss, pose, mesh = self._run_epoch(epoch, step, bar)
+                if not math.isfinite(loss):
+                    raise FloatingPointError(
+                        f"the loss is {loss} after epoch {epoch + 1}; lower the learning rate"
+                    )
+                error = None if watch is None else watch(self.model)
+                self.records.append(EpochRecord(epoch, loss, pose, mesh, error))
+                shown = {"epoch": epoch + 1, "loss": f"{loss:.4f}"}
+                bar.set_postfix(shown if error is None else {**shown, "test": f"{error:.1f} mm"})
+                if after_epoch is not None:
+                    after_epoch(self)
+        return self.records
+
+    def _run_epoch(
+        self, epoch: int, step: Callable[..., Tensor], bar: tqdm
+    ) -> tuple[float, float, float]:
+        self.model.train()
+        options = self.options
+        device = self.samples.positions.device
+        totals = torch.zeros(3, dtype=torch.float64, device=device)
+        with torch.random.fork_rng([device] if self.on_cuda else []):
+            seed = epoch_seed(options.seed, epoch)
+            torch.manual_seed(seed)
+            for number, draw in enumerate(self._draws(seed)):
+                self._set_rate(options.rate(epoch, number, self.steps))
+                totals += step(*draw) * len(draw[0])
+                bar.update()
+        totals /= len(self.samples) * self.samples.views(self.cameras)
+        loss, pose, mesh = totals.tolist()
+        return loss, pose, mesh
+
+    def _step(self, *draw: Tensor) -> Tensor:  # [3]
+        """One step of Adam; the loss and its two terms. Reads nothing back from the device."""
+        options = self.options
+        lambda_pose, lambda_mesh = options.lambdas()
+        batch = self._batch(*draw)
+        outputs = self.model(batch.image)
+        if lambda_mesh == 0:
+            outputs = outputs[:1]
+        pose, mesh = pose_loss(outputs, batch, options.loss_reduction)
+        loss = lambda_pose * pose + lambda_mesh * mesh
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), options.clip_norm)
+        self.optimizer.step()
+        return torch.stack([loss, pose, mesh]).detach()
+
+    def _set_rate(self, rate: float) -> None:
+        for group in self.optimizer.param_groups:
+            if self.on_cuda:
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+
+    def _draws(self, seed: int) -> Iterator[tuple[Tensor, ...]]:
+        """What each step of an epoch shows: every frame to every camera once, in random order.
+
+        Yields frame, camera, heading, size and flip of the samples of one step. They are drawn on
+        the CPU, so that every device trains on the same samples.
+        """
+        views = self.samples.views(self.cameras)
+        size = self.options.batch_size
+        generator = torch.Generator().manual_seed(seed)
+        order = torch.randperm(len(self.samples) * views, generator=generator)
+        varied = [
+            self.options.augmentation.draw(len(chosen), generator) for chosen in order.split(size)
+        ]
+        epoch = [
+            order // views,
+            order % views,
+            torch.cat([variation.heading for variation in varied]),
+            torch.cat([variation.size for variation in varied]),
+            torch.cat([variation.flip for variation in varied]),
+        ]
+        device = self.samples.positions.device
+        return zip(*(column.to(device).split(size) for column in epoch), strict=True)
+
+    def _batch(
+        self, frame: Tensor, camera: Tensor, heading: Tensor, size: Tensor, flip: Tensor
+    ) -> Batch:
+        variation = Variation(heading, size, flip)
+        return self.samples.batch(self.cameras, frame, camera, variation)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Weights and Adam's state by name, for a file."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        for name, parameter in self.model.named_parameters():
+            for key, value in self.optimizer.state[parameter].items():
+                tensors[f"adam.{key}.{name}"] = value
+        return tensors
+
+    def restore(self, tensors: dict[str, Tensor], records: list[EpochRecord]) -> None:
+        """Go back to the state that :meth:`tensors` and ``records`` had."""
+        device = self.samples.positions.device
+        prefix = "model."
+        self.model.load_state_dict(
+            {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        )
+        for name, parameter in self.model.named_parameters():
+            suffix = f".{name}"
+            state: dict[str, Any] = {}
+            for key in ("step", "exp_avg", "exp_avg_sq"):
+                if f"adam.{key}{suffix}" in tensors:
+                    value = tensors[f"adam.{key}{suffix}"].clone()
+                    on_cpu = key == "step" and not self.on_cuda
+                    state[key] = value.cpu() if on_cpu else value.to(device)
+            if state:
+                self.optimizer.state[parameter] = state
+        self.records = list(records)
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """A well-mixed 63-bit seed for one epoch."""
+    state = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)
+    return int(state[0] >> np.uint64(1))

@@ -1,0 +1,171 @@
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from examples.hgn_pose.lifting import page
+from examples.hgn_pose.lifting.filming import film, truth
+from examples.hgn_pose.lifting.gaps import FROM_VIEWS
+from examples.hgn_pose.lifting.prediction import select
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+]
+FRAMES = 12
+
+
+@pytest.fixture(scope="module")
+def clip():
+    """True poses, and a prediction that misses each by 3 cm and lacked one joint."""
+    true = select(truth(film("walk", 0)), np.arange(FRAMES))
+    origin = true.origin.copy()
+    origin[4:, 13] = FROM_VIEWS
+    pose = true.pose.copy()
+    pose[:, 1:, 2] += 0.03
+    return replace(true, pose=pose, origin=origin, facts={"person": "<b>&"}), true
+
+
+def test_long_clips_are_thinned_out_and_it_is_said(clip):
+    prediction, true = clip
+    html = page.render(prediction, true, 5)
+    assert '"frames": [0, 3, 6, 9]' in html
+    assert "4 frames, one in 3 of the clip" in html
+    assert "12 frames. Drag" in page.render(prediction, true, FRAMES)
+    assert len(page.render(prediction, true, 1)) < len(html)
+
+
+def test_text_is_escaped(clip):
+    prediction, true = clip
+    html = page.render(prediction, true, 1)
+    assert "&lt;b&gt;&amp;" in html
+    assert "<b>&" not in html
+
+
+def test_what_cannot_be_shown_is_refused(clip):
+    prediction, true = clip
+    with pytest.raises(ValueError, match="page_frames must be at least 1"):
+        page.render(prediction, true, 0)
+    with pytest.raises(ValueError, match="truth has other frames"):
+        page.render(prediction, select(true, np.arange(5)), 10)
+    far = replace(prediction, pose=prediction.pose * 10)
+    with pytest.raises(ValueError, match="m from the pelvis, which no body does"):
+        page.render(far, None, 10)
+
+
+@pytest.fixture(scope="module")
+def shown(clip, tmp_path_factory):
+    """The page in a browser, and all that it asked for and complained about."""
+    driver = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        pytest.skip("no Chromium or Chrome was found")
+    prediction, true = clip
+    path = tmp_path_factory.mktemp("page") / "page.html"
+    path.write_text(page.render(prediction, true, 100))
+    with driver.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=browser, args=FLAGS)
+        tab = chromium.new_page(viewport={"width": 1300, "height": 850})
+        tab.events = []
+        tab.on("request", lambda request: tab.events.append(("request", request.url)))
+        tab.on("pageerror", lambda error: tab.events.append(("error", str(error))))
+        tab.on(
+            "console",
+            lambda message: message.type == "error" and tab.events.append(("error", message.text)),
+        )
+        tab.goto(path.as_uri())
+        tab.wait_for_selector("body[data-ready]", state="attached", timeout=120_000)
+        tab.home = path.as_uri()
+        yield tab
+        chromium.close()
+
+
+def go_to(tab, frame):
+    tab.evaluate(
+        "value => { const slider = document.getElementById('time'); slider.value = value;"
+        "slider.dispatchEvent(new Event('input')); }",
+        frame,
+    )
+
+
+def markers(tab, person):
+    """The joints that the scene shows, shape (17, 3): x, depth, up."""
+    trace = f"document.getElementById('{person}').data.at(-1)"
+    return np.array(tab.evaluate(f"[{trace}.x, {trace}.y, {trace}.z]")).T
+
+
+@pytest.mark.slow
+def test_the_page_works_alone_and_without_complaint(shown):
+    go_to(shown, 5)
+    shown.screenshot()
+    assert shown.events == [("request", shown.home)]
+
+
+@pytest.mark.slow
+def test_the_buttons_of_the_plots_send_nothing_and_stand_together(shown):
+    titles = shown.evaluate(
+        "[...document.querySelectorAll('.modebar-btn')].map(b => b.dataset.title)"
+    )
+    assert "Zoom" in titles
+    assert not [title for title in titles if "hare" in title or "loud" in title]
+    width = "Math.max(...[...document.querySelectorAll('.modebar-btn')].map(b => b.offsetWidth))"
+    assert shown.evaluate(width) < 40
+
+
+@pytest.mark.slow
+def test_the_slider_moves_image_and_scenes(shown, clip):
+    pictures = []
+    for frame in (2, 9):
+        go_to(shown, frame)
+        for person, expected in zip(("predicted", "true"), clip, strict=True):
+            pose = expected.pose[frame][:, [0, 2, 1]] * [1, 1, -1]
+            np.testing.assert_allclose(markers(shown, person), pose, atol=6e-5)
+        seen = np.array(
+            shown.evaluate("document.getElementById('input').data.slice(3).flatMap(d => d.x)")
+        )
+        np.testing.assert_allclose(np.sort(seen), np.sort(clip[0].image[frame][:, 0]), rtol=1e-5)
+        assert f"frame {frame}" in shown.inner_text("#now")
+        assert "28.2 mm" in shown.inner_text("#error")
+        shown.wait_for_timeout(300)
+        pictures.append(shown.locator("#predicted").screenshot())
+    assert pictures[0] != pictures[1]
+    assert "1 of 17 joints were not seen" in shown.inner_text("#filled")
+
+
+@pytest.mark.slow
+def test_axes_are_equal_and_y_points_down_in_the_image(shown):
+    scene = shown.evaluate(
+        "(({aspectratio: a, ...s}) => ['x', 'y', 'z'].map("
+        "k => [...s[k + 'axis'].range, a[k]]))(document.getElementById('predicted').layout.scene)"
+    )
+    scale = [(high - low) / ratio for low, high, ratio in scene]
+    np.testing.assert_allclose(scale, scale[0])
+    bottom, top = shown.evaluate("document.getElementById('input').layout.yaxis.range")
+    assert bottom > top
+    colours = shown.evaluate("document.getElementById('true').data.at(-1).marker.color")
+    assert len({colours[0], colours[1], colours[4]}) == 3
+
+
+@pytest.mark.slow
+def test_play_moves_on_and_boxes_hide(shown):
+    go_to(shown, 0)
+    play = "document.getElementById('play').click()"
+    shown.evaluate(play)
+    shown.wait_for_function("Number(document.getElementById('time').value) > 0", timeout=60_000)
+    shown.evaluate(play)
+    stopped = shown.inner_text("#now")
+    shown.wait_for_timeout(300)
+    assert shown.inner_text("#now") == stopped
+    visible = "document.getElementById('predicted').data.map(d => d.visible)"
+    assert shown.evaluate(visible) == [False, False, True, True, True, True, True, True]
+    shown.evaluate("document.querySelector('[data-group=mesh48]').click()")
+    shown.evaluate("document.querySelector('[data-group=pose]').click()")
+    assert shown.evaluate(visible) == [True, True, True, True, False, False, False, False]

@@ -1,0 +1,80 @@
+"""The weights that come with the example."""
+
+import json
+import os
+
+import pytest
+import torch
+
+from examples.hgn_pose.__main__ import main
+from examples.hgn_pose.body.coarse import coarse_body
+from examples.hgn_pose.datasets.cmu17 import CMU17_VARIABLE
+from examples.hgn_pose.datasets.options import DataOptions
+from examples.hgn_pose.measuring.evaluation import evaluate, watch
+from examples.hgn_pose.network.building import NetworkOptions, build_network, count_parameters
+from examples.hgn_pose.network.weights import SHIPPED_WEIGHTS, load_weights, read_passport
+from examples.hgn_pose.samples.preparing import prepare_data
+
+CPU = torch.device("cpu")
+FOLDER = SHIPPED_WEIGHTS.parent
+
+
+@pytest.fixture(scope="module")
+def model():
+    _, hierarchy = coarse_body()
+    options = NetworkOptions(**read_passport(SHIPPED_WEIGHTS).network)
+    network = build_network(options, hierarchy, seed=0)
+    load_weights(SHIPPED_WEIGHTS, network, hierarchy.fingerprint)
+    return network
+
+
+@pytest.fixture(scope="module")
+def figures():
+    return json.loads((FOLDER / "hgn_cmu17.json").read_text())
+
+
+def test_they_are_the_papers_network_on_the_graphs_of_today(model, figures):
+    assert read_passport(SHIPPED_WEIGHTS).network["channels"] == 128
+    assert count_parameters(model) == figures["parameters"]
+    assert 1.04e6 < count_parameters(model) < 1.05e6
+
+
+def test_they_predict_motion_of_another_kind(model):
+    """Better than any linear map that saw nothing else: 108 mm; the mean pose makes 301 mm."""
+    prepared = prepare_data(DataOptions(data="builtin", test_every=10), CPU, test_only=True)
+    assert 20 < watch(model, prepared.test, prepared.cameras) < 108
+
+
+def test_evaluate_takes_them_by_default(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv(CMU17_VARIABLE, raising=False)
+    out = tmp_path / "figures.json"
+    main(["evaluate", "--test-every", "100", "--device", "cpu", "--out", str(out)])
+    printed = capsys.readouterr().out
+    assert "hgn, trained on cmu17, tested on builtin" in printed
+    assert "another kind of motion" in printed
+    written = json.loads(out.read_text())
+    assert written["network"] == "hgn"
+    assert written["scores"]["samples"] == 4 * written["split"]["test_frames"]
+
+
+def test_terms_stand_beside_them():
+    notice = (FOLDER / "NOTICE").read_text()
+    assert "obtained from mocap.cs.cmu.edu" in notice
+    assert "NSF EIA-0196217" in notice
+
+
+def test_the_readme_states_what_was_measured(figures):
+    readme = (FOLDER / "README.md").read_text()
+    scores = figures["scores"]
+    assert f"| {scores['mpjpe_mm']:.1f} | {scores['pa_mpjpe_mm']:.1f} |" in readme
+    assert figures["machine"]["device"] in readme
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CMU17_VARIABLE not in os.environ, reason=f"{CMU17_VARIABLE} is not set")
+def test_they_reach_their_figures_on_cmu17(model, figures):
+    prepared = prepare_data(DataOptions(data="cmu17"), CPU, test_only=True)
+    scores = evaluate(model, prepared.test, prepared.cameras)
+    assert scores.samples == figures["scores"]["samples"]
+    assert scores.mpjpe == pytest.approx(figures["scores"]["mpjpe_mm"], abs=0.05)
+    assert scores.pa_mpjpe == pytest.approx(figures["scores"]["pa_mpjpe_mm"], abs=0.05)

@@ -1,0 +1,103 @@
+"""Recorded steps against the same steps run as they are."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from examples.hgn_pose.body.coarse import MESH_SIZES
+from examples.hgn_pose.datasets.options import DataOptions
+from examples.hgn_pose.network.building import NetworkOptions, build_network
+from examples.hgn_pose.samples.preparing import prepare_data
+from examples.hgn_pose.training.options import TrainingOptions
+from examples.hgn_pose.training.replay import WARM_UP, Replay
+from examples.hgn_pose.training.trainer import Trainer
+
+pytestmark = pytest.mark.gpu
+SHORT = TrainingOptions(epochs=3, batch_size=32, schedule="cosine")
+
+
+@pytest.fixture(scope="module")
+def prepared():
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    options = DataOptions(data="builtin", train_every=60, test_every=60)
+    return prepare_data(options, torch.device("cuda"), mesh_sizes=MESH_SIZES)
+
+
+def test_every_call_does_the_work_of_one_call(prepared):
+    total = torch.zeros((), device="cuda")
+
+    def add(x: Tensor, y: Tensor) -> Tensor:
+        total.add_((x * y).sum())
+        return 2 * total
+
+    replay = Replay(add, batch_size=4)
+    expected = 0.0
+    for size in [4] * (WARM_UP + 3) + [3, 4, 1, 4]:
+        x, y = torch.rand(2, size, device="cuda")
+        expected += float(x @ y)
+        assert float(replay(x, y)) == pytest.approx(2 * expected, rel=1e-5)
+
+
+def run(prepared, options, network, *, replay):
+    model = build_network(network, prepared.hierarchy, options.seed).to("cuda")
+    trainer = Trainer(model, prepared.train, prepared.cameras, options, replay=replay)
+    trainer.fit()
+    return trainer
+
+
+@pytest.mark.parametrize("name", ["hgn", "semgcn", "mlp"])
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_training_is_the_same_but_for_rounding(prepared, name, dropout):
+    network = NetworkOptions(name, channels=8, dropout=dropout)
+    plain, replayed = (run(prepared, SHORT, network, replay=replay) for replay in (False, True))
+    assert not plain.replay
+    assert replayed.replay
+    for first, second in zip(plain.records, replayed.records, strict=True):
+        assert second.loss == pytest.approx(first.loss, rel=1e-3)
+        assert second.mesh_loss == pytest.approx(first.mesh_loss, rel=1e-3)
+    state = replayed.model.state_dict()
+    for key, value in plain.model.state_dict().items():
+        torch.testing.assert_close(state[key], value, rtol=0.02, atol=2e-3, msg=key)
+
+
+def test_stopping_and_going_on_is_the_same(prepared):
+    network = NetworkOptions("hgn", channels=8)
+    straight = run(prepared, SHORT, network, replay=True)
+
+    class Stop(Exception):
+        pass
+
+    def stop(trainer):
+        raise Stop
+
+    model = build_network(network, prepared.hierarchy, SHORT.seed).to("cuda")
+    broken = Trainer(model, prepared.train, prepared.cameras, SHORT)
+    with pytest.raises(Stop):
+        broken.fit(after_epoch=stop)
+    tensors = {key: value.cpu().clone() for key, value in broken.tensors().items()}
+    other = build_network(network, prepared.hierarchy, seed=99).to("cuda")
+    resumed = Trainer(other, prepared.train, prepared.cameras, SHORT)
+    resumed.restore(tensors, broken.records)
+    resumed.fit()
+    for first, second in zip(straight.records, resumed.records, strict=True):
+        assert second.loss == pytest.approx(first.loss, rel=1e-3)
+
+
+def test_every_device_trains_on_the_same_samples(prepared):
+    options = replace(SHORT, batch_size=7)
+    network = NetworkOptions("semgcn", 4)
+    trainers = [
+        Trainer(
+            build_network(network, None, 0).to(device),
+            prepared.train.to(device),
+            prepared.cameras.to(device),
+            options,
+        )
+        for device in ("cpu", "cuda")
+    ]
+    for here, there in zip(*(trainer._draws(seed=5) for trainer in trainers), strict=True):
+        for first, second in zip(here, there, strict=True):
+            assert torch.equal(first, second.cpu())
