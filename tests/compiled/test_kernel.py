@@ -32,7 +32,7 @@ def run(folder: Path, before: str = "") -> subprocess.CompletedProcess[str]:
     environment = {
         **os.environ,
         "NUMBA_CACHE_DIR": str(folder / "cache"),
-        "PYTHONPATH": os.getcwd(),
+        "PYTHONPATH": str(Path.cwd()),
     }
     command = [sys.executable, str(file)]
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
