@@ -9,9 +9,10 @@ import numpy as np
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
-    """A view of the array that cannot be written to; nor can the array, unless it is a view too."""
-    if not isinstance(array.base, np.ndarray):  # else the view could be made writable again
-        array.flags.writeable = False
+    """A view of the array that cannot be written to; the array itself stays as it is.
+
+    So ``torch.compile``, which lifts the flag for a moment of arrays that it traces, still can.
+    """
     view = array.view()
     view.flags.writeable = False
     return view
