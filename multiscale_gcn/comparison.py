@@ -75,7 +75,7 @@ def compare(
                 rows.append({"method": name, **missing, "nodes": size, "note": str(error)})
                 continue
             quality = assess(hierarchy, 0, hierarchy.level(size).index, k=k)
-            rows.append({"method": name, **vars(quality), "note": ""})
+            rows.append({"method": name, **vars(quality)})
     if len(failures) == len(rows):
         raise failures[0]
     return Comparison(tuple(rows))

@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from multiscale_gcn.checks.arguments import whole_number
+from multiscale_gcn.compiled.hashing import uniform
 from multiscale_gcn.convert import to_networkx
-from multiscale_gcn.graph.spectrum import NEGLIGIBLE, laplacian, normalised, smallest_eigenpairs
+from multiscale_gcn.graph.spectrum import (
+    NEGLIGIBLE,
+    components,
+    laplacian,
+    normalised,
+    smallest_eigenpairs,
+)
 from multiscale_gcn.hierarchy import Hierarchy
 from multiscale_gcn.plotting import plot_comparison
 
@@ -46,6 +54,10 @@ class Quality:
         Connected components of the coarse level.
     components_lost : int
         How many fewer these are than those of the fine level.
+    disconnected : int
+        :func:`disconnected_clusters`.
+    note : str
+        Why a figure is None; empty if there is nothing to say.
     """
 
     nodes: int
@@ -58,6 +70,8 @@ class Quality:
     epsilon: float
     components: int
     components_lost: int
+    disconnected: int
+    note: str = ""
 
 
 def assess(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1, *, k: int = 10) -> Quality:
@@ -91,7 +105,8 @@ def assess(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1, *, k: int = 10
     total = inner + between
     pairs = np.bincount(hierarchy.parent(fine, coarse)).max() <= 2
     errors = eigenvalue_errors(hierarchy, fine, coarse, k=k)
-    components = num_components(hierarchy, coarse)
+    components_left = num_components(hierarchy, coarse)
+    note = "" if len(errors) else "no eigenvalue beyond 0 is left to compare"
     return Quality(
         nodes=coarse_graph.num_nodes,
         reduction=fine_graph.num_nodes / coarse_graph.num_nodes,
@@ -103,8 +118,10 @@ def assess(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1, *, k: int = 10
         balance=float(coarse_graph.node_weights.max() / coarse_graph.node_weights.mean()),
         eigenvalue_error=float(errors.mean()) if len(errors) else None,
         epsilon=restricted_spectral_similarity(hierarchy, fine, coarse, k=k),
-        components=components,
-        components_lost=num_components(hierarchy, fine) - components,
+        components=components_left,
+        components_lost=num_components(hierarchy, fine) - components_left,
+        disconnected=disconnected_clusters(hierarchy, fine, coarse),
+        note=note,
     )
 
 
@@ -167,7 +184,7 @@ def eigenvalue_errors(
     lambda are the eigenvalues of the Laplacian L of the fine graph, mu those of Q^T L Q, where
     the columns of Q are the indicators of the clusters, scaled to unit norm. So mu_i is never
     smaller than lambda_i (Cauchy's interlacing theorem). Eigenvalues that are 0, one for each
-    component, are left out.
+    component, are left out; with several components k counts the first of them alone.
 
     Source: Loukas, "Graph reduction with spectral and cut guarantees", JMLR 20(116), 2019,
     section 5; scaled as in the code that accompanies it.
@@ -175,8 +192,7 @@ def eigenvalue_errors(
     Returns
     -------
     array of float64, shape (at most k - 1,)
-        Fewer if the coarse graph has fewer than k nodes or several components; empty if no
-        eigenvalue is left.
+        Fewer if the coarse graph has too few nodes; empty if no eigenvalue is left.
     """
     import scipy.sparse as sp
 
@@ -184,9 +200,13 @@ def eigenvalue_errors(
     sizes = np.bincount(hierarchy.parent(fine, coarse))
     scale = sp.diags_array(1.0 / np.sqrt(sizes))
     reduced = sp.csr_array(scale @ laplacian(hierarchy[coarse].graph) @ scale)
-    ours, theirs = smallest_eigenpairs(L, k)[0], smallest_eigenpairs(reduced, k)[0]
-    used = slice(num_components(hierarchy, fine), min(k, len(sizes)))
-    errors: np.ndarray = (theirs[used] - ours[used]) / ours[used]
+    k = whole_number(k, "k", least=1)
+    ours = smallest_eigenpairs(L, k - 1, zeros=False)[0]
+    # Where components merged, the coarse level has eigenvalues in the place of zeros.
+    lost = num_components(hierarchy, fine) - num_components(hierarchy, coarse)
+    theirs = smallest_eigenpairs(reduced, k - 1 + lost, zeros=False)[0][lost:]
+    used = min(len(ours), len(theirs))
+    errors: np.ndarray = (theirs[:used] - ours[:used]) / ours[:used]
     return errors
 
 
@@ -212,24 +232,47 @@ def restricted_spectral_similarity(
     True
     """
     L = laplacian(hierarchy[fine].graph)
-    values, U = smallest_eigenpairs(L, k)
-    zero = NEGLIGIBLE * 2.0 * float(L.diagonal().max(initial=0.0))
+    U = smallest_eigenpairs(L, whole_number(k, "k", least=1) - 1, zeros=False)[1]
     back_and_forth = hierarchy.prolongation(coarse, fine) @ hierarchy.restriction(fine, coarse)
-
-    def energy_lost(X: np.ndarray) -> float:
-        lost = X - back_and_forth @ X
-        return float(np.linalg.eigvalsh(lost.T @ (L @ lost)).max(initial=0.0))
-
-    if energy_lost(U[:, values <= zero]) > zero:
+    part = components(L)
+    apart = uniform(0, 0, np.arange(int(part.max(initial=-1)) + 1))[part]  # without energy
+    lost = apart - back_and_forth @ apart
+    if lost @ (L @ lost) > NEGLIGIBLE * 2.0 * float(L.diagonal().max(initial=0.0)):
         return float("inf")
-    return float(np.sqrt(energy_lost(normalised(U, L))))
+    A = normalised(U, L)
+    lost = A - back_and_forth @ A
+    return float(np.sqrt(np.linalg.eigvalsh(lost.T @ (L @ lost)).max(initial=0.0)))
+
+
+def disconnected_clusters(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1) -> int:
+    """Number of clusters that the edges inside them do not connect.
+
+    Pairs of nodes that waited at the same neighbour, and isolated nodes that were paired, make
+    such; ``HeavyEdgeMatching(two_hop=False, isolated="keep")`` makes none.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from multiscale_gcn import coarsen
+    >>> from multiscale_gcn.quality import disconnected_clusters
+    >>> disconnected_clusters(coarsen(nx.star_graph(4), levels=1))
+    1
+    """
+    import scipy.sparse as sp
+
+    graph, parent = hierarchy[fine].graph, hierarchy.parent(fine, coarse)
+    rows = graph.rows()
+    inside = parent[rows] == parent[graph.indices]
+    n = graph.num_nodes
+    entries = (np.ones(int(inside.sum())), (rows[inside], graph.indices[inside]))
+    piece = components(sp.csr_array(entries, shape=(n, n)))
+    first = np.unique(piece, return_index=True)[1]  # a node of every connected piece
+    return int((np.bincount(parent[first]) > 1).sum())
 
 
 def num_components(hierarchy: Hierarchy, level: int = -1) -> int:
     """Number of connected components of a level."""
-    from scipy.sparse.csgraph import connected_components
-
-    return int(connected_components(hierarchy[level].graph.to_scipy(), directed=False)[0])
+    return int(components(hierarchy[level].graph.to_scipy()).max(initial=-1)) + 1
 
 
 @dataclass(frozen=True, repr=False)

@@ -22,6 +22,7 @@ from multiscale_gcn import (
 )
 from multiscale_gcn.quality import (
     cut_weight,
+    disconnected_clusters,
     eigenvalue_errors,
     matched_weight,
     num_components,
@@ -75,7 +76,8 @@ def test_eigenvalue_errors_are_those_of_the_restricted_problem(hierarchy, k) -> 
     # minimise x^T L x / x^T x over the x that are constant on every cluster
     theirs = scipy.linalg.eigh(C.T @ dense_laplacian(graph) @ C, C.T @ C, eigvals_only=True)
     zeros = nx.number_connected_components(to_networkx(graph))
-    expected = [(theirs[i] - ours[i]) / ours[i] for i in range(zeros, min(k, len(theirs)))]
+    last = min(zeros + k - 1, len(theirs))
+    expected = [(theirs[i] - ours[i]) / ours[i] for i in range(zeros, last)]
     errors = eigenvalue_errors(hierarchy, k=k)
     np.testing.assert_allclose(errors, expected, atol=1e-8)
     assert (errors > -1e-8).all()
@@ -85,7 +87,7 @@ def test_eigenvalue_errors_are_those_of_the_restricted_problem(hierarchy, k) -> 
 def test_epsilon_bounds_what_is_lost_and_is_reached(hierarchy, k, seed) -> None:
     L = dense_laplacian(hierarchy[0].graph)
     _, U = np.linalg.eigh(L)
-    U = U[:, :k]
+    U = U[:, : num_components(hierarchy, 0) + k - 1]
     epsilon = restricted_spectral_similarity(hierarchy, k=k)
     P = np.eye(hierarchy[0].num_nodes)
     C = P
@@ -218,3 +220,32 @@ def test_local_variation_has_the_smaller_errors() -> None:
     hem, local = compare(graph, methods, sizes=[100]).rows
     assert local["epsilon"] < hem["epsilon"]
     assert local["eigenvalue_error"] < hem["eigenvalue_error"]
+
+
+@pytest.mark.parametrize("size", [3, 40])
+def test_more_components_than_eigenvalues_are_asked_for(size: int) -> None:
+    """One of them alone, with all its zeros, would keep an eigensolver busy without end."""
+    one = nx.path_graph(size)
+    many = nx.disjoint_union_all([one] * 60)
+    together = assess(coarsen(many, levels=1))
+    assert together.components == 60
+    assert together.components_lost == 0
+    smallest = eigenvalue_errors(coarsen(many, levels=1), k=5)
+    assert smallest == pytest.approx([eigenvalue_errors(coarsen(one, levels=1), k=2)[0]] * 4)
+    assert 0 < together.epsilon < np.inf
+
+
+def test_a_figure_that_is_empty_says_why() -> None:
+    quality = assess(coarsen(nx.empty_graph(5), levels=1))
+    assert quality.eigenvalue_error is None
+    assert quality.note == "no eigenvalue beyond 0 is left to compare"
+    assert assess(coarsen(nx.path_graph(8), levels=1)).note == ""
+
+
+@given(clustered())
+def test_disconnected_clusters_are_counted(hierarchy) -> None:
+    graph, parent = to_networkx(hierarchy[0].graph), hierarchy.parent(0, -1)
+    clusters = [np.flatnonzero(parent == c).tolist() for c in range(hierarchy[-1].num_nodes)]
+    apart = [not nx.is_connected(graph.subgraph(members)) for members in clusters]
+    assert disconnected_clusters(hierarchy) == sum(apart)
+    assert assess(hierarchy).disconnected == sum(apart)

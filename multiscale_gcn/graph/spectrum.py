@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,15 +36,62 @@ def laplacian(graph: Graph) -> sp.csr_array:
 
 def leading_eigenvectors(graph: Graph, k: int) -> np.ndarray:  # [n, min(k, n)]
     """Eigenvectors of the Laplacian for its smallest eigenvalues, in increasing order of them."""
+    k = whole_number(k, "k", least=1)
     return smallest_eigenpairs(laplacian(graph), k)[1]
 
 
 def smallest_eigenpairs(
     matrix: sp.csr_array,  # [n, n], positive semidefinite
     k: int,
+    zeros: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:  # [min(k, n)], [n, min(k, n)]
-    k = whole_number(k, "k", least=1)
+    """The smallest eigenvalues, increasing, and their eigenvectors.
+
+    Each component of the matrix is taken by itself: eigensolvers do not come back from as many
+    equal eigenvalues as a graph of many components has.
+
+    Parameters
+    ----------
+    matrix
+        Of which each component has one eigenvalue 0.
+    k : int
+        So many, or as many as there are.
+    zeros : bool
+        Whether these zeros are among them.
+    """
+    parts = components(matrix)
+    by_part = np.argsort(parts, kind="stable")
+    bounds = np.searchsorted(parts[by_part], np.arange(int(parts.max(initial=-1)) + 2))
+    if len(bounds) == 2 and zeros:
+        return _of_one_component(matrix, k)
+    ordered = matrix[by_part][:, by_part]
+    pairs: list[tuple[float, int, np.ndarray]] = []
+    for first, last in pairwise(bounds.tolist()):
+        if zeros and len(pairs) >= k and pairs[-1][0] <= 0.0:
+            break
+        values, vectors = _of_one_component(ordered[first:last, first:last], k + (not zeros))
+        if zeros:
+            values[:1] = 0.0
+        kept = range(0 if zeros else 1, len(values))
+        pairs += [(float(values[at]), first, vectors[:, at]) for at in kept]
+        pairs = sorted(pairs, key=lambda pair: pair[0])[:k]
+    result = np.zeros((matrix.shape[0], len(pairs)))
+    for column, (_, first, vector) in enumerate(pairs):
+        result[by_part[first : first + len(vector)], column] = vector
+    return np.array([value for value, _, _ in pairs]), result
+
+
+def components(matrix: sp.csr_array) -> np.ndarray:
+    """Number of the connected component of every row, from 0, shape (n,)."""
+    from scipy.sparse.csgraph import connected_components
+
+    numbers: np.ndarray = connected_components(matrix, directed=False)[1]
+    return numbers
+
+
+def _of_one_component(matrix: sp.csr_array, k: int) -> tuple[np.ndarray, np.ndarray]:
     n = matrix.shape[0]
+    k = min(k, n)
     if n <= DENSE or k >= n - 1:
         values, vectors = np.linalg.eigh(matrix.toarray())
         return values[:k], vectors[:, :k]
