@@ -7,10 +7,13 @@ from dataclasses import fields
 from typing import Any
 
 from multiscale_gcn.backends import BackendUnavailable
+from multiscale_gcn.checks.arguments import shown, whole_numbers
 from multiscale_gcn.coarsening import CoarseningStalled, coarsen
 from multiscale_gcn.convert import as_graph
 from multiscale_gcn.methods.method import ClusteringMethod
 from multiscale_gcn.quality import Comparison, Quality, assess
+
+MOST_SIZES = 1000
 
 
 def compare(
@@ -58,7 +61,7 @@ def compare(
     [('HEM', 50, True), ('Defferrard', 50, True)]
     """
     graph = as_graph(graph)
-    wanted = sorted(set(sizes), reverse=True)
+    wanted = sorted(whole_numbers(sizes, "sizes", most=MOST_SIZES), reverse=True)
     named = _named(methods)
     if not named or not wanted:
         empty = "sizes" if named else "methods"
@@ -84,9 +87,16 @@ def compare(
 def _named(
     methods: Iterable[ClusteringMethod] | Mapping[str, ClusteringMethod],
 ) -> dict[str, ClusteringMethod]:
+    if not isinstance(methods, Iterable):
+        raise TypeError(f"methods = {shown(methods)} must be a list of methods, or a mapping")
     if isinstance(methods, Mapping):
         return dict(methods)
     listed = list(methods)
+    for k, method in enumerate(listed):
+        if not isinstance(method, ClusteringMethod):
+            raise TypeError(
+                f"methods[{k}] = {shown(method)} must be a method such as HeavyEdgeMatching()"
+            )
     short = [type(method).__name__ for method in listed]
     return {
         name if short.count(name) == 1 else method.describe(): method

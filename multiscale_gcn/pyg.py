@@ -10,12 +10,15 @@ import torch
 from torch_geometric.data import Batch, Data
 from torch_geometric.transforms import BaseTransform
 
-from multiscale_gcn.checks.arguments import whole_number
+from multiscale_gcn.checks.arguments import whole_number, whole_numbers
 from multiscale_gcn.coarsening import coarsen
 from multiscale_gcn.convert import as_graph, to_torch
 from multiscale_gcn.hierarchy import Hierarchy
 
 __all__ = ["Coarsen", "MultiScaleData"]
+
+MOST_LEVELS = 1000
+"""A graph has no more that differ, if every step merges a hundredth of its nodes."""
 
 _LEVEL = re.compile(r"(edge_index|edge_weight|node_weight|parent|batch)_(\d+)")
 
@@ -111,8 +114,12 @@ class Coarsen(BaseTransform):
         unknown = sorted(set(options) - {"method", "backend"})
         if unknown:
             raise ValueError(f"{unknown[0]} is no option of Coarsen; method and backend are")
-        self.levels = None if levels is None else whole_number(levels, "levels", least=0)
-        self.sizes = None if sizes is None else sorted(set(sizes), reverse=True)
+        self.levels = levels
+        if levels is not None:
+            self.levels = whole_number(levels, "levels", least=0, most=MOST_LEVELS)
+        self.sizes = None
+        if sizes is not None:
+            self.sizes = sorted(whole_numbers(sizes, "sizes", most=MOST_LEVELS), reverse=True)
         self.weights = weights
         self.options = options
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from numbers import Real
 from operator import index
 from typing import Any
@@ -29,6 +30,24 @@ def whole_number(value: Any, name: str, least: int | None = None, most: int | No
     if most is not None and number > most:
         raise ValueError(f"{name} = {number} must be at most {most}")
     return number
+
+
+def whole_numbers(values: Any, name: str, most: int) -> set[int]:
+    """The different ones of a list of integers, of which there may be at most so many.
+
+    Raises
+    ------
+    ValueError
+        Naming the first place that is wrong; nothing is read beyond the number that is allowed.
+    """
+    if not isinstance(values, Iterable) or isinstance(values, str | bytes | dict):
+        raise ValueError(f"{name} = {shown(values)} must be a list of numbers: {name}=[...]")
+    found: set[int] = set()
+    for i, value in enumerate(values):
+        if i >= most:
+            raise ValueError(f"{name} has more than {most} entries; name each number once")
+        found.add(whole_number(value, f"{name}[{i}]"))
+    return found
 
 
 def flag(value: Any, name: str) -> bool:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from multiscale_gcn.checks.arguments import whole_number
+from multiscale_gcn.checks.arguments import whole_number, whole_numbers
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.methods.method import ClusteringMethod
+
+MOST = 1000
+"""Sizes that may be named of the smallest graphs; of others twice as many as nodes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +91,7 @@ def _targets(
     """The sizes asked for, increasing."""
     if not isinstance(sizes, Iterable):
         raise ValueError(f"sizes = {sizes!r} must be a list of numbers of nodes: sizes=[{sizes!r}]")
-    wanted = sorted({whole_number(size, f"sizes[{i}]") for i, size in enumerate(sizes)})
+    wanted = sorted(whole_numbers(sizes, "sizes", most=max(2 * graph.num_nodes, MOST)))
     if not wanted:
         raise ValueError("sizes is empty; name at least one number of nodes")
     for member, n in enumerate(constraints.per_node(graph.num_nodes).member_sizes.tolist()):
