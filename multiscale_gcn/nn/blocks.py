@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from multiscale_gcn.nn.apply_norm import apply_norm
 from multiscale_gcn.nn.convolution import SemGConv, takes_normalisation
-from multiscale_gcn.nn.nonlocal_ import NonLocal
-from multiscale_gcn.nn.normalise import normalise
+from multiscale_gcn.nn.nonlocal_block import NonLocal
 from multiscale_gcn.ops import Normalisation
 
 Convolution = Callable[[int, int, Any], nn.Module]
@@ -74,7 +74,7 @@ class GraphConvBlock(nn.Module):
             statistics = Normalisation(mean, variance, norm.weight, norm.bias, norm.eps)
             result = self.convolution(x, norm=statistics, relu=True)
             return result if add is None else result + add
-        return normalise(norm, self.convolution(x), relu=True, add=add)
+        return apply_norm(norm, self.convolution(x), relu=True, add=add)
 
 
 class ResGConv(nn.Module):

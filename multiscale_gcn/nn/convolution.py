@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from multiscale_gcn.graph import Graph
-from multiscale_gcn.nn.checks import check_features, check_positive
-from multiscale_gcn.nn.pattern import GraphPattern, as_buffer, with_loops
+from multiscale_gcn.nn.layer_checks import check_features, check_positive
+from multiscale_gcn.nn.pattern_buffers import GraphPattern, as_buffer, with_loops
 from multiscale_gcn.ops import Normalisation, graph_convolution, semgconv
 
 XAVIER_GAIN = 1.414

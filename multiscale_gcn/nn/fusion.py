@@ -8,9 +8,9 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from multiscale_gcn.nn.checks import check_alike, check_features, check_positive
-from multiscale_gcn.nn.maps import DenseMap, SparseMap
-from multiscale_gcn.nn.transfer import Transfer
+from multiscale_gcn.nn.hierarchy_transfer import Transfer
+from multiscale_gcn.nn.layer_checks import check_alike, check_features, check_positive
+from multiscale_gcn.nn.node_maps import DenseMap, SparseMap
 
 FusionOrder = Literal["parallel", "sequential"]
 

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from multiscale_gcn.convert import as_graph
 from multiscale_gcn.nn.blocks import Convolution, GraphConvBlock, ResGConv
-from multiscale_gcn.nn.checks import check_features, check_positive
 from multiscale_gcn.nn.convolution import SemGConv
 from multiscale_gcn.nn.fusion import CrossScaleFusion, FusionOrder, ScaleSum, check_fusion_order
-from multiscale_gcn.nn.pattern import share_patterns
-from multiscale_gcn.nn.transfer import Transfer
+from multiscale_gcn.nn.hierarchy_transfer import Transfer
+from multiscale_gcn.nn.layer_checks import check_features, check_positive
+from multiscale_gcn.nn.pattern_buffers import share_patterns
 
 
 class MultiScaleGCN(nn.Module):

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from multiscale_gcn.hierarchy import Hierarchy
-from multiscale_gcn.nn.pattern import as_buffer
+from multiscale_gcn.nn.pattern_buffers import as_buffer
 
 PoolKind = Literal["mean", "sum", "weighted_mean", "max"]
 

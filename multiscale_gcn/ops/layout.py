@@ -28,7 +28,7 @@ def mix_nodes(
     nodes = by_node(x)
     rows = nodes.flatten(1)
     mixed = matrix @ rows if add is None else torch.addmm(by_node(add).flatten(1), matrix, rows)
-    return mixed.unflatten(1, nodes.shape[1:]).transpose(0, 1)
+    return torch.unflatten(mixed, 1, nodes.shape[1:]).transpose(0, 1)
 
 
 def on_rows(
@@ -37,7 +37,7 @@ def on_rows(
 ) -> Tensor:  # [B, N, C_out]
     """Apply a function of rows of channels to all nodes of the batch at once."""
     nodes = by_node(x)
-    return function(nodes.flatten(0, 1)).unflatten(0, nodes.shape[:2]).transpose(0, 1)
+    return torch.unflatten(function(nodes.flatten(0, 1)), 0, nodes.shape[:2]).transpose(0, 1)
 
 
 def mix_channels(
