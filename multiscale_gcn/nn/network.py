@@ -9,8 +9,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from multiscale_gcn.convert import as_graph
-from multiscale_gcn.nn.blocks import Convolution, GraphConvBlock, ResGConv
-from multiscale_gcn.nn.convolution import SemGConv
+from multiscale_gcn.nn.blocks import GraphConvBlock, ResGConv
+from multiscale_gcn.nn.convolution_contract import Convolution
+from multiscale_gcn.nn.convolutions import SemGConv
 from multiscale_gcn.nn.fusion import CrossScaleFusion, FusionOrder, ScaleSum, check_fusion_order
 from multiscale_gcn.nn.hierarchy_transfer import Transfer
 from multiscale_gcn.nn.layer_checks import check_features, check_positive
