@@ -22,7 +22,8 @@ class GraphConvBlock(nn.Module):
     in_channels, out_channels : int
     graph : Graph, or anything that as_graph takes
     convolution : callable (in_channels, out_channels, graph) -> Module
-        ``GConv``, ``SemGConv``, a ``functools.partial`` of one, or another class.
+        ``GConv``, ``SemGConv``, a ``functools.partial`` of one, or a :class:`ConvolutionLayer` of
+        your own.
     dropout : float
         Probability.
 
@@ -116,5 +117,6 @@ class ResGConv(nn.Module):
         self,
         x: Tensor,  # [B, N, C]
     ) -> Tensor:  # [B, N, C]
+        """The block."""
         x = self.second(self.first(x), add=x)
         return x if self.non_local is None else self.non_local(x)

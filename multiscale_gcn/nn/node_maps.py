@@ -19,6 +19,12 @@ class DenseMap(nn.Linear):
     ----------
     in_features, out_features : int
         Number of nodes of the source and of the target.
+
+    Examples
+    --------
+    >>> import torch
+    >>> DenseMap(17, 48).mix(torch.randn(8, 17, 4), None).shape
+    torch.Size([8, 48, 4])
     """
 
     def mix(
@@ -88,7 +94,10 @@ def _checked(matrix: Any) -> Any:  # csr_array of float64, without duplicates
     if not sp.issparse(matrix):
         raise ValueError(f"matrix is a {type(matrix).__name__}; give a scipy.sparse matrix")
     if matrix.dtype.kind not in "buif":
-        raise ValueError(f"matrix must hold real numbers, got dtype {matrix.dtype}")
+        raise ValueError(
+            f"matrix must hold real numbers, got dtype {matrix.dtype}; convert it "
+            "with astype(float)"
+        )
     csr = sp.csr_array(matrix, dtype=np.float64, copy=True)
     csr.sum_duplicates()
     finite = np.isfinite(csr.data)

@@ -69,6 +69,7 @@ class NonLocal(nn.Module):
         self,
         x: Tensor,  # [B, N, C]
     ) -> Tensor:  # [B, N, C]
+        """The block."""
         check_features(x, None, self.channels)
         maps = ((layer.weight, layer.bias) for layer in (self.value, self.theta, self.phi))
         weight, bias = joined_map(self.score, *maps)

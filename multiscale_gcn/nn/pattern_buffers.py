@@ -33,8 +33,11 @@ class GraphPattern(nn.Module):
     graph : Graph
     entries : Pattern
         The buffers as the operators in :mod:`multiscale_gcn.ops` take them.
-    loops : Tensor of bool, shape (nnz,)
-        Which entries stand on the diagonal.
+
+    Raises
+    ------
+    ValueError
+        If the graph has no nodes.
 
     Examples
     --------
@@ -60,10 +63,12 @@ class GraphPattern(nn.Module):
 
     @property
     def num_nodes(self) -> int:
+        """Of the graph."""
         return self.graph.num_nodes
 
     @property
     def num_entries(self) -> int:
+        """Of A + I."""
         return len(self.rows)
 
     @property

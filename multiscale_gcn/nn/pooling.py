@@ -171,6 +171,7 @@ class GraphPool(nn.Module):
         self,
         x: Tensor,  # [..., N_fine, C]
     ) -> Tensor:  # [..., N_coarse, C]
+        """One row of features for every coarse node."""
         nodes = _nodes_first(x, self.num_fine)
         if self.kind == "max":
             highest: Tensor = self.tournament(nodes)
@@ -217,6 +218,7 @@ class GraphUnpool(nn.Module):
         self,
         x: Tensor,  # [..., N_coarse, C]
     ) -> Tensor:  # [..., N_fine, C]
+        """One row of features for every fine node."""
         return _apply(_Spread, _nodes_first(x, self.num_coarse), *self.clusters.tensors())
 
     def extra_repr(self) -> str:

@@ -13,32 +13,57 @@ class Pattern(NamedTuple):
 
     Values on a pattern are tensors of shape (nnz,), or (channels, nnz) for one matrix a channel.
     :class:`multiscale_gcn.nn.GraphPattern` makes one from a graph.
+
+    Parameters
+    ----------
+    indptr : Tensor of int64, shape (N + 1,)
+    rows, columns : Tensor of int64, shape (nnz,)
+        Row by row, with columns that rise within a row.
+    diagonal : Tensor of int64, shape (N,)
+        The place of entry (i, i).
+    mirror : Tensor of int64, shape (nnz,)
+        The place of entry (j, i) for every entry (i, j).
+
+    Examples
+    --------
+    >>> from multiscale_gcn import Graph
+    >>> from multiscale_gcn.nn import GraphPattern
+    >>> pattern = GraphPattern(Graph([0, 1, 2], [1, 0])).entries
+    >>> pattern.rows.tolist(), pattern.columns.tolist(), pattern.mirror.tolist()
+    ([0, 0, 1, 1], [0, 1, 0, 1], [0, 2, 1, 3])
+    >>> pattern.num_nodes
+    2
     """
 
-    indptr: Tensor  # [N + 1] int64
-    rows: Tensor  # [nnz] int64, increasing
-    columns: Tensor  # [nnz] int64, increasing within a row
-    diagonal: Tensor  # [N] int64: the place of entry (i, i)
-    mirror: Tensor  # [nnz] int64: the place of entry (j, i) for every entry (i, j)
+    indptr: Tensor
+    rows: Tensor
+    columns: Tensor
+    diagonal: Tensor
+    mirror: Tensor
 
     @property
     def num_nodes(self) -> int:
+        """N."""
         return self.diagonal.shape[0]
 
     @property
     def num_rows(self) -> int:
+        """N, as of a :class:`CrossPattern`."""
         return shape_of(self)[0]
 
     @property
     def num_columns(self) -> int:
+        """N, as of a :class:`CrossPattern`."""
         return shape_of(self)[1]
 
     @property
     def back_indptr(self) -> Tensor:
+        """Of the transpose, which has the same pattern."""
         return self.indptr
 
     @property
     def back_columns(self) -> Tensor:
+        """Of the transpose, which has the same pattern."""
         return self.columns
 
 
@@ -47,21 +72,43 @@ class CrossPattern(NamedTuple):
 
     Values on it are tensors as on a :class:`Pattern`, which has all of its attributes.
     :class:`multiscale_gcn.nn.MatrixPattern` makes one from a sparse matrix.
+
+    Parameters
+    ----------
+    indptr : Tensor of int64, shape (M + 1,)
+    rows, columns : Tensor of int64, shape (nnz,)
+        Row by row, with columns that rise within a row.
+    back_indptr : Tensor of int64, shape (N + 1,)
+        Of the transpose.
+    back_columns : Tensor of int64, shape (nnz,)
+        Of the transpose: rows of this pattern.
+    mirror : Tensor of int64, shape (nnz,)
+        The place here of every entry of the transpose.
+
+    Examples
+    --------
+    >>> import scipy.sparse as sp
+    >>> from multiscale_gcn.nn import MatrixPattern
+    >>> pattern = MatrixPattern(sp.csr_array([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]])).entries
+    >>> pattern.num_rows, pattern.num_columns, pattern.columns.tolist()
+    (2, 3, [0, 1, 2])
     """
 
-    indptr: Tensor  # [M + 1] int64
-    rows: Tensor  # [nnz] int64, increasing
-    columns: Tensor  # [nnz] int64, increasing within a row
-    back_indptr: Tensor  # [N + 1] int64, of the transpose
-    back_columns: Tensor  # [nnz] int64, of the transpose: rows of this pattern
-    mirror: Tensor  # [nnz] int64: the place here of every entry of the transpose
+    indptr: Tensor
+    rows: Tensor
+    columns: Tensor
+    back_indptr: Tensor
+    back_columns: Tensor
+    mirror: Tensor
 
     @property
     def num_rows(self) -> int:
+        """M."""
         return shape_of(self)[0]
 
     @property
     def num_columns(self) -> int:
+        """N."""
         return shape_of(self)[1]
 
 

@@ -11,7 +11,26 @@ from multiscale_gcn.ops.layout import on_rows
 
 
 class Normalisation(NamedTuple):
-    """Batch normalisation with known statistics, each of shape (C_out,)."""
+    """Batch normalisation with known statistics, of what a layer gives.
+
+    Parameters
+    ----------
+    mean, variance : Tensor, shape (C_out,)
+    weight, bias : Tensor or None, shape (C_out,)
+    epsilon : float
+        Added to the variance.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from multiscale_gcn.ops import Normalisation
+    >>> norm = torch.nn.BatchNorm1d(5)
+    >>> statistics = Normalisation(
+    ...     norm.running_mean, norm.running_var, norm.weight, norm.bias, norm.eps
+    ... )
+    >>> statistics.variance
+    tensor([1., 1., 1., 1., 1.])
+    """
 
     mean: Tensor
     variance: Tensor

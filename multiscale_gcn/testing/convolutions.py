@@ -76,12 +76,21 @@ class ConvolutionTests:
         yield as_graph(dense)
         yield as_graph(np.roll(np.eye(12), 1, 0) + np.roll(np.eye(12), -1, 0))
 
+    def _make_exact(self, in_channels: int, out_channels: int, graph: Graph) -> nn.Module:
+        """With buffers that never were in float32."""
+        default = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float64)
+        try:
+            return self.make(in_channels, out_channels, graph).double()
+        finally:
+            torch.set_default_dtype(default)
+
     def layers(self) -> Iterator[tuple[nn.Module, Graph, Tensor]]:
         """Layers, their graphs and features for them."""
         torch.manual_seed(0)
         for graph in self.graphs():
             for in_channels, out_channels in ((2, 3), (3, 2)):
-                layer = self.make(in_channels, out_channels, graph).double()
+                layer = self._make_exact(in_channels, out_channels, graph)
                 for parameter in layer.parameters():
                     nn.init.normal_(parameter)
                 x = torch.randn(BATCH, graph.num_nodes, in_channels, dtype=torch.float64)
@@ -111,7 +120,7 @@ class ConvolutionTests:
         for layer, graph, x in self.layers():
             order = torch.randperm(graph.num_nodes)
             dense = torch.from_numpy(graph.to_scipy().toarray())[order][:, order]
-            twin = self.make(x.shape[2], layer(x).shape[2], as_graph(dense.numpy())).double()
+            twin = self._make_exact(x.shape[2], layer(x).shape[2], as_graph(dense.numpy()))
             twin.load_state_dict(self.renumbered_state(layer, graph, order))
             torch.testing.assert_close(twin(x[:, order]), layer(x)[:, order])
 
@@ -163,7 +172,7 @@ class ConvolutionTests:
             state = layer.state_dict()
             others = set(state) - {name for name, _ in layer.named_parameters()}
             assert not others, f"{others} are in the state; register them with persistent=False"
-            other = self.make(x.shape[2], layer(x).shape[2], graph).double()
+            other = self._make_exact(x.shape[2], layer(x).shape[2], graph)
             other.load_state_dict(state)
             torch.testing.assert_close(other(x), layer(x), rtol=0, atol=0)
 
