@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -207,3 +210,8 @@ def test_a_network_scales_its_last_layers_whatever_their_parameters_are_called()
         layer.scale_parameters(0.01)
     (after,) = network(x)
     torch.testing.assert_close(after, 0.01 * before)
+
+
+def test_graphs_to_try_a_method_on_do_not_import_torch() -> None:
+    code = "import sys; from multiscale_gcn.testing import graphs; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
