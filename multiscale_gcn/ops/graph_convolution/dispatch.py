@@ -11,7 +11,7 @@ from multiscale_gcn.ops.epilogue import Normalisation
 from multiscale_gcn.ops.graph_convolution.layer_arguments import LayerArguments, mixes_per_channel
 from multiscale_gcn.ops.graph_convolution.on_cuda import layer_on_cuda
 from multiscale_gcn.ops.graph_convolution.plain import plain_layer
-from multiscale_gcn.ops.graph_convolution.whole_sizes import has_whole_layer
+from multiscale_gcn.ops.graph_convolution.whole_layer.sizes import has_whole_layer
 from multiscale_gcn.ops.operand_checks import (
     check_entry_values,
     check_features_fit,

@@ -1,8 +1,8 @@
 """Graph convolution on CUDA devices, as operators of PyTorch.
 
-On Hopper, graphs of up to 128 nodes take one kernel for the whole layer (``whole_on_cuda.py``), and
-one for all its gradients (``whole_backward_on_cuda.py``). All else is a matrix product of PyTorch
-beside kernels for neighbours (``parts_on_cuda.py``).
+On Hopper, graphs of up to 128 nodes take one kernel for the whole layer, and one for all its
+gradients (``whole_layer``). All else is a matrix product of PyTorch beside kernels for neighbours
+(``layer_parts``).
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from multiscale_gcn.ops.differentiable import DifferentiableFunction
 from multiscale_gcn.ops.epilogue import Normalisation, finish
 from multiscale_gcn.ops.graph_convolution.gradients import LayerGradients, empty_gradients
 from multiscale_gcn.ops.graph_convolution.layer_arguments import LayerArguments, mixes_per_channel
-from multiscale_gcn.ops.graph_convolution.parts_on_cuda import parts_backward, parts_forward
-from multiscale_gcn.ops.graph_convolution.whole_backward_on_cuda import whole_layer_backward
-from multiscale_gcn.ops.graph_convolution.whole_on_cuda import whole_layer
-from multiscale_gcn.ops.graph_convolution.whole_sizes import has_whole_layer
+from multiscale_gcn.ops.graph_convolution.layer_parts.on_cuda import parts_backward, parts_forward
+from multiscale_gcn.ops.graph_convolution.whole_layer.backward_on_cuda import whole_layer_backward
+from multiscale_gcn.ops.graph_convolution.whole_layer.on_cuda import whole_layer
+from multiscale_gcn.ops.graph_convolution.whole_layer.sizes import has_whole_layer
 from multiscale_gcn.ops.kernels.arguments import empty_by_node
 from multiscale_gcn.ops.kernels.registration import define
 

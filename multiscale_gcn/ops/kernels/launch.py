@@ -41,7 +41,7 @@ class Kernels:
     Parameters
     ----------
     file : str
-        With its folder in ``ops``: ``"batch_norm/batch_norm.cu"``.
+        With its folders in ``ops``: ``"batch_norm/batch_norm.cu"``.
     options : tuple of str
         For NVRTC: ``"-DCHANNELS=128"`` and the like.
     architecture : str, optional

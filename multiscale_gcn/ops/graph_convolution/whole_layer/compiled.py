@@ -18,4 +18,4 @@ def multipliers(weight: Tensor, x: Tensor) -> Tensor:
 
 def whole_kernels(file: str, **options: int) -> Kernels:
     """The kernels of a file for one division of one layer."""
-    return kernels_of(f"graph_convolution/{file}", architecture="sm_90a", **options)
+    return kernels_of(f"graph_convolution/whole_layer/{file}", architecture="sm_90a", **options)

@@ -9,8 +9,10 @@ from torch import Tensor
 from multiscale_gcn.ops.epilogue import finish
 from multiscale_gcn.ops.graph_convolution.gradients import LayerGradients, empty_gradients
 from multiscale_gcn.ops.graph_convolution.layer_arguments import LayerArguments, mixes_per_channel
-from multiscale_gcn.ops.graph_convolution.per_channel_mixing_on_cuda import PerChannelMixing
-from multiscale_gcn.ops.graph_convolution.shared_mixing_on_cuda import SharedMixing
+from multiscale_gcn.ops.graph_convolution.layer_parts.per_channel_mixing_on_cuda import (
+    PerChannelMixing,
+)
+from multiscale_gcn.ops.graph_convolution.layer_parts.shared_mixing_on_cuda import SharedMixing
 from multiscale_gcn.ops.kernels.arguments import aligned, rows_of_16_bytes
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multiscale_gcn.ops.graph_convolution.whole_division import divide_backward, divide_forward
-from multiscale_gcn.ops.graph_convolution.whole_sizes import MOST_LAYER_NODES, LayerSizes
+from multiscale_gcn.ops.graph_convolution.whole_layer.division import (
+    divide_backward,
+    divide_forward,
+)
+from multiscale_gcn.ops.graph_convolution.whole_layer.sizes import MOST_LAYER_NODES, LayerSizes
 
 H100 = {"processors": 132, "shared_memory": 232448}
 

@@ -13,7 +13,7 @@ from multiscale_gcn.ops.kernels.arguments import empty_by_node, norm_arguments, 
 from multiscale_gcn.ops.kernels.launch import kernels_of
 from multiscale_gcn.ops.kernels.number_types import DTYPES, real, real_type
 
-KERNELS = "graph_convolution/semgconv.cu"
+KERNELS = "graph_convolution/layer_parts/semgconv.cu"
 THREADS = 256
 
 

@@ -9,13 +9,13 @@ from torch import Tensor
 
 from multiscale_gcn.ops.graph_convolution.gradients import LayerGradients, empty_gradients
 from multiscale_gcn.ops.graph_convolution.layer_arguments import LayerArguments
-from multiscale_gcn.ops.graph_convolution.whole_division import divide_backward
-from multiscale_gcn.ops.graph_convolution.whole_kernels import (
+from multiscale_gcn.ops.graph_convolution.whole_layer.compiled import (
     CONSUMERS_AND_PRODUCER,
     multipliers,
     whole_kernels,
 )
-from multiscale_gcn.ops.graph_convolution.whole_sizes import LayerSizes
+from multiscale_gcn.ops.graph_convolution.whole_layer.division import divide_backward
+from multiscale_gcn.ops.graph_convolution.whole_layer.sizes import LayerSizes
 from multiscale_gcn.ops.kernels.arguments import place, rows_of_16_bytes
 
 THREADS_THAT_ADD = 256

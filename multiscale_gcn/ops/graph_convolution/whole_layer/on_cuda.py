@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from multiscale_gcn.ops.graph_convolution.layer_arguments import LayerArguments
-from multiscale_gcn.ops.graph_convolution.whole_division import divide_forward
-from multiscale_gcn.ops.graph_convolution.whole_kernels import (
+from multiscale_gcn.ops.graph_convolution.whole_layer.compiled import (
     CONSUMERS_AND_PRODUCER,
     multipliers,
     whole_kernels,
 )
-from multiscale_gcn.ops.graph_convolution.whole_sizes import LayerSizes
+from multiscale_gcn.ops.graph_convolution.whole_layer.division import divide_forward
+from multiscale_gcn.ops.graph_convolution.whole_layer.sizes import LayerSizes
 from multiscale_gcn.ops.kernels.arguments import (
     empty_by_node,
     norm_arguments,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from multiscale_gcn.ops.graph_convolution.whole_sizes import MOST_LAYER_NODES, LayerSizes
+from multiscale_gcn.ops.graph_convolution.whole_layer.sizes import MOST_LAYER_NODES, LayerSizes
 
 
 @dataclass(frozen=True)
