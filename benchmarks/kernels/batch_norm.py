@@ -19,14 +19,14 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.kernels.timing import copied_bytes_a_microsecond, microseconds
-from multiscale_gcn.nn.normalise import normalise
+from multiscale_gcn.nn.apply_norm import apply_norm
 from multiscale_gcn.ops import on_rows
 
 Form = Callable[[nn.BatchNorm1d, Tensor, Tensor], Tensor]
 
 
 def kernels(norm: nn.BatchNorm1d, x: Tensor, add: Tensor) -> Tensor:
-    return normalise(norm, x, relu=True, add=add)
+    return apply_norm(norm, x, relu=True, add=add)
 
 
 def plain(norm: nn.BatchNorm1d, x: Tensor, add: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from benchmarks.kernels.timing import copied_bytes_a_microsecond, microseconds
 from multiscale_gcn import ops
-from multiscale_gcn.ops.nonlocal_cuda import MOST_NODES
+from multiscale_gcn.ops.nonlocal_attention.on_cuda import MOST_BLOCK_NODES
 
 Form = Callable[[Tensor], Tensor]
 
@@ -46,7 +46,7 @@ def pair(form: Form, x: Tensor, upstream: Tensor, steps: int) -> list[float]:
     def both() -> None:
         torch.autograd.grad(form(x), x, upstream)
 
-    replays = 7 if x.shape[1] <= MOST_NODES else 3
+    replays = 7 if x.shape[1] <= MOST_BLOCK_NODES else 3
     times = [microseconds(run, steps, replays) for run in (forward, both)]
     torch.cuda.empty_cache()
     return times
@@ -76,10 +76,10 @@ def operator(nodes: int, batch: int, channels: int, dtype: torch.dtype, rate: fl
     forms: dict[str, Form] = {"kernels": kernels, "plain": plain, "compiled": compiled}
     size = nodes * batch * joined.element_size()
     values, numbers = size * channels, size * 2
-    again = 2 if nodes > MOST_NODES else 1
+    again = 2 if nodes > MOST_BLOCK_NODES else 1
     floors = [(again * values + numbers + values) / rate]
     floors.append(floors[0] + (again * 2 * values + 2 * numbers + values) / rate)
-    steps = 1 if nodes > MOST_NODES else max(1, min(50, int(3e4 / floors[1])))
+    steps = 1 if nodes > MOST_BLOCK_NODES else max(1, min(50, int(3e4 / floors[1])))
     text, first = compare(forms, joined, upstream, steps)
     ratios = f"of the floor {first[0] / floors[0]:5.2f} {first[1] / floors[1]:5.2f}"
     kind = str(dtype).removeprefix("torch.")

@@ -23,7 +23,7 @@ from benchmarks.nn.layers import leaf, medians, there_and_back
 from multiscale_gcn import as_graph, ops
 from multiscale_gcn.nn import GraphPattern
 from multiscale_gcn.ops import Pattern
-from multiscale_gcn.ops.propagate import propagates_dense
+from multiscale_gcn.ops.propagate.plain import propagates_dense
 
 MOST_ROWS = 2**15
 """Nodes of a batch."""

@@ -23,7 +23,9 @@ from benchmarks.nn.million import triangulated_grid
 from multiscale_gcn import Graph
 from multiscale_gcn.nn import GraphPattern
 from multiscale_gcn.ops import Pattern, neighbour_softmax
-from multiscale_gcn.ops.sparse_cuda import DOTS, PRODUCT, aggregate, logit_gradient
+from multiscale_gcn.ops.propagate.on_cuda import DOTS, PRODUCT
+from multiscale_gcn.ops.sparse_sums.aggregate_on_cuda import aggregate_neighbours
+from multiscale_gcn.ops.sparse_sums.entry_gradient_on_cuda import logit_gradient
 
 
 def random_graph(n: int, edges: int, reach: int | None) -> Graph:
@@ -93,13 +95,15 @@ def tasks(dtype: torch.dtype, pattern: Pattern, channels: int) -> dict[str, Task
         "gradient of its values": Task(partial(DOTS, upstream, x, *csr), 2, 12),
         "softmax of the rows": Task(partial(neighbour_softmax, logits, pattern), 0, 8),
         "aggregation": Task(
-            partial(aggregate, own, x, logits, *csr, softmax=True, bias=bias, relu=True), 3, 12
+            partial(aggregate_neighbours, own, x, logits, *csr, softmax=True, bias=bias, relu=True),
+            3,
+            12,
         ),
         "  edge softmax, cuSPARSE": Task(
             partial(by_cusparse, own, x, logits, bias, pattern), 3, 12
         ),
         "gradient of its features": Task(
-            partial(aggregate, upstream, upstream, *back, apart=True), 3, 20
+            partial(aggregate_neighbours, upstream, upstream, *back, apart=True), 3, 20
         ),
         "gradient of its logits": Task(
             partial(logit_gradient, upstream, x, *csr, sides, logits), 3, 20

@@ -1,19 +1,33 @@
 """Layers and networks on one graph, and on several at once. Features are tensors [B, N, C]."""
 
-from multiscale_gcn.nn.blocks import Convolution as Convolution
-from multiscale_gcn.nn.blocks import GraphConvBlock as GraphConvBlock
-from multiscale_gcn.nn.blocks import ResGConv as ResGConv
-from multiscale_gcn.nn.convolution import GConv as GConv
-from multiscale_gcn.nn.convolution import SemGConv as SemGConv
-from multiscale_gcn.nn.fusion import CrossScaleFusion as CrossScaleFusion
-from multiscale_gcn.nn.fusion import ScaleSum as ScaleSum
-from multiscale_gcn.nn.maps import DenseMap as DenseMap
-from multiscale_gcn.nn.maps import SparseMap as SparseMap
-from multiscale_gcn.nn.network import MultiScaleGCN as MultiScaleGCN
-from multiscale_gcn.nn.nonlocal_ import NonLocal as NonLocal
-from multiscale_gcn.nn.pattern import GraphPattern as GraphPattern
-from multiscale_gcn.nn.pattern import MatrixPattern as MatrixPattern
-from multiscale_gcn.nn.pooling import GraphPool as GraphPool
-from multiscale_gcn.nn.pooling import GraphUnpool as GraphUnpool
-from multiscale_gcn.nn.transfer import HierarchyTransfer as HierarchyTransfer
-from multiscale_gcn.nn.transfer import Transfer as Transfer
+from multiscale_gcn.nn import convolutions
+from multiscale_gcn.nn.blocks import GraphConvBlock, ResGConv
+from multiscale_gcn.nn.convolution_contract import Convolution, ConvolutionLayer
+from multiscale_gcn.nn.convolutions import *  # noqa: F403
+from multiscale_gcn.nn.fusion import CrossScaleFusion, ScaleSum
+from multiscale_gcn.nn.hierarchy_transfer import HierarchyTransfer, Transfer
+from multiscale_gcn.nn.network import MultiScaleGCN
+from multiscale_gcn.nn.node_maps import DenseMap, SparseMap
+from multiscale_gcn.nn.nonlocal_block import NonLocal
+from multiscale_gcn.nn.pattern_buffers import GraphPattern, MatrixPattern
+from multiscale_gcn.nn.pooling import GraphPool, GraphUnpool
+
+__all__ = [
+    "Convolution",
+    "ConvolutionLayer",
+    "CrossScaleFusion",
+    "DenseMap",
+    "GraphConvBlock",
+    "GraphPattern",
+    "GraphPool",
+    "GraphUnpool",
+    "HierarchyTransfer",
+    "MatrixPattern",
+    "MultiScaleGCN",
+    "NonLocal",
+    "ResGConv",
+    "ScaleSum",
+    "SparseMap",
+    "Transfer",
+]
+__all__ += convolutions.__all__

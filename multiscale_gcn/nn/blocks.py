@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor, nn
 
-from multiscale_gcn.nn.convolution import SemGConv, takes_normalisation
-from multiscale_gcn.nn.nonlocal_ import NonLocal
-from multiscale_gcn.nn.normalise import normalise
+from multiscale_gcn.nn.apply_norm import apply_norm
+from multiscale_gcn.nn.convolution_contract import Convolution
+from multiscale_gcn.nn.convolutions import SemGConv
+from multiscale_gcn.nn.nonlocal_block import NonLocal
+from multiscale_gcn.nn.weighted_convolution import takes_normalisation
 from multiscale_gcn.ops import Normalisation
-
-Convolution = Callable[[int, int, Any], nn.Module]
-"""Makes a convolution of (in_channels, out_channels, graph): a class, or a partial of one."""
 
 
 class GraphConvBlock(nn.Module):
@@ -24,7 +22,8 @@ class GraphConvBlock(nn.Module):
     in_channels, out_channels : int
     graph : Graph, or anything that as_graph takes
     convolution : callable (in_channels, out_channels, graph) -> Module
-        ``GConv``, ``SemGConv``, a ``functools.partial`` of one, or another class.
+        ``GConv``, ``SemGConv``, a ``functools.partial`` of one, or a :class:`ConvolutionLayer` of
+        your own.
     dropout : float
         Probability.
 
@@ -59,7 +58,7 @@ class GraphConvBlock(nn.Module):
         """The block. ``add``, if given, is added to the result."""
         if self.dropout is None:
             return self._normalised(x, add)
-        result = self.dropout(self._normalised(x, None))
+        result: Tensor = self.dropout(self._normalised(x, None))
         return result if add is None else result + add
 
     def _normalised(self, x: Tensor, add: Tensor | None) -> Tensor:
@@ -72,9 +71,9 @@ class GraphConvBlock(nn.Module):
             and variance is not None
         ):
             statistics = Normalisation(mean, variance, norm.weight, norm.bias, norm.eps)
-            result = self.convolution(x, norm=statistics, relu=True)
+            result: Tensor = self.convolution(x, norm=statistics, relu=True)
             return result if add is None else result + add
-        return normalise(norm, self.convolution(x), relu=True, add=add)
+        return apply_norm(norm, self.convolution(x), relu=True, add=add)
 
 
 class ResGConv(nn.Module):
@@ -118,5 +117,6 @@ class ResGConv(nn.Module):
         self,
         x: Tensor,  # [B, N, C]
     ) -> Tensor:  # [B, N, C]
+        """The block."""
         x = self.second(self.first(x), add=x)
         return x if self.non_local is None else self.non_local(x)

@@ -8,9 +8,9 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from multiscale_gcn.nn.checks import check_alike, check_features, check_positive
-from multiscale_gcn.nn.maps import DenseMap, SparseMap
-from multiscale_gcn.nn.transfer import Transfer
+from multiscale_gcn.nn.hierarchy_transfer import Transfer
+from multiscale_gcn.nn.layer_checks import check_alike, check_features, check_positive
+from multiscale_gcn.nn.node_maps import DenseMap, SparseMap
 
 FusionOrder = Literal["parallel", "sequential"]
 
@@ -58,7 +58,10 @@ class ScaleSum(nn.Module):
         if matrices is None:
             matrices = [None] * len(sources)
         if len(matrices) != len(sources):
-            raise ValueError(f"matrices has {len(matrices)} entries for {len(sources)} sources")
+            raise ValueError(
+                f"matrices has {len(matrices)} entries for {len(sources)} sources; give one for "
+                "each, None for a dense map"
+            )
         for place, (source, matrix) in enumerate(zip(sources, matrices, strict=True)):
             if matrix is not None and matrix.shape != (target, source):
                 raise ValueError(
@@ -75,8 +78,12 @@ class ScaleSum(nn.Module):
         sources: Sequence[Tensor],  # each [B, N_i, C]
         base: Tensor | None = None,  # [B, N_k, C], added
     ) -> Tensor:  # [B, N_k, C]
+        """The sum of the maps, plus ``base``."""
         if len(sources) != len(self.maps):
-            raise ValueError(f"sources has {len(sources)} tensors, expected {len(self.maps)}")
+            raise ValueError(
+                f"sources has {len(sources)} tensors, expected {len(self.maps)}; give one for "
+                "each source"
+            )
         maps = cast("list[DenseMap | SparseMap]", list(self.maps))
         for place, (node_map, x) in enumerate(zip(maps, sources, strict=True)):
             check_features(x, node_map.in_features, None, f"sources[{place}]")
@@ -156,8 +163,12 @@ class CrossScaleFusion(nn.Module):
         self,
         features: Sequence[Tensor],  # each [B, N_k, C]
     ) -> list[Tensor]:  # each [B, N_k, C]
+        """The features of every scale, with what the others send."""
         if len(features) != len(self.sizes):
-            raise ValueError(f"features has {len(features)} tensors, expected {len(self.sizes)}")
+            raise ValueError(
+                f"features has {len(features)} tensors, expected {len(self.sizes)}; give one for "
+                "each scale"
+            )
         for k, (x, size) in enumerate(zip(features, self.sizes, strict=True)):
             check_features(x, size, None, f"features[{k}]")
         check_alike(features, "features")

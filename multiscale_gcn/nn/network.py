@@ -9,12 +9,13 @@ from typing import Any
 from torch import Tensor, nn
 
 from multiscale_gcn.convert import as_graph
-from multiscale_gcn.nn.blocks import Convolution, GraphConvBlock, ResGConv
-from multiscale_gcn.nn.checks import check_features, check_positive
-from multiscale_gcn.nn.convolution import SemGConv
+from multiscale_gcn.nn.blocks import GraphConvBlock, ResGConv
+from multiscale_gcn.nn.convolution_contract import Convolution
+from multiscale_gcn.nn.convolutions import SemGConv
 from multiscale_gcn.nn.fusion import CrossScaleFusion, FusionOrder, ScaleSum, check_fusion_order
-from multiscale_gcn.nn.pattern import share_patterns
-from multiscale_gcn.nn.transfer import Transfer
+from multiscale_gcn.nn.hierarchy_transfer import Transfer
+from multiscale_gcn.nn.layer_checks import check_features, check_positive
+from multiscale_gcn.nn.pattern_buffers import share_patterns
 
 
 class MultiScaleGCN(nn.Module):
@@ -39,7 +40,8 @@ class MultiScaleGCN(nn.Module):
     out_channels : int or sequence of int
         Output channels of every scale, 0 for a scale without output. One number is that of all.
     convolution : callable (in_channels, out_channels, graph) -> Module
-        ``SemGConv``, ``GConv``, a ``functools.partial`` of one, or another class.
+        ``SemGConv``, ``GConv``, a ``functools.partial`` of one, or a :class:`ConvolutionLayer` of
+        your own.
     fusion_order : {"parallel", "sequential"}
         See :class:`CrossScaleFusion`.
     transfer : callable (source, target) -> scipy.sparse matrix or None, optional
@@ -174,8 +176,12 @@ class MultiScaleGCN(nn.Module):
         self,
         *inputs: Tensor,  # [B, N_k, C_in] for every scale with an input
     ) -> tuple[Tensor, ...]:  # [B, N_k, C_out] for every scale with an output
+        """The answers of the scales, in their order."""
         if len(inputs) != len(self.inputs):
-            raise ValueError(f"got {len(inputs)} inputs, the network takes {len(self.inputs)}")
+            raise ValueError(
+                f"got {len(inputs)} inputs, the network takes {len(self.inputs)}; give one for "
+                "each scale with input channels"
+            )
         features: dict[int, Tensor] = {}
         for (key, block), x in zip(self.inputs.items(), inputs, strict=True):
             k = int(key)
@@ -204,7 +210,10 @@ def _per_scale(
         rest = 0 if first_only else channels
         return (channels, *[rest] * (scales - 1))
     if len(channels) != scales:
-        raise ValueError(f"{name} has {len(channels)} entries for {scales} graphs")
+        raise ValueError(
+            f"{name} has {len(channels)} entries for {scales} graphs; give one for each, or "
+            "a number"
+        )
     if min(channels) < 0 or max(channels) == 0:
         raise ValueError(f"{name} = {list(channels)} must be 0 or more, and somewhere more than 0")
     return tuple(channels)
@@ -219,9 +228,9 @@ def _check_stages(
         raise ValueError("stages is empty; a network needs at least one stage")
     for place, stage in enumerate(stages):
         if not stage:
-            raise ValueError(f"stages[{place}] names no scale")
+            raise ValueError(f"stages[{place}] names no scale; name one, or leave the stage out")
         if len(set(stage)) < len(stage):
-            raise ValueError(f"stages[{place}] = {stage} names a scale twice")
+            raise ValueError(f"stages[{place}] = {stage} names a scale twice; name it once")
         for k in stage:
             if not 0 <= k < len(out_channels):
                 raise ValueError(

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from multiscale_gcn.hierarchy import Hierarchy
-from multiscale_gcn.nn.pattern import as_buffer
+from multiscale_gcn.nn.pattern_buffers import as_buffer
+from multiscale_gcn.ops.differentiable import DifferentiableFunction
 
 PoolKind = Literal["mean", "sum", "weighted_mean", "max"]
 
@@ -71,7 +72,7 @@ class _Tournament(nn.Module):
         return x
 
 
-class _Sum(torch.autograd.Function):
+class _Sum(DifferentiableFunction):
     """Sum of the rows of each cluster; its gradient is :class:`_Spread`, and the other way round.
 
     Autograd's own gradient of a gather on a CPU adds row by row, which is slow.
@@ -100,7 +101,7 @@ class _Sum(torch.autograd.Function):
         return _Spread.apply(gradients[0].contiguous(), *ctx.saved_tensors), None, None, None, None
 
 
-class _Spread(torch.autograd.Function):
+class _Spread(DifferentiableFunction):
     @staticmethod
     def forward(
         ctx: Any,
@@ -170,9 +171,11 @@ class GraphPool(nn.Module):
         self,
         x: Tensor,  # [..., N_fine, C]
     ) -> Tensor:  # [..., N_coarse, C]
+        """One row of features for every coarse node."""
         nodes = _nodes_first(x, self.num_fine)
         if self.kind == "max":
-            return self.tournament(nodes).movedim(0, -2)
+            highest: Tensor = self.tournament(nodes)
+            return highest.movedim(0, -2)
         return _apply(_Sum, nodes, *self.clusters.tensors())
 
     def extra_repr(self) -> str:
@@ -215,6 +218,7 @@ class GraphUnpool(nn.Module):
         self,
         x: Tensor,  # [..., N_coarse, C]
     ) -> Tensor:  # [..., N_fine, C]
+        """One row of features for every fine node."""
         return _apply(_Spread, _nodes_first(x, self.num_coarse), *self.clusters.tensors())
 
     def extra_repr(self) -> str:
@@ -228,11 +232,11 @@ def _nodes_first(x: Tensor, num_nodes: int) -> Tensor:  # [N, ..., C]
 
 
 def _apply(
-    function: type[torch.autograd.Function],
+    function: type[DifferentiableFunction],
     nodes: Tensor,  # [N, ..., C]
     *tensors: Tensor | None,
 ) -> Tensor:  # [..., M, C]
     wide = torch.promote_types(nodes.dtype, torch.float32)
     rows = nodes.to(wide).flatten(1).contiguous()
     result: Tensor = function.apply(rows, *tensors)
-    return result.unflatten(1, nodes.shape[1:]).movedim(0, -2).to(nodes.dtype)
+    return torch.unflatten(result, 1, nodes.shape[1:]).movedim(0, -2).to(nodes.dtype)

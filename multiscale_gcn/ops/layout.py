@@ -24,20 +24,44 @@ def mix_nodes(
     x: Tensor,  # [B, N, C]
     add: Tensor | None = None,  # [B, M, C]
 ) -> Tensor:  # [B, M, C]
-    """matrix @ x for every member of the batch, plus ``add``."""
+    """matrix @ x for every member of the batch, plus ``add``.
+
+    Parameters
+    ----------
+    matrix, x, add
+
+    Examples
+    --------
+    >>> import torch
+    >>> mix_nodes(torch.tensor([[1.0, 2.0]]), torch.tensor([[[1.0], [10.0]]]))
+    tensor([[[21.]]])
+    """
     nodes = by_node(x)
     rows = nodes.flatten(1)
     mixed = matrix @ rows if add is None else torch.addmm(by_node(add).flatten(1), matrix, rows)
-    return mixed.unflatten(1, nodes.shape[1:]).transpose(0, 1)
+    return torch.unflatten(mixed, 1, nodes.shape[1:]).transpose(0, 1)
 
 
 def on_rows(
     function: Callable[[Tensor], Tensor],  # [M, C_in] -> [M, C_out]
     x: Tensor,  # [B, N, C_in]
 ) -> Tensor:  # [B, N, C_out]
-    """Apply a function of rows of channels to all nodes of the batch at once."""
+    """Apply a function of rows of channels to all nodes of the batch at once.
+
+    Parameters
+    ----------
+    function : callable
+        It takes and gives one row for every node of every member.
+    x
+
+    Examples
+    --------
+    >>> import torch
+    >>> on_rows(torch.nn.Linear(3, 5), torch.zeros(8, 17, 3)).shape
+    torch.Size([8, 17, 5])
+    """
     nodes = by_node(x)
-    return function(nodes.flatten(0, 1)).unflatten(0, nodes.shape[:2]).transpose(0, 1)
+    return torch.unflatten(function(nodes.flatten(0, 1)), 0, nodes.shape[:2]).transpose(0, 1)
 
 
 def mix_channels(
@@ -45,7 +69,19 @@ def mix_channels(
     matrix: Tensor,  # [C_in, C_out]
     add: Tensor | None = None,  # [C_out] or [B, N, C_out]
 ) -> Tensor:  # [B, N, C_out]
-    """x @ matrix for every node, plus ``add``."""
+    """x @ matrix for every node, plus ``add``.
+
+    Parameters
+    ----------
+    x, matrix, add
+
+    Examples
+    --------
+    >>> import torch
+    >>> mix_channels(torch.tensor([[[1.0], [10.0]]]), torch.tensor([[2.0, 3.0]]), torch.ones(2))
+    tensor([[[ 3.,  4.],
+             [21., 31.]]])
+    """
     if add is None:
         return on_rows(lambda rows: rows @ matrix, x)
     start = add if add.dim() == 1 else by_node(add).flatten(0, 1)

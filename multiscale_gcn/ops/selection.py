@@ -6,17 +6,25 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeVar
 
 import torch
+import torch.jit._trace
 
 from multiscale_gcn.backends import Backend, BackendUnavailable, require_cuda_device
-from multiscale_gcn.ops.arguments_cuda import DTYPES
+from multiscale_gcn.ops.kernels.number_types import DTYPES
 
-BACKENDS = ("auto", "torch", "cupy")
+OPERATOR_BACKENDS = ("auto", "torch", "cupy")
+
+F = TypeVar("F", bound=Callable[..., object])
+
+# PyTorch leaves both without types.
+_constant: Callable[[F], F] = torch.compiler.assume_constant_result
+_is_tracing: Callable[[], bool] = torch.jit._trace.is_tracing
 
 
 @dataclass(frozen=True)
-class Case:
+class OperatorCase:
     """What the choice depends on: device, type and sizes, never the values."""
 
     device: torch.device
@@ -27,16 +35,16 @@ class Case:
     num_entries: int
 
 
-def _refuses_type(case: Case) -> str | None:
+def _refuses_type(case: OperatorCase) -> str | None:
     return None if case.dtype in DTYPES else f"there is no kernel for {case.dtype}"
 
 
-def _never_loses(case: Case) -> str | None:
+def _never_loses(case: OperatorCase) -> str | None:
     return None
 
 
 @dataclass(frozen=True)
-class Rules:
+class FormRules:
     """How one operator chooses.
 
     Attributes
@@ -51,20 +59,20 @@ class Rules:
         Why the form in plain PyTorch is the better one, or None, as is the default.
     """
 
-    torch: Callable[[Case], Backend]
-    cupy: Callable[[Case], Backend]
-    refusal: Callable[[Case], str | None] = _refuses_type
-    loss: Callable[[Case], str | None] = _never_loses
+    torch: Callable[[OperatorCase], Backend]
+    cupy: Callable[[OperatorCase], Backend]
+    refusal: Callable[[OperatorCase], str | None] = _refuses_type
+    loss: Callable[[OperatorCase], str | None] = _never_loses
 
 
-_rules: dict[str, Rules] = {}
+_rules: dict[str, FormRules] = {}
 
 
-def add_rules(operator: str, rules: Rules) -> None:
+def add_form_rules(operator: str, rules: FormRules) -> None:
     _rules[operator] = rules
 
 
-def select_backend(
+def select_operator_backend(
     operator: str,
     *,
     num_nodes: int,
@@ -113,7 +121,7 @@ def select_backend(
     """
     if operator not in _rules:
         raise ValueError(f"operator = {operator!r} is none of {tuple(sorted(_rules))}")
-    case = Case(
+    case = OperatorCase(
         torch.device(device),
         dtype,
         num_nodes,
@@ -121,11 +129,11 @@ def select_backend(
         in_channels if out_channels is None else out_channels,
         num_nodes * num_nodes if num_entries is None else num_entries,
     )
-    return select(operator, case, backend)
+    return select_form(operator, case, backend)
 
 
-def select(operator: str, case: Case, backend: str) -> Backend:
-    """:func:`select_backend`, for the operators themselves."""
+def select_form(operator: str, case: OperatorCase, backend: str) -> Backend:
+    """What :func:`multiscale_gcn.ops.select_backend` tells, for the operators themselves."""
     rules = _rules[operator]
     if backend == "torch":
         return Backend(rules.torch(case).name, "asked for")
@@ -133,7 +141,7 @@ def select(operator: str, case: Case, backend: str) -> Backend:
         _demand(operator, case, rules)
         return Backend(rules.cupy(case).name, "asked for")
     if backend != "auto":
-        raise ValueError(f"backend = {backend!r} is none of {BACKENDS}")
+        raise ValueError(f"backend = {backend!r} is none of {OPERATOR_BACKENDS}")
     if case.device.type != "cuda":
         return rules.torch(case)
     hindrance = exporting() or rules.refusal(case) or rules.loss(case) or cupy_hindrance()
@@ -142,7 +150,7 @@ def select(operator: str, case: Case, backend: str) -> Backend:
     return rules.cupy(case)
 
 
-def _demand(operator: str, case: Case, rules: Rules) -> None:
+def _demand(operator: str, case: OperatorCase, rules: FormRules) -> None:
     if case.device.type != "cuda":
         raise BackendUnavailable(
             f"{operator}: backend='cupy' needs tensors on a CUDA device, these are on "
@@ -156,7 +164,7 @@ def _demand(operator: str, case: Case, rules: Rules) -> None:
         raise BackendUnavailable(hindrance)
 
 
-@torch.compiler.assume_constant_result
+@_constant
 def _why_no_cupy() -> str | None:
     """Why CuPy cannot run here, or None."""
     try:
@@ -170,12 +178,12 @@ def exporting() -> str | None:
     """A reason for plain PyTorch: what is exported must run where this package is not."""
     # Dynamo of older versions takes torch.compiler.is_exporting() for true whatever it traces.
     export = getattr(torch.compiler, "_is_exporting_flag", False)
-    if export or torch.onnx.is_in_onnx_export() or torch.jit.is_tracing():
+    if export or torch.onnx.is_in_onnx_export() or _is_tracing():
         return "the graph is exported, and must run without this package"
     return None
 
 
-@torch.compiler.assume_constant_result
+@_constant
 def cupy_hindrance() -> str | None:
     """Why CuPy cannot run here, or None; warns once, since plain PyTorch is slower."""
     return _cupy_hindrance()

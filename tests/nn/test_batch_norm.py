@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 import torch
 from torch import Tensor, nn
 
 from multiscale_gcn.backends import Backend, BackendUnavailable
-from multiscale_gcn.nn.normalise import normalise
+from multiscale_gcn.nn.apply_norm import apply_norm
 from multiscale_gcn.ops import batch_norm
+from multiscale_gcn.ops.batch_norm import dispatch
 
 
 def module(channels: int) -> nn.BatchNorm1d:
@@ -56,13 +55,12 @@ def test_it_is_the_module_relu_and_a_sum(relu: bool, adds: bool) -> None:
 def test_layers_normalise_with_whatever_module_stands_in_its_place() -> None:
     norm = nn.LayerNorm(5)
     x = torch.randn(4, 3, 5)
-    result = normalise(norm, x, relu=True, add=x)  # type: ignore[arg-type]
+    result = apply_norm(norm, x, relu=True, add=x)  # type: ignore[arg-type]
     torch.testing.assert_close(result, norm(x).relu() + x)
 
 
 def test_kernels_that_are_asked_for_are_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = sys.modules["multiscale_gcn.ops.batch_norm"]
-    monkeypatch.setattr(module, "select", lambda *_: Backend("cupy", "asked for"))
+    monkeypatch.setattr(dispatch, "select_form", lambda *_: Backend("cupy", "asked for"))
     x, half = torch.ones(4, 3, 5), torch.ones(5, dtype=torch.bfloat16)
     message = r"running_var is torch\.bfloat16, .*keep torch\.float32"
     with pytest.raises(BackendUnavailable, match=message):

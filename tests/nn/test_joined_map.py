@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import pytest
@@ -12,7 +11,8 @@ from torch import Tensor
 
 from multiscale_gcn.backends import Backend, BackendUnavailable
 from multiscale_gcn.nn import NonLocal
-from multiscale_gcn.ops import joined_map, joined_map_cuda
+from multiscale_gcn.ops import joined_map
+from multiscale_gcn.ops.joined_map import dispatch, on_cuda
 
 SIZES = [(1, 2), (8, 16), (64, 128), (33, 67), (70, 300)]
 
@@ -60,8 +60,7 @@ def _parameters(block: NonLocal) -> list[Tensor]:
 
 
 def test_kernels_that_are_asked_for_are_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = sys.modules["multiscale_gcn.ops.joined_map"]
-    monkeypatch.setattr(module, "select", lambda *_: Backend("cupy", "asked for"))
+    monkeypatch.setattr(dispatch, "select_form", lambda *_: Backend("cupy", "asked for"))
     leaves = maps(8, 16)
     leaves[1] = leaves[1].detach().double()
     with pytest.raises(BackendUnavailable, match=r"score is torch\.float32 and a map is .*float64"):
@@ -88,10 +87,10 @@ class TestKernels:
 
     def test_opcheck(self) -> None:
         leaves = [leaf.detach() for leaf in maps(8, 16, device="cuda")]
-        torch.library.opcheck(joined_map_cuda.FORWARD, tuple(leaves))
+        torch.library.opcheck(on_cuda.FORWARD, tuple(leaves))
         weight, bias = torch.randn(2, 16, device="cuda"), torch.randn(2, device="cuda")
         backward = (weight, bias, leaves[0], *leaves[3:])
-        torch.library.opcheck(joined_map_cuda.BACKWARD, backward)
+        torch.library.opcheck(on_cuda.BACKWARD, backward)
 
     def test_maps_of_several_types_are_left_to_pytorch(self) -> None:
         leaves = maps(8, 16, device="cuda")

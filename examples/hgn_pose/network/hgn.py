@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from multiscale_gcn.nn import MultiScaleGCN, SemGConv
-from multiscale_gcn.nn.blocks import Convolution
+from multiscale_gcn.nn import Convolution, MultiScaleGCN, SemGConv
 from multiscale_gcn.nn.fusion import FusionOrder
 
 

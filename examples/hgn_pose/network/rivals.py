@@ -6,8 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from multiscale_gcn.nn import GraphConvBlock, NonLocal, ResGConv, SemGConv
-from multiscale_gcn.nn.blocks import Convolution
+from multiscale_gcn.nn import Convolution, GraphConvBlock, NonLocal, ResGConv, SemGConv
 
 
 class SemGCN(nn.Sequential):

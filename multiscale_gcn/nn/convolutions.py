@@ -1,0 +1,165 @@
+"""The convolutions of the library: one that is added here is public, and nothing else is edited."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from multiscale_gcn.graph import Graph
+from multiscale_gcn.nn.pattern_buffers import as_buffer, with_loops
+from multiscale_gcn.nn.weighted_convolution import WeightedConvolution
+from multiscale_gcn.ops import Normalisation, graph_convolution, semgconv
+
+__all__ = ["GConv", "SemGConv"]
+
+
+class GConv(WeightedConvolution):
+    """Graph convolution with the symmetric normalised adjacency matrix.
+
+    X' = A~ X W + b with A~ = D^-1/2 (A + I) D^-1/2, where D holds the row sums of A + I: Kipf and
+    Welling 2017, and equation 1 of Li et al. 2021 (HGN). With ``separate_self`` a node's own
+    features have their own matrix: X' = diag(A~) X W0 + offdiag(A~) X W1 + b.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    graph : Graph, or anything that as_graph takes
+        A is its binary pattern without self loops, unless ``weighted``.
+    separate_self : bool
+        Two weight matrices instead of one.
+    weighted : bool
+        A is the matrix of the graph's edge weights, with its own self loops: those of a coarse
+        graph hold what lies inside a node. I is added to them.
+    bias : bool
+
+    Raises
+    ------
+    ValueError
+        If a number of channels is not positive, if the graph has no nodes, and in ``forward`` if
+        ``x`` does not have the shape [B, N, C_in].
+
+    Notes
+    -----
+    A~ is a buffer in the module's dtype, and no part of the ``state_dict``. Graphs of more than
+    512 nodes are multiplied entry by entry, smaller ones as dense matrices unless a CPU does better
+    without; see :func:`multiscale_gcn.ops.propagate`. The result depends on it by rounding only.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from multiscale_gcn import Graph
+    >>> layer = GConv(2, 5, Graph([0, 1, 3, 4], [1, 0, 2, 1]))
+    >>> layer(torch.zeros(8, 3, 2)).shape
+    torch.Size([8, 3, 5])
+    """
+
+    adjacency: Tensor
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        graph: Any,
+        *,
+        separate_self: bool = False,
+        weighted: bool = False,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(in_channels, out_channels, graph, 2 if separate_self else 1, bias)
+        self.weighted = weighted
+        values = as_buffer(
+            _normalised_adjacency(self.pattern.graph, weighted), torch.get_default_dtype()
+        )
+        self.register_buffer("adjacency", values, persistent=False)
+        self.reset_parameters()
+
+    def extra_repr(self) -> str:
+        separate_self = ", separate_self=True" if len(self.weight) == 2 else ""
+        weighted = ", weighted=True" if self.weighted else ""
+        return super().extra_repr() + separate_self + weighted
+
+    def convolve(self, x: Tensor, norm: Normalisation | None, relu: bool) -> Tensor:
+        arguments = (x, self.adjacency, self.weight, self.bias, self.pattern.entries)
+        return graph_convolution(*arguments, norm=norm, relu=relu)
+
+
+class SemGConv(WeightedConvolution):
+    """Semantic graph convolution: neighbours are mixed with learned weights.
+
+    X' = diag(S) X W0 + offdiag(S) X W1 + b, where S is the softmax, over every row of A + I, of one
+    learned logit for each entry: Zhao et al. 2019, and equation 2 of Li et al. 2021 (HGN). The
+    logits start at 1, so S starts as the mean over a node and its neighbours.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    graph : Graph, or anything that as_graph takes
+        Only its pattern counts; every node gets a self loop.
+    per_channel : bool
+        Learn one S for every output channel (SemGCN's channel-wise variant).
+    bias : bool
+
+    Raises
+    ------
+    ValueError
+        If a number of channels is not positive, if the graph has no nodes, and in ``forward`` if
+        ``x`` does not have the shape [B, N, C_in].
+
+    Notes
+    -----
+    Graphs of more than 512 nodes are multiplied entry by entry, smaller ones as dense matrices
+    unless a CPU does better without; see :func:`multiscale_gcn.ops.propagate`. The result depends
+    on it by rounding only. On large graphs ``per_channel`` needs memory for B x C_out numbers an
+    entry.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from multiscale_gcn import Graph
+    >>> layer = SemGConv(2, 5, Graph([0, 1, 3, 4], [1, 0, 2, 1]))
+    >>> layer(torch.zeros(8, 3, 2)).shape, layer.logits.shape
+    (torch.Size([8, 3, 5]), torch.Size([7]))
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        graph: Any,
+        *,
+        per_channel: bool = False,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(in_channels, out_channels, graph, 2, bias)
+        nnz = self.pattern.num_entries
+        self.logits = nn.Parameter(torch.empty((out_channels, nnz) if per_channel else (nnz,)))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        super().reset_parameters()
+        nn.init.ones_(self.logits)
+
+    def extra_repr(self) -> str:
+        return super().extra_repr() + (", per_channel=True" if self.logits.dim() == 2 else "")
+
+    def convolve(self, x: Tensor, norm: Normalisation | None, relu: bool) -> Tensor:
+        arguments = (x, self.logits, self.weight, self.bias, self.pattern.entries)
+        return semgconv(*arguments, norm=norm, relu=relu)
+
+
+def _normalised_adjacency(graph: Graph, weighted: bool) -> np.ndarray:
+    """Entries of D^-1/2 (A + I) D^-1/2 on the pattern, float64."""
+    import scipy.sparse as sp
+
+    matrix = with_loops(graph).astype(np.float64)
+    matrix.data[:] = 1.0
+    if weighted:
+        matrix = graph.to_scipy() + sp.eye_array(graph.num_nodes, format="csr")
+        matrix.sort_indices()
+    scale = matrix.sum(axis=1) ** -0.5
+    lengths = np.diff(matrix.indptr)
+    entries: np.ndarray = matrix.data * np.repeat(scale, lengths) * scale[matrix.indices]
+    return entries

@@ -1,0 +1,74 @@
+"""A convolution with weight matrices and a bias, which an operator mixes with neighbours."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from multiscale_gcn.nn.convolution_contract import ConvolutionLayer
+from multiscale_gcn.nn.layer_checks import check_features, check_positive
+from multiscale_gcn.nn.pattern_buffers import GraphPattern
+from multiscale_gcn.ops import Normalisation
+
+XAVIER_GAIN = 1.414
+
+
+class WeightedConvolution(ConvolutionLayer):
+    """The pattern, the weight matrices and the bias; a normalisation may be taken along."""
+
+    bias: Tensor | None
+
+    def __init__(
+        self, in_channels: int, out_channels: int, graph: Any, matrices: int, bias: bool
+    ) -> None:
+        super().__init__()
+        check_positive(in_channels=in_channels, out_channels=out_channels)
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.pattern = GraphPattern(graph)
+        self.weight = nn.Parameter(torch.empty(matrices, in_channels, out_channels))
+        if bias:
+            self.bias = nn.Parameter(torch.empty(out_channels))
+        else:
+            self.register_parameter("bias", None)
+
+    def reset_parameters(self) -> None:
+        """Xavier uniform weight matrices with gain 1.414, bias uniform(+-1 / sqrt(C_out))."""
+        for matrix in self.weight:
+            nn.init.xavier_uniform_(matrix, gain=XAVIER_GAIN)
+        if self.bias is not None:
+            bound = 1 / math.sqrt(self.out_channels)
+            nn.init.uniform_(self.bias, -bound, bound)
+
+    @torch.no_grad()
+    def scale_parameters(self, factor: float) -> None:
+        self.weight.mul_(factor)
+        if self.bias is not None:
+            self.bias.mul_(factor)
+
+    @abstractmethod
+    def convolve(self, x: Tensor, norm: Normalisation | None, relu: bool) -> Tensor:
+        """The operator, of features that fit."""
+
+    def forward(
+        self,
+        x: Tensor,  # [B, N, C_in]
+        norm: Normalisation | None = None,
+        relu: bool = False,
+    ) -> Tensor:  # [B, N, C_out]
+        """The convolution; then, if asked for, a normalisation with known statistics and a ReLU."""
+        check_features(x, self.pattern.num_nodes, self.in_channels)
+        return self.convolve(x, norm, relu)
+
+    def extra_repr(self) -> str:
+        without_bias = "" if self.bias is not None else ", bias=False"
+        return f"{self.in_channels}, {self.out_channels}{without_bias}"
+
+
+def takes_normalisation(convolution: nn.Module) -> bool:
+    """Whether its forward takes one along: a forward of a subclass's own need not."""
+    return getattr(type(convolution), "forward", None) is WeightedConvolution.forward

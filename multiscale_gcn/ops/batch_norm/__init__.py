@@ -1,0 +1,1 @@
+"""Batch normalisation in training, with what stands behind it in a block."""

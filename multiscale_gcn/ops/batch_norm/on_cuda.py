@@ -1,0 +1,165 @@
+"""Batch normalisation in training on CUDA devices, with ReLU and a sum: ``batch_norm.cu``.
+
+Two kernels forward and two backward: one sums up parts of the rows, one merges them and takes the
+rows again. Sums are taken in a fixed order: results repeat bit for bit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from multiscale_gcn.ops.batch_norm.row_division import THREADS, divide_rows
+from multiscale_gcn.ops.differentiable import DifferentiableFunction
+from multiscale_gcn.ops.kernels.arguments import alignment, empty_by_node
+from multiscale_gcn.ops.kernels.launch import kernels_of, multiprocessors
+from multiscale_gcn.ops.kernels.number_types import DTYPES, real_type
+from multiscale_gcn.ops.kernels.registration import define
+from multiscale_gcn.ops.layout import by_node
+
+KERNELS = "batch_norm/batch_norm.cu"
+
+
+class BatchNormOnCuda(DifferentiableFunction):
+    """It saves what it normalised, not what came of it: ReLU's gradient is found from that.
+
+    Weight and bias have the type of sums. Mean, variance and number of batches are the running
+    ones, and are updated in place.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        add: Tensor | None,
+        mean: Tensor | None,
+        variance: Tensor | None,
+        batches: Tensor | None,
+        momentum: float,
+        epsilon: float,
+        relu: bool,
+    ) -> Tensor:
+        running = (mean, variance, batches, momentum)
+        y, statistics = FORWARD(x, weight, bias, add, *running, epsilon, relu)
+        ctx.save_for_backward(x, weight, bias, statistics)
+        ctx.relu = relu
+        result: Tensor = y
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, bias, statistics = ctx.saved_tensors
+        _, for_weight, for_bias, for_add = ctx.needs_input_grad[:4]
+        found, gradients = BACKWARD(gradient, x, weight, bias, statistics, ctx.relu)
+        return (
+            found,
+            gradients[0] if for_weight else None,
+            gradients[1] if for_bias else None,
+            gradient if for_add else None,
+            *(None for _ in range(6)),
+        )
+
+
+# ---------------------------------------------------------------------------------- the operators
+
+
+class _Rows:
+    """Features as rows of channels, and launches of kernels over them."""
+
+    def __init__(self, *features: Tensor) -> None:
+        x = features[0]
+        self.rows, self.channels = x.shape[0] * x.shape[1], x.shape[2]
+        self.device = x.device
+        vector = alignment(*features) // x.element_size()
+        processors = multiprocessors(self.device.index)
+        self.division = divide_rows(self.rows, self.channels, vector, processors)
+        self.kernels = kernels_of(
+            KERNELS,
+            ELEMENT=DTYPES[x.dtype],
+            VECTOR=self.division.vector,
+            LANES=self.division.lanes,
+            THREADS=THREADS,
+        )
+
+    def launch(self, name: str, blocks: int, *arguments: Any) -> None:
+        grid = (blocks, self.division.slices)
+        sizes = (self.rows, self.channels)
+        self.kernels.launch(name, grid, (THREADS,), (*arguments, *sizes), self.device)
+
+    def room_for_parts(self, statistics: Tensor) -> Tensor:
+        return statistics.new_empty((self.division.parts, self.channels, 2))
+
+
+def _as_rows(x: Tensor) -> Tensor:
+    return by_node(x).transpose(0, 1)
+
+
+def _forward(
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    add: Tensor | None,
+    mean: Tensor | None,
+    variance: Tensor | None,
+    batches: Tensor | None,
+    momentum: float,
+    epsilon: float,
+    relu: bool,
+) -> tuple[Tensor, Tensor]:
+    y, statistics = _forward_fake(x)
+    x = _as_rows(x)
+    add = None if add is None else _as_rows(add.to(x.dtype))
+    rows = _Rows(x, y) if add is None else _Rows(x, y, add)
+    parts, num_parts = rows.room_for_parts(statistics), rows.division.parts
+    rows.launch("moments", num_parts, parts, x)
+    rest = (x, add, weight, bias, mean, variance, batches, momentum, epsilon, int(relu))
+    rows.launch("normalise", rows.division.blocks, y, statistics, parts, num_parts, *rest)
+    return y, statistics
+
+
+def _forward_fake(x: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
+    channels = x.shape[2]
+    return empty_by_node(x, channels), x.new_empty((2, channels), dtype=real_type(x.dtype))
+
+
+def _backward(
+    gradient: Tensor,
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    statistics: Tensor,
+    relu: bool,
+) -> tuple[Tensor, Tensor]:
+    """Of the features, and of weight and bias side by side."""
+    found, gradients = _forward_fake(x)
+    x, gradient = _as_rows(x), _as_rows(gradient.to(x.dtype))
+    rows = _Rows(x, gradient, found)
+    parts, num_parts = rows.room_for_parts(statistics), rows.division.parts
+    read = (gradient, x, statistics, weight, bias, int(relu))
+    rows.launch("sums", num_parts, parts, *read)
+    rows.launch("gradient", rows.division.blocks, found, gradients, parts, num_parts, *read)
+    return found, gradients
+
+
+def _backward_fake(gradient: Tensor, x: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
+    return _forward_fake(x)
+
+
+FORWARD = define(
+    "batch_norm(Tensor x, Tensor? weight, Tensor? bias, Tensor? add, Tensor(a!)? mean, "
+    "Tensor(b!)? variance, Tensor(c!)? batches, float momentum, float epsilon, bool relu) "
+    "-> (Tensor, Tensor)",
+    cuda=_forward,
+    fake=_forward_fake,
+)
+BACKWARD = define(
+    "batch_norm_backward(Tensor gradient, Tensor x, Tensor? weight, Tensor? bias, "
+    "Tensor statistics, bool relu) -> (Tensor, Tensor)",
+    cuda=_backward,
+    fake=_backward_fake,
+)

@@ -1,0 +1,26 @@
+"""Functions with gradients of their own, as the operators write them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+class DifferentiableFunction(torch.autograd.Function):
+    """An ``autograd.Function`` whose ``apply`` has a type."""
+
+    if TYPE_CHECKING:
+
+        @classmethod
+        def apply(cls, *arguments: Any, **options: Any) -> Any: ...
+
+
+def keep_signature(forward: F) -> F:
+    """Find the signature once: PyTorch binds the arguments to it at every call."""
+    setattr(forward, "__signature__", inspect.signature(forward))  # noqa: B010
+    return forward

@@ -1,0 +1,66 @@
+"""What stands behind a layer: batch normalisation with known statistics, ReLU and a sum."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from multiscale_gcn.ops.layout import on_rows
+
+
+class Normalisation(NamedTuple):
+    """Batch normalisation with known statistics, of what a layer gives.
+
+    Parameters
+    ----------
+    mean, variance : Tensor, shape (C_out,)
+    weight, bias : Tensor or None, shape (C_out,)
+    epsilon : float
+        Added to the variance.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from multiscale_gcn.ops import Normalisation
+    >>> norm = torch.nn.BatchNorm1d(5)
+    >>> statistics = Normalisation(
+    ...     norm.running_mean, norm.running_var, norm.weight, norm.bias, norm.eps
+    ... )
+    >>> statistics.variance
+    tensor([1., 1., 1., 1., 1.])
+    """
+
+    mean: Tensor
+    variance: Tensor
+    weight: Tensor | None
+    bias: Tensor | None
+    epsilon: float
+
+
+def finish(
+    y: Tensor,  # [B, N, C]
+    norm: Normalisation | None,
+    relu: bool,
+) -> Tensor:  # [B, N, C]
+    """Normalise and rectify, as far as asked for."""
+    if norm is not None:
+        mean, variance, weight, bias, epsilon = norm
+        y = on_rows(
+            lambda rows: torch.nn.functional.batch_norm(
+                rows, mean, variance, weight, bias, False, 0.0, epsilon
+            ),
+            y,
+        )
+    return torch.relu(y) if relu else y
+
+
+def rectify_and_add(
+    y: Tensor,  # [B, N, C], normalised
+    relu: bool,
+    add: Tensor | None,  # [B, N, C]
+) -> Tensor:  # [B, N, C]
+    """As far as asked for. No gradient of a normalisation needs its result: ReLU overwrites it."""
+    y = y.relu_() if relu else y
+    return y if add is None else y + add

@@ -1,0 +1,1 @@
+"""Graph convolution: features times a weight matrix, mixed between neighbours."""

@@ -1,0 +1,1 @@
+"""The layer as a matrix product of PyTorch between kernels that mix neighbours."""

@@ -1,0 +1,118 @@
+"""How whole layers are divided among the blocks of a device: no device is needed to tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from multiscale_gcn.ops.graph_convolution.whole_layer.sizes import MOST_LAYER_NODES, LayerSizes
+
+
+@dataclass(frozen=True)
+class ForwardDivision:
+    """How a layer is divided among blocks."""
+
+    columns: int
+    graphs: int
+    stages: int
+    blocks: int
+    shared_memory: int
+    scratch: bool
+
+
+def _forward_division(sizes: LayerSizes, columns: int, graphs: int) -> ForwardDivision | None:
+    """The division with so many columns for a block and graphs for a tile, if it fits."""
+    weights = sizes.copies * sizes.matrices * sizes.row_bytes * columns
+    fixed = weights + 8 * columns + 4 * sizes.nodes + 4 * (sizes.nodes + 3) + 48
+    tile = sizes.nodes * graphs * sizes.row_bytes
+    tiles = -(-sizes.batch // graphs)
+    blocks = max(1, min(tiles, sizes.processors // (sizes.out_channels // columns)))
+    stages = min(2, (sizes.shared_memory - fixed) // tile, -(-tiles // blocks))
+    if sizes.out_channels % columns or stages < 1:
+        return None
+    shared = fixed + stages * tile
+    entries = 12 * sizes.entries
+    scratch = shared + entries > sizes.shared_memory
+    return ForwardDivision(
+        columns, graphs, stages, blocks, shared + (0 if scratch else entries), scratch
+    )
+
+
+def _forward_clocks(sizes: LayerSizes, division: ForwardDivision) -> float:
+    """A rough count of the clock cycles that a division takes."""
+    rows = sizes.nodes * division.graphs
+    rounds = -(-sizes.batch // (division.graphs * division.blocks))
+    share = -(-sizes.out_channels // division.columns * division.blocks // sizes.processors)
+    row = sizes.row_bytes
+    multiplying = sizes.products * sizes.matrices * row / 32 * division.columns / 2
+    mixing = rows * (sizes.entries / sizes.nodes + 1) * row / 128
+    tile = 1000 + mixing + multiplying * (1 if rows <= 64 else 2) + 8 * rows
+    return sizes.matrices * row * division.columns / 32 + max(1, share) * rounds * tile
+
+
+@cache
+def divide_forward(sizes: LayerSizes) -> ForwardDivision:
+    """The division that takes the fewest clock cycles."""
+    divisions = [
+        _forward_division(sizes, columns, graphs)
+        for columns in (128, 64, 32)
+        if sizes.out_channels % columns == 0
+        for graphs in range(1, MOST_LAYER_NODES // sizes.nodes + 1)
+    ]
+    return min((d for d in divisions if d is not None), key=lambda d: _forward_clocks(sizes, d))
+
+
+@dataclass(frozen=True)
+class BackwardDivision:
+    """How the backward pass of a layer is divided among blocks."""
+
+    columns: int
+    graphs: int
+    stages: int
+    blocks: int
+    shared_memory: int
+    clocks: float
+    """A rough count of the clock cycles that it takes."""
+
+
+def _backward_division(sizes: LayerSizes, columns: int, graphs: int) -> BackwardDivision | None:
+    """The division with so many channels for a block and graphs for a tile, if it fits."""
+    width, rows = sizes.matrices * columns, sizes.nodes * graphs
+    depth = 2 * (-(-(rows + 1) // 2 // 16) * 16) // sizes.per_word
+    up_words, x_words = sizes.out_channels // sizes.per_word, columns // sizes.per_word
+    weights = sizes.copies * width * up_words
+    mixed = max(sizes.copies * -(-depth // 32) * 32 * width, rows * x_words)
+    tile = rows * (up_words + 16 + x_words)
+    per_entry = 16 + 4 + 4 * graphs
+    fixed = 4 * (weights + mixed) + per_entry * sizes.entries + 8 * sizes.nodes + 4 + 2 * 32
+    stages = min(2, (sizes.shared_memory - fixed) // (4 * tile))
+    if stages < 1:
+        return None
+    slices = sizes.in_channels // columns
+    tiles = -(-sizes.batch // graphs)
+    blocks = max(1, min(tiles, sizes.processors // slices))
+    rounds = -(-tiles // blocks) * max(1, -(-slices * blocks // sizes.processors))
+    products = sizes.products * width * (up_words + depth * sizes.out_channels / 128) / 8
+    mixing = rows * (sizes.entries / sizes.nodes + 1) * x_words / 16
+    a_tile = 2000 + products + mixing + 12 * rows
+    clocks = weights / 8 + rounds * a_tile + blocks * 20
+    return BackwardDivision(columns, graphs, stages, blocks, fixed + 4 * tile * stages, clocks)
+
+
+@cache
+def divide_backward(sizes: LayerSizes) -> BackwardDivision | None:
+    """The division that takes the fewest clock cycles; None if the kernel does not take the layer.
+
+    The channels of dY are one or two warpgroups' rows of the gradient of the weights.
+    """
+    if sizes.out_channels not in (64, 128):
+        return None
+    divisions = [
+        _backward_division(sizes, columns, graphs)
+        for columns in (64, 32)
+        if sizes.in_channels % columns == 0
+        and columns // sizes.per_word >= 32
+        and sizes.matrices * columns <= 128
+        for graphs in range(1, MOST_LAYER_NODES // sizes.nodes + 1)
+    ]
+    return min((d for d in divisions if d is not None), key=lambda d: d.clocks, default=None)

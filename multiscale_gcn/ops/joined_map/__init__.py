@@ -1,0 +1,1 @@
+"""The maps before non-local attention, joined to one."""

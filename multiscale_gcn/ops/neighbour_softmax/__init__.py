@@ -1,0 +1,1 @@
+"""Softmax of the entries of every row of a sparse matrix."""
