@@ -310,6 +310,7 @@ def test_blocks_take_the_kernel_and_agree_with_plain_torch() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_autocast(dtype: torch.dtype) -> None:
+    torch._dynamo.reset()  # the tests of this file share the code that is compiled
     torch.manual_seed(0)
     for channels in ((128, 128), (2, 128), (128, 3)):
         layer = SemGConv(*channels, ring(48, 3)).cuda()
