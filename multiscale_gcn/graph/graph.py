@@ -117,7 +117,7 @@ class Graph:
         graph._freeze(indptr, indices, weights, node_weights, quantum)
         return graph
 
-    def with_quantum(self, quantum: float | None) -> Graph:
+    def _with_quantum(self, quantum: float | None) -> Graph:
         """The same graph, known to have weights that are multiples of ``quantum``."""
         return Graph._of_valid(self.indptr, self.indices, self.weights, self.node_weights, quantum)
 

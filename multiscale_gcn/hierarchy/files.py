@@ -97,4 +97,4 @@ def _level(arrays: dict[str, np.ndarray], k: int, quantum: float | None) -> Leve
     constraints = Constraints.of(
         graph, **{field.name: arrays.get(f"{k}.{field.name}") for field in fields(Constraints)}
     )
-    return Level(k, graph.with_quantum(quantum), arrays.get(f"{k}.parent"), constraints)
+    return Level(k, graph._with_quantum(quantum), arrays.get(f"{k}.parent"), constraints)
