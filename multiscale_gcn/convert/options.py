@@ -41,7 +41,7 @@ class Options:
             weights=weights,
             node_weights=node_weights,
             num_nodes=None if num_nodes is None else whole_number(num_nodes, "num_nodes", least=0),
-            symmetrize=_symmetrize(symmetrize),
+            symmetrize=as_symmetrize(symmetrize),
             weld=None if weld is None else _tolerance(weld),
         )
 
@@ -74,7 +74,7 @@ def _kind(value: Any) -> Kind | None:
     raise ValueError(f"kind = {value!r} is none of {known}")
 
 
-def _symmetrize(value: Any) -> Symmetrize | None:
+def as_symmetrize(value: Any) -> Symmetrize | None:
     if isinstance(value, str) and value in get_args(Symmetrize):
         return value  # type: ignore[return-value]
     if isinstance(value, bool | np.bool_):

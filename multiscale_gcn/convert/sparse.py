@@ -9,6 +9,7 @@ import numpy as np
 from multiscale_gcn.convert.arrays import square
 from multiscale_gcn.convert.assembly import Entries
 from multiscale_gcn.convert.options import Options
+from multiscale_gcn.convert.pointers import check_pointers
 from multiscale_gcn.convert.values import as_real, count_nodes, has, tensor_to_array
 
 
@@ -43,22 +44,6 @@ def from_matrix(source: Any, options: Options) -> Entries:
     check_pointers(source)
     coo = source.tocoo()
     return _entries(np.stack([coo.row, coo.col]), coo.data, n)
-
-
-def check_pointers(matrix: Any) -> None:
-    """Refuse pointers beyond the entries, which scipy's compiled code follows."""
-    if getattr(matrix, "format", None) not in ("csr", "csc", "bsr"):
-        return
-    indptr, entries = np.asarray(matrix.indptr), len(matrix.indices)
-    block = matrix.blocksize if matrix.format == "bsr" else (1, 1)
-    rows = matrix.shape[1] if matrix.format == "csc" else matrix.shape[0] // block[0]
-    held = min(entries, len(matrix.data))
-    good = len(indptr) == rows + 1 and indptr[0] == 0 and indptr[-1] <= held
-    if not good or (np.diff(indptr) < 0).any():
-        raise ValueError(
-            f"the indptr of the {matrix.format} matrix does not fit its {held} entries and shape "
-            f"{tuple(matrix.shape)}; matrix.check_format() says where"
-        )
 
 
 def _entries(ids: np.ndarray, data: Any, n: int) -> Entries:

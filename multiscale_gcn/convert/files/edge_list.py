@@ -71,5 +71,7 @@ def _column(
         fields = line[1].split(delimiter)
         if len(fields) != width:
             refuse(path, line, f"has {len(fields)} fields, not {width} as the first", "mend it")
+        if not fields[column].strip():
+            refuse(path, line, f"has an empty field {column + 1}", "leave the line out, or fill it")
         cells.append((line[0], fields[column]))
     return table(cells, path).reshape(-1)

@@ -30,7 +30,8 @@ def read(path: Path, options: Options) -> Mesh:
     header = HEADER.fullmatch(lines[0][1]) if lines else None
     if header is None:
         raise ValueError(
-            f"{path} does not begin with OFF, COFF, NOFF or the like; look whether it is an OFF file"
+            f"{path} does not begin with OFF, COFF, NOFF or the like; look whether it is an OFF "
+            "file"
         )
     if "BINARY" in header["rest"]:
         raise ValueError(f"{path} is a binary OFF file; save it as text, or as PLY")

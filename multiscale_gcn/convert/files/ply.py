@@ -10,6 +10,7 @@ from multiscale_gcn.convert.assembly import Mesh
 from multiscale_gcn.convert.files.ply_binary import binary_columns
 from multiscale_gcn.convert.files.ply_header import Element, Lists, read_header
 from multiscale_gcn.convert.files.ply_text import text_columns
+from multiscale_gcn.convert.files.text import decoded, is_marked
 from multiscale_gcn.convert.options import Options
 from multiscale_gcn.convert.polygons import sides_of_polygons, sides_of_strip
 from multiscale_gcn.convert.values import as_whole_ids, count_nodes
@@ -19,6 +20,8 @@ CORNERS = ("vertex_indices", "vertex_index")
 
 def read(path: Path, options: Options) -> Mesh:
     content = path.read_bytes()
+    if is_marked(content):
+        content = decoded(content, path).encode()
     header = read_header(content, path)
     if header.form == "ascii":
         columns = text_columns(content, header, path)

@@ -92,12 +92,10 @@ def read_header(content: bytes, path: Path) -> Header:
 
 
 def _property(words: list[str], form: str, line: tuple[int, str], path: Path) -> Property:
+    *before, kind, name = words if len(words) > 1 else ("", "")
+    is_list = len(before) == 2 and before[0] == "list" and TYPES.get(before[1], "f4")[0] in "ui"
+    if kind not in TYPES or (before and not is_list):
+        refuse(path, line, "is no property", "it takes types that PLY knows, and a name")
     order = FORMS[form]
-    match words:
-        case ["list", count, kind, name] if count in TYPES and kind in TYPES:
-            counted_by = np.dtype(order + TYPES[count])
-            if counted_by.kind in "ui":
-                return Property(name, np.dtype(order + TYPES[kind]), counted_by)
-        case [kind, name] if kind in TYPES:
-            return Property(name, np.dtype(order + TYPES[kind]), None)
-    refuse(path, line, "is no property", "it takes types that PLY knows, and a name")
+    counted_by = np.dtype(order + TYPES[before[1]]) if before else None
+    return Property(name, np.dtype(order + TYPES[kind]), counted_by)

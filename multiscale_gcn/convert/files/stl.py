@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from multiscale_gcn.convert.assembly import Mesh
-from multiscale_gcn.convert.files.text import decoded, refuse, refuse_cut
+from multiscale_gcn.convert.files.text import decoded, is_marked, refuse, refuse_cut
 from multiscale_gcn.convert.options import Options
 from multiscale_gcn.convert.polygons import sides_of_faces
 from multiscale_gcn.convert.welding import weld_map
@@ -32,15 +32,15 @@ NEXT = {
 def read(path: Path, options: Options) -> Mesh:
     content = path.read_bytes()
     # A binary file may begin with "solid" too, so its length tells.
-    facets = struct.unpack_from("<I", content, HEAD - 4)[0] if len(content) >= HEAD else -1
+    facets = struct.unpack_from("<I", content, HEAD - 4)[0] if len(content) >= HEAD else 0
     if len(content) == HEAD + facets * FACET.itemsize:
         positions = np.frombuffer(content, FACET, offset=HEAD)["corners"].reshape(-1, 3)
-    elif b"\0" not in content.rstrip(b"\0") or content.startswith((b"\xff\xfe", b"\xfe\xff")):
+    elif b"\0" not in content or is_marked(content):
         positions = _from_text(decoded(content, path), path)
     else:
         raise ValueError(
-            f"{path} has {len(content)} bytes, and a binary STL file of the {max(facets, 0)} "
-            f"facets of its header has {HEAD + max(facets, 0) * FACET.itemsize}; it is cut, or no "
+            f"{path} has {len(content)} bytes, and a binary STL file of the {facets} "
+            f"facets of its header has {HEAD + facets * FACET.itemsize}; it is cut, or no "
             "STL file"
         )
     bad = np.flatnonzero(~np.isfinite(positions).all(axis=1))

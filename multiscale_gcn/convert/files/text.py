@@ -23,14 +23,18 @@ def read_text(path: Path) -> str:
     return decoded(path.read_bytes(), path)
 
 
+def is_marked(content: bytes) -> bool:
+    return any(content.startswith(mark) for mark, _ in MARKS)
+
+
 def decoded(content: bytes, path: Path) -> str:
     """Text under any byte-order mark; without one UTF-8, as only names and comments may differ."""
     encoding = next((name for mark, name in MARKS if content.startswith(mark)), "utf-8")
     text = content.decode(encoding, errors="replace")
     if "\0" in text:
         raise ValueError(
-            f"{path} holds zero bytes, and is no text in UTF-8; save it as such, or look whether it "
-            "is what its suffix says"
+            f"{path} holds zero bytes, and is no text in UTF-8; save it as such, or look whether "
+            "it is what its suffix says"
         )
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
