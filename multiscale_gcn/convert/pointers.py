@@ -11,13 +11,21 @@ def check_pointers(matrix: Any) -> None:
     """Refuse pointers beyond the entries, which scipy's compiled code follows."""
     if getattr(matrix, "format", None) not in ("csr", "csc", "bsr"):
         return
-    indptr, entries = np.asarray(matrix.indptr), len(matrix.indices)
+    indptr, indices = np.asarray(matrix.indptr), np.asarray(matrix.indices)
     block = matrix.blocksize if matrix.format == "bsr" else (1, 1)
-    rows = matrix.shape[1] if matrix.format == "csc" else matrix.shape[0] // block[0]
-    held = min(entries, len(matrix.data))
+    rows, columns = matrix.shape[0] // block[0], matrix.shape[1] // block[1]
+    if matrix.format == "csc":
+        rows, columns = columns, rows
+    held = min(len(indices), len(matrix.data))
     good = len(indptr) == rows + 1 and indptr[0] == 0 and indptr[-1] <= held
     if not good or (np.diff(indptr) < 0).any():
         raise ValueError(
             f"the indptr of the {matrix.format} matrix does not fit its {held} entries and shape "
             f"{tuple(matrix.shape)}; matrix.check_format() says where"
+        )
+    outside = np.flatnonzero((indices < 0) | (indices >= columns))
+    if len(outside):
+        raise ValueError(
+            f"column {indices[outside[0]]} of the {matrix.format} matrix lies outside, at "
+            f"indices[{outside[0]}]; matrix.check_format() says where"
         )

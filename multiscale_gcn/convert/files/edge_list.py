@@ -17,7 +17,7 @@ DELIMITERS = ("\t", ";", ",")  # else spaces
 def read(path: Path, options: Options) -> Entries:
     lines = numbered_lines(read_text(path), comments="#%")
     if not lines:
-        raise ValueError(f"{path} holds no edges; look whether it is a list of edges")
+        raise ValueError(f"{path} holds no text; look whether it is a list of edges")
     delimiter = next((mark for mark in DELIMITERS if mark in lines[0][1]), None)
     names = [field.strip().strip("\"'") for field in lines[0][1].split(delimiter)]
     weights = options.weights
@@ -31,6 +31,8 @@ def read(path: Path, options: Options) -> Entries:
         wanted = _columns(names, weights, lines[0], path)
         weights = None if isinstance(weights, str) else weights
         lines = lines[1:]
+    if not lines and options.num_nodes is None:
+        raise ValueError(f"{path} holds no edges; say num_nodes if that is meant")
     columns = [_column(lines, column, len(names), path, delimiter) for column in wanted]
     return from_edge_list(
         np.stack(columns, axis=1), weights, options.num_nodes, "edges of the file"
