@@ -118,7 +118,8 @@ class Mesh:
         """An edge of weight 1 for every pair; pairs of a node with itself are none."""
         if self.num_nodes <= LARGEST_INT32:  # then a pair is one number, which is faster to sort
             low, high = self.sides.min(axis=1), self.sides.max(axis=1)
-            keys = np.unique((low * self.num_nodes + high)[low != high])
+            keys = np.sort((low * self.num_nodes + high)[low != high])
+            keys = keys[np.diff(keys, prepend=-1) > 0]  # np.unique hashes first, which takes longer
             ids = np.stack([keys // max(self.num_nodes, 1), keys % max(self.num_nodes, 1)])
         else:
             sides = np.sort(self.sides, axis=1)

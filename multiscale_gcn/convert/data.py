@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from multiscale_gcn.arguments import whole_number
 from multiscale_gcn.convert import sparse
 from multiscale_gcn.convert.arrays import from_edge_index, from_faces
 from multiscale_gcn.convert.assembly import Entries, Mesh
@@ -131,10 +132,10 @@ def _holds(source: Any, name: str) -> bool:
 
 
 def _number_of_nodes(source: Any) -> int | None:
-    from multiscale_gcn.arguments import whole_number
-
     number = attribute(source, "num_nodes")
-    return None if number is None else whole_number(number, "num_nodes of the source", least=0)
+    if number is None or callable(number):
+        return None
+    return whole_number(number, "num_nodes of the source", least=0)
 
 
 def _edge_attribute(source: Any, name: str) -> np.ndarray:

@@ -10,7 +10,15 @@ from multiscale_gcn.convert.arrays import from_faces
 from multiscale_gcn.convert.assembly import Mesh
 from multiscale_gcn.convert.options import Options
 from multiscale_gcn.convert.polygons import Sides, polygon_sides
-from multiscale_gcn.convert.values import as_ids, attribute, count_nodes, has
+from multiscale_gcn.convert.values import (
+    as_any_array,
+    as_ids,
+    as_positions,
+    asking,
+    attribute,
+    count_nodes,
+    has,
+)
 
 # Corners are numbered as in VTK, and as meshio does.
 SIDES: dict[str, Sides] = {
@@ -46,7 +54,10 @@ def is_mesh(source: Any) -> bool:
 
 def from_mesh(source: Any, options: Options) -> Mesh:
     """Of an object with ``faces`` and ``vertices``, such as a ``trimesh.Trimesh``."""
-    return from_faces(source.faces, options.num_nodes, "faces", np.asarray(source.vertices))
+    vertices = as_any_array(source.vertices, "vertices")
+    if vertices.ndim == 0:
+        raise TypeError(f"vertices of the {type(source).__name__} are none; give positions (V, 3)")
+    return from_faces(source.faces, options.num_nodes, "faces", vertices)
 
 
 def is_scene(source: Any) -> bool:
@@ -63,7 +74,7 @@ def from_scene(source: Any, options: Options) -> Mesh:
                 f"geometry {name!r} of the scene is a {type(geometry).__name__}, and no mesh; "
                 "take it out, or pass one mesh"
             )
-        vertices = np.asarray(geometry.vertices)
+        vertices = as_positions(geometry.vertices, f"vertices of {name!r}")
         mesh = from_faces(geometry.faces, None, f"faces of {name!r}", vertices)
         sides.append(mesh.sides + n)
         positions.append(vertices)
@@ -81,18 +92,21 @@ def is_cell_mesh(source: Any) -> bool:
 def from_cells(source: Any, options: Options) -> Mesh:
     """Of a ``meshio.Mesh``."""
     said = options.num_nodes is not None
-    n = len(source.points) if options.num_nodes is None else options.num_nodes
+    with asking(source):
+        n = len(source.points) if options.num_nodes is None else options.num_nodes
+        blocks = [(str(block.type), block.data) for block in source.cells]
     sides = [np.empty((0, 2), dtype=np.int64)]
-    for k, block in enumerate(source.cells):
-        sides.extend(_sides_of_block(block.type, block.data, f"cells[{k}].data", n))
+    for k, (kind, data) in enumerate(blocks):
+        sides.extend(_sides_of_block(kind, data, f"cells[{k}].data", n))
     return Mesh(np.concatenate(sides), n, "cells", source.points, counted_by_ids=not said)
 
 
 def _sides_of_block(kind: str, data: Any, name: str, n: int) -> list[np.ndarray]:
     if kind.startswith("polyhedron"):  # every cell is a list of faces
-        faces = [np.asarray(face) for cell in data for face in cell]
+        with asking(data):
+            faces = [np.asarray(face) for cell in data for face in cell]
         return [_sides(face[None], polygon_sides(len(face)), name, n) for face in faces]
-    cells = np.asarray(data)
+    cells = as_any_array(data, name)
     if cells.ndim != 2:
         raise ValueError(f"{name} has shape {cells.shape}; give one row for each cell")
     if kind.startswith("polygon"):

@@ -11,7 +11,7 @@ import numpy as np
 
 from multiscale_gcn.convert.assembly import Entries
 from multiscale_gcn.convert.options import Options
-from multiscale_gcn.convert.values import as_array, has
+from multiscale_gcn.convert.values import as_array, asking, has
 
 
 def is_networkx(source: Any) -> bool:
@@ -19,20 +19,16 @@ def is_networkx(source: Any) -> bool:
 
 
 def from_networkx(source: Any, options: Options) -> Entries:
-    names = list(source)
-    place = {node: i for i, node in enumerate(names)}
-    node_weights = None
-    if options.node_weights is None:
-        node_weights = [
-            _number(data.get("weight", 1.0), f"weight of node {node!r}")
-            for node, data in source.nodes(data=True)
-        ]
     attribute, default = _name(options, "networkx")
-    edges = [
-        (place[u], place[v], _number(w, f"{attribute} of edge ({u!r}, {v!r})"))
-        for u, v, w in source.edges(data=attribute, default=default)
-    ]
-    return _entries(edges, names, source.is_directed(), node_weights)
+    with asking(source):
+        names = list(source)
+        place = {node: i for i, node in enumerate(names)}
+        weights = [data.get("weight", 1.0) for _, data in source.nodes(data=True)]
+        listed = [
+            (place[u], place[v], w) for u, v, w in source.edges(data=attribute, default=default)
+        ]
+        directed = bool(source.is_directed())
+    return _entries(listed, names, directed, attribute, _node_weights(weights, names, options))
 
 
 def is_igraph(source: Any) -> bool:
@@ -41,26 +37,19 @@ def is_igraph(source: Any) -> bool:
 
 def from_igraph(source: Any, options: Options) -> Entries:
     attribute, default = _name(options, "igraph")
-    pairs = source.get_edgelist()
-    if attribute in source.es.attributes():
-        values = source.es[attribute]
-    elif default is None:
+    with asking(source):
+        held = list(source.es.attributes())
+        pairs = source.get_edgelist()
+        values = source.es[attribute] if attribute in held else [default] * len(pairs)
+        listed = [(u, v, w) for (u, v), w in zip(pairs, values, strict=True)]
+        names = range(source.vcount())
+        weights = source.vs["weight"] if "weight" in source.vs.attributes() else None
+        directed = bool(source.is_directed())
+    if attribute not in held and default is None:
         raise ValueError(
-            f"weights = {attribute!r} is no attribute of the edges, only "
-            f"{source.es.attributes()}; name one of these"
+            f"weights = {attribute!r} is no attribute of the edges, only {held}; name one of these"
         )
-    else:
-        values = [default] * len(pairs)
-    edges = [
-        (u, v, _number(w, f"{attribute} of edge ({u}, {v})"))
-        for (u, v), w in zip(pairs, values, strict=True)
-    ]
-    node_weights = None
-    if options.node_weights is None and "weight" in source.vs.attributes():
-        node_weights = [
-            _number(w, f"weight of node {node}") for node, w in enumerate(source.vs["weight"])
-        ]
-    return _entries(edges, range(source.vcount()), source.is_directed(), node_weights)
+    return _entries(listed, names, directed, attribute, _node_weights(weights, names, options))
 
 
 def is_networkit(source: Any) -> bool:
@@ -68,13 +57,13 @@ def is_networkit(source: Any) -> bool:
 
 
 def from_networkit(source: Any, options: Options) -> Entries:
-    names = list(source.iterNodes())
-    place = {node: i for i, node in enumerate(names)}
-    edges = [
-        (place[u], place[v], float(w))  # 1 in a graph without weights
-        for u, v, w in source.iterEdgesWeights()
-    ]
-    return _entries(edges, names, source.isDirected())
+    with asking(source):
+        names = list(source.iterNodes())
+        place = {node: i for i, node in enumerate(names)}
+        # Weights are 1 in a graph without them.
+        listed = [(place[u], place[v], w) for u, v, w in source.iterEdgesWeights()]
+        directed = bool(source.isDirected())
+    return _entries(listed, names, directed, "weight")
 
 
 def is_rustworkx(source: Any) -> bool:
@@ -83,35 +72,48 @@ def is_rustworkx(source: Any) -> bool:
 
 def from_rustworkx(source: Any, options: Options) -> Entries:
     """The objects on its edges are their weights; None on all of them says that there are none."""
-    names = list(source.node_indices())
-    place = {node: i for i, node in enumerate(names)}
-    listed = source.weighted_edge_list()
     attribute, _ = _name(options, "rustworkx")
+    with asking(source):
+        names = list(source.node_indices())
+        place = {node: i for i, node in enumerate(names)}
+        listed = [(place[u], place[v], held) for u, v, held in source.weighted_edge_list()]
+    directed = has(source, "in_degree")  # which graphs without directions lack
     if options.weights is not None:
         listed = [
             (u, v, held.get(attribute) if isinstance(held, dict) else None) for u, v, held in listed
         ]
     elif all(held is None for _, _, held in listed):
         listed = [(u, v, 1.0) for u, v, _ in listed]
-    edges = [
-        (place[u], place[v], _number(w, f"{attribute} of edge ({u}, {v})")) for u, v, w in listed
+    return _entries(listed, names, directed, attribute)
+
+
+def _node_weights(weights: Any, names: Sequence[Any], options: Options) -> list[float] | None:
+    """Those of the source, if they count."""
+    if weights is None or options.node_weights is not None:
+        return None
+    return [
+        _number(weight, f"weight of node {node!r}")
+        for node, weight in zip(names, weights, strict=True)
     ]
-    directed = has(source, "in_degree")  # which graphs without directions lack
-    return _entries(edges, names, directed)
 
 
 def _entries(
-    edges: Sequence[tuple[int, int, float]],
+    listed: Sequence[tuple[int, int, Any]],
     names: Sequence[Any],
     directed: bool,
+    attribute: str,
     node_weights: Any = None,
 ) -> Entries:
-    ids = np.array([edge[:2] for edge in edges], dtype=np.int64).reshape(-1, 2).T
+    values = [
+        w if type(w) is float else _number(w, f"{attribute} of edge ({names[u]!r}, {names[v]!r})")
+        for u, v, w in listed
+    ]
+    ids = np.array([edge[:2] for edge in listed], dtype=np.int64).reshape(-1, 2).T
     if not directed:  # parallel edges may be listed as (u, v) and (v, u)
         ids = np.sort(ids, axis=0)
     return Entries(
         ids,
-        np.array([edge[2] for edge in edges], dtype=np.float64),
+        np.array(values, dtype=np.float64),
         len(names),
         "edges",
         node_weights=node_weights,
@@ -133,8 +135,6 @@ def _name(options: Options, library: str) -> tuple[str, float | None]:
 
 
 def _number(value: Any, what: str) -> float:
-    if isinstance(value, float):  # the usual one, and this runs for every edge
-        return value
     if isinstance(value, Real | Decimal) and not isinstance(value, np.timedelta64):
         try:
             return float(value)

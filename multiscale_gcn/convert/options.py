@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Literal, get_args
@@ -64,14 +65,14 @@ def flag(value: Any, name: str) -> bool:
     """
     if isinstance(value, bool | np.bool_):
         return bool(value)
-    raise ValueError(f"{name} = {value!r} must be True or False")
+    raise ValueError(f"{name} = {reprlib.repr(value)} must be True or False")
 
 
 def _kind(value: Any) -> Kind | None:
     if value is None or (isinstance(value, str) and value in get_args(Kind)):
         return value  # type: ignore[return-value]
     known = ", ".join(map(repr, get_args(Kind)))
-    raise ValueError(f"kind = {value!r} is none of {known}")
+    raise ValueError(f"kind = {reprlib.repr(value)} is none of {known}")
 
 
 def as_symmetrize(value: Any) -> Symmetrize | None:
@@ -80,7 +81,7 @@ def as_symmetrize(value: Any) -> Symmetrize | None:
     if isinstance(value, bool | np.bool_):
         return "mirror" if flag(value, "symmetrize") else None
     known = ", ".join(map(repr, get_args(Symmetrize)))
-    raise ValueError(f"symmetrize = {value!r} must be True, False or one of {known}")
+    raise ValueError(f"symmetrize = {reprlib.repr(value)} must be True, False or one of {known}")
 
 
 def _tolerance(value: Any) -> float:
@@ -89,6 +90,6 @@ def _tolerance(value: Any) -> float:
         if math.isfinite(number) and number >= 0:
             return number
     raise ValueError(
-        f"weld = {value!r} must be a distance, finite and not negative; 0 joins vertices at "
-        "exactly one position"
+        f"weld = {reprlib.repr(value)} must be a distance, finite and not negative; 0 joins "
+        "vertices at exactly one position"
     )

@@ -12,6 +12,8 @@ from multiscale_gcn.convert.sources import read
 from multiscale_gcn.convert.welding import welded
 from multiscale_gcn.graph import Graph
 
+MOST_NODES = 2**40  # beyond, numpy fails in its own words
+
 
 def as_graph(
     source: Any,
@@ -129,6 +131,8 @@ def as_graph(
         return source
     found = read(source, options)
     try:
+        if found.num_nodes > MOST_NODES:
+            raise MemoryError
         if options.weld is not None:
             assert isinstance(found, Mesh)
             found = welded(found, options.weld)

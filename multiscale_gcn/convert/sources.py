@@ -68,18 +68,5 @@ def read(source: Any, options: Options) -> Entries | Mesh:
                     f"kind = {options.kind!r} does not go with this kind of source, {sort.name}; "
                     "leave it out"
                 )
-            return _guarded(sort, source, options)
+            return sort.read(source, options)
     return arrays.from_array(source, options)
-
-
-def _guarded(sort: Source, source: Any, options: Options) -> Entries | Mesh:
-    """Foreign objects that look like one and are none may raise whatever they like."""
-    try:
-        return sort.read(source, options)
-    except (ImportError, MemoryError, TypeError, ValueError, Warning):
-        raise
-    except Exception as error:
-        raise TypeError(
-            f"cannot read a {type(source).__name__} as a graph: it looks like {sort.name}, and "
-            f"reading it failed with {type(error).__name__}; pass its edges as an edge_index"
-        ) from error

@@ -10,7 +10,7 @@ from multiscale_gcn.convert.arrays import square
 from multiscale_gcn.convert.assembly import Entries
 from multiscale_gcn.convert.options import Options
 from multiscale_gcn.convert.pointers import check_pointers
-from multiscale_gcn.convert.values import as_real, count_nodes, has, tensor_to_array
+from multiscale_gcn.convert.values import as_real, asking, count_nodes, has, tensor_to_array
 
 
 def is_tensor(source: Any) -> bool:
@@ -18,21 +18,25 @@ def is_tensor(source: Any) -> bool:
 
 
 def from_tensor(source: Any, options: Options) -> Entries:
-    tensor = source.detach().cpu()
-    sparse_axes, dense_axes = _axes(tensor)
+    with asking(source):
+        tensor = source.detach().cpu()
+        layout = str(tensor.layout)
+        sparse_axes, dense_axes = tensor.sparse_dim(), tensor.dense_dim()
+        shape = tuple(tensor.shape)
     if sparse_axes != 2 or dense_axes != 0:
         raise ValueError(
             f"the sparse tensor has {sparse_axes} sparse and {dense_axes} dense axes; "
             "a graph needs a square matrix"
         )
-    square(tuple(tensor.shape))
-    layout = str(tensor.layout)
+    n = square(shape)
     if layout in _COMPRESSED:  # by scipy, as torch reads beyond bounds where the pointers are wrong
-        return from_matrix(_as_scipy(tensor, layout), options)
-    # Not the public accessors: they refuse duplicates, which add up here anyway.
-    ids = tensor_to_array(tensor._indices())
-    values = tensor_to_array(tensor._values())
-    return _entries(ids, values, tensor.shape[0])
+        with asking(source):
+            matrix = _as_scipy(tensor, layout)
+        return from_matrix(matrix, options)
+    with asking(source):
+        # Not the public accessors: they refuse duplicates, which add up here anyway.
+        ids, values = tensor_to_array(tensor._indices()), tensor_to_array(tensor._values())
+    return _entries(ids, values, n)
 
 
 def is_matrix(source: Any) -> bool:
@@ -40,10 +44,14 @@ def is_matrix(source: Any) -> bool:
 
 
 def from_matrix(source: Any, options: Options) -> Entries:
-    n = square(source.shape)
+    with asking(source):
+        shape = tuple(source.shape)
+    n = square(shape)
     check_pointers(source)
-    coo = source.tocoo()
-    return _entries(np.stack([coo.row, coo.col]), coo.data, n)
+    with asking(source):
+        coo = source.tocoo()
+        ids, data = np.stack([coo.row, coo.col]), coo.data
+    return _entries(ids, data, n)
 
 
 def _entries(ids: np.ndarray, data: Any, n: int) -> Entries:
@@ -56,10 +64,6 @@ def _entries(ids: np.ndarray, data: Any, n: int) -> Entries:
 
 
 _COMPRESSED = ("torch.sparse_csr", "torch.sparse_csc", "torch.sparse_bsr", "torch.sparse_bsc")
-
-
-def _axes(tensor: Any) -> tuple[int, int]:
-    return tensor.sparse_dim(), tensor.dense_dim()
 
 
 def _as_scipy(tensor: Any, layout: str) -> Any:

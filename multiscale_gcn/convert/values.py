@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -52,6 +54,20 @@ def as_any_array(source: Any, name: str = "") -> np.ndarray:
     except Exception as error:  # whatever the object raises when numpy asks it for its items
         raise _unreadable(source, name) from error
     return _unmasked(source, name or "the array") if _has_mask(source) else array
+
+
+@contextmanager
+def asking(source: Any) -> Iterator[None]:
+    """Around what is asked of a foreign object, which may raise whatever it likes."""
+    try:
+        yield
+    except (ImportError, MemoryError, Warning):
+        raise
+    except Exception as error:
+        raise TypeError(
+            f"cannot read a {type(source).__name__} as a graph: asked for its nodes and edges it "
+            f"raised {type(error).__name__}; pass its edges as an edge_index"
+        ) from error
 
 
 def is_tensor(source: Any) -> bool:

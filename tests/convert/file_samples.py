@@ -1,4 +1,4 @@
-"""One small file of every format, each of the same square with a roof, and how to read damaged ones."""
+"""One small file of every format, each of one square with a roof, and how to read damaged ones."""
 
 from __future__ import annotations
 
@@ -94,9 +94,7 @@ def stl_text() -> bytes:
 
 
 def stl_binary(head: bytes = b"solid") -> bytes:
-    facets = [
-        struct.pack("<12fH", 0, 0, 1, *POSITIONS[face].ravel(), 0) for face in TRIANGLES
-    ]
+    facets = [struct.pack("<12fH", 0, 0, 1, *POSITIONS[face].ravel(), 0) for face in TRIANGLES]
     return head.ljust(80) + struct.pack("<I", len(facets)) + b"".join(facets)
 
 
@@ -196,8 +194,9 @@ def read(name: str, content: bytes, folder: Path, **options: object) -> Graph | 
         try:
             return as_graph(path, **options)  # type: ignore[arg-type]
         except ValueError as error:
-            message = str(error)
-            assert type(error) is ValueError, repr(error)
-            assert ";" in message or ":" in message, message
-            assert len(message) < 2000
-            return message
+            refusal = error
+    assert type(refusal) is ValueError, repr(refusal)
+    message = str(refusal)
+    assert ";" in message or ":" in message, message
+    assert len(message) < 2000
+    return message

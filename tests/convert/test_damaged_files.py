@@ -45,7 +45,7 @@ def test_cut_lists_without_counts_are_refused_or_shorter(tmp_path: Path) -> None
             found = read(name, SAMPLES[name][:length], tmp_path, **_mirrored(name))
             if isinstance(found, Graph):
                 assert 1 <= found.num_nodes <= 5
-                assert found.num_edges <= 8
+                assert found.num_edges <= 9  # with a diagonal, where a face lost its last corner
 
 
 def _mirrored(name: str) -> dict[str, bool]:

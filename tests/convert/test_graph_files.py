@@ -109,10 +109,10 @@ def test_matrix_market_of_other_sorts(tmp_path: Path) -> None:
     scipy.io.mmwrite(tmp_path / "a.mtx", matrix(), field="pattern")
     assert as_graph(tmp_path / "a.mtx") == expected
     scipy.io.mmwrite(tmp_path / "a.mtx", matrix() * 1j)
-    with pytest.raises(ValueError, match="are complex; weights must be real"):
+    with pytest.raises(ValueError, match=r"are complex; weights must be real"):
         as_graph(tmp_path / "a.mtx")
     scipy.io.mmwrite(tmp_path / "a.mtx", sp.triu(matrix()), symmetry="general")
-    with pytest.raises(ValueError, match="not symmetric"):
+    with pytest.raises(ValueError, match=r"not symmetric"):
         as_graph(tmp_path / "a.mtx")
     assert as_graph(tmp_path / "a.mtx", symmetrize=True) == expected
 
@@ -126,7 +126,7 @@ def test_archives_that_are_no_matrix_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"a hierarchy is read by Hierarchy.load"):
         as_graph(path)
     np.savez(path, format=np.array([object()]), shape=[2, 2], data=[1])
-    with pytest.raises(ValueError, match="holds pickled objects, which are not read"):
+    with pytest.raises(ValueError, match=r"holds pickled objects, which are not read"):
         as_graph(path)
 
 
@@ -174,7 +174,7 @@ def test_weights_of_lists_by_name_and_array(tmp_path: Path) -> None:
     assert as_graph(path, weights=[5, 5]).weights.tolist() == [5, 5]
     path = written(tmp_path / "a.txt", "0 1\n1 0\n")
     assert as_graph(path, weights=[5, 5]).weights.tolist() == [5, 5]
-    with pytest.raises(ValueError, match="names no column 'km'"):
+    with pytest.raises(ValueError, match=r"names no column 'km'"):
         as_graph(path, weights="km")
 
 
@@ -218,7 +218,7 @@ def test_parquet(tmp_path: Path) -> None:
     content = (tmp_path / "a.parquet").read_bytes()
     for length in range(0, len(content), 97):
         (tmp_path / "a.parquet").write_bytes(content[:length])
-        with pytest.raises(ValueError, match="pyarrow cannot read"):
+        with pytest.raises(ValueError, match=r"pyarrow cannot read"):
             as_graph(tmp_path / "a.parquet")
 
 
@@ -236,7 +236,7 @@ def test_files_of_networkx(suffix: str, tmp_path: Path) -> None:
     assert as_graph(path) == as_graph(source)
     assert as_graph(path, weights="length") == as_graph(source, weights="length")
     getattr(nx, f"write_{suffix}")(nx.DiGraph([(0, 1), (1, 2)]), path)
-    with pytest.raises(ValueError, match="the graph is directed"):
+    with pytest.raises(ValueError, match=r"the graph is directed"):
         as_graph(path)
     assert as_graph(path, symmetrize="max") == as_graph(nx.path_graph(3))
 
@@ -246,18 +246,18 @@ def test_files_of_networkx(suffix: str, tmp_path: Path) -> None:
 
 def test_paths_that_lead_to_no_file() -> None:
     for path in ("missing.obj", "", "\0", "x" * 5000, "/"):
-        with pytest.raises(FileNotFoundError, match="there is no file"):
+        with pytest.raises(FileNotFoundError, match=r"there is no file"):
             as_graph(path)
 
 
 def test_options_that_mean_nothing_for_a_file(tmp_path: Path) -> None:
     path = written(tmp_path / "a.obj", "v 0 0 0\n" * 3 + "f 1 2 3\n")
     for options in ({"weights": [1]}, {"num_nodes": 3}, {"symmetrize": True}):
-        with pytest.raises(ValueError, match="does not go with this kind of source, a .obj file"):
+        with pytest.raises(ValueError, match=r"does not go with this kind of source, a .obj file"):
             as_graph(path, **options)
-    with pytest.raises(ValueError, match="kind = 'faces' does not go with"):
+    with pytest.raises(ValueError, match=r"kind = 'faces' does not go with"):
         as_graph(path, kind="faces")
-    with pytest.raises(ValueError, match="weld does not go with this kind of source, a .txt file"):
+    with pytest.raises(ValueError, match=r"weld does not go with this kind of source, a .txt file"):
         as_graph(written(tmp_path / "a.txt", "0 1\n1 0\n"), weld=0)
 
 

@@ -33,6 +33,7 @@ CODES = {
     "char": "b", "uchar": "B", "short": "h", "ushort": "H", "int": "i", "uint": "I",
     "float": "f", "double": "d", "int8": "b", "uint32": "I", "float64": "d",
 }  # fmt: skip
+FORMS = ["ascii", "binary_little_endian", "binary_big_endian"]
 WHOLE = [name for name, code in CODES.items() if code not in "fd"]
 
 
@@ -85,7 +86,7 @@ def test_ply_with_any_properties_in_any_order(tmp_path: Path, data: st.DataObjec
     face = st.lists(st.integers(0, n - 1), max_size=5)
     faces = data.draw(st.lists(face, min_size=1, max_size=6).filter(any))
     kinds, whole = st.sampled_from(sorted(CODES)), st.sampled_from(WHOLE)
-    more = [(data.draw(kinds), f"s{k}") for k in range(data.draw(st.integers(0, 2)))]
+    more: list[tuple] = [(data.draw(kinds), f"s{k}") for k in range(data.draw(st.integers(0, 2)))]
     more += [
         ("list", data.draw(whole), data.draw(kinds), f"l{k}")
         for k in range(data.draw(st.integers(0, 2)))
@@ -106,12 +107,12 @@ def test_ply_with_any_properties_in_any_order(tmp_path: Path, data: st.DataObjec
                 values.append(data.draw(number))
         return values
 
-    elements = [
+    elements: list[tuple[str, list[tuple], list[list[Any]]]] = [
         ("vertex", of_vertex, [row(of_vertex, []) for _ in range(n)]),
         ("face", of_face, [row(of_face, face) for face in faces]),
         ("range_grid", [("int", "a")], [[7]] * data.draw(st.integers(0, 2))),
     ]
-    writer = Writer(data.draw(st.sampled_from(["ascii", "binary_little_endian", "binary_big_endian"])))
+    writer = Writer(data.draw(st.sampled_from(FORMS)))
     for element in data.draw(st.permutations(elements)):
         writer.element(*element)
     graph = graph_of("a.ply", writer.content(), tmp_path)
@@ -144,7 +145,7 @@ end_header
     assert edges(graph) == {(0, 1), (1, 2), (0, 2), (2, 3), (0, 3)}
 
 
-@pytest.mark.parametrize("form", ["ascii", "binary_little_endian", "binary_big_endian"])
+@pytest.mark.parametrize("form", FORMS)
 def test_ply_of_strips_and_edges(form: str, tmp_path: Path) -> None:
     writer = Writer(form)
     writer.element("vertex", [("float", axis) for axis in "xyz"], [[k, k, 0] for k in range(9)])
@@ -345,7 +346,7 @@ def test_glb_of_trimesh_holds_all_meshes_once(tmp_path: Path) -> None:
 def test_a_scene_with_something_else_is_refused() -> None:
     trimesh = pytest.importorskip("trimesh", reason="optional: has scenes")
     scene = trimesh.Scene([trimesh.PointCloud(POSITIONS)])
-    with pytest.raises(TypeError, match="is a PointCloud, and no mesh"):
+    with pytest.raises(TypeError, match=r"is a PointCloud, and no mesh"):
         as_graph(scene)
 
 

@@ -22,17 +22,17 @@ GRAPH.add_weighted_edges_from([(3, 1, 2.0), (0, 3, 0.5), (4, 4, 3.0)])
 def test_igraph() -> None:
     igraph = pytest.importorskip("igraph", reason="optional: python-igraph")
     source = igraph.Graph(5, [(3, 1), (0, 3), (4, 4)])
-    assert as_graph(source) == as_graph(GRAPH, weights=None) if False else True
+    assert set(as_graph(source).weights) == {1}
     source.es["weight"] = [2.0, 0.5, 3.0]
     source.es["length"] = [1, 1, 1]
     assert as_graph(source) == as_graph(GRAPH)
     assert set(as_graph(source, weights="length").weights) == {1}
     source.vs["weight"] = [1, 2, 3, 4, 5]
     assert as_graph(source).node_weights.tolist() == [1, 2, 3, 4, 5]
-    with pytest.raises(ValueError, match="'span' is no attribute of the edges"):
+    with pytest.raises(ValueError, match=r"'span' is no attribute of the edges"):
         as_graph(source, weights="span")
     directed = igraph.Graph(2, [(0, 1)], directed=True)
-    with pytest.raises(ValueError, match="the graph is directed"):
+    with pytest.raises(ValueError, match=r"the graph is directed"):
         as_graph(directed)
     assert as_graph(directed, symmetrize="max") == as_graph(nx.path_graph(2))
 
@@ -46,7 +46,7 @@ def test_networkit() -> None:
     assert as_graph(source) == as_graph(GRAPH)
     directed = networkit.Graph(2, directed=True)
     directed.addEdge(0, 1)
-    with pytest.raises(ValueError, match="the graph is directed"):
+    with pytest.raises(ValueError, match=r"the graph is directed"):
         as_graph(directed)
     assert as_graph(directed, symmetrize="sum") == as_graph(nx.path_graph(2))
 
@@ -65,9 +65,9 @@ def test_rustworkx() -> None:
     named = rustworkx.PyDiGraph()
     named.add_nodes_from(range(2))
     named.add_edge(0, 1, {"km": 4})
-    with pytest.raises(ValueError, match="weight of edge .0, 1. is {'km': 4}, not a number"):
+    with pytest.raises(ValueError, match=r"weight of edge .0, 1. is {'km': 4}, not a number"):
         as_graph(named)
-    with pytest.raises(ValueError, match="the graph is directed"):
+    with pytest.raises(ValueError, match=r"the graph is directed"):
         as_graph(named, weights="km")
     assert as_graph(named, weights="km", symmetrize=True).weights.tolist() == [4, 4]
 
@@ -90,6 +90,12 @@ def test_weights_of_edges_that_are_no_real_numbers(value: Any) -> None:
 # PyTorch Geometric
 
 
+def members(source: Any) -> list[int]:
+    batch = batch_of(source)
+    assert batch is not None
+    return batch.tolist()
+
+
 def pairs() -> Any:
     data = pytest.importorskip("torch_geometric.data", reason="optional: PyTorch Geometric")
     pair = data.Data(edge_index=torch.tensor([[0, 1], [1, 0]]), num_nodes=2)
@@ -99,10 +105,11 @@ def pairs() -> Any:
 def test_batches_say_their_members() -> None:
     batch = pairs()
     expected = [0, 0, 1, 1, 2, 2]
-    assert batch_of(batch).tolist() == expected
+    assert members(batch) == expected
     only_ptr = SimpleNamespace(edge_index=batch.edge_index, ptr=torch.tensor([0, 2, 2, 6]))
-    assert batch_of(only_ptr).tolist() == [0, 0, 2, 2, 2, 2]
-    assert batch_of(SimpleNamespace(edge_index=batch.edge_index, batch=expected)).tolist() == expected
+    assert members(only_ptr) == [0, 0, 2, 2, 2, 2]
+    plain = SimpleNamespace(edge_index=batch.edge_index, batch=expected)
+    assert members(plain) == expected
 
 
 def test_what_says_nothing_of_a_batch() -> None:
@@ -136,7 +143,7 @@ def test_data_of_faces_alone() -> None:
     expected = as_graph(face.T.contiguous(), kind="faces")
     assert as_graph(data.Data(pos=torch.zeros(4, 3), face=face)) == expected
     assert as_graph(data.Data(pos=torch.zeros(4, 3), face=face), weld=0).num_nodes == 1
-    with pytest.warns(UnreferencedNodes, match="2 of 6 vertices"):
+    with pytest.warns(UnreferencedNodes, match=r"2 of 6 vertices"):
         assert as_graph(data.Data(pos=torch.zeros(6, 3), face=face)).num_nodes == 6
     with pytest.raises(ValueError, match=r"face must have shape \(3, F\), got \(2, 3\)"):
         as_graph(data.Data(pos=torch.zeros(4, 3), face=face.T.contiguous()))
@@ -149,6 +156,10 @@ def test_hetero_data_is_refused_with_a_reason() -> None:
 
 
 # Whatever is passed
+
+
+def masked(values: Any, mask: Any) -> Any:
+    return np.ma.masked_array(values, mask)
 
 
 class Raising:
@@ -167,12 +178,14 @@ ANYTHING: list[Any] = [
     range(4), iter([]), object(), type, len, Ellipsis, Raising(), Recursive(), MagicMock(),
     [], [[]], [[], []], [[1], [0, 2], [1]], [["a", "b"]], [None], [[0, 2**70], [2**70, 0]],
     [[0, -(2**70)]], np.array(5), np.zeros((0, 0, 2)), np.array(["a"]), np.array([None]),
-    np.array([["2020-01-01"]], "M8[D]"), np.zeros(2, [("u", int), ("v", int)]), np.zeros((2, 2), "c8"),
-    np.ma.masked_array([[0, 1], [1, 0]], [[0, 1], [0, 0]]), np.ma.masked,
+    np.array([["2020-01-01"]], "M8[D]"), np.zeros(2, [("u", int), ("v", int)]),
+    np.zeros((2, 2), "c8"),
+    masked([[0, 1], [1, 0]], [[0, 1], [0, 0]]), np.ma.masked,
     torch.empty(2, 2, device="meta"), torch.zeros(2, 2, dtype=torch.complex64), torch.Generator(),
     SimpleNamespace(edge_index=5), SimpleNamespace(edge_index="ab"), SimpleNamespace(adj_t=5),
     SimpleNamespace(edge_index=[[0], [1]], num_nodes="three"), SimpleNamespace(face=[[1]]),
-    SimpleNamespace(edge_index=[[0, 1], [1, 0]], edge_weight="w"), SimpleNamespace(tocoo=1, shape=2),
+    SimpleNamespace(edge_index=[[0, 1], [1, 0]], edge_weight="w"),
+    SimpleNamespace(tocoo=1, shape=2),
     SimpleNamespace(vertices=5, faces=[[0, 1, 2]]), SimpleNamespace(vertices=[], faces="ab"),
     SimpleNamespace(points=5, cells=[], cells_dict={}), SimpleNamespace(columns=5, dtypes=5),
     SimpleNamespace(adj=1, number_of_nodes=2), SimpleNamespace(geometry={"a": 5}),
@@ -181,18 +194,24 @@ ANYTHING: list[Any] = [
 ]  # fmt: skip
 
 
+def check_outcome(source: Any, **options: Any) -> None:
+    refusal: Exception | None = None
+    try:
+        as_graph(source, **options)
+    except (ValueError, TypeError, FileNotFoundError) as error:  # a MagicMock is a path
+        refusal = error
+    if refusal is not None:
+        assert type(refusal) in (ValueError, TypeError, FileNotFoundError), repr(refusal)
+        assert any(sign in str(refusal) for sign in (";", ":", "must", "is none of")), str(refusal)
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("source", ANYTHING, ids=range(len(ANYTHING)))
 @pytest.mark.parametrize("kind", [None, "dense", "edge_index", "edge_list", "faces"])
 def test_anything_is_read_or_refused_in_our_words(source: Any, kind: Any) -> None:
     for options in ({}, {"weights": source}, {"node_weights": source}, {"num_nodes": 3},
                     {"symmetrize": "max"}, {"weld": 0.5}):  # fmt: skip
-        try:
-            as_graph(source, kind=kind, **options)
-        except (ValueError, TypeError) as error:
-            assert type(error) in (ValueError, TypeError), repr(error)
-            assert str(error)
-            assert ";" in str(error) or ":" in str(error) or "must" in str(error), str(error)
+        check_outcome(source, kind=kind, **options)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -200,11 +219,7 @@ def test_anything_is_read_or_refused_in_our_words(source: Any, kind: Any) -> Non
 def test_any_option_is_taken_or_refused_in_our_words(value: Any) -> None:
     ids = np.array([[0, 1], [1, 0]])
     for name in ("kind", "weights", "node_weights", "num_nodes", "symmetrize", "weld"):
-        try:
-            as_graph(ids, **{"kind": "edge_index", name: value})
-        except (ValueError, TypeError) as error:
-            assert type(error) in (ValueError, TypeError), repr(error)
-            assert str(error)
+        check_outcome(ids, **{"kind": "edge_index", name: value})
 
 
 # Numbers
@@ -219,33 +234,31 @@ def test_any_option_is_taken_or_refused_in_our_words(value: Any) -> None:
         ([[0, 2**70], [2**70, 0]], {}, "beyond int64; .*numpy.unique"),
         ([[0, 1], [1, 0]], {"num_nodes": 2**60}, "does not fit into memory"),
         ([[0, 1], [1, 0]], {"num_nodes": -1}, "num_nodes = -1 must be at least 0"),
-        ([[0, 1], [1, 0]], {"weights": np.ma.masked_array([1, 1e6], [0, 1])},
+        ([[0, 1], [1, 0]], {"weights": masked([1, 1e6], [0, 1])},
          r"weights is a masked array, with 1 masked, the first at \[1\]; fill them"),
         ([[0, 1], [1, 0]], {"weights": [1j, 1]}, "weights must be real numbers, got dtype complex"),
         ([[0, 1], [1, 0]], {"weights": ["1", "2"]}, "weights must be real numbers, got text"),
         ([[0, 1], [1, 0]], {"node_weights": [1, 1j]}, "node_weights must be real numbers"),
         ([[0, 1], [1, 0]], {"node_weights": [1, 0]}, r"node_weights\[1\] = 0.0 must be positive"),
-        ([[0, 1], [1, 0]], {"node_weights": np.ma.masked_array([1, 2], [1, 0])}, "node_weights is"),
+        ([[0, 1], [1, 0]], {"node_weights": masked([1, 2], [1, 0])}, "node_weights is"),
     ],
 )  # fmt: skip
 def test_numbers_that_are_refused(source: Any, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        as_graph(np.asarray(source), kind="edge_index", **options) if not isinstance(
-            source, list
-        ) else as_graph(source, kind="edge_index", **options)
+        as_graph(source, kind="edge_index", **options)
 
 
 def test_many_nodes_on_request_or_with_many_ids() -> None:
     ids = np.array([[0, 10**7 + 1], [10**7 + 1, 0]])
-    assert as_graph(ids, num_nodes=10**7 + 2).num_nodes == 10**7 + 2
+    assert as_graph(ids, kind="edge_index", num_nodes=10**7 + 2).num_nodes == 10**7 + 2
 
 
 def test_masked_entries_of_a_dense_matrix_are_no_edges() -> None:
-    dense = np.ma.masked_array([[0, 1.0, 9], [1, 0, 2], [9, 2, 0]], [[0, 0, 1], [0, 0, 0], [1, 0, 0]])
+    dense = masked([[0, 1.0, 9], [1, 0, 2], [9, 2, 0]], [[0, 0, 1], [0, 0, 0], [1, 0, 0]])
     assert as_graph(dense) == as_graph(dense.filled(0))
-    nothing = np.ma.masked_array([1.0, 2.0], [0, 0])
+    nothing = masked([1.0, 2.0], [0, 0])
     assert as_graph([[0, 1], [1, 0]], kind="edge_index", weights=[1.0, 1]) == as_graph(
-        np.ma.masked_array([[0, 1], [1, 0]], False), kind="edge_index", weights=nothing * 0 + 1
+        masked([[0, 1], [1, 0]], False), kind="edge_index", weights=nothing * 0 + 1
     )
 
 
@@ -263,14 +276,14 @@ def test_edges_with_weights_in_the_third_column() -> None:
     expected = as_graph(rows[:, :2], kind="edge_list", weights=rows[:, 2], symmetrize=True)
     for form in (rows, rows.astype(float), rows.tolist(), rows.astype("f4")):
         assert as_graph(form, kind="edge_list", symmetrize=True) == expected
-    with pytest.raises(ValueError, match="whose third column holds them"):
+    with pytest.raises(ValueError, match=r"whose third column holds them"):
         as_graph(rows, kind="edge_list", weights=[1] * 4)
     with pytest.raises(ValueError, match=r"edge_list\[1, 0\] = 0.5 is no whole number"):
         as_graph(np.array([[0, 1.0], [0.5, 1]]), kind="edge_list")
-    with pytest.raises(ValueError, match="kind='edge_list' if its rows are edges with weights"):
+    with pytest.raises(ValueError, match=r"kind='edge_list' if its rows are edges with weights"):
         as_graph(rows.astype(float))
     both = np.concatenate([rows, rows[:, [1, 0, 2]]])
-    with pytest.raises(ValueError, match="two ways; say kind='faces' or 'edge_list'"):
+    with pytest.raises(ValueError, match=r"two ways; say kind='faces' or 'edge_list'"):
         as_graph(both)
 
 
@@ -282,9 +295,9 @@ def test_faces_of_four_corners() -> None:
 
 
 def test_lists_of_neighbours_are_named_with_a_remedy() -> None:
-    with pytest.raises(ValueError, match="as lists of neighbours do; networkx.from_dict_of_lists"):
+    with pytest.raises(ValueError, match=r"as lists of neighbours do; networkx.from_dict_of_lists"):
         as_graph([[1], [0, 2], [1]])
-    with pytest.raises(TypeError, match="cannot read a dict as a graph.*from_dict_of_lists"):
+    with pytest.raises(TypeError, match=r"cannot read a dict as a graph.*from_dict_of_lists"):
         as_graph({0: [1], 1: [0]})
 
 
@@ -299,7 +312,7 @@ def test_gaps_are_told_unless_the_number_of_nodes_is_said() -> None:
     smaller, kept = drop_isolated(graph)
     assert smaller == as_graph(nx.path_graph(2))
     assert kept.tolist() == [1, 4]
-    with pytest.raises(TypeError, match="takes a Graph, got list"):
+    with pytest.raises(TypeError, match=r"takes a Graph, got list"):
         drop_isolated(ids)  # type: ignore[arg-type]
 
 
@@ -321,12 +334,13 @@ def test_vertices_at_one_position_are_welded() -> None:
     assert as_graph(mesh, weld=0) == as_graph([[0, 1, 2], [1, 4, 3]], kind="faces")
     assert as_graph(mesh, weld=1e-3) == as_graph([[0, 1, 2], [1, 3, 2]], kind="faces")
     assert weld_map(positions, 1e-3).tolist() == [0, 1, 2, 1, 2, 3]
-    with pytest.raises(ValueError, match="joins each vertex with .*smaller distance"):
+    with pytest.raises(ValueError, match=r"joins each vertex with .*smaller distance"):
         weld_map(np.random.default_rng(0).random((500, 3)), 10.0)
     with pytest.raises(ValueError, match=r"positions\[1\] = \[nan, 0.0\] is no position"):
         weld_map([[0.0, 0.0], [np.nan, 0.0]])
-    for value in (-1, "0", True, np.nan, np.inf):
-        with pytest.raises(ValueError, match="weld = .* must be a distance"):
+    values: list[Any] = [-1, "0", True, np.nan, np.inf]
+    for value in values:
+        with pytest.raises(ValueError, match=r"weld = .* must be a distance"):
             as_graph(mesh, weld=value)
-    with pytest.raises(ValueError, match="weld does not go with this kind of source, faces"):
+    with pytest.raises(ValueError, match=r"weld does not go with this kind of source, faces"):
         as_graph([[0, 1, 2]], kind="faces", weld=0)
