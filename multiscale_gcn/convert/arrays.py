@@ -30,12 +30,12 @@ def from_array(source: Any, options: Options) -> Entries | Mesh:
     array = as_array(source)
     kind = options.kind or _kind_of(array, options)
     if kind == "dense":
-        options.refuse_all_but("symmetrize", source="a dense matrix")
+        options.refuse_all_but("symmetrize", source="a dense matrix", kind=kind)
         return from_dense(array)
     if kind == "faces":
-        options.refuse_all_but("num_nodes", source=_FACES)
+        options.refuse_all_but("num_nodes", source=_FACES, kind=kind)
         return from_faces(array, options.num_nodes, "faces")
-    options.refuse_all_but("weights", "num_nodes", "symmetrize", source=f"an {kind}")
+    options.refuse_all_but("weights", "num_nodes", "symmetrize", source=f"an {kind}", kind=kind)
     if kind == "edge_index":
         return from_edge_index(array, options.weights, options.num_nodes)
     return from_edge_list(array, options.weights, options.num_nodes)

@@ -46,8 +46,12 @@ class Options:
             weld=None if weld is None else _tolerance(weld),
         )
 
-    def refuse_all_but(self, *accepted: str, source: str) -> None:
-        """Refuse what was said and means nothing here."""
+    def refuse_all_but(self, *accepted: str, source: str, kind: Kind | None = None) -> None:
+        """Refuse what was said and means nothing here, and any other kind than the given one."""
+        if self.kind not in (None, kind):
+            raise ValueError(
+                f"kind = {self.kind!r} does not go with this kind of source, {source}; leave it out"
+            )
         for name in ("weights", "num_nodes", "symmetrize", "weld"):
             if name not in accepted and getattr(self, name) is not None:
                 raise ValueError(

@@ -62,11 +62,6 @@ def read(source: Any, options: Options) -> Entries | Mesh:
         return files.from_file(source, options)
     for sort in SOURCES:
         if sort.is_one(source):
-            options.refuse_all_but(*sort.accepts, source=sort.name)
-            if options.kind not in (None, sort.kind):
-                raise ValueError(
-                    f"kind = {options.kind!r} does not go with this kind of source, {sort.name}; "
-                    "leave it out"
-                )
+            options.refuse_all_but(*sort.accepts, source=sort.name, kind=sort.kind)
             return sort.read(source, options)
     return arrays.from_array(source, options)

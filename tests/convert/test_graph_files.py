@@ -255,8 +255,9 @@ def test_options_that_mean_nothing_for_a_file(tmp_path: Path) -> None:
     for options in ({"weights": [1]}, {"num_nodes": 3}, {"symmetrize": True}):
         with pytest.raises(ValueError, match=r"does not go with this kind of source, a .obj file"):
             as_graph(path, **options)
-    with pytest.raises(ValueError, match=r"kind = 'faces' does not go with"):
-        as_graph(path, kind="faces")
+    with pytest.raises(ValueError, match=r"kind = 'dense' does not go with .* a .obj file"):
+        as_graph(path, kind="dense")
+    assert as_graph(path, kind="faces") == as_graph(path)
     with pytest.raises(ValueError, match=r"weld does not go with this kind of source, a .txt file"):
         as_graph(written(tmp_path / "a.txt", "0 1\n1 0\n"), weld=0)
 

@@ -24,9 +24,9 @@ def read(path: Path, options: Options) -> Mesh:
         keyword, *fields = line[1].split("#", 1)[0].split() or [""]
         if keyword == "v":
             positions.append(_position(fields, line, path))
-        elif keyword in ("f", "l"):
+        elif keyword in ("f", "fo", "l"):
             corners = _corners(fields, len(positions), line, path)
-            least, what = (3, "a face") if keyword == "f" else (2, "a line")
+            least, what = (2, "a line") if keyword == "l" else (3, "a face")
             if len(corners) < least:
                 refuse(path, line, f"has too few corners for {what}", f"it takes {least} or more")
             around = polygon_sides(len(corners))

@@ -23,21 +23,30 @@ from multiscale_gcn.convert.files import (
     ply,
     stl,
 )
-from multiscale_gcn.convert.options import Options
+from multiscale_gcn.convert.options import Kind, Options
 
 
 @dataclass(frozen=True)
 class Format:
-    """A sort of file, and which options mean something for it."""
+    """A format, and what sort of thing it holds."""
 
     read: Callable[[Path, Options], Entries | Mesh]
+    sort: Sort
+
+
+@dataclass(frozen=True)
+class Sort:
+    """Which options mean something for such files."""
+
     accepts: tuple[str, ...]
+    kind: Kind | None = None
+    """The one ``kind`` that may be said of them."""
 
 
-EDGES = ("weights", "num_nodes", "symmetrize")
-NETWORK = ("weights", "symmetrize")
-MATRIX = ("symmetrize",)
-MESH = ("weld",)
+EDGES = Sort(("weights", "num_nodes", "symmetrize"), "edge_list")
+NETWORK = Sort(("weights", "symmetrize"))
+MATRIX = Sort(("symmetrize",), "dense")
+MESH = Sort(("weld",), "faces")
 
 FORMATS = {
     ".csv": Format(edge_list.read, EDGES),
@@ -68,12 +77,8 @@ def from_file(source: str | PathLike[str], options: Options) -> Entries | Mesh:
     path = _existing(source)
     suffix = path.suffix.lower()
     form = FORMATS.get(suffix, OTHER)
-    options.refuse_all_but(*form.accepts, source=f"a {suffix} file")
-    if options.kind is not None:
-        raise ValueError(
-            f"kind = {options.kind!r} does not go with this kind of source, a file, whose suffix "
-            "says what it is; leave it out"
-        )
+    sort = form.sort
+    options.refuse_all_but(*sort.accepts, kind=sort.kind, source=f"a {suffix} file")
     try:
         found = form.read(path, options)
     except OSError as error:
@@ -95,6 +100,6 @@ def _existing(source: Any) -> Path:
         there = False
     if not there:
         raise FileNotFoundError(
-            f"there is no file {str(source)!r}; a str is read as a path"
+            f"there is no file {str(source)[:300]!r}; a str is read as a path"
         ) from None
     return path
