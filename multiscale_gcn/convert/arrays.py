@@ -153,11 +153,12 @@ def _kind_of(array: np.ndarray, options: Options) -> Kind:
     if fits:
         readings = " or ".join(repr(kind) for kind in fits)
         raise ValueError(f"shape {array.shape} can be read in two ways; say kind={readings}")
-    remedy = f"; say {edges[2]}" if columns == 2 else ""
+    remedy = f"say {edges[2]}" if columns == 2 else "give one of these"
     if columns > 3:
-        remedy = "; say kind='faces' if its rows are faces of so many corners"
+        remedy = "say kind='faces' if its rows are faces of so many corners"
     raise ValueError(
-        f"an integer array of shape {array.shape} is neither square, nor (2, E), nor (F, 3){remedy}"
+        f"an integer array of shape {array.shape} is neither square, nor (2, E), nor (F, 3); "
+        f"{remedy}"
     )
 
 

@@ -122,7 +122,9 @@ def as_whole_ids(values: Any, name: str) -> np.ndarray:
     array = as_any_array(values, name)
     if array.dtype.kind != "f":
         return as_ids(array, name)
-    bad = np.argwhere(~((array == np.floor(array)) & (np.abs(array) < 2**53)))
+    with np.errstate(all="ignore"):
+        array = array.astype(np.float64)
+        bad = np.argwhere(~((array == np.floor(array)) & (np.abs(array) < 2**53)))
     if len(bad):
         at = tuple(bad[0])
         raise ValueError(
