@@ -109,12 +109,40 @@ def test_matrix_market_of_other_sorts(tmp_path: Path) -> None:
     scipy.io.mmwrite(tmp_path / "a.mtx", matrix(), field="pattern")
     assert as_graph(tmp_path / "a.mtx") == expected
     scipy.io.mmwrite(tmp_path / "a.mtx", matrix() * 1j)
-    with pytest.raises(ValueError, match=r"are complex; weights must be real"):
+    with pytest.raises(
+        ValueError, match=r"says that entries are complex: .*; weights must be real"
+    ):
         as_graph(tmp_path / "a.mtx")
+    scipy.io.mmwrite(tmp_path / "a.mtx", matrix().toarray(), symmetry="symmetric")
+    assert as_graph(tmp_path / "a.mtx") == expected
     scipy.io.mmwrite(tmp_path / "a.mtx", sp.triu(matrix()), symmetry="general")
     with pytest.raises(ValueError, match=r"not symmetric"):
         as_graph(tmp_path / "a.mtx")
     assert as_graph(tmp_path / "a.mtx", symmetrize=True) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("matrix coordinate real general\n2 2 1\n1 3 1\n", r"\[1, 0\] = 2 is not a node"),
+        ("matrix coordinate real general\n2 2 2\n1 2 1\n", "ends at line 3, after 1 of 2 entries"),
+        ("matrix coordinate real general\n2 2 1\n1 2 1\n2 1 1\n", "line 4 .* after the 1 entries"),
+        (
+            "matrix coordinate real general\n2 2 1\n1 2\n",
+            "line 3 of .* has 2 fields: .*; an entry takes 3",
+        ),
+        ("matrix coordinate real general\n2 2 1\n1 x 1\n", "line 3 of .* holds 'x'"),
+        ("matrix coordinate real general\n2 3 1\n1 2 1\n", r"shape \(2, 3\); a graph needs"),
+        ("matrix coordinate real skew-symmetric\n2 2 1\n2 1 1\n", "matrix is skew-symmetric: "),
+        ("matrix array pattern general\n1 1\n1\n", "entries are pattern"),
+        ("vector coordinate real general\n2 2 1\n1 2 1\n", "no first line of a Matrix Market"),
+        ("matrix coordinate real general\n2 2\n1 2 1\n", "line 2 of .* is no line of counts"),
+        ("matrix coordinate real general\n", "ends before its counts"),
+    ],
+)
+def test_bad_matrix_market_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=message):
+        as_graph(written(tmp_path / "a.mtx", f"%%MatrixMarket {text}"))
 
 
 def test_archives_that_are_no_matrix_are_refused(tmp_path: Path) -> None:
