@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
@@ -18,7 +19,13 @@ MOST_INFLATED = 1100  # what deflate reaches at best, and a little more
 def read(path: Path, options: Options) -> Entries:
     import scipy.sparse as sp
 
-    names = _checked_names(path)
+    try:
+        members = _members(path)
+    except Exception as error:
+        raise _unreadable(path, error) from error
+    for member in members:
+        member.check(path)
+    names = {member.name for member in members}
     if not {"format.npy", "shape.npy", "data.npy"} <= names:
         held = ", ".join(sorted(name.removesuffix(".npy") for name in names)[:8]) or "nothing"
         raise ValueError(
@@ -32,38 +39,41 @@ def read(path: Path, options: Options) -> Entries:
     return from_matrix(matrix, options)
 
 
-def _checked_names(path: Path) -> set[str]:
-    """Members of the archive, none of which asks for more than it holds."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
-                with archive.open(member) as stream:
-                    _check_size(stream, member, path)
-            return set(archive.namelist())
-    except ValueError:
-        raise
-    except Exception as error:
-        raise _unreadable(path, error) from error
+@dataclass(frozen=True)
+class Member:
+    """What an array of the archive asks for, and the most that it can hold."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    held: int
+
+    def check(self, path: Path) -> None:
+        if self.dtype.hasobject:
+            raise ValueError(
+                f"{self.name} in {path} holds pickled objects, which are not read; save the "
+                "matrix with scipy.sparse.save_npz"
+            )
+        asked = math.prod(self.shape) * self.dtype.itemsize
+        if min(self.shape, default=0) < 0 or asked > self.held:
+            raise ValueError(
+                f"{self.name} in {path} has shape {self.shape}, for which it is too short; it is "
+                "cut, or damaged"
+            )
 
 
-def _check_size(stream: IO[bytes], member: zipfile.ZipInfo, path: Path) -> None:
-    version = np.lib.format.read_magic(stream)
-    reader = {(1, 0): np.lib.format.read_array_header_1_0}.get(
-        version, np.lib.format.read_array_header_2_0
-    )
-    shape, _, dtype = reader(stream)
-    if dtype.hasobject:
-        raise ValueError(
-            f"{member.filename} in {path} holds pickled objects, which are not read; save the "
-            "matrix with scipy.sparse.save_npz"
-        )
-    asked = int(np.prod(shape, dtype=object)) * dtype.itemsize
-    held = min(member.file_size, MOST_INFLATED * member.compress_size)
-    if min(shape, default=0) < 0 or asked > held:
-        raise ValueError(
-            f"{member.filename} in {path} has shape {shape}, for which it is too short; it is cut, "
-            "or damaged"
-        )
+def _members(path: Path) -> list[Member]:
+    members = []
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            with archive.open(entry) as stream:
+                old = np.lib.format.read_magic(stream) == (1, 0)
+                header = np.lib.format
+                read = header.read_array_header_1_0 if old else header.read_array_header_2_0
+                shape, _, dtype = read(stream)
+            held = min(entry.file_size, MOST_INFLATED * entry.compress_size)
+            members.append(Member(entry.filename, shape, dtype, held))
+    return members
 
 
 def _unreadable(path: Path, error: Exception) -> ValueError:
