@@ -15,13 +15,17 @@ if TYPE_CHECKING:
     from multiscale_gcn.comparison import compare as compare
     from multiscale_gcn.contraction import aggregate as aggregate
     from multiscale_gcn.contraction import contract as contract
+    from multiscale_gcn.convert import UnreferencedNodes as UnreferencedNodes
     from multiscale_gcn.convert import as_graph as as_graph
+    from multiscale_gcn.convert import drop_isolated as drop_isolated
     from multiscale_gcn.convert import to_networkx as to_networkx
     from multiscale_gcn.convert import to_pyg as to_pyg
     from multiscale_gcn.convert import to_torch as to_torch
     from multiscale_gcn.convert import to_torch_sparse as to_torch_sparse
+    from multiscale_gcn.convert import weld_map as weld_map
     from multiscale_gcn.graph import Graph as Graph
     from multiscale_gcn.graph.constraints import Constraints as Constraints
+    from multiscale_gcn.graph.exact import RoundingWarning as RoundingWarning
     from multiscale_gcn.graph.exact import round_weights as round_weights
     from multiscale_gcn.hierarchy import Hierarchy as Hierarchy
     from multiscale_gcn.hierarchy import Level as Level
@@ -70,6 +74,8 @@ _HOME = {
     "NormalizedAssociation": "ratings",
     "NormalizedCut": "ratings",
     "PairKind": "matching",
+    "RoundingWarning": "graph.exact",
+    "UnreferencedNodes": "convert",
     "VisitingOrderMatching": "methods.heavy_edge",
     "aggregate": "contraction",
     "as_graph": "convert",
@@ -78,6 +84,7 @@ _HOME = {
     "coarsen_on_device": "coarsening.on_device",
     "compare": "comparison",
     "contract": "contraction",
+    "drop_isolated": "convert",
     "match": "matching",
     "plot_comparison": "plotting",
     "plot_hierarchy": "plotting",
@@ -88,6 +95,7 @@ _HOME = {
     "to_torch": "convert",
     "to_torch_sparse": "convert",
     "warmup": "coarsening.warmup",
+    "weld_map": "convert",
 }
 _SUBMODULES = ("nn", "ops", "pyg", "testing")
 

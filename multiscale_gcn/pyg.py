@@ -167,6 +167,11 @@ def _check_type(data: Any) -> None:
             f"Coarsen takes a Data of one graph, got {type(data).__name__}; give it to a dataset "
             "as transform or pre_transform, before the batches are made"
         )
+    if data.edge_index is None:
+        raise ValueError(
+            "the Data has no edge_index, which the transform needs; put "
+            "torch_geometric.transforms.FaceToEdge() or KNNGraph() before"
+        )
     if isinstance(data, MultiScaleData):
         return
     for name in ("__inc__", "__cat_dim__"):

@@ -13,7 +13,7 @@ from multiscale_gcn.checks.arguments import shown
 from multiscale_gcn.coarsening.descent import descend
 from multiscale_gcn.coarsening.how_far import HowFar
 from multiscale_gcn.coarsening.on_host import HostStage
-from multiscale_gcn.convert import as_graph
+from multiscale_gcn.convert import as_graph, batch_of
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.graph.exact import round_weights, warn_of_rounding
@@ -84,7 +84,8 @@ def coarsen(
     batch : array of int, shape (n,), optional
         Which graph of a batch each node belongs to, never decreasing. Each is coarsened as it
         would be alone, to the same ``sizes``, ``levels`` or ``min_nodes``; those that are done
-        wait unchanged. ``hierarchy.members()`` takes them apart.
+        wait unchanged. ``hierarchy.members()`` takes them apart. That of an object that has one,
+        such as a ``Batch`` of PyTorch Geometric, by default.
     backend : str
         See :func:`~multiscale_gcn.select_backend`; all return the same hierarchy, bit for bit.
         With ``"cupy"`` and heavy edge matching no level comes to the host before all are done, but
@@ -126,6 +127,7 @@ def coarsen(
     if not isinstance(method, ClusteringMethod):
         raise TypeError(f"method must be a method such as HeavyEdgeMatching(), got {shown(method)}")
     fine = as_graph(graph)
+    batch = batch_of(graph) if batch is None else batch
     constraints = Constraints.of(
         fine, labels=labels, survivors=survivors, symmetry=symmetry, batch=batch
     )

@@ -2,99 +2,127 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from multiscale_gcn.convert.isolated import Unreferenced
+from multiscale_gcn.convert.options import Options
+from multiscale_gcn.convert.symmetry import check_symmetric, mirrored, symmetrized
+from multiscale_gcn.convert.values import as_node_weights
 from multiscale_gcn.graph import LARGEST_INT32, Graph
 
-
-def refuse(**arguments: Any) -> None:
-    for name, value in arguments.items():
-        if value is not None:
-            raise ValueError(f"{name} does not go with this kind of source; leave it out")
-
-
-def as_ids(array: np.ndarray, name: str) -> np.ndarray:
-    if array.size == 0:
-        return array.astype(np.int64)
-    if array.dtype.kind not in "ui":
-        raise ValueError(
-            f"{name} must hold integer node ids, got dtype {array.dtype}: cast them, or number "
-            "names with numpy.unique(names, return_inverse=True)"
-        )
-    return array.astype(np.int64)
-
-
-def count_nodes(num_nodes: int | None, **ids: np.ndarray) -> int:
-    """``num_nodes``, or one more than the largest id; refuses ids outside."""
-    largest = max((int(array.max()) for array in ids.values() if array.size), default=-1)
-    if num_nodes is None and largest > LARGEST_INT32:
-        raise ValueError(
-            f"the largest node id is {largest}, which would make as many nodes and more; number "
-            "the ids that occur with numpy.unique(ids, return_inverse=True), or say num_nodes"
-        )
-    n = largest + 1 if num_nodes is None else num_nodes
-    for name, array in ids.items():
-        outside = np.argwhere((array < 0) | (array >= n))
-        if len(outside):
-            at = tuple(int(i) for i in outside[0])
-            raise ValueError(
-                f"{name}[{', '.join(map(str, at))}] = {array[at]} is not a node: ids run from 0 "
-                f"to num_nodes - 1 = {n - 1}"
-            )
-    return n
-
-
-def as_real(values: np.ndarray) -> np.ndarray:
-    if values.dtype.kind not in "buif":
-        raise ValueError(f"weights must be real numbers, got dtype {values.dtype}")
-    return values.astype(np.float64)
-
-
-def from_sides(
-    sides: np.ndarray,  # [S, 2], in any direction and any number
-    node_weights: Any,
-    n: int,
-    what: str,
-) -> Graph:
-    """An edge of weight 1 for every pair that occurs; pairs of a node with itself are none."""
-    sides = np.sort(sides, axis=1)
-    sides = np.unique(sides[sides[:, 0] != sides[:, 1]], axis=0).T
-    return assemble(sides, np.ones(sides.shape[1]), node_weights, n, True, what)
-
-
-def assemble(
-    ids: np.ndarray,  # [2, E]
-    values: np.ndarray,  # [E]
-    node_weights: Any,
-    n: int,
-    symmetrize: bool,
-    what: str,
-) -> Graph:
-    """Sum duplicates, drop zeros, mirror if asked; the constructor checks the rest."""
+if TYPE_CHECKING:
     import scipy.sparse as sp
 
-    bad = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
-    if len(bad):
-        at = bad[0]
-        raise ValueError(
-            f"the weight of ({ids[0, at]}, {ids[1, at]}) is {values[at]} ({what}, number {at}); "
-            "weights must be finite and not negative: drop or replace it"
+
+@dataclass(frozen=True)
+class Entries:
+    """What a source says: entries of a matrix, duplicates and zeros among them."""
+
+    ids: np.ndarray  # [2, E] int64
+    values: np.ndarray  # [E] float64
+    num_nodes: int
+    what: str
+    node_weights: Any = None
+    """Those of the source, for which the argument may stand in."""
+    each_once: bool = False
+    """Whether an entry stands for both directions."""
+    counted_by_ids: bool = False
+    """Whether nobody said how many nodes there are."""
+    names: Sequence[Any] | None = None
+    """What the source calls its nodes."""
+
+    def unreferenced(self) -> Unreferenced | None:
+        if not self.counted_by_ids:
+            return None
+        return Unreferenced.among(
+            self.ids, self.num_nodes, "nodes stand in no edge", "say num_nodes if they are meant"
         )
-    if len(values) and not values.any():
-        raise ValueError("every weight is zero; a graph without edges has no entries at all")
-    kept = values > 0
-    matrix = sp.csr_array((values[kept], (ids[0, kept], ids[1, kept])), shape=(n, n))
-    matrix.sum_duplicates()
-    if symmetrize:
-        transposed = matrix.T.tocsr()
-        pattern = matrix.copy()
-        pattern.data = np.ones_like(pattern.data)
-        matrix = (matrix + (transposed - transposed.multiply(pattern))).tocsr()
-        matrix.eliminate_zeros()
-        matrix.sort_indices()
-    overflow = np.flatnonzero(~np.isfinite(matrix.data))
-    if len(overflow):
-        raise ValueError("duplicate entries add up to infinity; scale the weights down")
-    return Graph(matrix.indptr, matrix.indices, matrix.data, node_weights)
+
+    def graph(self, options: Options) -> Graph:
+        """Sum duplicates, drop zeros, and make both directions agree if asked to."""
+        given = options.node_weights
+        node_weights = as_node_weights(
+            self.node_weights if given is None else given, self.num_nodes
+        )
+        matrix = self._matrix()
+        if self.each_once:
+            matrix = mirrored(matrix)
+        if options.symmetrize is not None:
+            matrix = symmetrized(matrix, options.symmetrize)
+        if not np.isfinite(matrix.data).all():
+            raise ValueError("duplicate entries add up to infinity; scale the weights down")
+        check_symmetric(matrix, options.symmetrize, self.names)
+        id_type = np.int32 if self.num_nodes <= LARGEST_INT32 else np.int64
+        return Graph._of_valid(
+            matrix.indptr.astype(np.int64),
+            matrix.indices.astype(id_type),
+            matrix.data,
+            node_weights,
+        )
+
+    def _matrix(self) -> sp.csr_array:
+        import scipy.sparse as sp
+
+        ids, values, n = self.ids, self.values, self.num_nodes
+        bad = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
+        if len(bad):
+            raise ValueError(self._why_bad(int(bad[0])))
+        if len(values) and not values.any():
+            raise ValueError(
+                "every weight is zero; leave entries of weight zero out if there are no edges"
+            )
+        kept = values > 0
+        with np.errstate(over="ignore"):
+            matrix = sp.csr_array((values[kept], (ids[0, kept], ids[1, kept])), shape=(n, n))
+            matrix.sum_duplicates()
+        return matrix
+
+    def _why_bad(self, at: int) -> str:
+        u, v = (int(i) for i in self.ids[:, at])
+        edge = f"({u}, {v})" if self.names is None else f"({self.names[u]!r}, {self.names[v]!r})"
+        value = self.values[at]
+        remedy = "drop or replace it"
+        if self.what == "entries" and value < 0:
+            remedy += "; of a stiffness or Laplacian matrix take abs(), or -L without its diagonal"
+        return (
+            f"the weight of {edge} is {value} ({self.what}, number {at}); weights must be finite "
+            f"and not negative: {remedy}"
+        )
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """What a mesh says: pairs of vertices, in any direction and any number."""
+
+    sides: np.ndarray  # [S, 2] int64, all of them vertices
+    num_nodes: int
+    what: str
+    positions: Any = None  # [V, D]
+    counted_by_ids: bool = True
+
+    def unreferenced(self) -> Unreferenced | None:
+        if not self.counted_by_ids:
+            return None
+        return Unreferenced.among(
+            self.sides,
+            self.num_nodes,
+            "vertices stand in no face or edge",
+            "ignore UnreferencedNodes if they are meant",
+        )
+
+    def graph(self, options: Options) -> Graph:
+        """An edge of weight 1 for every pair; pairs of a node with itself are none."""
+        if self.num_nodes <= LARGEST_INT32:  # then a pair is one number, which is faster to sort
+            low, high = self.sides.min(axis=1), self.sides.max(axis=1)
+            keys = np.sort((low * self.num_nodes + high)[low != high])
+            keys = keys[np.diff(keys, prepend=-1) > 0]  # np.unique hashes first, which takes longer
+            ids = np.stack([keys // max(self.num_nodes, 1), keys % max(self.num_nodes, 1)])
+        else:
+            sides = np.sort(self.sides, axis=1)
+            ids = np.unique(sides[sides[:, 0] != sides[:, 1]], axis=0).T
+        entries = Entries(ids, np.ones(ids.shape[1]), self.num_nodes, self.what, each_once=True)
+        return entries.graph(replace(options, symmetrize=None))

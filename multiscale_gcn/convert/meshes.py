@@ -1,20 +1,28 @@
-"""Meshes with cells of several kinds to a graph: each cell by its sides."""
+"""Meshes of trimesh and meshio to a graph: each face and each cell by its sides."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from multiscale_gcn.convert.assembly import as_ids, count_nodes, from_sides
-from multiscale_gcn.graph import Graph
-
-Sides = Sequence[tuple[int, int]]
+from multiscale_gcn.convert.arrays import from_faces
+from multiscale_gcn.convert.assembly import Mesh
+from multiscale_gcn.convert.options import Options
+from multiscale_gcn.convert.polygons import Sides, polygon_sides
+from multiscale_gcn.convert.values import (
+    as_any_array,
+    as_ids,
+    as_positions,
+    asking,
+    attribute,
+    count_nodes,
+    has,
+)
 
 # Corners are numbered as in VTK, and as meshio does.
 SIDES: dict[str, Sides] = {
-    "vertex": [],
+    "vertex": [(0, 0)],  # which names it, and is no edge
     "line": [(0, 1)],
     "triangle": [(0, 1), (1, 2), (2, 0)],
     "quad": [(0, 1), (1, 2), (2, 3), (3, 0)],
@@ -40,28 +48,67 @@ MIDSIDE = {
 }
 
 
+def is_mesh(source: Any) -> bool:
+    return has(source, "faces", "vertices")
+
+
+def from_mesh(source: Any, options: Options) -> Mesh:
+    """Of an object with ``faces`` and ``vertices``, such as a ``trimesh.Trimesh``."""
+    vertices = as_any_array(source.vertices, "vertices")
+    if vertices.ndim == 0:
+        raise TypeError(f"vertices of the {type(source).__name__} are none; give positions (V, 3)")
+    return from_faces(source.faces, options.num_nodes, "faces", vertices)
+
+
+def is_scene(source: Any) -> bool:
+    return isinstance(attribute(source, "geometry"), dict)
+
+
+def from_scene(source: Any, options: Options) -> Mesh:
+    """Of a ``trimesh.Scene``: its meshes one behind the other, each once."""
+    sides, positions = [np.empty((0, 2), dtype=np.int64)], [np.empty((0, 3))]
+    n = 0
+    for name, geometry in source.geometry.items():
+        if not is_mesh(geometry):
+            raise TypeError(
+                f"geometry {name!r} of the scene is a {type(geometry).__name__}, and no mesh; "
+                "take it out, or pass one mesh"
+            )
+        vertices = as_positions(geometry.vertices, f"vertices of {name!r}")
+        mesh = from_faces(geometry.faces, None, f"faces of {name!r}", vertices)
+        sides.append(mesh.sides + n)
+        positions.append(vertices)
+        n += mesh.num_nodes
+    said = options.num_nodes is not None
+    pairs = np.concatenate(sides)
+    n = count_nodes(options.num_nodes if said else n, **{"faces of the scene": pairs})
+    return Mesh(pairs, n, "faces", np.concatenate(positions), counted_by_ids=not said)
+
+
 def is_cell_mesh(source: Any) -> bool:
-    return all(hasattr(source, name) for name in ("points", "cells", "cells_dict"))
+    return has(source, "points", "cells", "cells_dict")
 
 
-def from_cells(source: Any, node_weights: Any, num_nodes: int | None) -> Graph:
+def from_cells(source: Any, options: Options) -> Mesh:
     """Of a ``meshio.Mesh``."""
-    n = len(source.points) if num_nodes is None else num_nodes
+    said = options.num_nodes is not None
+    with asking(source):
+        n = len(source.points) if options.num_nodes is None else options.num_nodes
+        blocks = [(str(block.type), block.data) for block in source.cells]
     sides = [np.empty((0, 2), dtype=np.int64)]
-    for k, block in enumerate(source.cells):
-        sides.extend(_sides_of_block(block.type, block.data, f"cells[{k}].data", n))
-    return from_sides(np.concatenate(sides), node_weights, n, "cells")
-
-
-def polygon_sides(corners: int) -> Sides:
-    return [(i, (i + 1) % corners) for i in range(corners)]
+    for k, (kind, data) in enumerate(blocks):
+        sides.extend(_sides_of_block(kind, data, f"cells[{k}].data", n))
+    return Mesh(np.concatenate(sides), n, "cells", source.points, counted_by_ids=not said)
 
 
 def _sides_of_block(kind: str, data: Any, name: str, n: int) -> list[np.ndarray]:
     if kind.startswith("polyhedron"):  # every cell is a list of faces
-        faces = [np.asarray(face) for cell in data for face in cell]
+        with asking(data):
+            faces = [np.asarray(face) for cell in data for face in cell]
         return [_sides(face[None], polygon_sides(len(face)), name, n) for face in faces]
-    cells = np.asarray(data)
+    cells = as_any_array(data, name)
+    if cells.ndim != 2:
+        raise ValueError(f"{name} has shape {cells.shape}; give one row for each cell")
     if kind.startswith("polygon"):
         return [_sides(cells, polygon_sides(cells.shape[1]), name, n)]
     return [_sides(cells, _table(kind), name, n)]
@@ -71,6 +118,10 @@ def _sides(cells: np.ndarray, table: Sides, name: str, n: int) -> np.ndarray:  #
     cells = as_ids(cells, name)
     count_nodes(n, **{name: cells})
     pairs = np.array(table, dtype=np.int64).reshape(-1, 2)
+    if pairs.size and cells.shape[1] <= pairs.max():
+        raise ValueError(
+            f"{name} has shape {cells.shape}, too few corners for cells of its kind; mend the mesh"
+        )
     return cells[:, pairs].reshape(-1, 2)
 
 

@@ -1,102 +1,150 @@
-"""Graphs of networkx and PyTorch Geometric, and frames of edges, to a graph."""
+"""Graphs of networkx, igraph, networkit and rustworkx to a graph, in their order of nodes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from multiscale_gcn.convert.arrays import as_array, from_edge_index, from_edges
-from multiscale_gcn.convert.assembly import as_ids, assemble, count_nodes
-from multiscale_gcn.graph import Graph
+from multiscale_gcn.convert.assembly import Entries
+from multiscale_gcn.convert.options import Options
+from multiscale_gcn.convert.values import as_array, asking, has
 
 
-def from_networkx(source: Any, weights: Any, node_weights: Any) -> Graph:
-    if source.is_directed():
-        raise ValueError("the graph is directed; pass graph.to_undirected()")
-    if not isinstance(weights, str | None):
-        raise ValueError("weights of a networkx graph is the name of an edge attribute")
-    place = {node: i for i, node in enumerate(source)}
-    if node_weights is None:
-        node_weights = [
-            _number(data.get("weight", 1.0), f"weight of node {node!r}")
-            for node, data in source.nodes(data=True)
+def is_networkx(source: Any) -> bool:
+    return has(source, "adj", "number_of_nodes")
+
+
+def from_networkx(source: Any, options: Options) -> Entries:
+    attribute, default = _name(options, "networkx")
+    with asking(source):
+        names = list(source)
+        place = {node: i for i, node in enumerate(names)}
+        weights = [data.get("weight", 1.0) for _, data in source.nodes(data=True)]
+        listed = [
+            (place[u], place[v], w) for u, v, w in source.edges(data=attribute, default=default)
         ]
-    attribute, default = ("weight", 1.0) if weights is None else (weights, None)
-    edges = [
-        (place[u], place[v], _number(w, f"{attribute} of edge ({u!r}, {v!r})"))
-        for u, v, w in source.edges(data=attribute, default=default)
+        directed = bool(source.is_directed())
+    return _entries(listed, names, directed, attribute, _node_weights(weights, names, options))
+
+
+def is_igraph(source: Any) -> bool:
+    return has(source, "vcount", "get_edgelist", "es", "vs")
+
+
+def from_igraph(source: Any, options: Options) -> Entries:
+    attribute, default = _name(options, "igraph")
+    with asking(source):
+        held = list(source.es.attributes())
+        pairs = source.get_edgelist()
+        values = source.es[attribute] if attribute in held else [default] * len(pairs)
+        listed = [(u, v, w) for (u, v), w in zip(pairs, values, strict=True)]
+        names = range(source.vcount())
+        weights = source.vs["weight"] if "weight" in source.vs.attributes() else None
+        directed = bool(source.is_directed())
+    if attribute not in held and default is None:
+        raise ValueError(
+            f"weights = {attribute!r} is no attribute of the edges, only {held}; name one of these"
+        )
+    return _entries(listed, names, directed, attribute, _node_weights(weights, names, options))
+
+
+def is_networkit(source: Any) -> bool:
+    return has(source, "upperNodeIdBound", "iterEdgesWeights", "isDirected")
+
+
+def from_networkit(source: Any, options: Options) -> Entries:
+    with asking(source):
+        names = list(source.iterNodes())
+        place = {node: i for i, node in enumerate(names)}
+        # Weights are 1 in a graph without them.
+        listed = [(place[u], place[v], w) for u, v, w in source.iterEdgesWeights()]
+        directed = bool(source.isDirected())
+    return _entries(listed, names, directed, "weight")
+
+
+def is_rustworkx(source: Any) -> bool:
+    return has(source, "weighted_edge_list", "node_indices")
+
+
+def from_rustworkx(source: Any, options: Options) -> Entries:
+    """The objects on its edges are their weights; None on all of them says that there are none."""
+    attribute, _ = _name(options, "rustworkx")
+    with asking(source):
+        names = list(source.node_indices())
+        place = {node: i for i, node in enumerate(names)}
+        listed = [(place[u], place[v], held) for u, v, held in source.weighted_edge_list()]
+    directed = has(source, "in_degree")  # which graphs without directions lack
+    if options.weights is not None:
+        listed = [
+            (u, v, held.get(attribute) if isinstance(held, dict) else None) for u, v, held in listed
+        ]
+    elif all(held is None for _, _, held in listed):
+        listed = [(u, v, 1.0) for u, v, _ in listed]
+    return _entries(listed, names, directed, attribute)
+
+
+def _node_weights(weights: Any, names: Sequence[Any], options: Options) -> list[float] | None:
+    """Those of the source, if they count."""
+    if weights is None or options.node_weights is not None:
+        return None
+    return [
+        _number(weight, f"weight of node {node!r}")
+        for node, weight in zip(names, weights, strict=True)
     ]
-    ids = np.array([edge[:2] for edge in edges], dtype=np.int64).reshape(-1, 2).T
-    values = np.array([edge[2] for edge in edges], dtype=np.float64)
-    # Parallel edges of a multigraph may be listed as (u, v) and (v, u).
-    return assemble(np.sort(ids, axis=0), values, node_weights, len(place), True, "edges")
 
 
-def from_data(
-    source: Any, weights: Any, node_weights: Any, num_nodes: int | None, symmetrize: bool
-) -> Graph:
-    """Of an object with an ``edge_index``, as ``torch_geometric.data.Data``."""
-    if weights is None:
-        weights = getattr(source, "edge_weight", None)
-    elif isinstance(weights, str):
-        weights = _attribute(source, weights)
-    if node_weights is None and getattr(source, "node_weight", None) is not None:
-        node_weights = as_array(source.node_weight)
-    if num_nodes is None:
-        num_nodes = getattr(source, "num_nodes", None)
-    ids = as_array(source.edge_index)
-    return from_edge_index(ids, weights, node_weights, num_nodes, symmetrize)
+def _entries(
+    listed: Sequence[tuple[int, int, Any]],
+    names: Sequence[Any],
+    directed: bool,
+    attribute: str,
+    node_weights: Any = None,
+) -> Entries:
+    values = [
+        w if type(w) is float else _number(w, f"{attribute} of edge ({names[u]!r}, {names[v]!r})")
+        for u, v, w in listed
+    ]
+    ids = np.array([edge[:2] for edge in listed], dtype=np.int64).reshape(-1, 2).T
+    if not directed:  # parallel edges may be listed as (u, v) and (v, u)
+        ids = np.sort(ids, axis=0)
+    return Entries(
+        ids,
+        np.array(values, dtype=np.float64),
+        len(names),
+        "edges",
+        node_weights=node_weights,
+        each_once=not directed,
+        names=names,
+    )
 
 
-def is_frame(source: Any) -> bool:
-    return hasattr(source, "columns") and hasattr(source, "dtypes")
-
-
-def from_frame(
-    source: Any, weights: Any, node_weights: Any, num_nodes: int | None, symmetrize: bool
-) -> Graph:
-    ends = {
-        name: as_ids(_column(source, name), f"column {name!r}") for name in ("source", "target")
-    }
-    if isinstance(weights, str):
-        weights = _column(source, weights)
-    elif weights is None and "weight" in source.columns:
-        weights = _column(source, "weight")
-    n = count_nodes(num_nodes, **ends)
-    ids = np.stack(list(ends.values()))
-    return from_edges(ids, weights, node_weights, n, symmetrize, "rows of the frame")
+def _name(options: Options, library: str) -> tuple[str, float | None]:
+    """Attribute of edges that holds the weights, and what stands in where an edge has none."""
+    if options.weights is None:
+        return "weight", 1.0
+    if isinstance(options.weights, str):
+        return options.weights, None
+    raise ValueError(
+        f"weights of a {library} graph is the name of an edge attribute, got a "
+        f"{type(options.weights).__name__}; set the attribute, and name it"
+    )
 
 
 def _number(value: Any, what: str) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"the {what} is {value!r}, not a number") from None
-
-
-def _attribute(source: Any, name: str) -> np.ndarray:
-    values = getattr(source, name, None)
-    if values is None:
-        raise ValueError(f"weights = {name!r} is no attribute of the {type(source).__name__}")
-    array = as_array(values)
-    if array.ndim == 2 and array.shape[1] == 1:  # as the transforms of PyTorch Geometric write it
-        return array[:, 0]
-    if array.ndim != 1:
-        raise ValueError(
-            f"weights = {name!r} has shape {array.shape}; an edge has one weight: pass "
-            "weights=..., an array of shape (E,) that you make of it"
-        )
-    return array
-
-
-def _column(frame: Any, name: str) -> np.ndarray:
-    columns = list(frame.columns)
-    if name not in columns:
-        raise ValueError(
-            f"the frame has no column {name!r}, only {columns}; rename yours to source, target "
-            "and weight, or pass frame.to_numpy() if it is a square matrix"
-        )
-    array = np.asarray(frame[name])
-    # Columns that may hold missing values come as objects even where none is missing.
-    return np.array(array.tolist()) if array.dtype == object else array
+    if isinstance(value, Real | Decimal) and not isinstance(value, np.timedelta64):
+        try:
+            return float(value)
+        except (ValueError, OverflowError):
+            pass
+    elif hasattr(value, "__array__"):
+        try:
+            array = as_array(value, what)
+        except ValueError:
+            array = np.empty(0)
+        if array.ndim == 0:
+            return float(array)
+    raise ValueError(f"the {what} is {value!r}, not a number; set a real number")

@@ -7,7 +7,10 @@ from typing import Any
 
 import cupy as cp
 
+from multiscale_gcn.checks.arguments import whole_number
+from multiscale_gcn.convert.options import Symmetrize, as_symmetrize
 from multiscale_gcn.convert.reading import as_graph
+from multiscale_gcn.convert.values import LARGEST_INT64, as_ids, refuse_gaps
 from multiscale_gcn.cuda.arrays import DeviceArrays
 from multiscale_gcn.graph import LARGEST_INT32
 from multiscale_gcn.graph.exact import (
@@ -20,15 +23,17 @@ from multiscale_gcn.graph.exact import (
 
 
 def read(
-    source: Any, weights: Any, num_nodes: int | None, symmetrize: bool
+    source: Any, weights: Any, num_nodes: int | None, symmetrize: bool | Symmetrize
 ) -> tuple[DeviceArrays, Rounding, float | None]:
     """The graph with exact weights, what rounding them changed, and their quantum."""
+    if num_nodes is not None:
+        num_nodes = whole_number(num_nodes, "num_nodes", least=0)
     entries = _entries(source, weights, num_nodes)
     if entries is None:
         graph = as_graph(source, weights=weights, num_nodes=num_nodes, symmetrize=symmetrize)
     else:
         ids, values, n = entries
-        assembled = _assembled(ids, values, n, symmetrize)
+        assembled = _assembled(ids, values, n, as_symmetrize(symmetrize))
         if assembled is not None:
             return _rounded(*assembled)
         graph = as_graph(
@@ -50,7 +55,7 @@ def _entries(source: Any, weights: Any, num_nodes: int | None) -> tuple[Any, Any
             raise ValueError(f"the matrix has shape {coo.shape}; a graph needs a square one")
         return (
             cp.stack([coo.row, coo.col]).astype(cp.int64),
-            coo.data.astype(cp.float64),
+            _real(coo.data),
             coo.shape[0],
         )
     if getattr(source, "is_cuda", False):
@@ -61,7 +66,7 @@ def _entries(source: Any, weights: Any, num_nodes: int | None) -> tuple[Any, Any
                 raise ValueError(
                     f"the tensor has shape {tuple(coo.shape)}; a graph needs a square one"
                 )
-            values = cp.asarray(coo._values().double())
+            values = _real(cp.asarray(coo._values()))
             return cp.asarray(coo._indices()), values, int(coo.shape[0])
         source = cp.asarray(source)
     if not isinstance(source, cp.ndarray):
@@ -71,16 +76,24 @@ def _entries(source: Any, weights: Any, num_nodes: int | None) -> tuple[Any, Any
             f"an array on the device must be an edge_index of integers, shape (2, E); got "
             f"{source.dtype} of {source.shape}"
         )
+    if source.dtype.kind == "u" and source.size and int(source.max()) > LARGEST_INT64:
+        as_ids(cp.asnumpy(source), "edge_index")  # refuses it, and names the place
     ids = source.astype(cp.int64)
     values = cp.ones(ids.shape[1])
     if weights is not None:
-        values = cp.asarray(weights.detach() if hasattr(weights, "detach") else weights)
-        values = values.astype(cp.float64)
+        values = _real(cp.asarray(weights.detach() if hasattr(weights, "detach") else weights))
         if values.shape != (ids.shape[1],):
             raise ValueError(f"weights has shape {values.shape}, expected ({ids.shape[1]},)")
     if num_nodes is None:
         num_nodes = int(ids.max()) + 1 if ids.size else 0
+        refuse_gaps(num_nodes, ids.size)
     return ids, values, num_nodes
+
+
+def _real(values: Any) -> Any:
+    if values.dtype.kind not in "buif":
+        raise ValueError(f"weights must be real numbers, got dtype {values.dtype}; take abs()")
+    return values.astype(cp.float64)
 
 
 def _strided() -> Any:
@@ -93,10 +106,10 @@ def _assembled(
     ids: Any,  # [2, E] int64
     values: Any,  # [E] float64
     n: int,
-    symmetrize: bool,
+    symmetrize: Symmetrize | None,
 ) -> tuple[Any, Any, Any] | None:
     """The arrays of the symmetric matrix; None for what the host must do or refuse."""
-    if n > LARGEST_INT32:
+    if n > LARGEST_INT32 or symmetrize not in (None, "mirror"):
         return None
     if ids.shape[1] == 0:
         return cp.zeros(n + 1, cp.int64), cp.zeros(0, cp.int32), cp.zeros(0)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from multiscale_gcn.convert.pointers import check_pointers
+from multiscale_gcn.convert.values import as_real
 from multiscale_gcn.graph import Graph
 
 if TYPE_CHECKING:
@@ -36,6 +38,11 @@ class GraphTensors(NamedTuple):
 def to_networkx(graph: Graph) -> nx.Graph:
     """The graph as a ``networkx.Graph`` with node and edge attribute ``weight``.
 
+    Raises
+    ------
+    TypeError
+        For anything but a ``Graph``.
+
     Examples
     --------
     >>> from multiscale_gcn import Graph, to_networkx
@@ -44,6 +51,7 @@ def to_networkx(graph: Graph) -> nx.Graph:
     """
     import networkx as nx
 
+    _check_graph(graph, "to_networkx")
     result = nx.Graph()
     result.add_nodes_from((u, {"weight": w}) for u, w in enumerate(graph.node_weights.tolist()))
     rows = graph.rows()
@@ -80,6 +88,14 @@ def to_torch(
     GraphTensors
         A named tuple of copies, with an ``edge_index`` of shape (2, nnz) besides.
 
+    Raises
+    ------
+    TypeError
+        For anything but a ``Graph``, and for a ``dtype`` that is none of torch.
+    ValueError
+        If the dtype holds a weight as zero, as infinite or without its fraction, or torch has no
+        such device.
+
     Examples
     --------
     >>> from multiscale_gcn import Graph, to_torch
@@ -90,12 +106,13 @@ def to_torch(
     """
     import torch
 
-    dtype = torch.get_default_dtype() if dtype is None else dtype
+    _check_graph(graph, "to_torch")
+    device = _device(device)
     return GraphTensors(
         indptr=torch.tensor(graph.indptr, dtype=torch.int64, device=device),
         indices=torch.tensor(graph.indices, dtype=torch.int64, device=device),
-        weights=torch.tensor(graph.weights, dtype=dtype, device=device),
-        node_weights=torch.tensor(graph.node_weights, dtype=dtype, device=device),
+        weights=_values(graph.weights, dtype, "weights").to(device),
+        node_weights=_values(graph.node_weights, dtype, "node_weights").to(device),
     )
 
 
@@ -119,6 +136,14 @@ def to_torch_sparse(
     Tensor
         Coalesced, in COO format; ``.to_sparse_csr()`` makes CSR of it.
 
+    Raises
+    ------
+    TypeError
+        For anything but a graph or a sparse matrix, and for a ``dtype`` that is none of torch.
+    ValueError
+        If the dtype holds a value as zero, as infinite or without its fraction, or torch has no
+        such device.
+
     Examples
     --------
     >>> import networkx as nx
@@ -131,14 +156,14 @@ def to_torch_sparse(
     """
     import torch
 
-    csr = matrix.to_scipy() if isinstance(matrix, Graph) else matrix.tocsr(copy=True)
+    csr = matrix.to_scipy() if isinstance(matrix, Graph) else _csr(matrix)
     csr.sum_duplicates()
     coo = csr.tocoo()
     return torch.sparse_coo_tensor(
         torch.tensor(np.stack([coo.row, coo.col]), dtype=torch.int64),
-        torch.tensor(coo.data, dtype=torch.get_default_dtype() if dtype is None else dtype),
+        _values(coo.data, dtype, "the matrix"),
         coo.shape,
-        device=device,
+        device=_device(device),
         is_coalesced=True,
         check_invariants=False,
     )
@@ -165,12 +190,23 @@ def to_pyg(
         With ``edge_index`` of shape (2, nnz), every edge in both directions; ``edge_weight`` of
         shape (nnz,), ``node_weight`` of shape (n,), and ``num_nodes``.
 
+    Raises
+    ------
+    TypeError
+        For anything but a ``Graph``, and for a ``dtype`` that is none of torch.
+    ValueError
+        If the dtype holds a weight as zero, as infinite or without its fraction, or torch has no
+        such device.
+    ImportError
+        Without torch_geometric, with the line that installs it.
+
     Examples
     --------
     >>> from multiscale_gcn import Graph, to_pyg
     >>> to_pyg(Graph([0, 1, 2], [1, 0]))
     Data(edge_index=[2, 2], edge_weight=[2], node_weight=[2], num_nodes=2)
     """
+    _check_graph(graph, "to_pyg")
     try:
         from torch_geometric.data import Data
     except ImportError:
@@ -185,3 +221,62 @@ def to_pyg(
         node_weight=tensors.node_weights,
         num_nodes=graph.num_nodes,
     )
+
+
+def _check_graph(graph: Any, function: str) -> None:
+    if not isinstance(graph, Graph):
+        raise TypeError(
+            f"{function} takes a Graph, got {type(graph).__name__}; as_graph(...) makes one"
+        )
+
+
+def _csr(matrix: Any) -> Any:
+    """A copy in rows, of whatever form."""
+    import scipy.sparse as sp
+
+    if not sp.issparse(matrix):
+        raise TypeError(
+            f"to_torch_sparse takes a Graph or a sparse matrix, got {type(matrix).__name__}; "
+            "scipy.sparse.csr_array(...) makes one of an array"
+        )
+    if matrix.ndim != 2:
+        raise ValueError(f"the matrix has shape {matrix.shape}; give one with two axes")
+    check_pointers(matrix)
+    return matrix.tocsr(copy=True)
+
+
+def _device(device: Any) -> Any:
+    import torch
+
+    if device is None:
+        return None
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except Exception:  # what torch raises differs from device to device
+        raise ValueError(
+            f"device = {device!r} is none that torch has here; 'cpu' always is"
+        ) from None
+    return found
+
+
+def _values(values: np.ndarray, dtype: Any, name: str) -> Tensor:
+    """As torch holds them, by which no value may become another one than by rounding."""
+    import torch
+
+    dtype = torch.get_default_dtype() if dtype is None else dtype
+    if not isinstance(dtype, torch.dtype):
+        raise TypeError(f"dtype = {dtype!r} is none of torch; give one such as torch.float32")
+    exact = torch.tensor(as_real(values, name))
+    tensor = exact.to(dtype)
+    back = tensor.to(torch.complex128 if dtype.is_complex else torch.float64)
+    lost = ((back == 0) != (exact == 0)) | (back.isinf() & ~exact.isinf())
+    if not dtype.is_floating_point:
+        lost |= back != exact
+    if lost.any():
+        at = int(lost.int().argmax())
+        raise ValueError(
+            f"{name} holds {exact[at].item()}, which {dtype} holds as {tensor[at].item()}; take "
+            "dtype=torch.float64"
+        )
+    return tensor

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from os import PathLike
-from typing import Any, Literal
+import warnings
+from typing import Any
 
-import numpy as np
-
-from multiscale_gcn.checks.arguments import whole_number
-from multiscale_gcn.convert import arrays, files, meshes, networks
-from multiscale_gcn.convert.assembly import refuse
+from multiscale_gcn.convert.assembly import Mesh
+from multiscale_gcn.convert.isolated import UnreferencedNodes
+from multiscale_gcn.convert.options import Kind, Options, Symmetrize
+from multiscale_gcn.convert.sources import read
+from multiscale_gcn.convert.welding import welded
 from multiscale_gcn.graph import Graph
 
-Kind = Literal["dense", "edge_index", "edge_list", "faces"]
+MOST_NODES = 2**40  # beyond, numpy fails in its own words
 
 
 def as_graph(
@@ -22,7 +22,8 @@ def as_graph(
     weights: Any = None,
     node_weights: Any = None,
     num_nodes: int | None = None,
-    symmetrize: bool = False,
+    symmetrize: bool | Symmetrize = False,
+    weld: float | None = None,
 ) -> Graph:
     """Turn what users hold as a graph into a :class:`Graph`. The order of nodes never changes.
 
@@ -33,18 +34,22 @@ def as_graph(
 
         - a ``Graph``;
         - a networkx graph (edge attribute ``weight``, node attribute ``weight``; nodes in the
-          order of iteration);
+          order of iteration), or one of igraph, networkit or rustworkx;
         - a scipy sparse matrix or array, or a sparse torch tensor, of any format;
-        - a dense square array;
+        - a dense square array; what a masked one masks is no edge;
         - an ``edge_index`` of shape (2, E), or an object that has one, such as
           ``torch_geometric.data.Data`` (with its ``edge_weight`` and ``node_weight``, if any, and
-          its ``num_nodes``) or has an ``adj_t``;
-        - a list of edges of shape (E, 2), with ``kind="edge_list"``;
+          its ``num_nodes``), or has an ``adj_t``, or a ``face`` alone;
+        - a list of edges of shape (E, 2), or of edges with weights of shape (E, 3), with
+          ``kind="edge_list"``;
         - a pandas or polars frame with columns ``source``, ``target`` and, if you like,
           ``weight``;
-        - triangle faces of shape (F, 3), or an object that has them (``trimesh.Trimesh``);
+        - faces of shape (F, 3), or of more corners with ``kind="faces"``, or an object that has
+          them (``trimesh.Trimesh``), or a ``trimesh.Scene``;
         - a ``meshio.Mesh``, each of its cells by its sides;
-        - the path of a mesh file, as str or Path: OBJ, PLY, OFF, STL, or whatever meshio reads.
+        - the path of a file, as str or Path: meshes (OBJ, PLY, OFF, STL, glTF, or whatever meshio
+          reads), graphs (METIS, GraphML, GML, GEXF), matrices (Matrix Market, scipy's npz), and
+          lists of edges (text, CSV, TSV, Parquet).
 
         Torch tensors are read like arrays.
     kind : {"dense", "edge_index", "edge_list", "faces"}, optional
@@ -58,9 +63,21 @@ def as_graph(
         Node weights, 1 by default.
     num_nodes : int, optional
         Number of nodes for edges or faces; the largest id plus one by default.
-    symmetrize : bool
-        Mirror entries that stand in one direction only: for lists that name each edge once, and
-        for triangular matrices. Without it such a source is refused.
+    symmetrize : bool or {"mirror", "max", "mean", "sum"}
+        How two directions become one edge, if A is the matrix of what the source says:
+
+        - True or ``"mirror"``: entries that stand in one direction only stand in both, for lists
+          that name each edge once, and for triangular matrices; directions that differ are refused;
+        - ``"max"``: the larger of A and its transpose;
+        - ``"mean"``: (A + A^T) / 2, so half of what stands in one direction only;
+        - ``"sum"``: A + A^T, so twice what stands in both, a self loop and an undirected edge of
+          another library included.
+
+        By default a source with directions that differ is refused.
+    weld : float, optional
+        Vertices of a mesh, or of its file, that are no further apart are one node; 0 joins those
+        at exactly one position. Nodes are numbered as they first appear, see
+        :func:`~multiscale_gcn.convert.weld_map`.
 
     Returns
     -------
@@ -69,14 +86,23 @@ def as_graph(
     Raises
     ------
     ValueError
-        For NaN, infinite, negative or all-zero weights, asymmetric sources, ids out of range and
-        ids that are not integers, naming the first offending place and the remedy.
+        For NaN, infinite, negative or all-zero weights, masked and complex ones, asymmetric
+        sources, ids out of range and ids that are not integers, files that are cut or hold
+        something else, and options that mean nothing for the source, naming the first offending
+        place and the remedy.
     TypeError
         For an object that is none of the above.
     FileNotFoundError
         For a path at which there is no file.
     ImportError
         If the library that reads such a file is missing, with the line that installs it.
+
+    Warns
+    -----
+    UnreferencedNodes
+        For vertices of a mesh that nothing names, and for gaps in the ids where ``num_nodes`` is
+        not said: they are isolated nodes. :func:`~multiscale_gcn.convert.drop_isolated` takes
+        them away.
 
     Notes
     -----
@@ -85,8 +111,8 @@ def as_graph(
 
     Nodes of a graph from a file are the vertices of the file in their order, those that no face
     names included. An STL file has no vertices, only corners: corners at the same position are
-    one node, and nodes are numbered as they first appear. PLY and OFF files are read by trimesh,
-    which splits faces of more than three corners into triangles; the diagonals are edges then.
+    one node, and nodes are numbered as they first appear. Faces of any number of corners give
+    their sides, no diagonals.
 
     Examples
     --------
@@ -99,92 +125,24 @@ def as_graph(
     >>> as_graph(np.array([[0, 1, 2], [2, 1, 3], [0, 2, 4], [4, 2, 3]]))
     Graph(5 nodes, 8 edges)
     """
-    if num_nodes is not None:
-        num_nodes = whole_number(num_nodes, "num_nodes", least=0)
-    if hasattr(node_weights, "detach"):
-        node_weights = arrays.as_array(node_weights)
-    if isinstance(source, Graph):
-        refuse(weights=weights, num_nodes=num_nodes)
-        if node_weights is None:
-            return source
-        return Graph(source.indptr, source.indices, source.weights, node_weights)
-    if isinstance(source, str | PathLike):
-        refuse(weights=weights, num_nodes=num_nodes)
-        return files.from_file(source, node_weights)
-    if networks.is_frame(source):
-        return networks.from_frame(source, weights, node_weights, num_nodes, symmetrize)
-    if hasattr(source, "adj") and hasattr(source, "number_of_nodes"):
-        refuse(num_nodes=num_nodes)
-        return networks.from_networkx(source, weights, node_weights)
-    if getattr(source, "edge_index", None) is not None and not callable(source.edge_index):
-        return networks.from_data(source, weights, node_weights, num_nodes, symmetrize)
-    if getattr(source, "adj_t", None) is not None:
-        source = source.adj_t
-    if arrays.is_sparse_tensor(source):
-        refuse(weights=weights, num_nodes=num_nodes)
-        return arrays.from_sparse_tensor(source, node_weights, symmetrize)
-    if hasattr(source, "tocoo"):
-        refuse(weights=weights, num_nodes=num_nodes)
-        return arrays.from_scipy(source, node_weights, symmetrize)
-    if meshes.is_cell_mesh(source):
-        refuse(weights=weights)
-        return meshes.from_cells(source, node_weights, num_nodes)
-    if hasattr(source, "faces") and hasattr(source, "vertices"):
-        num_nodes = len(source.vertices) if num_nodes is None else num_nodes
-        source, kind = source.faces, "faces"
-    return _from_array(arrays.as_array(source), kind, weights, node_weights, num_nodes, symmetrize)
-
-
-def _from_array(
-    array: np.ndarray,
-    kind: Kind | None,
-    weights: Any,
-    node_weights: Any,
-    num_nodes: int | None,
-    symmetrize: bool,
-) -> Graph:
-    kind = kind or _kind_of(array)
-    if kind == "dense":
-        refuse(weights=weights, num_nodes=num_nodes)
-        return arrays.from_dense(array, node_weights, symmetrize)
-    if kind == "edge_index":
-        return arrays.from_edge_index(array, weights, node_weights, num_nodes, symmetrize)
-    if kind == "edge_list":
-        return arrays.from_edge_list(array, weights, node_weights, num_nodes, symmetrize)
-    if kind == "faces":
-        refuse(weights=weights)
-        return arrays.from_faces(array, node_weights, num_nodes)
-    raise ValueError(f"kind = {kind!r} is none of 'dense', 'edge_index', 'edge_list', 'faces'")
-
-
-def _kind_of(array: np.ndarray) -> Kind:
-    if array.ndim != 2:
+    options = Options.of(kind, weights, node_weights, num_nodes, symmetrize, weld)
+    if isinstance(source, Graph) and node_weights is None and options.symmetrize is None:
+        options.refuse_all_but(source="a Graph")
+        return source
+    found = read(source, options)
+    try:
+        if found.num_nodes > MOST_NODES:
+            raise MemoryError
+        if options.weld is not None:
+            assert isinstance(found, Mesh)
+            found = welded(found, options.weld)
+        unreferenced = found.unreferenced()
+        graph = found.graph(options)
+    except MemoryError:
         raise ValueError(
-            f"an array of shape {array.shape} is no graph; give a square matrix, an edge_index "
-            "(2, E) or faces (F, 3)"
-        )
-    rows, columns = array.shape
-    square = rows == columns
-    if array.dtype.kind in "bf":
-        if not square:
-            raise ValueError(
-                f"a {array.dtype} array is read as a dense matrix, and one of shape "
-                f"{array.shape} is not square; node ids must be integers: cast them"
-            )
-        return "dense"
-    fits: list[Kind] = []
-    if square:
-        fits.append("dense")
-    if rows == 2:
-        fits.append("edge_index")
-    if columns == 3:
-        fits.append("faces")
-    if len(fits) == 1:
-        return fits[0]
-    if fits:
-        readings = " or ".join(repr(kind) for kind in fits)
-        raise ValueError(f"shape {array.shape} can be read in two ways; say kind={readings}")
-    remedy = "; say kind='edge_list' if its rows are edges" if columns == 2 else ""
-    raise ValueError(
-        f"an integer array of shape {array.shape} is neither square, nor (2, E), nor (F, 3){remedy}"
-    )
+            f"a graph of {found.num_nodes} nodes does not fit into memory; correct num_nodes, or "
+            "the ids or the shape that say so"
+        ) from None
+    if unreferenced is not None:
+        warnings.warn(str(unreferenced), UnreferencedNodes, stacklevel=2)
+    return graph

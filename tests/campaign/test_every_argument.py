@@ -228,7 +228,7 @@ BAD: dict[str, Callable[[], Any]] = {
     "dates": lambda: np.array(["2021-01-01"] * N, "datetime64[D]"),
     "objects": lambda: np.array([object()] * N),
     "structured": lambda: np.zeros(N, [("a", int), ("b", float)]),
-    "masked": lambda: np.ma.masked_array(np.ones(N), np.arange(N) % 2),
+    "masked": lambda: np.ma.masked_array(np.ones(N), np.arange(N) % 2 == 1),
     "big-endian": lambda: np.arange(N).astype(">i8"),
     "uint64": lambda: np.full(N, 2**64 - 1, np.uint64),
     "huge ids": lambda: np.full(N, 2**62),

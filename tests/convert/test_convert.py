@@ -120,7 +120,7 @@ def test_faces_and_meshes() -> None:
          "add up to infinity"),
         (np.array([[0, 1, 1, 0], [1, 0, 0, 1]]), {"weights": [1, 2]}, ValueError,
          r"weights has shape \(2,\), expected \(4,\)"),
-        (nx.DiGraph([(0, 1)]), {}, ValueError, "directed; pass graph.to_undirected"),
+        (nx.DiGraph([(0, 1)]), {}, ValueError, "the graph is directed.*symmetrize=True"),
         ("graph.txt", {}, FileNotFoundError, "there is no file 'graph.txt'"),
         (object(), {}, TypeError, "cannot read a object as a graph"),
         (DENSE.astype(object), {}, TypeError, "array of dtype object as a graph; cast it"),

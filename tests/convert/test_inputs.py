@@ -22,6 +22,9 @@ beta = pytest.mark.filterwarnings("ignore:Sparse ... tensor support is in beta:U
 DENSE = np.array([[0.0, 2, 0], [2, 0, 0.5], [0, 0.5, 1]])
 
 
+lonely = pytest.mark.filterwarnings("ignore::multiscale_gcn.convert.UnreferencedNodes")
+
+
 def edges(graph: Graph) -> set[tuple[int, int]]:
     return {(int(u), int(v)) for u, v in graph.edge_index().T if u <= v}
 
@@ -128,8 +131,10 @@ def test_edge_list_of_plain_tuples_and_bad_ones() -> None:
     assert edges(graph) == {(0, 1), (1, 2)}
     with pytest.raises(ValueError, match=r"edge_list\[1, 0\] = 4 is not a node"):
         as_graph([(0, 1), (4, 1)], kind="edge_list", num_nodes=3)
-    with pytest.raises(ValueError, match=r"an edge list must have shape \(E, 2\), got \(2, 3\)"):
-        as_graph(np.zeros((2, 3), int), kind="edge_list")
+    with pytest.raises(
+        ValueError, match=r"an edge list must have shape \(E, 2\), or .* got \(2, 4\)"
+    ):
+        as_graph(np.zeros((2, 4), int), kind="edge_list")
     with pytest.raises(ValueError, match="weights = 'length' is a name"):
         as_graph([(0, 1), (1, 0)], kind="edge_list", weights="length")
 
@@ -216,6 +221,7 @@ def test_cells_have_the_edges_of_their_body(kind: str) -> None:
     assert edges(as_graph(mesh)) == polytope_edges(corners)
 
 
+@lonely
 @pytest.mark.parametrize(
     ("kind", "linear"),
     [
@@ -238,6 +244,7 @@ def test_midside_nodes_stand_between_their_corners(kind: str, linear: str) -> No
     assert graph.num_edges == 2 * len(middles)
 
 
+@lonely
 def test_mixed_cells_and_points_of_no_cell() -> None:
     meshio = pytest.importorskip("meshio", reason="optional: meshes of many formats")
     cells = [
@@ -298,6 +305,7 @@ l 6 7 8
 """
 
 
+@lonely
 def test_obj_keeps_every_vertex_whatever_hangs_on_it(tmp_path: Path) -> None:
     path = tmp_path / "two parts.obj"
     path.write_text(OBJ)
@@ -322,6 +330,7 @@ def test_obj_with_bad_lines_is_refused(tmp_path: Path) -> None:
             as_graph(path)
 
 
+@lonely
 @pytest.mark.parametrize("suffix", ["ply", "off", "obj", "PLY"])
 def test_files_keep_the_order_of_vertices(suffix: str, tmp_path: Path) -> None:
     """With two vertices at one position and one in no face, which processing would take away."""
@@ -340,6 +349,7 @@ def test_files_keep_the_order_of_vertices(suffix: str, tmp_path: Path) -> None:
     assert graph == as_graph(faces, num_nodes=len(order), node_weights=np.arange(1, len(order) + 1))
 
 
+@lonely
 @pytest.mark.parametrize("suffix", ["vtk", "vtu", "msh", "mesh", "inp"])
 def test_files_that_meshio_reads(suffix: str, tmp_path: Path) -> None:
     meshio = pytest.importorskip("meshio", reason="optional: meshes of many formats")
@@ -378,8 +388,8 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="there is no file"):
         as_graph(tmp_path)
     for name, message in (
-        ("a.ply", "trimesh cannot read .*a.ply"),
-        ("a.xyzzy", "meshio cannot read .*a.xyzzy: Could not deduce file format"),
+        ("a.ply", "a.ply does not begin with a line 'ply'"),
+        ("a.xyzzy", "suffix of .*a.xyzzy is none that is read: .csv.*meshio"),
         ("a.vtk", "meshio cannot read .*a.vtk"),
     ):
         path = tmp_path / name
@@ -390,11 +400,16 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         as_graph(path, weights=[1.0])
 
 
-@pytest.mark.parametrize(("library", "name"), [("trimesh", "a.ply"), ("meshio", "a.vtk")])
-def test_missing_library_says_what_to_install(library, name, tmp_path, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("library", "name", "remedy"),
+    [
+        ("meshio", "a.vtk", r"'multiscale-gcn\[mesh\]'"),
+        ("pyarrow", "a.parquet", "pyarrow"),
+    ],
+)
+def test_missing_library_says_what_to_install(library, name, remedy, tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, library, None)
+    monkeypatch.setitem(sys.modules, f"{library}.parquet", None)
     (tmp_path / name).write_text("ply")
-    with pytest.raises(
-        ImportError, match=rf"needs {library}: pip install 'multiscale-gcn\[mesh\]'"
-    ):
+    with pytest.raises(ImportError, match=f"needs {library}: pip install {remedy}"):
         as_graph(tmp_path / name)

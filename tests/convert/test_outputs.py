@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import networkx as nx
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 from hypothesis import given
 
-from multiscale_gcn import Graph, as_graph, coarsen, to_pyg, to_torch, to_torch_sparse
+from multiscale_gcn import Graph, as_graph, coarsen, to_networkx, to_pyg, to_torch, to_torch_sparse
 from multiscale_gcn.testing import graphs
 
 
@@ -89,3 +91,50 @@ def test_pyg_missing_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(sys.modules, "torch_geometric.data", None)
     with pytest.raises(ImportError, match=r"pip install 'multiscale-gcn\[pyg\]'"):
         to_pyg(as_graph(nx.path_graph(3)))
+
+
+@pytest.mark.parametrize("function", [to_networkx, to_torch, to_pyg, to_torch_sparse])
+@pytest.mark.parametrize("value", [5, None, "a.obj", np.eye(2), [], nx.path_graph(2)])
+def test_only_graphs_go_out(function: Any, value: Any) -> None:
+    with pytest.raises(TypeError, match=rf"{function.__name__} takes a Graph.*; "):
+        function(value)
+
+
+@pytest.mark.parametrize("function", [to_torch, to_torch_sparse])
+def test_types_and_devices_that_are_none(function: Any) -> None:
+    graph = as_graph(nx.path_graph(3))
+    dtypes: list[Any] = ["float32", np.float32, float, 5]
+    devices: list[Any] = ["gpu", "cuda:99", object(), -7]
+    for value in dtypes:
+        with pytest.raises(TypeError, match=r"dtype = .* is none of torch; "):
+            function(graph, dtype=value)
+    for value in devices:
+        with pytest.raises(ValueError, match=r"device = .* is none that torch has here; 'cpu'"):
+            function(graph, device=value)
+
+
+@pytest.mark.parametrize(
+    ("weight", "dtype", "held"),
+    [
+        (0.5, torch.int64, "0"),
+        (1e300, torch.float32, "inf"),
+        (1e-300, torch.float32, "0.0"),
+        (1e6, torch.float16, "inf"),
+        (3.0, torch.bool, "True"),
+    ],
+)
+def test_values_do_not_become_others(weight: float, dtype: torch.dtype, held: str) -> None:
+    graph = as_graph([[0, 1], [1, 0]], kind="edge_index", weights=[weight, weight])
+    for function in (to_torch, to_torch_sparse):
+        with pytest.raises(ValueError, match=rf"holds .*, which {dtype} holds as {held}; take"):
+            function(graph, dtype=dtype)
+    assert to_torch(as_graph(nx.path_graph(2)), dtype=torch.int64).weights.tolist() == [1, 1]
+
+
+def test_matrices_that_are_no_map_are_refused() -> None:
+    with pytest.raises(ValueError, match="the matrix must be real numbers"):
+        to_torch_sparse(sp.csr_array([[1j, 0]]))
+    broken = sp.csr_array(np.eye(3))
+    broken.indptr = np.array([0, 1, 10**6, 3])
+    with pytest.raises(ValueError, match="indptr of the csr matrix does not fit"):
+        to_torch_sparse(broken)

@@ -1,0 +1,57 @@
+"""Wavefront OBJ: vertices, faces and lines alone.
+
+trimesh would number the vertices anew wherever a file has textures, normals or materials.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from multiscale_gcn.convert.assembly import Mesh
+from multiscale_gcn.convert.files.text import Line, read_text, refuse
+from multiscale_gcn.convert.options import Options
+from multiscale_gcn.convert.polygons import polygon_sides
+from multiscale_gcn.convert.values import count_nodes
+
+
+def read(path: Path, options: Options) -> Mesh:
+    positions: list[tuple[float, ...]] = []
+    sides: list[tuple[int, int]] = []
+    text = read_text(path).replace("\\\n", " ")
+    for line in enumerate(text.split("\n"), start=1):
+        keyword, *fields = line[1].split("#", 1)[0].split() or [""]
+        if keyword == "v":
+            positions.append(_position(fields, line, path))
+        elif keyword in ("f", "fo", "l"):
+            corners = _corners(fields, len(positions), line, path)
+            least, what = (2, "a line") if keyword == "l" else (3, "a face")
+            if len(corners) < least:
+                refuse(path, line, f"has too few corners for {what}", f"it takes {least} or more")
+            around = polygon_sides(len(corners))
+            if keyword == "l":
+                around = around[:-1]
+            sides += [(corners[a], corners[b]) for a, b in around]
+    pairs = np.array(sides, dtype=np.int64).reshape(-1, 2)
+    n = len(positions)
+    count_nodes(n, **{f"{path.name}: sides of faces": pairs})
+    return Mesh(pairs, n, "faces", np.array(positions).reshape(n, 3))
+
+
+def _position(fields: list[str], line: Line, path: Path) -> tuple[float, ...]:
+    try:
+        x, y, z = map(float, fields[:3])
+    except ValueError:
+        refuse(path, line, "is no vertex", "it takes three numbers")
+    return x, y, z
+
+
+def _corners(fields: list[str], n: int, line: Line, path: Path) -> list[int]:
+    try:
+        ids = [int(field.split("/", 1)[0]) for field in fields]
+        if any(i == 0 or abs(i) > 2**31 for i in ids):
+            raise ValueError
+    except ValueError:
+        refuse(path, line, "is no face", "vertices count from 1")
+    return [i - 1 if i > 0 else n + i for i in ids]  # below zero: from the last back

@@ -1,0 +1,35 @@
+"""Graphs of this library, and their tensors, to a graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from multiscale_gcn.convert.assembly import Entries
+from multiscale_gcn.convert.options import Options
+from multiscale_gcn.convert.outputs import GraphTensors
+from multiscale_gcn.convert.values import tensor_to_array
+from multiscale_gcn.graph import Graph
+
+
+def is_graph(source: Any) -> bool:
+    return isinstance(source, Graph)
+
+
+def from_graph(source: Graph, options: Options) -> Entries:
+    return Entries(
+        source.edge_index(),
+        np.asarray(source.weights),
+        source.num_nodes,
+        "entries",
+        node_weights=source.node_weights,
+    )
+
+
+def is_tensors(source: Any) -> bool:
+    return isinstance(source, GraphTensors)
+
+
+def from_tensors(source: GraphTensors, options: Options) -> Entries:
+    return from_graph(Graph(*(tensor_to_array(tensor) for tensor in source)), options)
