@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+import sys
+from pathlib import Path
 
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.util.docutils import SphinxDirective
 
 import multiscale_gcn
+
+sys.path.insert(0, str(Path(__file__).parent))
+from listing import REFERENCE, unlisted, value_of
 
 project = "multiscale-gcn"
 author = "The multiscale-gcn developers"
@@ -101,7 +108,23 @@ def keep_bars(
             lines[number] = "``".join(parts)
 
 
+class Unlisted(SphinxDirective):
+    """What is public in a module and stands under no heading, so that a new name needs none."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        self.env.note_dependency(str(REFERENCE))
+        lines = []
+        for name in unlisted(self.arguments[0], REFERENCE.read_text()):
+            value = value_of(name)
+            kind = "class" if inspect.isclass(value) else "function" if callable(value) else "data"
+            lines += ["", f".. auto{kind}:: {name}"]
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
 def setup(app: Sphinx) -> None:
+    app.add_directive("unlisted", Unlisted)
     app.connect("autodoc-process-docstring", keep_bars)
     app.connect("autodoc-process-signature", name_type_aliases)
     app.connect("missing-reference", resolve_public_name)
