@@ -20,7 +20,7 @@ __all__ = ["Coarsen", "MultiScaleData"]
 _LEVEL = re.compile(r"(edge_index|edge_weight|node_weight|parent|batch)_(\d+)")
 
 
-class MultiScaleData(Data):
+class MultiScaleData(Data):  # type: ignore[misc]
     """A ``Data`` with coarser versions of its graph, which PyTorch Geometric batches rightly.
 
     :class:`Coarsen` makes one. Level 0 is the graph itself. For every coarser level k there are
@@ -58,7 +58,7 @@ class MultiScaleData(Data):
         return len(self[f"node_weight_{level}"])
 
 
-class Coarsen(BaseTransform):
+class Coarsen(BaseTransform):  # type: ignore[misc]
     """Add coarser versions of the graph to a ``Data``: a transform of PyTorch Geometric.
 
     Edges must stand in both directions: put ``torch_geometric.transforms.ToUndirected()`` before.
@@ -111,8 +111,10 @@ class Coarsen(BaseTransform):
         unknown = sorted(set(options) - {"method", "backend"})
         if unknown:
             raise ValueError(f"{unknown[0]} is no option of Coarsen; method and backend are")
-        self.levels = None if levels is None else whole_number(levels, "levels", least=0)
-        self.sizes = None if sizes is None else sorted(set(sizes), reverse=True)
+        self.levels: int | None = (
+            None if levels is None else whole_number(levels, "levels", least=0)
+        )
+        self.sizes: list[int] | None = None if sizes is None else sorted(set(sizes), reverse=True)
         self.weights = weights
         self.options = options
 

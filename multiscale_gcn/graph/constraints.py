@@ -295,4 +295,5 @@ def _class_is_torn(labels: np.ndarray | None, mirror: np.ndarray) -> np.ndarray:
     classes = np.unique(labels, return_inverse=True)[1]
     image = np.empty(classes.max() + 1, dtype=np.int64)
     image[classes] = classes[mirror]
-    return image[classes] != classes[mirror]
+    torn: np.ndarray = image[classes] != classes[mirror]
+    return torn

@@ -342,7 +342,8 @@ class Hierarchy:
             raise ValueError(
                 f"positions has shape {positions.shape}, expected ({self.levels[0].num_nodes}, d)"
             )
-        return self.restriction(0, coarse, kind) @ positions
+        means: np.ndarray = self.restriction(0, coarse, kind) @ positions
+        return means
 
     def coarse_faces(self, faces: ArrayLike, coarse: int) -> np.ndarray:
         """Triangles of a level, from those of the finest: none degenerate, none twice.

@@ -65,7 +65,8 @@ class Matching(ReadOnlyArrays):
         ids = np.arange(self.num_nodes, dtype=self.mate.dtype)
         leads = self.mate >= ids
         number = np.cumsum(leads, dtype=self.mate.dtype) - 1
-        return number[np.minimum(self.mate, ids)]
+        parent: np.ndarray = number[np.minimum(self.mate, ids)]
+        return parent
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Matching):

@@ -141,7 +141,8 @@ class _Variation:
         """:meth:`of` for many edges: |a_u - a_v|^2 (d_u + d_v) / 2."""
         difference = self.A[u] - self.A[v]
         squares = np.einsum("ek,ek->e", difference, difference)
-        return squares * (self.degree[u] + self.degree[v]) / 2.0
+        costs: np.ndarray = squares * (self.degree[u] + self.degree[v]) / 2.0
+        return costs
 
     def nearest_to_mean(self, members: np.ndarray, count: int) -> np.ndarray:
         deviation = self.A[members] - self.A[members].mean(axis=0)

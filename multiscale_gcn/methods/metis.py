@@ -125,7 +125,8 @@ class MetisPartition(ClusteringMethod):
                 f"the weights of {what}s add up to {scaled[chosen].sum():.3g}, too much for METIS; "
                 "MetisPartition(scale=...) makes them smaller"
             )
-        return scaled[chosen].astype(np.int64)
+        integers: np.ndarray = scaled[chosen].astype(np.int64)
+        return integers
 
 
 def _pymetis() -> Any:
