@@ -34,6 +34,15 @@ class MultiScaleData(Data):  # type: ignore[misc]
     each node belongs to.
 
     Inherit from it if your own ``Data`` has ``__inc__`` or ``__cat_dim__``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch_geometric.data import Batch, Data
+    >>> edge = Data(edge_index=torch.tensor([[0, 1], [1, 0]]), num_nodes=2)
+    >>> coarse = Coarsen(levels=1)(edge)
+    >>> Batch.from_data_list([coarse, coarse]).parent_0
+    tensor([0, 0, 1, 1])
     """
 
     def __inc__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
@@ -52,7 +61,24 @@ class MultiScaleData(Data):  # type: ignore[misc]
         return super().__cat_dim__(key, value, *args, **kwargs)
 
     def num_nodes_of(self, level: int) -> int:
-        """Number of nodes of a level; 0 is the graph itself."""
+        """Number of nodes of a level; 0 is the graph itself.
+
+        Parameters
+        ----------
+        level : int
+
+        Returns
+        -------
+        int
+
+        Examples
+        --------
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> edge = Data(edge_index=torch.tensor([[0, 1], [1, 0]]), num_nodes=2)
+        >>> Coarsen(levels=1)(edge).num_nodes_of(1)
+        1
+        """
         if level == 0:
             return int(self.num_nodes)
         return len(self[f"node_weight_{level}"])
@@ -119,6 +145,25 @@ class Coarsen(BaseTransform):  # type: ignore[misc]
         self.options = options
 
     def forward(self, data: Data) -> MultiScaleData:
+        """The graph with its levels; calling the transform gives the same, of a copy.
+
+        Parameters
+        ----------
+        data : torch_geometric.data.Data
+            Of one graph.
+
+        Returns
+        -------
+        MultiScaleData
+
+        Examples
+        --------
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> edge = Data(edge_index=torch.tensor([[0, 1], [1, 0]]), num_nodes=2)
+        >>> Coarsen(levels=1).forward(edge).parent_0
+        tensor([0, 0])
+        """
         _check_type(data)
         graph = as_graph(data, weights=self.weights)
         hierarchy = coarsen(graph, levels=self.levels, sizes=self.sizes, **self.options)

@@ -76,6 +76,13 @@ def assess(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1, *, k: int = 10
     -------
     Quality
 
+    Raises
+    ------
+    ValueError
+        If the finer graph has no nodes.
+    IndexError
+        If there is no such level.
+
     Examples
     --------
     >>> import networkx as nx

@@ -50,6 +50,12 @@ def round_weights(graph: Graph, batch: np.ndarray | None = None) -> tuple[Graph,
         as it would be alone, so sums across members need not be exact. Whoever merges nodes of
         several makes a new ``Graph`` of the arrays first, which is rounded as a whole.
 
+    Returns
+    -------
+    graph : Graph
+    rounding : Rounding
+        What was changed.
+
     Raises
     ------
     ValueError

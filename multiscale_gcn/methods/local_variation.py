@@ -42,6 +42,12 @@ class LocalVariation(ClusteringMethod):
         Columns that span another subspace to be kept, for the finest graph, instead of the ``k``
         leading eigenvectors.
 
+    Raises
+    ------
+    ValueError
+        For another family, and for ``k`` that is no number or too small; when it is run, for a
+        subspace of another graph.
+
     Notes
     -----
     Algorithms 1 and 2 of Loukas, "Graph reduction with spectral and cut guarantees", JMLR
