@@ -62,7 +62,10 @@ settings.load_profile("docs")
 
 # Types of other projects, whose inventories a build without a network cannot read.
 nitpick_ignore_regex = [
-    ("py:.*", r"(collections|hypothesis|networkx|np|numpy|nx|os|scipy|sp|st|torch|typing)\..*"),
+    (
+        "py:.*",
+        r"(collections|hypothesis|networkx|np|numpy|nx|os|scipy|sp|st|torch|torch_geometric|typing)\..*",
+    ),
     ("py:class", "ArrayLike|Data|Figure|Shape|Tensor"),
     # Internal: what the reference lists says what they are.
     ("py:class", r"(multiscale_gcn\.graph\.constraints\.)?NodeConstraints"),

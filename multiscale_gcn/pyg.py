@@ -133,7 +133,7 @@ class Coarsen(BaseTransform):  # type: ignore[misc]
         **options: Any,
     ) -> None:
         if (levels is None) == (sizes is None):
-            raise ValueError("say how far to coarsen: either levels or sizes")
+            raise ValueError(f"levels = {levels} and sizes = {sizes}; give either levels or sizes")
         unknown = sorted(set(options) - {"method", "backend"})
         if unknown:
             raise ValueError(f"{unknown[0]} is no option of Coarsen; method and backend are")

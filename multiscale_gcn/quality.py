@@ -162,7 +162,7 @@ def optimum_ratio(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1) -> floa
     graph.remove_edges_from(list(nx.selfloop_edges(graph)))
     best = sum(graph.edges[pair]["weight"] for pair in nx.max_weight_matching(graph))
     if best == 0:
-        raise ValueError("the graph has no edges, so there is no best matching")
+        raise ValueError("the graph has no edges; there is no optimum to compare with")
     return matched_weight(hierarchy, fine, coarse) / float(best)
 
 
