@@ -111,10 +111,20 @@ class Constraints(ReadOnlyArrays):
     def check_length(self, n: int) -> None:
         """Refuse arrays of another graph than one of ``n`` nodes.
 
+        Parameters
+        ----------
+        n : int
+            Number of nodes.
+
         Raises
         ------
         ValueError
             Naming the first constraint of another length.
+
+        Examples
+        --------
+        >>> from multiscale_gcn import Constraints
+        >>> Constraints().check_length(5)
         """
         for name, array in self.arrays().items():
             if array is not None and np.shape(array) != (n,):
