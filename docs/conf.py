@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+import sys
+from pathlib import Path
 
 from docutils import nodes
 from sphinx.addnodes import pending_xref
@@ -12,6 +15,9 @@ from sphinx.util.docutils import SphinxDirective
 
 import multiscale_gcn
 from examples.hgn_pose.datasets.catalogue import CATALOGUE
+
+sys.path.insert(0, str(Path(__file__).parent))
+from listing import REFERENCE, unlisted, value_of
 
 project = "multiscale-gcn"
 author = "The multiscale-gcn developers"
@@ -48,12 +54,23 @@ numpydoc_attributes_as_param_list = True
 
 # Docstrings are tested by pytest; here the pages are.
 doctest_test_doctest_blocks = ""
+doctest_global_setup = """
+from hypothesis import settings
+
+settings.register_profile("docs", deadline=None, max_examples=20, database=None)
+settings.load_profile("docs")
+"""
 
 # Types of other projects, whose inventories a build without a network cannot read.
 nitpick_ignore_regex = [
-    ("py:.*", r"(collections|hypothesis|networkx|np|numpy|nx|os|scipy|sp|st|torch|typing)\..*"),
+    (
+        "py:.*",
+        r"(collections|hypothesis|networkx|np|numpy|nx|os|scipy|sp|st|torch|torch_geometric|typing)\..*",
+    ),
     ("py:class", "ArrayLike|Data|Figure|Shape|Tensor"),
-    ("py:class", "DeviceArrays"),  # internal; DeviceLevel says what it holds
+    # Internal: what the reference lists says what they are.
+    ("py:class", r"(multiscale_gcn\.graph\.constraints\.)?NodeConstraints"),
+    ("py:class", r"DeviceArrays|Table|VisitingOrder|Literal\['pair'"),
 ]
 
 
@@ -65,7 +82,11 @@ def resolve_public_name(
         return None
     domain = env.domains.python_domain
     ending = "." + node["reftarget"].rpartition(".")[2]
-    known = [name for name in domain.objects if name.endswith(ending)]
+    known = [
+        name
+        for name, entry in domain.objects.items()
+        if name.endswith(ending) and not entry.aliased
+    ]
     if len(known) != 1:
         return None
     return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", known[0], node, contnode)
@@ -116,8 +137,24 @@ class DataSets(SphinxDirective):
         return self.parse_text_to_nodes(table)
 
 
+class Unlisted(SphinxDirective):
+    """What is public in a module and stands under no heading, so that a new name needs none."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        self.env.note_dependency(str(REFERENCE))
+        lines = []
+        for name in unlisted(self.arguments[0], REFERENCE.read_text()):
+            value = value_of(name)
+            kind = "class" if inspect.isclass(value) else "function" if callable(value) else "data"
+            lines += ["", f".. auto{kind}:: {name}"]
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
 def setup(app: Sphinx) -> None:
     app.add_directive("data-sets", DataSets)
+    app.add_directive("unlisted", Unlisted)
     app.connect("autodoc-process-docstring", keep_bars)
     app.connect("autodoc-process-signature", name_type_aliases)
     app.connect("missing-reference", resolve_public_name)

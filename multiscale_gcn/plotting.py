@@ -249,7 +249,8 @@ def _colours(coarse: Graph) -> np.ndarray:  # [n_coarse, 3]
         best = int(np.lexsort((used, near))[0])
         chosen[u] = best
         used[best] += 1
-    return palette[chosen]
+    colours: np.ndarray = palette[chosen]
+    return colours
 
 
 def _bright(hue: float, shade: int = 0) -> tuple[float, float, float]:

@@ -90,6 +90,13 @@ def assess(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1, *, k: int = 10
     -------
     Quality
 
+    Raises
+    ------
+    ValueError
+        If the finer graph has no nodes.
+    IndexError
+        If there is no such level.
+
     Examples
     --------
     >>> import networkx as nx
@@ -172,7 +179,7 @@ def optimum_ratio(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1) -> floa
     graph.remove_edges_from(list(nx.selfloop_edges(graph)))
     best = sum(graph.edges[pair]["weight"] for pair in nx.max_weight_matching(graph))
     if best == 0:
-        raise ValueError("the graph has no edges, so there is no best matching")
+        raise ValueError("the graph has no edges; there is no optimum to compare with")
     return matched_weight(hierarchy, fine, coarse) / float(best)
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
+import runpy
 import subprocess
 import sys
+import textwrap
 import zipfile
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -23,6 +29,7 @@ PUBLIC_MODULES = (
     "multiscale_gcn.testing",
 )
 SUBMODULES = {"nn", "ops", "pyg", "testing"}
+listing = SimpleNamespace(**runpy.run_path(str(ROOT / "docs" / "listing.py")))
 
 
 def modules_after(statements: str) -> set[str]:
@@ -32,14 +39,6 @@ def modules_after(statements: str) -> set[str]:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )
     return set(run.stdout.split())
-
-
-def public_names(module: str) -> list[str]:
-    """What ``__all__`` lists; without it, what the module re-exports as ``X as X``."""
-    imported = import_module(module)
-    if hasattr(imported, "__all__"):
-        return list(imported.__all__)
-    return re.findall(r" (\w+) as \1\b", Path(str(imported.__file__)).read_text())
 
 
 def test_bare_import_is_light() -> None:
@@ -67,13 +66,111 @@ def test_dir_lists_the_public_names() -> None:
 
 
 @pytest.mark.parametrize("module", PUBLIC_MODULES)
-def test_public_names_resolve_and_are_documented(module: str) -> None:
-    names = public_names(module)
+def test_public_names_resolve(module: str) -> None:
+    names = listing.public_names(module)
     assert len(set(names)) == len(names) > 0
     for name in names:
+        getattr(import_module(module), name)
+
+
+def documented(module: str) -> Iterator[tuple[str, Any]]:
+    """Public classes and functions of a module, and the classes' own public methods."""
+    for name in listing.public_names(module):
         value = getattr(import_module(module), name)
-        if inspect.isclass(value) or inspect.isfunction(value):
-            assert value.__doc__, f"{module}.{name} has no docstring"
+        if inspect.isfunction(value):
+            yield f"{module}.{name}", value
+        elif inspect.isclass(value):
+            yield f"{module}.{name}", value
+            for method, held in vars(value).items():
+                function = getattr(held, "__func__", held)
+                inherited = any(getattr(base, method, None) for base in value.__mro__[1:])
+                if (
+                    inspect.isfunction(function)
+                    and not method.startswith(("_", "test_"))
+                    and (function.__doc__ or not inherited)
+                ):
+                    yield f"{module}.{name}.{method}", function
+
+
+def raises(value: Any) -> bool:
+    """Whether a function has a ``raise``, or a class where it is made."""
+    functions = [value]
+    if inspect.isclass(value):
+        functions = [
+            vars(value)[name] for name in ("__init__", "__post_init__") if name in vars(value)
+        ]
+    for function in functions:
+        try:
+            tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        except OSError:  # what a dataclass writes
+            continue
+        if any(isinstance(node, ast.Raise) and node.exc for node in ast.walk(tree)):
+            return True
+    return False
+
+
+def lacking(value: Any) -> list[str]:
+    """What numpydoc's sections do not say of a class or function."""
+    docscrape = pytest.importorskip("numpydoc.docscrape")
+    text = inspect.cleandoc(value.__doc__ or "")
+    found = docscrape.NumpyDocString(text)
+    named = {
+        name.strip().lstrip("*")
+        for section in ("Parameters", "Other Parameters", "Attributes")
+        for entry in found[section]
+        for name in entry.name.split(",")
+    }
+    is_class = inspect.isclass(value)
+    asked: list[str] = []
+    if not is_class or ("__init__" in vars(value) and not issubclass(value, BaseException)):
+        asked = [
+            name for name in inspect.signature(value).parameters if name not in ("self", "cls")
+        ]
+    missing = [name for name in asked if name not in named]
+    if not is_class:
+        returned = inspect.signature(value).return_annotation
+        if returned not in (None, "None") and not found["Returns"] + found["Yields"]:
+            missing.append("Returns")
+    if raises(value) and not found["Raises"]:
+        missing.append("Raises")
+    if ">>>" not in "".join(found["Examples"]):
+        missing.append("Examples")
+    return missing
+
+
+@pytest.mark.parametrize("module", PUBLIC_MODULES)
+def test_docstrings_say_all_that_a_caller_asks(module: str) -> None:
+    """Parameters, what comes back, what is raised, and an example, of every public name.
+
+    Of layers and operators the signatures say what comes back, with its shape, and a layer's
+    methods are those of every layer.
+    """
+    of_tensors = module in ("multiscale_gcn.nn", "multiscale_gcn.ops")
+    gaps = {}
+    for name, value in documented(module):
+        gap = lacking(value)
+        if of_tensors:
+            is_method = name.count(".") > module.count(".") + 1
+            gap = [] if is_method else [entry for entry in gap if entry != "Returns"]
+        if gap:
+            gaps[name] = gap
+    assert gaps == {}
+
+
+def test_a_docstring_that_says_nothing_is_seen() -> None:
+    def silent(first: int, *others: int) -> int:
+        """Nothing."""
+        raise ValueError(first, others)
+
+    class Silent:
+        """Nothing."""
+
+        def __init__(self, first: int) -> None:
+            if first:
+                raise ValueError
+
+    assert lacking(silent) == ["first", "others", "Returns", "Raises", "Examples"]
+    assert lacking(Silent) == ["first", "Raises", "Examples"]
 
 
 def test_type_checkers_see_the_same_names_as_the_lazy_import() -> None:
@@ -90,15 +187,29 @@ def test_unknown_name_is_an_attribute_error() -> None:
 
 @pytest.mark.parametrize("module", PUBLIC_MODULES)
 def test_reference_lists_every_public_name(module: str) -> None:
-    """And nothing else, under the name of its module."""
-    listed = {name: set[str]() for name in PUBLIC_MODULES}
-    current = ""
-    for line in (ROOT / "docs" / "reference" / "index.md").read_text().splitlines():
-        if line.startswith(".. module:: "):
-            current = line.removeprefix(".. module:: ")
-        elif entry := re.fullmatch(r"   (\w+)", line):
-            listed[current].add(entry[1])
-    assert listed[module] == set(public_names(module))
+    """And nothing else, under the name of its module; layers and operators may come unasked."""
+    text = listing.REFERENCE.read_text()
+    names = {name for name in listing.listed(text)[module] if "." not in name}
+    assert names <= set(listing.public_names(module))
+    if f".. unlisted:: {module}\n" not in text:
+        assert listing.unlisted(module, text) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "home"),
+    [
+        ("nn", "SemGConv"),
+        ("ops", "propagate"),
+        ("ratings", "formulas.EdgeWeight"),
+        ("methods", "metis.MetisPartition"),
+    ],
+)
+def test_reference_finds_what_no_heading_lists(module: str, home: str) -> None:
+    text = listing.REFERENCE.read_text()
+    folder, name = f"multiscale_gcn.{module}", home.rpartition(".")[2]
+    assert f".. unlisted:: {folder}\n" in text
+    assert f"{folder}.{home}" not in listing.unlisted(folder, text)
+    assert f"{folder}.{home}" in listing.unlisted(folder, text.replace(f"   {name}\n", ""))
 
 
 def test_wheel_holds_the_package_alone(tmp_path: Path) -> None:

@@ -29,6 +29,18 @@ class CoarseningStalled(RuntimeError):
     ----------
     hierarchy : Hierarchy
         What was reached.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from multiscale_gcn import CoarseningStalled, HeavyEdgeMatching, coarsen
+    >>> light = HeavyEdgeMatching(max_node_weight=2)
+    >>> try:
+    ...     hierarchy = coarsen(nx.path_graph(4), sizes=[1], method=light)
+    ... except CoarseningStalled as stalled:
+    ...     hierarchy = stalled.hierarchy
+    >>> hierarchy.sizes
+    (4, 2)
     """
 
     def __init__(self, message: str, hierarchy: Hierarchy) -> None:

@@ -62,7 +62,9 @@ class HowFar:
     def by_steps(cls, levels: int | None, min_nodes: int | None) -> HowFar:
         """Without exact sizes."""
         if levels is None and min_nodes is None:
-            raise ValueError("say how far to coarsen: sizes, levels or min_nodes")
+            raise ValueError(
+                "sizes, levels and min_nodes are all None; say how far to coarsen by one of them"
+            )
         for name, value in (("levels", levels), ("min_nodes", min_nodes)):
             if value is not None:
                 whole_number(value, name, least=0)
@@ -90,7 +92,9 @@ def _targets(
 ) -> np.ndarray:
     """The sizes asked for, increasing."""
     if not isinstance(sizes, Iterable):
-        raise ValueError(f"sizes = {sizes!r} must be a list of numbers of nodes: sizes=[{sizes!r}]")
+        raise ValueError(
+            f"sizes = {sizes!r} must be a list of numbers of nodes; say sizes=[{sizes!r}]"
+        )
     wanted = sorted(whole_numbers(sizes, "sizes", most=max(2 * graph.num_nodes, MOST)))
     if not wanted:
         raise ValueError("sizes is empty; name at least one number of nodes")

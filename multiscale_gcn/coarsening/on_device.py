@@ -55,6 +55,14 @@ def coarsen_on_device(
         Without CuPy or a device.
     ValueError
         For another method or rating, and for what ``as_graph`` refuses.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from multiscale_gcn import coarsen_on_device
+    >>> edges = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]], device="cuda")  # doctest: +SKIP
+    >>> coarsen_on_device(edges, levels=1).sizes  # doctest: +SKIP
+    (3, 2)
     """
     engine_for("cupy")
     method = HeavyEdgeMatching() if method is None else method

@@ -27,7 +27,8 @@ def mix64_array(values: np.ndarray) -> np.ndarray:
     values = values + np.uint64(INCREMENT)
     values = (values ^ (values >> np.uint64(30))) * np.uint64(FACTOR_1)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(FACTOR_2)
-    return values ^ (values >> np.uint64(31))
+    mixed: np.ndarray = values ^ (values >> np.uint64(31))
+    return mixed
 
 
 def uniform(seed: int, stream: int, ids: np.ndarray) -> np.ndarray:

@@ -32,7 +32,7 @@ def _prefetch(typing_context: Any, array: Any, at: Any) -> Any:
 
 
 @kernel()
-def prefetch(array, begin, end):
+def prefetch(array: Any, begin: Any, end: Any) -> None:
     """Have array[begin:end] on its way into the cache."""
     step = LINE // array.itemsize
     for at in range(begin, end, step):

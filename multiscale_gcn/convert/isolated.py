@@ -14,6 +14,12 @@ class UnreferencedNodes(UserWarning):
 
     Not told where ``num_nodes`` was said, nor for matrices and graphs of other libraries, which
     say how many nodes they have. :func:`drop_isolated` takes isolated nodes away.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from multiscale_gcn import UnreferencedNodes
+    >>> warnings.simplefilter("ignore", UnreferencedNodes)
     """
 
 

@@ -38,6 +38,14 @@ class GraphTensors(NamedTuple):
 def to_networkx(graph: Graph) -> nx.Graph:
     """The graph as a ``networkx.Graph`` with node and edge attribute ``weight``.
 
+    Parameters
+    ----------
+    graph : Graph
+
+    Returns
+    -------
+    networkx.Graph
+
     Raises
     ------
     TypeError

@@ -33,7 +33,7 @@ class Room:
                 total += -(-size // 256) * 256
             if pieces is zeros:
                 num_zero = total
-        self.memory = cp.cuda.alloc(total)
+        self.memory: Any = cp.cuda.alloc(total)
         if num_zero:
             self.memory.memset_async(0, num_zero)
 
@@ -51,10 +51,12 @@ class Struct:
 
     def __init__(self, **members: str) -> None:
         codes = {"pointer": "Q", "double": "d", "u64": "Q", "int": "i"}
-        self.names = tuple(members)
+        self.names: tuple[str, ...] = tuple(members)
         # Aligned as by a C compiler, and padded to the largest member.
-        self.packing = struct.Struct("@" + "".join(codes[kind] for kind in members.values()) + "0Q")
-        self.dtype = np.dtype((np.void, self.packing.size))
+        self.packing: struct.Struct = struct.Struct(
+            "@" + "".join(codes[kind] for kind in members.values()) + "0Q"
+        )
+        self.dtype: Any = np.dtype((np.void, self.packing.size))
 
     def __call__(self, **values: Any) -> np.ndarray:
         """With pointers to arrays on the device; None is the null pointer."""
@@ -123,9 +125,10 @@ class Launcher:
     """
 
     def __init__(self, source: str, offset: Any, *options: str, prelude: str = "") -> None:
-        self.source, self.prelude = source, prelude
+        self.source: str = source
+        self.prelude: str = prelude
         name = "int" if offset == cp.int32 else "i64"
-        self.options = (f"-DOFFSET={name}", *options)
+        self.options: tuple[str, ...] = (f"-DOFFSET={name}", *options)
 
     def _kernel(self, name: str, cooperative: bool = False) -> Any:
         return kernel(self.source, self.prelude, name, cooperative, self.options)

@@ -79,12 +79,30 @@ class Constraints(ReadOnlyArrays):
     ) -> Constraints:
         """Check the arrays against the graph.
 
+        Parameters
+        ----------
+        graph : Graph
+        labels, survivors, symmetry, batch : array, shape (n,), optional
+            As :class:`Constraints` has them.
+
+        Returns
+        -------
+        Constraints
+
         Raises
         ------
         ValueError
             For wrong shapes and types, a batch that decreases or has edges between its members,
             and a symmetry that is no involution or no automorphism, with the first offending
             node or edge.
+
+        Examples
+        --------
+        >>> from multiscale_gcn import Constraints, Graph, match
+        >>> path = Graph([0, 1, 3, 4], [1, 0, 2, 1])
+        >>> apart = Constraints.of(path, labels=[0, 1, 1])
+        >>> match(path, constraints=apart).pairs().tolist()
+        [[1, 2]]
         """
         n = graph.num_nodes
         for name, values in (("labels", labels), ("symmetry", symmetry), ("batch", batch)):
@@ -97,10 +115,20 @@ class Constraints(ReadOnlyArrays):
     def check(self, graph: Graph) -> None:
         """Refuse what does not fit the graph.
 
+        Parameters
+        ----------
+        graph : Graph
+
         Raises
         ------
         ValueError
             As :meth:`of`.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> from multiscale_gcn import Constraints, as_graph
+        >>> Constraints(symmetry=[2, 1, 0]).check(as_graph(nx.path_graph(3)))
         """
         self.check_length(graph.num_nodes)
         if self.batch is not None:
@@ -112,16 +140,37 @@ class Constraints(ReadOnlyArrays):
         return any(array is not None for array in self.arrays().values())
 
     def arrays(self) -> dict[str, np.ndarray | None]:
-        """The constraints by their names; None for each that there is not."""
+        """The constraints by their names; None for each that there is not.
+
+        Returns
+        -------
+        dict of str to array or None
+
+        Examples
+        --------
+        >>> from multiscale_gcn import Constraints
+        >>> Constraints().arrays()
+        {'labels': None, 'survivors': None, 'symmetry': None, 'batch': None}
+        """
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def check_length(self, n: int) -> None:
         """Refuse arrays of another graph than one of ``n`` nodes.
 
+        Parameters
+        ----------
+        n : int
+            Number of nodes.
+
         Raises
         ------
         ValueError
             Naming the first constraint of another length.
+
+        Examples
+        --------
+        >>> from multiscale_gcn import Constraints
+        >>> Constraints().check_length(5)
         """
         for name, array in self.arrays().items():
             if array is not None and np.shape(array) != (n,):
@@ -131,17 +180,71 @@ class Constraints(ReadOnlyArrays):
                 )
 
     def member(self, n: int) -> np.ndarray:
-        """Number of the member of the batch that each node belongs to, from 0, shape (n,)."""
+        """Number of the member of the batch that each node belongs to, from 0.
+
+        Parameters
+        ----------
+        n : int
+            Number of nodes.
+
+        Returns
+        -------
+        array of int64, shape (n,)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from multiscale_gcn import Constraints
+        >>> two = Constraints(batch=np.array([4, 4, 4, 7, 7]))
+        >>> two.member(5).tolist()
+        [0, 0, 0, 1, 1]
+        """
         if self.batch is None:
             return np.zeros(n, dtype=np.int64)
         return np.cumsum(np.diff(self.batch, prepend=self.batch[:1]) > 0)
 
     def member_sizes(self, n: int) -> np.ndarray:
-        """Number of nodes of each member of the batch."""
+        """Number of nodes of each member of the batch.
+
+        Parameters
+        ----------
+        n : int
+            Number of nodes.
+
+        Returns
+        -------
+        array of int64, shape (number of members,)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from multiscale_gcn import Constraints
+        >>> two = Constraints(batch=np.array([4, 4, 4, 7, 7]))
+        >>> two.member_sizes(5).tolist()
+        [3, 2]
+        """
         return np.array([n]) if self.batch is None else np.bincount(self.member(n))
 
     def groups(self, n: int) -> np.ndarray:
-        """Number of the class of nodes that may merge, by label and member, shape (n,), int64."""
+        """Number of the class of nodes that may merge, by label and member.
+
+        Parameters
+        ----------
+        n : int
+            Number of nodes.
+
+        Returns
+        -------
+        array of int64, shape (n,)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from multiscale_gcn import Constraints
+        >>> labels, batch = np.array([0, 1, 0, 0]), np.array([0, 0, 0, 1])
+        >>> Constraints(labels=labels, batch=batch).groups(4).tolist()
+        [0, 2, 0, 1]
+        """
         keys = [array for array in (self.labels, self.batch) if array is not None]
         if not keys:
             return np.zeros(n, dtype=np.int64)
@@ -150,18 +253,70 @@ class Constraints(ReadOnlyArrays):
         return np.unique(np.stack(keys), axis=1, return_inverse=True)[1].reshape(n)
 
     def local_ids(self, n: int) -> np.ndarray:
-        """Number of each node within its member of the batch, shape (n,), int64."""
+        """Number of each node within its member of the batch.
+
+        Parameters
+        ----------
+        n : int
+            Number of nodes.
+
+        Returns
+        -------
+        array of int64, shape (n,)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from multiscale_gcn import Constraints
+        >>> two = Constraints(batch=np.array([4, 4, 4, 7, 7]))
+        >>> two.local_ids(5).tolist()
+        [0, 1, 2, 0, 1]
+        """
         ids = np.arange(n, dtype=np.int64)
         if self.batch is None:
             return ids
         return ids - np.searchsorted(self.batch, self.batch)
 
     def mirror(self, n: int) -> np.ndarray:
-        """The symmetry; without one the identity, under which nothing is constrained."""
+        """The symmetry; without one the identity, under which nothing is constrained.
+
+        Parameters
+        ----------
+        n : int
+            Number of nodes.
+
+        Returns
+        -------
+        array of int64, shape (n,)
+
+        Examples
+        --------
+        >>> from multiscale_gcn import Constraints
+        >>> Constraints().mirror(3).tolist()
+        [0, 1, 2]
+        """
         return np.arange(n, dtype=np.int64) if self.symmetry is None else self.symmetry
 
     def per_node(self, n: int) -> NodeConstraints:
-        """What they say of each of ``n`` nodes: the same object as long as anybody holds it."""
+        """What they say of each of ``n`` nodes: the same object as long as anybody holds it.
+
+        Parameters
+        ----------
+        n : int
+            Number of nodes.
+
+        Returns
+        -------
+        NodeConstraints
+            With an array for each of :meth:`groups`, :meth:`mirror`, :meth:`local_ids` and
+            :meth:`member`, made when it is first asked for.
+
+        Examples
+        --------
+        >>> from multiscale_gcn import Constraints
+        >>> Constraints().per_node(2).local_ids.tolist()
+        [0, 1]
+        """
         known = getattr(self, "_per_node", lambda: None)()
         if known is None or known.num_nodes != n:
             known = NodeConstraints(self, n)
@@ -169,7 +324,25 @@ class Constraints(ReadOnlyArrays):
         return known
 
     def coarsened(self, parent: np.ndarray) -> Constraints:
-        """The constraints of the next level."""
+        """The constraints of the next level.
+
+        Parameters
+        ----------
+        parent : array of int, shape (n,)
+            Coarse node of every node.
+
+        Returns
+        -------
+        Constraints
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from multiscale_gcn import Constraints
+        >>> fine = Constraints(labels=np.array([5, 5, 8]))
+        >>> fine.coarsened(np.array([0, 0, 1])).labels.tolist()
+        [5, 8]
+        """
         if not self:
             return self
         num_coarse = int(parent.max()) + 1 if len(parent) else 0
@@ -353,4 +526,5 @@ def _class_is_torn(labels: np.ndarray | None, mirror: np.ndarray) -> np.ndarray:
     classes = np.unique(labels, return_inverse=True)[1]
     image = np.empty(classes.max() + 1, dtype=np.int64)
     image[classes] = classes[mirror]
-    return image[classes] != classes[mirror]
+    torn: np.ndarray = image[classes] != classes[mirror]
+    return torn

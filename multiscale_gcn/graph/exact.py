@@ -38,7 +38,17 @@ class Rounding:
 
 
 class RoundingWarning(UserWarning):
-    """Making weights exact changed some of them so much that edges may be rated otherwise."""
+    """Making weights exact changed some of them so much that edges may be rated otherwise.
+
+    Told by :func:`~multiscale_gcn.match` and :func:`~multiscale_gcn.coarsen` where a weight changed
+    by more than a thousandth of itself.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from multiscale_gcn import RoundingWarning
+    >>> warnings.simplefilter("ignore", RoundingWarning)
+    """
 
 
 def warn_of_rounding(rounding: Rounding) -> None:
@@ -69,6 +79,12 @@ def round_weights(graph: Graph, batch: np.ndarray | None = None) -> tuple[Graph,
         Which member of a batch each node belongs to, never decreasing. Every member is rounded
         as it would be alone, so sums across members need not be exact. Whoever merges nodes of
         several makes a new ``Graph`` of the arrays first, which is rounded as a whole.
+
+    Returns
+    -------
+    graph : Graph
+    rounding : Rounding
+        What was changed.
 
     Raises
     ------

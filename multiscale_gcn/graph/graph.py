@@ -142,19 +142,52 @@ class Graph:
         return float(self.weights.sum())
 
     def rows(self) -> np.ndarray:
-        """Row of every stored entry, shape (nnz,)."""
+        """Row of every stored entry.
+
+        Returns
+        -------
+        array of the ids' type, shape (nnz,)
+
+        Examples
+        --------
+        >>> from multiscale_gcn import Graph
+        >>> Graph([0, 1, 3, 4], [1, 0, 2, 1]).rows().tolist()
+        [0, 1, 1, 2]
+        """
         ids = np.arange(self.num_nodes, dtype=self.indices.dtype)
         return np.repeat(ids, np.diff(self.indptr))
 
     def degrees(self) -> np.ndarray:
-        """Number of neighbours of every node, itself not counted, shape (n,), int64."""
+        """Number of neighbours of every node, itself not counted.
+
+        Returns
+        -------
+        array of int64, shape (n,)
+
+        Examples
+        --------
+        >>> from multiscale_gcn import Graph
+        >>> Graph([0, 1, 3, 4], [1, 0, 2, 1]).degrees().tolist()
+        [1, 2, 1]
+        """
         loops = self.rows() == self.indices
         return np.diff(self.indptr) - np.bincount(
             self.indices[loops], minlength=self.num_nodes
         ).astype(np.int64)
 
     def to_scipy(self) -> sp.csr_array:
-        """The weight matrix as a ``scipy.sparse.csr_array`` (a copy, writable)."""
+        """The weight matrix: a copy, which may be written to.
+
+        Returns
+        -------
+        scipy.sparse.csr_array of float64, shape (n, n)
+
+        Examples
+        --------
+        >>> from multiscale_gcn import Graph
+        >>> Graph([0, 1, 2], [1, 0], [3, 3]).to_scipy().toarray().tolist()
+        [[0.0, 3.0], [3.0, 0.0]]
+        """
         import scipy.sparse as sp
 
         n = self.num_nodes
@@ -163,7 +196,18 @@ class Graph:
         )
 
     def edge_index(self) -> np.ndarray:
-        """Every stored entry as (row, column), shape (2, nnz), int64, row by row."""
+        """Every stored entry as (row, column), row by row.
+
+        Returns
+        -------
+        array of int64, shape (2, nnz)
+
+        Examples
+        --------
+        >>> from multiscale_gcn import Graph
+        >>> Graph([0, 1, 3, 4], [1, 0, 2, 1]).edge_index().tolist()
+        [[0, 1, 1, 2], [1, 0, 2, 1]]
+        """
         return np.stack([self.rows(), self.indices]).astype(np.int64)
 
     def __eq__(self, other: object) -> bool:

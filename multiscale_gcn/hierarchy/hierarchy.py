@@ -37,6 +37,13 @@ class Hierarchy:
         How the levels came about, for people; no computation reads it.
     rounding : Rounding
         What making the weights exact changed.
+    order_version : int
+        Version of the edge order under which the levels were made.
+
+    Raises
+    ------
+    ValueError
+        If the levels do not follow each other, naming the first that does not.
 
     Examples
     --------
@@ -90,6 +97,17 @@ class Hierarchy:
         backend : str
             See :func:`~multiscale_gcn.select_backend`.
 
+        Returns
+        -------
+        Hierarchy
+
+        Raises
+        ------
+        ValueError
+            If an array of parents is none of its level, naming which.
+        BackendUnavailable
+            If the backend cannot run here.
+
         Examples
         --------
         >>> from multiscale_gcn import Graph, Hierarchy
@@ -128,10 +146,26 @@ class Hierarchy:
     def level(self, num_nodes: int) -> Level:
         """The level of exactly so many nodes.
 
+        Parameters
+        ----------
+        num_nodes : int
+
+        Returns
+        -------
+        Level
+
         Raises
         ------
         ValueError
             If there is none; it lists the sizes that there are.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> from multiscale_gcn import coarsen
+        >>> hierarchy = coarsen(nx.path_graph(4), sizes=[2])
+        >>> hierarchy.level(2)
+        Level(1: Graph(2 nodes, 1 edges, 2 self loops))
         """
         num_nodes = whole_number(num_nodes, "num_nodes")
         for level in self.levels:
@@ -145,12 +179,41 @@ class Hierarchy:
         raise ValueError(f"no level has num_nodes = {num_nodes}, only {self.sizes}; {remedy}")
 
     def parent(self, fine: int, coarse: int) -> np.ndarray:
-        """Node of level ``coarse`` that each node of level ``fine`` belongs to, shape (n_fine,)."""
+        """Node of level ``coarse`` that each node of level ``fine`` belongs to.
+
+        Parameters
+        ----------
+        fine, coarse : int
+            Indices of the two levels, ``fine <= coarse``.
+
+        Returns
+        -------
+        array of int, shape (n_fine,)
+
+        Raises
+        ------
+        IndexError
+            If there is no such level.
+        ValueError
+            If ``coarse`` is finer than ``fine``.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> from multiscale_gcn import coarsen
+        >>> hierarchy = coarsen(nx.path_graph(4), sizes=[2])
+        >>> hierarchy.parent(0, 1).tolist()
+        [0, 0, 1, 1]
+        """
         fine, coarse = self._pair(fine, coarse)
         return parent_between(self.levels, fine, coarse)
 
     def members(self) -> tuple[Hierarchy, ...]:
         """The hierarchies of the members of a batch, each as :func:`coarsen` makes it alone.
+
+        Returns
+        -------
+        tuple of Hierarchy
 
         Raises
         ------
@@ -187,6 +250,21 @@ class Hierarchy:
         scipy.sparse.csr_array of float64, shape (n_coarse, n_fine)
             Rows of both means sum to 1, and applied after :meth:`prolongation` they are the
             identity.
+
+        Raises
+        ------
+        IndexError
+            If there is no such level.
+        ValueError
+            If ``coarse`` is finer than ``fine``, or ``kind`` is none of these.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> from multiscale_gcn import coarsen
+        >>> hierarchy = coarsen(nx.path_graph(4), sizes=[2])
+        >>> hierarchy.restriction(0, 1, "mean").toarray().tolist()
+        [[0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.5, 0.5]]
         """
         fine, coarse = self._pair(fine, coarse)
         return transfer.restriction(self.levels, fine, coarse, kind)
@@ -219,6 +297,14 @@ class Hierarchy:
         scipy.sparse.csr_array of float64, shape (n_fine, n_coarse)
             Rows sum to 1. The constant one has one 1 in every row, and is the transpose of the
             ``"sum"`` restriction.
+
+        Raises
+        ------
+        IndexError
+            If there is no such level.
+        ValueError
+            If ``coarse`` is finer than ``fine``, ``kind`` is none of these, or ``damping``
+            is not positive or goes with another kind.
 
         Examples
         --------
@@ -256,6 +342,14 @@ class Hierarchy:
         array, shape (n_coarse, ...)
             float64; the maximum has the dtype of ``values``.
 
+        Raises
+        ------
+        IndexError
+            If there is no such level.
+        ValueError
+            If ``coarse`` is finer than ``fine``, ``values`` do not fit the finer level, or
+            ``kind`` is none of these.
+
         Examples
         --------
         >>> import networkx as nx
@@ -282,6 +376,13 @@ class Hierarchy:
         -------
         array of the same dtype, shape (n_fine, ...)
             Every node has what the coarse node has that it belongs to.
+
+        Raises
+        ------
+        IndexError
+            If there is no such level.
+        ValueError
+            If ``coarse`` is finer than ``fine``, or ``values`` do not fit the coarser level.
 
         Examples
         --------
@@ -319,6 +420,14 @@ class Hierarchy:
             For every stored entry of the coarser graph; float64, and the maximum of the dtype of
             ``attributes``. NaN makes the attribute of its coarse entry NaN.
 
+        Raises
+        ------
+        IndexError
+            If there is no such level.
+        ValueError
+            If ``coarse`` is finer than ``fine``, ``attributes`` do not fit the finer graph,
+            or ``kind`` is none of these.
+
         Examples
         --------
         >>> import networkx as nx
@@ -345,17 +454,35 @@ class Hierarchy:
         positions : array of float, shape (n, d)
         coarse : int
             Index of the level.
+        kind : {"mean", "weighted_mean"}
+            As in :meth:`restriction`.
 
         Returns
         -------
         array of float64, shape (n_coarse, d)
+
+        Raises
+        ------
+        IndexError
+            If there is no such level.
+        ValueError
+            If there is not one position for every node of the finest level.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> from multiscale_gcn import coarsen
+        >>> hierarchy = coarsen(nx.path_graph(4), sizes=[2])
+        >>> hierarchy.coarse_positions([[0, 0], [1, 0], [2, 0], [3, 0]], 1).tolist()
+        [[0.5, 0.0], [2.5, 0.0]]
         """
         positions = real_array(positions, "positions").astype(np.float64)
         if positions.ndim != 2 or len(positions) != self.levels[0].num_nodes:
             raise ValueError(
                 f"positions has shape {positions.shape}, expected ({self.levels[0].num_nodes}, d)"
             )
-        return self.restriction(0, coarse, kind) @ positions
+        means: np.ndarray = self.restriction(0, coarse, kind) @ positions
+        return means
 
     def coarse_faces(self, faces: ArrayLike, coarse: int) -> np.ndarray:
         """Triangles of a level, from those of the finest: none degenerate, none twice.
@@ -370,6 +497,21 @@ class Hierarchy:
         -------
         array of int64, shape (F_coarse, 3)
             In the order and orientation in which they first appear.
+
+        Raises
+        ------
+        IndexError
+            If there is no such level.
+        ValueError
+            If ``faces`` are no triangles of nodes of the finest level, naming the first.
+
+        Examples
+        --------
+        >>> from multiscale_gcn import Hierarchy, as_graph
+        >>> faces = [[0, 1, 2], [0, 2, 3]]
+        >>> square = as_graph(faces, kind="faces")
+        >>> Hierarchy.from_parents(square, [[0, 0, 1, 2]]).coarse_faces(faces, 1).tolist()
+        [[0, 1, 2]]
         """
         return transfer.coarse_faces(faces, self.parent(0, coarse), self.levels[0].num_nodes)
 
@@ -391,6 +533,14 @@ class Hierarchy:
         ------
         ValueError
             If a node has more than two children.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> from multiscale_gcn import coarsen
+        >>> hierarchy = coarsen(nx.path_graph(5), levels=2)
+        >>> [order.tolist() for order in hierarchy.binary_tree_order()]
+        [[0, 1, 2, -1, 3, 4, -1, -1], [0, 1, 2, -1], [0, 1]]
         """
         return transfer.binary_tree_order(self.levels)
 
@@ -404,17 +554,60 @@ class Hierarchy:
         return fingerprint(self.levels, self.order_version)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write everything to one ``.npz`` file without pickled objects, all or nothing."""
+        """Write everything to one ``.npz`` file without pickled objects, all or nothing.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+
+        Raises
+        ------
+        OSError
+            If it cannot be written; what stood there before is still there.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> import networkx as nx
+        >>> from multiscale_gcn import coarsen
+        >>> hierarchy = coarsen(nx.path_graph(4), sizes=[2])
+        >>> with TemporaryDirectory() as folder:
+        ...     hierarchy.save(Path(folder) / "path.npz")
+        """
         files.save(path, self.levels, self.method, self.rounding, self.order_version)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Hierarchy:
         """Read what :meth:`save` wrote.
 
+        Parameters
+        ----------
+        path : str or os.PathLike
+
+        Returns
+        -------
+        Hierarchy
+
         Raises
         ------
         ValueError
             If the file is none of ours, of a later format, or damaged.
+        OSError
+            If it cannot be read.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> import networkx as nx
+        >>> from multiscale_gcn import Hierarchy, coarsen
+        >>> hierarchy = coarsen(nx.path_graph(4), sizes=[2])
+        >>> with TemporaryDirectory() as folder:
+        ...     hierarchy.save(Path(folder) / "path.npz")
+        ...     again = Hierarchy.load(Path(folder) / "path.npz")
+        >>> again.fingerprint == hierarchy.fingerprint
+        True
         """
         return cls(*files.load(path))
 

@@ -27,6 +27,14 @@ class DeviceLevel:
         may change.
     parent : cupy.ndarray of int32, shape (n,), or None
         Node of the next coarser level that each node belongs to; None at the coarsest.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from multiscale_gcn import coarsen_on_device
+    >>> hierarchy = coarsen_on_device(nx.path_graph(8), levels=2)  # doctest: +SKIP
+    >>> hierarchy[0].parent.tolist()  # doctest: +SKIP
+    [0, 0, 1, 1, 2, 2, 3, 3]
     """
 
     graph: DeviceArrays
@@ -43,6 +51,24 @@ class DeviceHierarchy:
     """Graphs from fine to coarse, as CuPy arrays; :func:`coarsen_on_device` makes one.
 
     ``cupy`` arrays and torch tensors share memory: ``torch.from_dlpack(hierarchy.parent(0, 1))``.
+
+    Attributes
+    ----------
+    levels : tuple of DeviceLevel
+    method : str
+        How the levels came about, for people.
+    rounding : Rounding
+        What making the weights exact changed.
+    quantum : float or None
+        See :attr:`Graph.quantum`.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from multiscale_gcn import coarsen_on_device
+    >>> hierarchy = coarsen_on_device(nx.path_graph(8), levels=2)  # doctest: +SKIP
+    >>> hierarchy.sizes  # doctest: +SKIP
+    (8, 4, 2)
     """
 
     levels: tuple[DeviceLevel, ...]
@@ -65,7 +91,32 @@ class DeviceHierarchy:
         return tuple(level.num_nodes for level in self.levels)
 
     def parent(self, fine: int, coarse: int) -> Any:
-        """Node of level ``coarse`` that each node of level ``fine`` belongs to, on the device."""
+        """Node of level ``coarse`` that each node of level ``fine`` belongs to, on the device.
+
+        Parameters
+        ----------
+        fine, coarse : int
+            Indices of the two levels, ``fine <= coarse``.
+
+        Returns
+        -------
+        cupy.ndarray of int32, shape (n_fine,)
+
+        Raises
+        ------
+        IndexError
+            If there is no such level.
+        ValueError
+            If ``coarse`` is finer than ``fine``.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> from multiscale_gcn import coarsen_on_device
+        >>> hierarchy = coarsen_on_device(nx.path_graph(8), levels=2)  # doctest: +SKIP
+        >>> hierarchy.parent(0, 2).tolist()  # doctest: +SKIP
+        [0, 0, 0, 0, 1, 1, 1, 1]
+        """
         import cupy as cp
 
         fine, coarse = range(len(self))[fine], range(len(self))[coarse]
@@ -77,7 +128,20 @@ class DeviceHierarchy:
         return result
 
     def to_host(self) -> Hierarchy:
-        """A copy as :func:`~multiscale_gcn.coarsen` returns it, with the same fingerprint."""
+        """A copy as :func:`~multiscale_gcn.coarsen` returns it, with the same fingerprint.
+
+        Returns
+        -------
+        Hierarchy
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> from multiscale_gcn import coarsen_on_device
+        >>> hierarchy = coarsen_on_device(nx.path_graph(8), levels=2)  # doctest: +SKIP
+        >>> hierarchy.to_host().level(2)  # doctest: +SKIP
+        Level(2: Graph(2 nodes, 1 edges, 2 self loops))
+        """
         return Hierarchy(levels_on_host(self.levels, self.quantum), self.method, self.rounding)
 
     def __repr__(self) -> str:

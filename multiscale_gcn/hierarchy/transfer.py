@@ -94,7 +94,8 @@ def restrict(
 def prolong(levels: Sequence[Level], values: ArrayLike, coarse: int, fine: int) -> np.ndarray:
     array = plain_array(values, "values")
     _check_length(array, levels[coarse].num_nodes, "values")
-    return array[parent_between(levels, fine, coarse)]
+    prolonged: np.ndarray = array[parent_between(levels, fine, coarse)]
+    return prolonged
 
 
 def restrict_edges(
@@ -119,7 +120,8 @@ def _coarse_entries(levels: Sequence[Level], fine: int, coarse: int) -> np.ndarr
     inner, outer = levels[fine].graph, levels[coarse].graph
     n = outer.num_nodes
     keys = outer.rows().astype(np.int64) * n + outer.indices
-    return np.searchsorted(keys, parent[inner.rows()] * n + parent[inner.indices])
+    place: np.ndarray = np.searchsorted(keys, parent[inner.rows()] * n + parent[inner.indices])
+    return place
 
 
 def _checked(values: ArrayLike, length: int, name: str) -> np.ndarray:
@@ -168,7 +170,8 @@ def coarse_faces(faces: ArrayLike, parent: np.ndarray, num_nodes: int) -> np.nda
     a, b, c = merged.T
     merged = merged[(a != b) & (b != c) & (c != a)]
     _, first = np.unique(np.sort(merged, axis=1), axis=0, return_index=True)
-    return merged[np.sort(first)]
+    once: np.ndarray = merged[np.sort(first)]
+    return once
 
 
 def binary_tree_order(levels: Sequence[Level]) -> tuple[np.ndarray, ...]:

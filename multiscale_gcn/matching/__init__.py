@@ -119,4 +119,5 @@ def _allowed(max_pairs: int | np.ndarray, num_members: int) -> np.ndarray:  # [n
         raise ValueError(f"max_pairs must hold integers, got dtype {allowed.dtype}")
     if (allowed < 0).any():
         raise ValueError(f"max_pairs = {max_pairs} must not be negative")
-    return np.minimum(allowed, np.iinfo(np.int64).max).astype(np.int64)
+    bounded: np.ndarray = np.minimum(allowed, np.iinfo(np.int64).max).astype(np.int64)
+    return bounded

@@ -13,7 +13,15 @@ from multiscale_gcn.graph import LARGEST_INT32
 
 
 class PairKind(IntEnum):
-    """Why two nodes merge."""
+    """Why two nodes merge.
+
+    Examples
+    --------
+    >>> from multiscale_gcn import Graph, PairKind, match
+    >>> star = Graph([0, 3, 4, 5, 6], [1, 2, 3, 0, 0, 0])
+    >>> [PairKind(kind).name for kind in match(star).kind]
+    ['EDGE', 'EDGE', 'TWO_HOP', 'TWO_HOP']
+    """
 
     SINGLE = 0
     """The node has no mate."""
@@ -76,16 +84,39 @@ class Matching(ReadOnlyArrays):
         return int(np.count_nonzero(self.kind)) // 2
 
     def pairs(self) -> np.ndarray:
-        """The pairs, smaller id first, in increasing order of it, shape (num_pairs, 2), int64."""
+        """The pairs, smaller id first, in increasing order of it.
+
+        Returns
+        -------
+        array of int64, shape (num_pairs, 2)
+
+        Examples
+        --------
+        >>> from multiscale_gcn import Graph, match
+        >>> match(Graph([0, 1, 3, 4], [1, 0, 2, 1], [1, 1, 2, 2])).pairs().tolist()
+        [[1, 2]]
+        """
         first = np.flatnonzero(self.mate > np.arange(self.num_nodes))
         return np.stack([first, self.mate[first]], axis=1).astype(np.int64)
 
     def parents(self) -> np.ndarray:
-        """Coarse id of every node, shape (n,), numbered by the first member of each pair."""
+        """Coarse id of every node, numbered by the first member of each pair.
+
+        Returns
+        -------
+        array of the ids' type, shape (n,)
+
+        Examples
+        --------
+        >>> from multiscale_gcn import Graph, match
+        >>> match(Graph([0, 1, 3, 4], [1, 0, 2, 1], [1, 1, 2, 2])).parents().tolist()
+        [0, 1, 1]
+        """
         ids = np.arange(self.num_nodes, dtype=self.mate.dtype)
         leads = self.mate >= ids
         number = np.cumsum(leads, dtype=self.mate.dtype) - 1
-        return number[np.minimum(self.mate, ids)]
+        parent: np.ndarray = number[np.minimum(self.mate, ids)]
+        return parent
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Matching):

@@ -39,11 +39,11 @@ class EdgeOrder:
         constraints = Constraints() if constraints is None else constraints
         self.rating = rating
         self.seed = seed
-        self.terms = NodeTerms.of(graph)
-        self.degrees = graph.degrees().tolist()
+        self.terms: NodeTerms = NodeTerms.of(graph)
+        self.degrees: list[int] = graph.degrees().tolist()
         of_nodes = constraints.per_node(graph.num_nodes)
-        self.ids = of_nodes.local_ids.tolist()
-        self.mirror = of_nodes.mirror.tolist()
+        self.ids: list[int] = of_nodes.local_ids.tolist()
+        self.mirror: list[int] = of_nodes.mirror.tolist()
 
     def key(self, u: int, v: int, weight: float) -> EdgeKey:
         rating = float(self.rating.edge(weight, u, v, self.terms))

@@ -41,7 +41,7 @@ class _State:
         self.node_weights = graph.node_weights.tolist()
         self.max_node_weight = method.max_node_weight
         self.group = of_nodes.group.tolist()
-        self.mirror = of_nodes.mirror.tolist()
+        self.mirror: list[int] = of_nodes.mirror.tolist()
         self.survives = of_nodes.survives.tolist()
 
     def free(self, u: int) -> bool:

@@ -70,7 +70,8 @@ def _fill(
     images = np.sort(mirror[pairs[ranked]], axis=1)
     if (images == pairs[ranked]).all():
         place = np.arange(len(ranked)) - np.searchsorted(member[ranked], member[ranked])
-        return ranked[place < room[member[ranked]]]
+        first: np.ndarray = ranked[place < room[member[ranked]]]
+        return first
     position = {(int(u), int(v)): at for at, (u, v) in zip(ranked, pairs[ranked], strict=True)}
     room = room.copy()
     chosen: list[int] = []

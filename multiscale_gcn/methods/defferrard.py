@@ -107,7 +107,17 @@ class DefferrardMatching(ClusteringMethod):
         return np.unique(first, return_inverse=True)[1].reshape(-1)
 
 
-def _visit(turns, begin, end, indices, weights, inner, degree, guard, mate) -> None:
+def _visit(
+    turns: np.ndarray,
+    begin: np.ndarray,
+    end: np.ndarray,
+    indices: np.ndarray,
+    weights: np.ndarray,
+    inner: np.ndarray,
+    degree: np.ndarray,
+    guard: float,
+    mate: np.ndarray,
+) -> None:
     """Let every node that is free at its turn marry; whoever stays alone is its own mate."""
     for u in turns:
         if mate[u] >= 0:

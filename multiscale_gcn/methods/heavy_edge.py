@@ -75,6 +75,28 @@ class HeavyEdgeMatching(MatchingMethod):
     The edges have a strict total order, so the result is unique, and every backend returns it.
     An edge that is better than all others at both its ends is always taken.
 
+    Parameters
+    ----------
+    rating : Rating
+        What makes an edge heavy.
+    seed : int
+        Of the hash that breaks ties, 0 to 2**64 - 1.
+    max_node_weight : float, optional
+        No two nodes merge whose weights add up to more.
+    two_hop : bool
+        Pair the nodes that are left over and have the same best neighbour. Without it, stars and
+        power-law graphs stall.
+    isolated : {"pair", "keep"}
+        Whether nodes without neighbours are paired among themselves, which merges components,
+        or kept.
+
+    Raises
+    ------
+    ValueError
+        For a value that an option does not take, naming the option.
+    TypeError
+        If ``rating`` is no Rating.
+
     Examples
     --------
     >>> from multiscale_gcn import HeavyEdgeMatching, NormalizedAssociation
@@ -89,9 +111,28 @@ class VisitingOrderMatching(MatchingMethod):
 
     Parameters
     ----------
+    rating : Rating
+        What makes an edge heavy.
+    seed : int
+        Of the hash that breaks ties and of the random order, 0 to 2**64 - 1.
+    max_node_weight : float, optional
+        No two nodes merge whose weights add up to more.
+    two_hop : bool
+        Pair the nodes that are left over and have the same best neighbour. Without it, stars and
+        power-law graphs stall.
+    isolated : {"pair", "keep"}
+        Whether nodes without neighbours are paired among themselves, which merges components,
+        or kept.
     order : {"random", "degree", "natural"}
         Random by the seed (Karypis and Kumar 1998), by increasing weighted degree, ties by id
         (Defferrard et al. 2016), or as the nodes are numbered.
+
+    Raises
+    ------
+    ValueError
+        For a value that an option does not take, naming the option.
+    TypeError
+        If ``rating`` is no Rating.
 
     Examples
     --------

@@ -43,6 +43,12 @@ class LocalVariation(ClusteringMethod):
         Columns that span another subspace to be kept, for the finest graph, instead of the ``k``
         leading eigenvectors.
 
+    Raises
+    ------
+    ValueError
+        For another family, and for ``k`` that is no number or too small; when it is run, for a
+        subspace of another graph.
+
     Notes
     -----
     Algorithms 1 and 2 of Loukas, "Graph reduction with spectral and cut guarantees", JMLR
@@ -141,7 +147,8 @@ class _Variation:
         """:meth:`of` for many edges: |a_u - a_v|^2 (d_u + d_v) / 2."""
         difference = self.A[u] - self.A[v]
         squares = np.einsum("ek,ek->e", difference, difference)
-        return squares * (self.degree[u] + self.degree[v]) / 2.0
+        costs: np.ndarray = squares * (self.degree[u] + self.degree[v]) / 2.0
+        return costs
 
     def nearest_to_mean(self, members: np.ndarray, count: int) -> np.ndarray:
         deviation = self.A[members] - self.A[members].mean(axis=0)

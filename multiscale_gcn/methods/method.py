@@ -60,14 +60,61 @@ class ClusteringMethod(ABC):
         -------
         array of int, shape (n,)
             Cluster of every node, numbered from 0 without gaps.
+
+        Examples
+        --------
+        >>> from multiscale_gcn import Constraints, Graph, HeavyEdgeMatching
+        >>> path = Graph([0, 1, 3, 4], [1, 0, 2, 1])
+        >>> HeavyEdgeMatching().parents(
+        ...     path, constraints=Constraints(), max_merges=None, backend="auto"
+        ... ).tolist()
+        [0, 0, 1]
         """
 
     def prepared(self, graph: Graph) -> ClusteringMethod:
-        """The method with what it needs to know of the finest graph, before the first step."""
+        """The method with what it needs to know of the finest graph, before the first step.
+
+        Parameters
+        ----------
+        graph : Graph
+            Of exact weights.
+
+        Returns
+        -------
+        ClusteringMethod
+            Itself, unless it needs something.
+
+        Examples
+        --------
+        >>> from multiscale_gcn import Graph, LocalVariation
+        >>> path = Graph([0, 1, 3, 4], [1, 0, 2, 1])
+        >>> LocalVariation(k=2).prepared(path).subspace.shape
+        (3, 2)
+        """
         return self
 
     def coarsened(self, fine: Graph, coarse: Graph, parent: np.ndarray) -> ClusteringMethod:
-        """The method for the next level: itself, unless it holds something of the nodes."""
+        """The method for the next level: itself, unless it holds something of the nodes.
+
+        Parameters
+        ----------
+        fine, coarse : Graph
+            The two levels.
+        parent : array of int, shape (n,)
+            Coarse node of every node of the finer one.
+
+        Returns
+        -------
+        ClusteringMethod
+
+        Examples
+        --------
+        >>> from multiscale_gcn import Graph, HeavyEdgeMatching, aggregate
+        >>> path = Graph([0, 1, 3, 4], [1, 0, 2, 1])
+        >>> method = HeavyEdgeMatching()
+        >>> method.coarsened(path, aggregate(path, [0, 0, 1]), [0, 0, 1]) is method
+        True
+        """
         return self
 
     @property
@@ -83,10 +130,23 @@ class ClusteringMethod(ABC):
     def check(self, constraints: Constraints, sizes_given: bool) -> None:
         """Refuse what the method cannot do, before any work.
 
+        Parameters
+        ----------
+        constraints : Constraints
+        sizes_given : bool
+            Whether it is told how many nodes each level shall have.
+
         Raises
         ------
         ValueError
-            Naming the first constraint that the method cannot honour.
+            Naming the first constraint that the method cannot honour, or for want of sizes.
+
+        Examples
+        --------
+        >>> from multiscale_gcn import Constraints, MetisPartition
+        >>> MetisPartition().check(Constraints(), sizes_given=False)
+        Traceback (most recent call last):
+        ValueError: MetisPartition makes levels of given sizes only; say sizes=[...]
         """
         name = type(self).__name__
         for constraint, array in constraints.arrays().items():
@@ -98,7 +158,18 @@ class ClusteringMethod(ABC):
             raise ValueError(f"{name} makes levels of given sizes only; say sizes=[...]")
 
     def describe(self) -> str:
-        """The constructor call, without the options that have their default value."""
+        """The constructor call, without the options that have their default value.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> from multiscale_gcn import HeavyEdgeMatching
+        >>> HeavyEdgeMatching(two_hop=False).describe()
+        'HeavyEdgeMatching(rating=NormalizedCut(), seed=0, two_hop=False)'
+        """
         if not is_dataclass(self):
             return repr(self)
         options = ", ".join(

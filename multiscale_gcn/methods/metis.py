@@ -42,6 +42,14 @@ class MetisPartition(ClusteringMethod):
         METIS takes integer weights only. With a scale edge and node weights are multiplied by it
         and rounded, to 1 at least; without one other weights are refused.
 
+    Raises
+    ------
+    ValueError
+        For a value that an option does not take; when it is run, for weights that are no integers
+        and for parts that METIS left empty.
+    BackendUnavailable
+        When it is run, without pymetis.
+
     Notes
     -----
     Source: Karypis and Kumar, "Multilevel k-way partitioning scheme for irregular graphs",
@@ -126,7 +134,8 @@ class MetisPartition(ClusteringMethod):
                 f"the weights of {what}s add up to {scaled[chosen].sum():.3g}, too much for METIS; "
                 "MetisPartition(scale=...) makes them smaller"
             )
-        return scaled[chosen].astype(np.int64)
+        integers: np.ndarray = scaled[chosen].astype(np.int64)
+        return integers
 
 
 def _pymetis() -> Any:

@@ -41,6 +41,11 @@ class AlgebraicDistance(EntryRating):
         from -0.5 to 0.5. All sums are taken in the order of the rows, so the ratings are the same
         on every machine.
 
+    Raises
+    ------
+    ValueError
+        For a value that an option does not take, naming it.
+
     Examples
     --------
     >>> import networkx as nx

@@ -29,6 +29,12 @@ class InnerProduct(EntryRating):
     restriction : {"mean", "weighted_mean"}
         How coarse nodes get theirs: the mean of their children's, or the mean by node weight.
 
+    Raises
+    ------
+    ValueError
+        If ``features`` are no matrix, or ``restriction`` is neither; when it is run, if they are
+        of another graph.
+
     Examples
     --------
     >>> import networkx as nx

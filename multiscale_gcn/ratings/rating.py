@@ -90,7 +90,9 @@ class Rating(ABC):
 
         What stands at self loops is not read.
         """
-        return self.edge(graph.weights, graph.rows(), graph.indices, NodeTerms.of(graph))
+        terms = NodeTerms.of(graph)
+        rated: ArrayLike = self.edge(graph.weights, graph.rows(), graph.indices, terms)
+        return rated
 
     def entries(self, graph: Graph) -> np.ndarray:
         """What :meth:`edge` takes as the weight of each stored entry, shape (nnz,)."""

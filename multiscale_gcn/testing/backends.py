@@ -44,7 +44,25 @@ class BackendTests:
             pytest.skip(str(error))
 
     def runs(self, method: MatchingOptions) -> bool:
-        """Whether the backend takes the method."""
+        """Whether the backend takes the method.
+
+        Parameters
+        ----------
+        method : MatchingOptions
+
+        Returns
+        -------
+        bool
+
+        Examples
+        --------
+        >>> from multiscale_gcn import HeavyEdgeMatching
+        >>> from multiscale_gcn.testing import BackendTests
+        >>> class TestNumba(BackendTests):
+        ...     backend = "numba"
+        >>> TestNumba().runs(HeavyEdgeMatching())
+        True
+        """
         return engine_for(self.backend).refusal(method) is None
 
     def test_matchings_are_those_of_the_specification(self) -> None:

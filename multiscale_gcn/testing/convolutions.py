@@ -44,7 +44,29 @@ class ConvolutionTests:
     """
 
     def make(self, in_channels: int, out_channels: int, graph: Graph) -> nn.Module:
-        """The layer. To be given."""
+        """The layer. To be given.
+
+        Parameters
+        ----------
+        in_channels, out_channels : int
+        graph : Graph
+
+        Returns
+        -------
+        nn.Module
+
+        Raises
+        ------
+        NotImplementedError
+            If it is not given.
+
+        Examples
+        --------
+        >>> from multiscale_gcn.nn import SemGConv
+        >>> class TestSemGConv(ConvolutionTests):
+        ...     def make(self, in_channels, out_channels, graph):
+        ...         return SemGConv(in_channels, out_channels, graph)
+        """
         raise NotImplementedError("make(in_channels, out_channels, graph) returns the layer")
 
     def specification(
@@ -53,7 +75,30 @@ class ConvolutionTests:
         x: Tensor,  # [B, N, C_in]
         graph: Graph,
     ) -> Tensor:  # [B, N, C_out]
-        """What the layer computes, written out as in its definition. To be given."""
+        """What the layer computes, written out as in its definition. To be given.
+
+        Parameters
+        ----------
+        layer : nn.Module
+            From :meth:`make`.
+        x : Tensor of float64, shape (B, N, C_in)
+        graph : Graph
+
+        Returns
+        -------
+        Tensor of float64, shape (B, N, C_out)
+
+        Raises
+        ------
+        NotImplementedError
+            If it is not given.
+
+        Examples
+        --------
+        >>> class TestNothing(ConvolutionTests):
+        ...     def specification(self, layer, x, graph):
+        ...         return x @ layer.weight[0] + layer.bias
+        """
         raise NotImplementedError("specification(layer, x, graph) returns what the layer must")
 
     def renumbered_state(
@@ -65,10 +110,31 @@ class ConvolutionTests:
         """The state of the same layer on the renumbered graph.
 
         To be given if the layer has parameters of nodes or entries.
+
+        Parameters
+        ----------
+        layer : nn.Module
+        graph : Graph
+            That of the layer.
+        order : Tensor of int64, shape (N,)
+            New node i is the old node ``order[i]``.
+
+        Returns
+        -------
+        dict of str to Tensor
+            A ``state_dict``.
+
+        Examples
+        --------
+        A layer with one bias for each node:
+
+        >>> class TestBiases(ConvolutionTests):
+        ...     def renumbered_state(self, layer, graph, order):
+        ...         return {"bias": layer.bias.data[order]}
         """
         return layer.state_dict()
 
-    def graphs(self) -> Iterator[Graph]:
+    def _graphs(self) -> Iterator[Graph]:
         """One node; nodes with and without neighbours; a ring of twelve. Weights, self loops."""
         yield as_graph(np.zeros((1, 1)))
         generator = np.random.default_rng(0)
@@ -87,10 +153,10 @@ class ConvolutionTests:
         finally:
             torch.set_default_dtype(default)
 
-    def layers(self) -> Iterator[tuple[nn.Module, Graph, Tensor]]:
+    def _layers(self) -> Iterator[tuple[nn.Module, Graph, Tensor]]:
         """Layers, their graphs and features for them."""
         torch.manual_seed(0)
-        for graph in self.graphs():
+        for graph in self._graphs():
             for in_channels, out_channels in ((2, 3), (3, 2)):
                 layer = self._make_exact(in_channels, out_channels, graph)
                 for parameter in layer.parameters():
@@ -99,13 +165,13 @@ class ConvolutionTests:
                 yield layer, graph, x
 
     def test_it_keeps_to_the_contract(self) -> None:
-        for layer, _, _ in self.layers():
+        for layer, _, _ in self._layers():
             name = type(layer).__name__
             assert isinstance(layer, ConvolutionLayer), f"{name} is no ConvolutionLayer; derive it"
 
     def test_it_is_its_specification(self) -> None:
         """Forward and backward."""
-        for layer, graph, x in self.layers():
+        for layer, graph, x in self._layers():
             x.requires_grad_()
             found, expected = layer(x), self.specification(layer, x, graph)
             torch.testing.assert_close(found, expected)
@@ -119,7 +185,7 @@ class ConvolutionTests:
                 torch.testing.assert_close(one, other)
 
     def test_the_numbering_of_the_nodes_does_not_matter(self) -> None:
-        for layer, graph, x in self.layers():
+        for layer, graph, x in self._layers():
             order = torch.randperm(graph.num_nodes)
             dense = torch.from_numpy(graph.to_scipy().toarray())[order][:, order]
             twin = self._make_exact(x.shape[2], layer(x).shape[2], as_graph(dense.numpy()))
@@ -127,7 +193,7 @@ class ConvolutionTests:
             torch.testing.assert_close(twin(x[:, order]), layer(x)[:, order])
 
     def test_gradcheck(self) -> None:
-        for layer, _, x in self.layers():
+        for layer, _, x in self._layers():
             names = [name for name, _ in layer.named_parameters()]
 
             def run(
@@ -141,13 +207,13 @@ class ConvolutionTests:
             assert torch.autograd.gradcheck(run, leaves)
 
     def test_every_member_of_a_batch_is_by_itself(self) -> None:
-        for layer, _, x in self.layers():
+        for layer, _, x in self._layers():
             whole = layer(x)
             for k in range(BATCH):
                 torch.testing.assert_close(layer(x[k : k + 1]), whole[k : k + 1])
 
     def test_it_takes_the_type_that_it_is_given(self) -> None:
-        for layer, _, x in self.layers():
+        for layer, _, x in self._layers():
             expected = layer(x)
             for dtype in (torch.float32, torch.bfloat16):
                 result = layer.to(dtype)(x.to(dtype))
@@ -157,7 +223,7 @@ class ConvolutionTests:
 
     def test_all_its_tensors_move_to_a_device(self) -> None:
         device = "cuda" if torch.cuda.is_available() else "meta"
-        for layer, _, x in self.layers():
+        for layer, _, x in self._layers():
             for module in layer.modules():
                 for name, value in vars(module).items():
                     assert not isinstance(value, Tensor), (
@@ -172,7 +238,7 @@ class ConvolutionTests:
                 torch.testing.assert_close(result.cpu(), expected)
 
     def test_the_state_round_trips_and_holds_no_graph(self) -> None:
-        for layer, graph, x in self.layers():
+        for layer, graph, x in self._layers():
             state = layer.state_dict()
             others = set(state) - {name for name, _ in layer.named_parameters()}
             assert not others, f"{others} are in the state; register them with persistent=False"
@@ -181,7 +247,7 @@ class ConvolutionTests:
             torch.testing.assert_close(other(x), layer(x), rtol=0, atol=0)
 
     def test_copies_are_equal_and_apart(self) -> None:
-        for layer, _, x in self.layers():
+        for layer, _, x in self._layers():
             expected = layer(x)
             file = io.BytesIO()
             pickle.dump(layer, file)
@@ -193,12 +259,12 @@ class ConvolutionTests:
                 torch.testing.assert_close(layer(x), expected, rtol=0, atol=0)
 
     def test_it_compiles_as_one_graph(self) -> None:
-        *_, (layer, _, x) = self.layers()
+        *_, (layer, _, x) = self._layers()
         compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
         torch.testing.assert_close(compiled(x), layer(x))
 
     def test_scaled_parameters_scale_the_result(self) -> None:
-        for layer, _, x in self.layers():
+        for layer, _, x in self._layers():
             before = layer(x).detach()
             parameters = dict(layer.named_parameters())
             layer.scale_parameters(FACTOR)  # type: ignore[operator]
@@ -209,7 +275,7 @@ class ConvolutionTests:
 
     def test_features_that_do_not_fit_are_refused(self) -> None:
         """By a ``ValueError`` that tells their shape."""
-        for layer, _, x in self.layers():
+        for layer, _, x in self._layers():
             batch, nodes, channels = x.shape
             for shape in (
                 (batch, nodes + 1, channels),
@@ -219,7 +285,7 @@ class ConvolutionTests:
                 _check_refused(layer, x.new_zeros(shape))
 
     def test_it_works_in_a_block(self) -> None:
-        for _, graph, x in self.layers():
+        for _, graph, x in self._layers():
             block = GraphConvBlock(x.shape[2], 4, graph, convolution=self.make).double()
             for training in (True, False):
                 result = block.train(training)(x)

@@ -43,7 +43,33 @@ class MethodTests:
     """Of the graphs that it is tried on."""
 
     def coarsened(self, graph: Graph, **options: Any) -> Hierarchy:
-        """The hierarchy, or what of it was reached; what the method refuses is not counted."""
+        """The hierarchy, or what of it was reached; what the method refuses is not counted.
+
+        Parameters
+        ----------
+        graph : Graph
+        **options
+            Of :func:`~multiscale_gcn.coarsen`, but for the method.
+
+        Returns
+        -------
+        Hierarchy
+
+        Raises
+        ------
+        hypothesis.errors.UnsatisfiedAssumption
+            If the method refuses the graph, so that hypothesis draws another.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> from multiscale_gcn import HeavyEdgeMatching
+        >>> from multiscale_gcn.testing import MethodTests
+        >>> class TestMatching(MethodTests):
+        ...     method = HeavyEdgeMatching()
+        >>> TestMatching().coarsened(nx.path_graph(4), levels=1).sizes
+        (4, 2)
+        """
         try:
             return coarsen(graph, method=self.method, **options)
         except CoarseningStalled as stalled:

@@ -39,11 +39,57 @@ class RatingTests:
     rating: Rating
 
     def specification(self, weight: float, u: int, v: int, terms: NodeTerms) -> float:
-        """The rating of one edge, written anew from its definition. Without it none is compared."""
+        """The rating of one edge, written anew from its definition. Without it none is compared.
+
+        Parameters
+        ----------
+        weight : float
+        u, v : int
+            The two ends.
+        terms : NodeTerms
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        NotImplementedError
+            Unless it is written; the test that reads it is skipped then.
+
+        Examples
+        --------
+        >>> from multiscale_gcn import EdgeWeight
+        >>> from multiscale_gcn.testing import RatingTests
+        >>> class TestEdgeWeight(RatingTests):
+        ...     rating = EdgeWeight()
+        ...
+        ...     def specification(self, weight, u, v, terms):
+        ...         return weight
+        >>> TestEdgeWeight().test_it_is_its_specification()
+        """
         raise NotImplementedError
 
     def values(self, graph: Graph) -> np.ndarray:
-        """The rating of every stored entry, as the backends get it."""
+        """The rating of every stored entry, as the backends get it.
+
+        Parameters
+        ----------
+        graph : Graph
+
+        Returns
+        -------
+        array of float64, shape (nnz,)
+
+        Examples
+        --------
+        >>> from multiscale_gcn import EdgeWeight, Graph
+        >>> from multiscale_gcn.testing import RatingTests
+        >>> class TestEdgeWeight(RatingTests):
+        ...     rating = EdgeWeight()
+        >>> TestEdgeWeight().values(Graph([0, 1, 2], [1, 0], [3, 3])).tolist()
+        [3.0, 3.0]
+        """
         rating = self.rating.evaluated(graph, Constraints())
         u, v = graph.rows(), graph.indices
         found = rating.edge(rating.entries(graph), u, v, NodeTerms.of(graph))

@@ -26,7 +26,25 @@ SHAPES: tuple[Shape, ...] = (
 
 
 def weights(kind: Weights) -> st.SearchStrategy[float]:
-    """Edge weights: from few values; all sorts; or over twenty decimal orders of magnitude."""
+    """Edge weights: from few values; all sorts; or over twenty decimal orders of magnitude.
+
+    Parameters
+    ----------
+    kind : {"ties", "distinct", "wild"}
+
+    Returns
+    -------
+    hypothesis.strategies.SearchStrategy of float
+
+    Examples
+    --------
+    >>> from hypothesis import given
+    >>> from multiscale_gcn.testing import weights
+    >>> @given(weights("wild"))
+    ... def test(weight):
+    ...     assert weight > 0
+    >>> test()
+    """
     if kind == "ties":
         return st.sampled_from([1.0, 2.0, 3.0])
     if kind == "distinct":
@@ -49,6 +67,10 @@ def graphs(
     shapes : tuple
         Which families to draw from.
     min_nodes : int
+
+    Returns
+    -------
+    hypothesis.strategies.SearchStrategy of Graph
 
     Examples
     --------

@@ -14,10 +14,23 @@ from multiscale_gcn.matching import Matching, PairKind
 def assert_valid_matching(graph: Graph, matching: Matching) -> None:
     """Each node in at most one pair; edge pairs are edges, two-hop ones share a neighbour.
 
+    Parameters
+    ----------
+    graph : Graph
+    matching : Matching
+        Of this graph.
+
     Raises
     ------
     AssertionError
         Naming the first node for which it does not hold.
+
+    Examples
+    --------
+    >>> from multiscale_gcn import Graph, match
+    >>> from multiscale_gcn.testing import assert_valid_matching
+    >>> path = Graph([0, 1, 3, 4], [1, 0, 2, 1])
+    >>> assert_valid_matching(path, match(path))
     """
     n = graph.num_nodes
     assert matching.mate.shape == matching.kind.shape == (n,), "wrong number of nodes"
@@ -44,10 +57,21 @@ def assert_valid_matching(graph: Graph, matching: Matching) -> None:
 def assert_valid_hierarchy(hierarchy: Hierarchy) -> None:
     """Each level is P^T A P of the one before, every coarse node has members, weights are kept.
 
+    Parameters
+    ----------
+    hierarchy : Hierarchy
+
     Raises
     ------
     AssertionError
         Naming the first level for which it does not hold.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from multiscale_gcn import coarsen
+    >>> from multiscale_gcn.testing import assert_valid_hierarchy
+    >>> assert_valid_hierarchy(coarsen(nx.cycle_graph(12), levels=2))
     """
     for level, coarser in zip(hierarchy.levels[:-1], hierarchy.levels[1:], strict=True):
         k = coarser.index

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,8 +30,9 @@ class TestCupy(BackendTests):
 
 
 def test_every_file_is_a_backend() -> None:
-    assert backends.backend_names() == ("cupy", "numba", "python")
-    with pytest.raises(ValueError, match=r"backend = 'nunba' is none of \('auto', 'cupy', "):
+    names = backends.backend_names()
+    assert {"cupy", "numba", "python"} <= set(names)
+    with pytest.raises(ValueError, match=re.escape(f"'nunba' is none of {('auto', *names)}")):
         match(as_graph([[0.0]]), backend="nunba")
 
 

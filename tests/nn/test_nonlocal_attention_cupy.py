@@ -18,7 +18,7 @@ from multiscale_gcn.ops import (
     nonlocal_attention_sorted,
     select_backend,
 )
-from multiscale_gcn.ops.nonlocal_attention import on_cuda
+from multiscale_gcn.ops.nonlocal_attention import block_on_cuda, chunks_on_cuda, on_cuda
 
 pytestmark = needs_kernels
 BLOCK, CHUNKS = "a block sorts", "cut into chunks"
@@ -273,11 +273,11 @@ def test_opcheck() -> None:
     source, target, value = parts(draw(3, 40, 5).detach())
     gradient = torch.randn_like(value)
     check = torch.library.opcheck
-    check(on_cuda.FORWARD, (source, target, value))
-    check(on_cuda.BACKWARD, (gradient, source, target, value))
-    check(on_cuda.SORTED_FORWARD, (source, target, value))
-    kept = on_cuda.SORTED_FORWARD(source, target, value)[1:]
-    check(on_cuda.SORTED_BACKWARD, (gradient, value, *kept))
+    check(block_on_cuda.FORWARD, (source, target, value))
+    check(block_on_cuda.BACKWARD, (gradient, source, target, value))
+    check(chunks_on_cuda.SORTED_FORWARD, (source, target, value))
+    kept = chunks_on_cuda.SORTED_FORWARD(source, target, value)[1:]
+    check(chunks_on_cuda.SORTED_BACKWARD, (gradient, value, *kept))
 
 
 @pytest.mark.parametrize("nodes", [48, 1000])

@@ -8,7 +8,7 @@ import numpy as np
 
 from multiscale_gcn.convert.assembly import Mesh
 from multiscale_gcn.convert.files.ply_binary import binary_columns
-from multiscale_gcn.convert.files.ply_header import Element, Lists, read_header
+from multiscale_gcn.convert.files.ply_header import Columns, Element, Lists, read_header
 from multiscale_gcn.convert.files.ply_text import text_columns
 from multiscale_gcn.convert.files.text import decoded, is_marked
 from multiscale_gcn.convert.options import Options
@@ -49,18 +49,20 @@ def read(path: Path, options: Options) -> Mesh:
     return Mesh(pairs, n, "faces", positions)
 
 
-def _corners(element: Element, held: dict, path: Path) -> tuple[np.ndarray, np.ndarray]:
-    found = [held[name] for name in CORNERS if isinstance(held.get(name), Lists)]
+def _corners(element: Element, held: Columns, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    columns = [held.get(name) for name in CORNERS]
+    found = [column for column in columns if isinstance(column, Lists)]
     if len(found) != 1:
         raise ValueError(
             f"element {element.name} of {path} has the properties {', '.join(held) or 'none'}, and "
             "not one list vertex_indices; rename the list of its corners"
         )
-    flat = as_whole_ids(found[0].values, f"{path.name}: corners of {element.name}")
-    return flat, found[0].counts
+    (lists,) = found
+    flat = as_whole_ids(lists.values, f"{path.name}: corners of {element.name}")
+    return flat, lists.counts
 
 
-def _edges(element: Element, held: dict, path: Path) -> np.ndarray:
+def _edges(element: Element, held: Columns, path: Path) -> np.ndarray:
     if not {"vertex1", "vertex2"} <= held.keys():
         raise ValueError(
             f"element edge of {path} has the properties {', '.join(held) or 'none'}, and not "

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from multiscale_gcn.convert.files.ply_header import Element, Header, Lists, Property
-
-Columns = dict[str, "np.ndarray | Lists"]
+from multiscale_gcn.convert.files.ply_header import Columns, Element, Header, Lists, Property
 
 
 def binary_columns(content: bytes, header: Header, path: Path) -> list[Columns]:
@@ -42,7 +41,7 @@ def _columns(element: Element, content: bytes, at: int, path: Path) -> tuple[Col
 
 
 def _row_type(element: Element, lengths: dict[str, int]) -> np.dtype:
-    fields: list[tuple] = []
+    fields: list[tuple[Any, ...]] = []
     for held in element.properties:
         if held.counted_by is None:
             fields.append((held.name, held.dtype))
@@ -121,7 +120,8 @@ def _gathered(
     within = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     begins = np.repeat(places, lengths) + within * size
     raw = np.frombuffer(content, np.uint8)
-    return raw[begins[:, None] + np.arange(size)].reshape(-1).view(dtype)
+    gathered: np.ndarray = raw[begins[:, None] + np.arange(size)].reshape(-1).view(dtype)
+    return gathered
 
 
 def _refuse_cut(element: Element, rows: int, path: Path) -> None:

@@ -99,3 +99,7 @@ def _property(words: list[str], form: str, line: tuple[int, str], path: Path) ->
     order = FORMS[form]
     counted_by = np.dtype(order + TYPES[before[1]]) if before else None
     return Property(name, np.dtype(order + TYPES[kind]), counted_by)
+
+
+Columns = dict[str, np.ndarray | Lists]
+"""The properties of an element, by their names."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from multiscale_gcn.convert.files.ply_header import Element, Header, Lists
+from multiscale_gcn.convert.files.ply_header import Columns, Element, Header, Lists
 from multiscale_gcn.convert.files.text import (
     Line,
     decoded,
@@ -14,8 +14,6 @@ from multiscale_gcn.convert.files.text import (
     refuse_cut,
     tables_by_width,
 )
-
-Columns = dict[str, "np.ndarray | Lists"]
 
 
 def text_columns(content: bytes, header: Header, path: Path) -> list[Columns]:

@@ -77,6 +77,8 @@ def from_file(source: str | PathLike[str], options: Options) -> Entries | Mesh:
     path = _existing(source)
     suffix = path.suffix.lower()
     form = FORMATS.get(suffix, OTHER)
+    if form is OTHER:
+        meshio_files.check_suffix(path, FORMATS)
     sort = form.sort
     options.refuse_all_but(*sort.accepts, kind=sort.kind, source=f"a {suffix} file")
     try:
