@@ -59,6 +59,9 @@ from hypothesis import settings
 
 settings.register_profile("docs", deadline=None, max_examples=20, database=None)
 settings.load_profile("docs")
+import warnings
+
+warnings.filterwarnings("ignore", message="making the weights exact")  # of drawn graphs
 """
 
 # Types of other projects, whose inventories a build without a network cannot read.

@@ -105,7 +105,7 @@ def galerkin_product(graph: Graph, parent: np.ndarray, backend: str) -> Graph:
     """P^T A P of exact weights and a parent map that are known to be valid: for algorithms."""
     num_coarse = int(parent.max(initial=-1)) + 1
     coarse: Graph = engine_for(backend).aggregate(graph, parent, num_coarse)
-    return coarse
+    return coarse if coarse.quantum == graph.quantum else coarse._with_quantum(graph.quantum)
 
 
 def valid_parents(parents: ArrayLike, graph: Graph) -> np.ndarray:

@@ -46,9 +46,9 @@ class GraphConvBlock(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.convolution = convolution(in_channels, out_channels, graph)
-        self.norm = nn.BatchNorm1d(out_channels)
-        self.dropout = nn.Dropout(dropout) if dropout else None
+        self.convolution: nn.Module = convolution(in_channels, out_channels, graph)
+        self.norm: nn.BatchNorm1d = nn.BatchNorm1d(out_channels)
+        self.dropout: nn.Dropout | None = nn.Dropout(dropout) if dropout else None
 
     def forward(
         self,
@@ -111,7 +111,7 @@ class ResGConv(nn.Module):
             GraphConvBlock(channels, channels, graph, convolution=convolution, dropout=dropout)
             for _ in range(2)
         )
-        self.non_local = NonLocal(channels) if non_local else None
+        self.non_local: NonLocal | None = NonLocal(channels) if non_local else None
 
     def forward(
         self,

@@ -135,7 +135,9 @@ class SemGConv(WeightedConvolution):
     ) -> None:
         super().__init__(in_channels, out_channels, graph, 2, bias)
         nnz = self.pattern.num_entries
-        self.logits = nn.Parameter(torch.empty((out_channels, nnz) if per_channel else (nnz,)))
+        self.logits: nn.Parameter = nn.Parameter(
+            torch.empty((out_channels, nnz) if per_channel else (nnz,))
+        )
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -68,7 +68,7 @@ class ScaleSum(nn.Module):
                     f"the matrix from source {place} has shape {matrix.shape}, expected "
                     f"({target}, {source}): a row for each node of the target"
                 )
-        self.maps = nn.ModuleList(
+        self.maps: nn.ModuleList = nn.ModuleList(
             DenseMap(source, target) if matrix is None else SparseMap(matrix)
             for source, matrix in zip(sources, matrices, strict=True)
         )
@@ -151,9 +151,9 @@ class CrossScaleFusion(nn.Module):
         check_fusion_order(fusion_order)
         if len(sizes) < 2:
             raise ValueError(f"sizes = {list(sizes)} must name at least two scales")
-        self.sizes = tuple(sizes)
+        self.sizes: tuple[int, ...] = tuple(sizes)
         self.fusion_order = fusion_order
-        self.sums = nn.ModuleList()
+        self.sums: nn.ModuleList = nn.ModuleList()
         for k, target in enumerate(sizes):
             others = [i for i in range(len(sizes)) if i != k]
             matrices = None if transfer is None else [transfer(i, k) for i in others]

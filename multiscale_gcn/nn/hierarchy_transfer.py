@@ -61,7 +61,7 @@ class HierarchyTransfer:
         if kind not in get_args(TransferKind):
             raise ValueError(f"kind = {kind!r} is neither 'constant' nor 'smoothed'")
         self.hierarchy = hierarchy
-        self.levels = tuple(range(len(hierarchy)) if levels is None else levels)
+        self.levels: tuple[int, ...] = tuple(range(len(hierarchy)) if levels is None else levels)
         self.kind = kind
         for place, level in enumerate(self.levels):
             if not 0 <= level < len(hierarchy):

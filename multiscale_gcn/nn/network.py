@@ -119,25 +119,29 @@ class MultiScaleGCN(nn.Module):
         check_positive(channels=channels)
         check_fusion_order(fusion_order)
         scales = [as_graph(graph) for graph in graphs]
-        self.sizes = tuple(graph.num_nodes for graph in scales)
-        self.in_channels = _per_scale(in_channels, "in_channels", len(scales), first_only=True)
-        self.out_channels = _per_scale(out_channels, "out_channels", len(scales), first_only=False)
+        self.sizes: tuple[int, ...] = tuple(graph.num_nodes for graph in scales)
+        self.in_channels: tuple[int, ...] = _per_scale(
+            in_channels, "in_channels", len(scales), first_only=True
+        )
+        self.out_channels: tuple[int, ...] = _per_scale(
+            out_channels, "out_channels", len(scales), first_only=False
+        )
         self.channels = channels
-        self.stages = tuple(tuple(stage) for stage in stages)
+        self.stages: tuple[tuple[int, ...], ...] = tuple(tuple(stage) for stage in stages)
         _check_stages(self.stages, self.in_channels, self.out_channels)
         options: dict[str, Any] = {"convolution": convolution, "dropout": dropout}
         transfer = None if transfer is None else functools.cache(transfer)
 
-        self.inputs = nn.ModuleDict(
+        self.inputs: nn.ModuleDict = nn.ModuleDict(
             {
                 str(k): GraphConvBlock(width, channels, scales[k], **options)
                 for k, width in enumerate(self.in_channels)
                 if width
             }
         )
-        self.beginnings = nn.ModuleDict()
-        self.blocks = nn.ModuleList()
-        self.fusions = nn.ModuleList()
+        self.beginnings: nn.ModuleDict = nn.ModuleDict()
+        self.blocks: nn.ModuleList = nn.ModuleList()
+        self.fusions: nn.ModuleList = nn.ModuleList()
         begun = [k for k, width in enumerate(self.in_channels) if width]
         for stage in self.stages:
             new = [k for k in stage if k not in begun]
@@ -155,7 +159,7 @@ class MultiScaleGCN(nn.Module):
                 )
             )
             self.fusions.append(self._fusion(stage, fusion_order, transfer))
-        self.outputs = nn.ModuleDict(
+        self.outputs: nn.ModuleDict = nn.ModuleDict(
             {
                 str(k): convolution(channels, width, scales[k])
                 for k, width in enumerate(self.out_channels)

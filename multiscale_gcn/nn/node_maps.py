@@ -65,11 +65,11 @@ class SparseMap(nn.Module):
         super().__init__()
         csr = _checked(matrix)
         self.out_features, self.in_features = csr.shape
-        self.pattern = MatrixPattern(csr)
+        self.pattern: MatrixPattern = MatrixPattern(csr)
         initial = as_buffer(csr.data, torch.get_default_dtype())
         self.register_buffer("initial", initial, persistent=False)
-        self.weight = nn.Parameter(torch.empty(csr.nnz))
-        self.bias = nn.Parameter(torch.empty(self.out_features))
+        self.weight: nn.Parameter = nn.Parameter(torch.empty(csr.nnz))
+        self.bias: nn.Parameter = nn.Parameter(torch.empty(self.out_features))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

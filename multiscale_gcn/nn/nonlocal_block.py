@@ -48,12 +48,12 @@ class NonLocal(nn.Module):
             raise ValueError(f"channels = {channels} must be at least 2: half of them are used")
         self.channels = channels
         inner = channels // 2
-        self.theta = nn.Linear(channels, inner)
-        self.phi = nn.Linear(channels, inner)
-        self.value = nn.Linear(channels, inner)
-        self.score = nn.Parameter(torch.empty(2, inner))
-        self.output = nn.Linear(inner, channels)
-        self.norm = nn.BatchNorm1d(channels)
+        self.theta: nn.Linear = nn.Linear(channels, inner)
+        self.phi: nn.Linear = nn.Linear(channels, inner)
+        self.value: nn.Linear = nn.Linear(channels, inner)
+        self.score: nn.Parameter = nn.Parameter(torch.empty(2, inner))
+        self.output: nn.Linear = nn.Linear(inner, channels)
+        self.norm: nn.BatchNorm1d = nn.BatchNorm1d(channels)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

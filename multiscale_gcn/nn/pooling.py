@@ -160,12 +160,12 @@ class GraphPool(nn.Module):
                 f"kind = {kind!r} is none of {', '.join(map(repr, get_args(PoolKind)))}"
             )
         self.kind = kind
-        self.num_fine = hierarchy[fine].num_nodes
-        self.num_coarse = hierarchy[coarse].num_nodes
+        self.num_fine: int = hierarchy[fine].num_nodes
+        self.num_coarse: int = hierarchy[coarse].num_nodes
         if kind == "max":
-            self.tournament = _Tournament(hierarchy.parent(fine, coarse))
+            self.tournament: _Tournament = _Tournament(hierarchy.parent(fine, coarse))
         else:
-            self.clusters = _Clusters(hierarchy, fine, coarse, kind)
+            self.clusters: _Clusters = _Clusters(hierarchy, fine, coarse, kind)
 
     def forward(
         self,
@@ -210,9 +210,9 @@ class GraphUnpool(nn.Module):
 
     def __init__(self, hierarchy: Hierarchy, coarse: int, fine: int) -> None:
         super().__init__()
-        self.num_coarse = hierarchy[coarse].num_nodes
-        self.num_fine = hierarchy[fine].num_nodes
-        self.clusters = _Clusters(hierarchy, fine, coarse, "sum")
+        self.num_coarse: int = hierarchy[coarse].num_nodes
+        self.num_fine: int = hierarchy[fine].num_nodes
+        self.clusters: _Clusters = _Clusters(hierarchy, fine, coarse, "sum")
 
     def forward(
         self,

@@ -29,8 +29,8 @@ class WeightedConvolution(ConvolutionLayer):
         check_positive(in_channels=in_channels, out_channels=out_channels)
         self.in_channels = in_channels
         self.out_channels = out_channels
-        self.pattern = GraphPattern(graph)
-        self.weight = nn.Parameter(torch.empty(matrices, in_channels, out_channels))
+        self.pattern: GraphPattern = GraphPattern(graph)
+        self.weight: nn.Parameter = nn.Parameter(torch.empty(matrices, in_channels, out_channels))
         if bias:
             self.bias = nn.Parameter(torch.empty(out_channels))
         else:

@@ -22,6 +22,7 @@ from multiscale_gcn.testing.strategies import graphs
 from multiscale_gcn.testing.validity import assert_valid_hierarchy, assert_valid_matching
 
 
+@pytest.mark.filterwarnings("ignore:making the weights exact")
 class BackendTests:
     """What must hold of every backend: all that the specification returns, bit for bit.
 

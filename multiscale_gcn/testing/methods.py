@@ -20,6 +20,7 @@ from multiscale_gcn.testing.strategies import graphs
 from multiscale_gcn.testing.validity import assert_valid_hierarchy
 
 
+@pytest.mark.filterwarnings("ignore:making the weights exact")
 class MethodTests:
     """What must hold of every coarsening method. Derive from it and say which.
 

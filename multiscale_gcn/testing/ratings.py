@@ -19,6 +19,7 @@ from multiscale_gcn.testing.problems import together
 from multiscale_gcn.testing.strategies import graphs
 
 
+@pytest.mark.filterwarnings("ignore:making the weights exact")
 class RatingTests:
     """What must hold of every rating. Derive from it and say which.
 
