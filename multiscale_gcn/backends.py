@@ -11,6 +11,8 @@ from importlib import import_module, util
 from pathlib import Path
 from typing import Any
 
+from multiscale_gcn.checks.arguments import shown
+
 DEFAULT = "numba"
 _INSTALL_CUPY = "pip install multiscale-gcn[cuda13], or [cuda12] for a driver of CUDA 12"
 
@@ -109,14 +111,14 @@ def engine_for(backend: str, method: Any = None) -> Any:
     BackendUnavailable
         If it cannot run here.
     """
-    name = DEFAULT if backend == "auto" else backend
-    if name not in backend_names():
-        raise ValueError(f"backend = {backend!r} is none of {('auto', *backend_names())}")
+    name = DEFAULT if isinstance(backend, str) and backend == "auto" else backend
+    if not isinstance(name, str) or name not in backend_names():
+        raise ValueError(f"backend = {shown(backend)} is none of {('auto', *backend_names())}")
     engine = _loaded(name)
     refusal = None if method is None else engine.refusal(method)
     if refusal:
         raise ValueError(f"backend = {backend!r} does not run {type(method).__name__}{refusal}")
-    if backend != "auto":  # the default comes with the package
+    if name is backend:  # the default comes with the package
         engine.check()
     return engine
 

@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from multiscale_gcn.backends import BackendUnavailable
-from multiscale_gcn.checks.arguments import shown, whole_numbers
+from multiscale_gcn.checks.arguments import instance, items, whole_numbers
 from multiscale_gcn.coarsening import CoarseningStalled, coarsen
 from multiscale_gcn.convert import as_graph
 from multiscale_gcn.methods.method import ClusteringMethod
@@ -87,16 +87,12 @@ def compare(
 def _named(
     methods: Iterable[ClusteringMethod] | Mapping[str, ClusteringMethod],
 ) -> dict[str, ClusteringMethod]:
-    if not isinstance(methods, Iterable):
-        raise TypeError(f"methods = {shown(methods)} must be a list of methods, or a mapping")
-    if isinstance(methods, Mapping):
-        return dict(methods)
-    listed = list(methods)
+    named = dict(methods) if isinstance(methods, Mapping) else {}
+    listed = list(named.values()) if named else list(items(methods, "methods"))
     for k, method in enumerate(listed):
-        if not isinstance(method, ClusteringMethod):
-            raise TypeError(
-                f"methods[{k}] = {shown(method)} must be a method such as HeavyEdgeMatching()"
-            )
+        instance(method, f"methods[{k}]", ClusteringMethod, "HeavyEdgeMatching() is one")
+    if isinstance(methods, Mapping):
+        return named
     short = [type(method).__name__ for method in listed]
     return {
         name if short.count(name) == 1 else method.describe(): method

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Iterable
+from dataclasses import is_dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from multiscale_gcn.checks.arguments import instance, items, real_number, whole_number
+from multiscale_gcn.checks.arrays import real_array
 from multiscale_gcn.convert import to_networkx
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.hierarchy import Hierarchy
@@ -23,6 +27,10 @@ if TYPE_CHECKING:
 
 LARGEST_LAYOUT = 1000
 """Up to so many nodes a layout is computed where no positions are given."""
+MOST_PANELS = 50
+"""Levels that one figure shows."""
+LARGEST_SEED = 2**32 - 1
+"""Of the layout."""
 PANEL = 3.6
 """Height of a panel, inches."""
 INK = (0.13, 0.14, 0.17)
@@ -85,20 +93,19 @@ def plot_hierarchy(
     """
     from matplotlib.figure import Figure
 
-    shown = _shown(hierarchy, levels)
+    instance(hierarchy, "hierarchy", Hierarchy, "coarsen(graph, ...) makes one")
+    azimuth, elevation = real_number(azimuth, "azimuth"), real_number(elevation, "elevation")
+    seed = whole_number(seed, "seed", least=0, most=LARGEST_SEED)
+    chosen = _chosen(hierarchy, levels)
     points = _points(hierarchy[0].graph, positions, seed)
-    triangles = (
-        None
-        if faces is None
-        else coarse_faces(np.asarray(faces), np.arange(len(points)), len(points))
-    )
+    triangles = None if faces is None else coarse_faces(faces, np.arange(len(points)), len(points))
     camera = _camera(azimuth, elevation) if points.shape[1] == 3 else np.eye(2)
     view = points @ camera
     width = float(np.clip(PANEL * np.ptp(view[:, 0]) / (np.ptp(view[:, 1]) or 1.0), 2.2, 6.0))
-    size = (width * len(shown), 2 * PANEL + 0.4)
+    size = (width * len(chosen), 2 * PANEL + 0.4)
     figure = Figure(figsize=size, layout="constrained", facecolor=PAPER)
-    grid = figure.subplots(2, len(shown), squeeze=False)
-    for column, index in enumerate(shown):
+    grid = figure.subplots(2, len(chosen), squeeze=False)
+    for column, index in enumerate(chosen):
         level = hierarchy[index]
         parent = hierarchy.parent(0, index)
         colours = _colours(level.graph)
@@ -157,6 +164,8 @@ def plot_comparison(comparison: Table) -> Figure:
         "eigenvalue_error": "eigenvalue error, mean",
         "epsilon": "spectral similarity ε",
     }
+    rows = getattr(comparison, "rows", None) if is_dataclass(comparison) else None
+    instance(rows, "comparison.rows", tuple, "compare(graph, ...) makes a Comparison")
     methods = list(dict.fromkeys(row["method"] for row in comparison.rows))
     sizes = list(dict.fromkeys(row["nodes"] for row in comparison.rows))
     value = {(row["method"], row["nodes"]): row for row in comparison.rows}
@@ -191,11 +200,17 @@ def plot_comparison(comparison: Table) -> Figure:
     return figure
 
 
-def _shown(hierarchy: Hierarchy, levels: Iterable[int] | None) -> list[int]:
+def _chosen(hierarchy: Hierarchy, levels: Iterable[int] | None) -> list[int]:
     if levels is not None:
-        chosen = [hierarchy[index].index for index in levels]
-        if not chosen:
-            raise ValueError("levels is empty; name at least one")
+        chosen = [
+            hierarchy[index].index for index in islice(items(levels, "levels"), MOST_PANELS + 1)
+        ]
+        if not 1 <= len(chosen) <= MOST_PANELS:
+            raise ValueError(
+                f"levels names {len(chosen)} levels or more; name from 1 to {MOST_PANELS}"
+                if chosen
+                else "levels is empty; name at least one"
+            )
         return chosen
     last = len(hierarchy) - 1
     return sorted({round(x) for x in np.linspace(min(1, last), last, 4)})
@@ -215,7 +230,7 @@ def _points(graph: Graph, positions: ArrayLike | None, seed: int) -> np.ndarray:
 
         layout = nx.spring_layout(to_networkx(graph), seed=seed, iterations=200)
         return np.array([layout[u] for u in range(n)])
-    points = np.asarray(positions, dtype=np.float64)
+    points = real_array(positions, "positions").astype(np.float64)
     if points.ndim != 2 or points.shape[0] != n or points.shape[1] not in (2, 3):
         raise ValueError(f"positions has shape {points.shape}, expected ({n}, 2) or ({n}, 3)")
     if not np.isfinite(points).all():

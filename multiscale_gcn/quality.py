@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from multiscale_gcn.checks.arguments import whole_number
+from multiscale_gcn.checks.arguments import instance, whole_number
 from multiscale_gcn.compiled.hashing import uniform
 from multiscale_gcn.convert import to_networkx
 from multiscale_gcn.graph.spectrum import (
@@ -105,6 +105,7 @@ def assess(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1, *, k: int = 10
     >>> quality.matched, quality.optimum, quality.balance
     (0.5, 1.0, 1.0)
     """
+    _check(hierarchy)
     fine_graph, coarse_graph = hierarchy[fine].graph, hierarchy[coarse].graph
     if fine_graph.num_nodes == 0:
         raise ValueError("the graph has no nodes; there is nothing to measure")
@@ -153,6 +154,7 @@ def cut_weight(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1) -> float:
 
 
 def _weight(hierarchy: Hierarchy, fine: int, coarse: int, inside: bool) -> float:
+    _check(hierarchy)
     graph, parent = hierarchy[fine].graph, hierarchy.parent(fine, coarse)
     rows, columns = graph.rows(), graph.indices
     once = (rows < columns) & ((parent[rows] == parent[columns]) == inside)
@@ -169,6 +171,7 @@ def optimum_ratio(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1) -> floa
     """
     import networkx as nx
 
+    _check(hierarchy)
     sizes = np.bincount(hierarchy.parent(fine, coarse))
     if sizes.max(initial=0) > 2:
         raise ValueError(
@@ -203,6 +206,7 @@ def eigenvalue_errors(
     """
     import scipy.sparse as sp
 
+    _check(hierarchy)
     L = laplacian(hierarchy[fine].graph)
     sizes = np.bincount(hierarchy.parent(fine, coarse))
     scale = sp.diags_array(1.0 / np.sqrt(sizes))
@@ -238,6 +242,7 @@ def restricted_spectral_similarity(
     >>> bool(restricted_spectral_similarity(twins, k=1) < 1e-6)
     True
     """
+    _check(hierarchy)
     L = laplacian(hierarchy[fine].graph)
     U = smallest_eigenpairs(L, whole_number(k, "k", least=1) - 1, zeros=False)[1]
     back_and_forth = hierarchy.prolongation(coarse, fine) @ hierarchy.restriction(fine, coarse)
@@ -267,6 +272,7 @@ def disconnected_clusters(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1)
     """
     import scipy.sparse as sp
 
+    _check(hierarchy)
     graph, parent = hierarchy[fine].graph, hierarchy.parent(fine, coarse)
     rows = graph.rows()
     inside = parent[rows] == parent[graph.indices]
@@ -279,7 +285,12 @@ def disconnected_clusters(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1)
 
 def num_components(hierarchy: Hierarchy, level: int = -1) -> int:
     """Number of connected components of a level."""
+    _check(hierarchy)
     return int(components(hierarchy[level].graph.to_scipy()).max(initial=-1)) + 1
+
+
+def _check(hierarchy: Hierarchy) -> None:
+    instance(hierarchy, "hierarchy", Hierarchy, "coarsen(graph, ...) makes one")
 
 
 @dataclass(frozen=True, repr=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterator
 from numbers import Real
 from operator import index
 from typing import Any
@@ -40,14 +40,27 @@ def whole_numbers(values: Any, name: str, most: int) -> set[int]:
     ValueError
         Naming the first place that is wrong; nothing is read beyond the number that is allowed.
     """
-    if not isinstance(values, Iterable) or isinstance(values, str | bytes | dict):
-        raise ValueError(f"{name} = {shown(values)} must be a list of numbers: {name}=[...]")
     found: set[int] = set()
-    for i, value in enumerate(values):
+    for i, value in enumerate(items(values, name)):
         if i >= most:
             raise ValueError(f"{name} has more than {most} entries; name each number once")
         found.add(whole_number(value, f"{name}[{i}]"))
     return found
+
+
+def items(values: Any, name: str) -> Iterator[Any]:
+    """What a list, or anything that is one, has in it.
+
+    Raises
+    ------
+    ValueError
+        Naming the argument, if there is nothing to go through.
+    """
+    try:
+        return iter(values)
+    except Exception:  # whatever an object says that cannot be gone through
+        text = shown(values)
+        raise ValueError(f"{name} = {text} must be a list of them; say {name}=[{text}]") from None
 
 
 def flag(value: Any, name: str) -> bool:
@@ -109,6 +122,19 @@ def one_of(value: Any, name: str, choices: tuple[str, ...]) -> str:
     if len(choices) == 2:
         raise ValueError(f"{name} = {shown(value)} is neither {choices[0]!r} nor {choices[1]!r}")
     raise ValueError(f"{name} = {shown(value)} is none of {listed}")
+
+
+def instance(value: Any, name: str, kind: Any, remedy: str) -> Any:
+    """The value, which must be of this class.
+
+    Raises
+    ------
+    TypeError
+        Naming the argument, the class and the remedy.
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} = {shown(value)} must be a {kind.__name__}; {remedy}")
+    return value
 
 
 def shown(value: Any) -> str:

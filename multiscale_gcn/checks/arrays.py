@@ -32,7 +32,7 @@ def plain_array(values: Any, name: str) -> np.ndarray:
             place = ", ".join(map(str, masked[0].tolist()))
             raise ValueError(f"{name}[{place}] is masked; fill such entries in or leave them out")
         return values.data
-    if getattr(values, "requires_grad", False):
+    if _has(values, "requires_grad") and values.requires_grad:
         raise ValueError(
             f"{name} requires grad, and NumPy knows no gradients; give {name}.detach(), or take "
             "the layers of multiscale_gcn.nn, which have them"
@@ -40,7 +40,7 @@ def plain_array(values: Any, name: str) -> np.ndarray:
     if isinstance(values, str | bytes | dict | set | frozenset):
         raise TypeError(f"{name} is a {type(values).__name__}; give an array or a list of numbers")
     try:
-        if hasattr(values, "detach") and hasattr(values, "cpu"):
+        if _has(values, "detach") and _has(values, "cpu"):
             values = values.detach().cpu()
             values = values.float() if str(values.dtype) == "torch.bfloat16" else values
         return np.asarray(values)
@@ -91,6 +91,13 @@ def real_array(values: Any, name: str) -> np.ndarray:
             f"{name} must hold real numbers, got dtype {array.dtype}; cast it yourself"
         )
     return array
+
+
+def _has(values: Any, name: str) -> bool:
+    try:
+        return hasattr(values, name)
+    except Exception:  # an object of somebody's own, which does not let itself be asked
+        return False
 
 
 def _refuse_large(array: np.ndarray, name: str) -> None:

@@ -91,10 +91,6 @@ def _targets(
     graph: Graph, method: ClusteringMethod, constraints: Constraints, sizes: Iterable[int]
 ) -> np.ndarray:
     """The sizes asked for, increasing."""
-    if not isinstance(sizes, Iterable):
-        raise ValueError(
-            f"sizes = {sizes!r} must be a list of numbers of nodes; say sizes=[{sizes!r}]"
-        )
     wanted = sorted(whole_numbers(sizes, "sizes", most=max(2 * graph.num_nodes, MOST)))
     if not wanted:
         raise ValueError("sizes is empty; name at least one number of nodes")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeGuard
 
 from multiscale_gcn.backends import engine_for
+from multiscale_gcn.checks.arguments import shown
 from multiscale_gcn.coarsening.descent import descend
 from multiscale_gcn.coarsening.how_far import HowFar
 from multiscale_gcn.graph.exact import warn_of_rounding
@@ -68,8 +69,8 @@ def coarsen_on_device(
     method = HeavyEdgeMatching() if method is None else method
     if not runs_on_device(method):
         raise ValueError(
-            f"coarsen_on_device does not run {method!r}; take HeavyEdgeMatching with one of the "
-            f"ratings {', '.join(rating.__name__ for rating in FUSED)}, or coarsen"
+            f"coarsen_on_device does not run {shown(method)}; take HeavyEdgeMatching with one of "
+            f"the ratings {', '.join(rating.__name__ for rating in FUSED)}, or coarsen"
         )
     how_far = HowFar.by_steps(levels, min_nodes)
     from multiscale_gcn.coarsening.on_cuda import DeviceStage, device_levels

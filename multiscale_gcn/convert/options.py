@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import reprlib
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Literal, get_args
 
 import numpy as np
 
-from multiscale_gcn.checks.arguments import flag, whole_number
+from multiscale_gcn.checks.arguments import flag, shown, whole_number
 
 Kind = Literal["dense", "edge_index", "edge_list", "faces"]
 Symmetrize = Literal["mirror", "max", "mean", "sum"]
@@ -43,7 +42,7 @@ class Options:
             node_weights=node_weights,
             num_nodes=None if num_nodes is None else whole_number(num_nodes, "num_nodes", least=0),
             symmetrize=as_symmetrize(symmetrize),
-            weld=None if weld is None else _tolerance(weld),
+            weld=None if weld is None else tolerance_of(weld, "weld"),
         )
 
     def refuse_all_but(self, *accepted: str, source: str, kind: Kind | None = None) -> None:
@@ -63,7 +62,7 @@ def _kind(value: Any) -> Kind | None:
     if value is None or (isinstance(value, str) and value in get_args(Kind)):
         return value  # type: ignore[return-value]
     known = ", ".join(map(repr, get_args(Kind)))
-    raise ValueError(f"kind = {reprlib.repr(value)} is none of {known}")
+    raise ValueError(f"kind = {shown(value)} is none of {known}")
 
 
 def as_symmetrize(value: Any) -> Symmetrize | None:
@@ -72,15 +71,15 @@ def as_symmetrize(value: Any) -> Symmetrize | None:
     if isinstance(value, bool | np.bool_):
         return "mirror" if flag(value, "symmetrize") else None
     known = ", ".join(map(repr, get_args(Symmetrize)))
-    raise ValueError(f"symmetrize = {reprlib.repr(value)} must be True, False or one of {known}")
+    raise ValueError(f"symmetrize = {shown(value)} must be True, False or one of {known}")
 
 
-def _tolerance(value: Any) -> float:
+def tolerance_of(value: Any, name: str) -> float:
     if isinstance(value, Real) and not isinstance(value, bool):
         number = float(value)
         if math.isfinite(number) and number >= 0:
             return number
     raise ValueError(
-        f"weld = {reprlib.repr(value)} must be a distance, finite and not negative; 0 joins "
-        "vertices at exactly one position"
+        f"{name} = {shown(value)} must be a distance, finite and not negative; 0 joins vertices at "
+        "exactly one position"
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from multiscale_gcn.checks.arguments import shown
 from multiscale_gcn.convert.pointers import check_pointers
 from multiscale_gcn.convert.values import as_real
 from multiscale_gcn.graph import Graph
@@ -263,7 +264,7 @@ def _device(device: Any) -> Any:
         torch.empty(0, device=found)
     except Exception:  # what torch raises differs from device to device
         raise ValueError(
-            f"device = {device!r} is none that torch has here; 'cpu' always is"
+            f"device = {shown(device)} is none that torch has here; 'cpu' always is"
         ) from None
     return found
 
@@ -274,7 +275,7 @@ def _values(values: np.ndarray, dtype: Any, name: str) -> Tensor:
 
     dtype = torch.get_default_dtype() if dtype is None else dtype
     if not isinstance(dtype, torch.dtype):
-        raise TypeError(f"dtype = {dtype!r} is none of torch; give one such as torch.float32")
+        raise TypeError(f"dtype = {shown(dtype)} is none of torch; give one such as torch.float32")
     exact = torch.tensor(as_real(values, name))
     tensor = exact.to(dtype)
     back = tensor.to(torch.complex128 if dtype.is_complex else torch.float64)

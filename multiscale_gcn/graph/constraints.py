@@ -9,9 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from multiscale_gcn.checks.arguments import instance, whole_number
 from multiscale_gcn.checks.arrays import integer_array, plain_array
 from multiscale_gcn.checks.immutable import ReadOnlyArrays
 from multiscale_gcn.graph.graph import Graph
+
+MOST_NODES = 2**40
+"""That an array can be made for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +108,7 @@ class Constraints(ReadOnlyArrays):
         >>> match(path, constraints=apart).pairs().tolist()
         [[1, 2]]
         """
-        n = graph.num_nodes
+        n = instance(graph, "graph", Graph, "as_graph makes one").num_nodes
         for name, values in (("labels", labels), ("symmetry", symmetry), ("batch", batch)):
             if values is not None:
                 _check_shape(plain_array(values, name), n, name)
@@ -130,6 +134,7 @@ class Constraints(ReadOnlyArrays):
         >>> from multiscale_gcn import Constraints, as_graph
         >>> Constraints(symmetry=[2, 1, 0]).check(as_graph(nx.path_graph(3)))
         """
+        instance(graph, "graph", Graph, "as_graph makes one")
         self.check_length(graph.num_nodes)
         if self.batch is not None:
             _check_batch(graph, self.batch)
@@ -172,6 +177,7 @@ class Constraints(ReadOnlyArrays):
         >>> from multiscale_gcn import Constraints
         >>> Constraints().check_length(5)
         """
+        n = whole_number(n, "n", least=0, most=MOST_NODES)
         for name, array in self.arrays().items():
             if array is not None and np.shape(array) != (n,):
                 raise ValueError(
@@ -199,6 +205,7 @@ class Constraints(ReadOnlyArrays):
         >>> two.member(5).tolist()
         [0, 0, 0, 1, 1]
         """
+        n = whole_number(n, "n", least=0, most=MOST_NODES)
         if self.batch is None:
             return np.zeros(n, dtype=np.int64)
         return np.cumsum(np.diff(self.batch, prepend=self.batch[:1]) > 0)
@@ -223,6 +230,7 @@ class Constraints(ReadOnlyArrays):
         >>> two.member_sizes(5).tolist()
         [3, 2]
         """
+        n = whole_number(n, "n", least=0, most=MOST_NODES)
         return np.array([n]) if self.batch is None else np.bincount(self.member(n))
 
     def groups(self, n: int) -> np.ndarray:
@@ -245,6 +253,7 @@ class Constraints(ReadOnlyArrays):
         >>> Constraints(labels=labels, batch=batch).groups(4).tolist()
         [0, 2, 0, 1]
         """
+        n = whole_number(n, "n", least=0, most=MOST_NODES)
         keys = [array for array in (self.labels, self.batch) if array is not None]
         if not keys:
             return np.zeros(n, dtype=np.int64)
@@ -272,6 +281,7 @@ class Constraints(ReadOnlyArrays):
         >>> two.local_ids(5).tolist()
         [0, 1, 2, 0, 1]
         """
+        n = whole_number(n, "n", least=0, most=MOST_NODES)
         ids = np.arange(n, dtype=np.int64)
         if self.batch is None:
             return ids
@@ -295,6 +305,7 @@ class Constraints(ReadOnlyArrays):
         >>> Constraints().mirror(3).tolist()
         [0, 1, 2]
         """
+        n = whole_number(n, "n", least=0, most=MOST_NODES)
         return np.arange(n, dtype=np.int64) if self.symmetry is None else self.symmetry
 
     def per_node(self, n: int) -> NodeConstraints:
@@ -317,6 +328,7 @@ class Constraints(ReadOnlyArrays):
         >>> Constraints().per_node(2).local_ids.tolist()
         [0, 1]
         """
+        n = whole_number(n, "n", least=0, most=MOST_NODES)
         known = getattr(self, "_per_node", lambda: None)()
         if known is None or known.num_nodes != n:
             known = NodeConstraints(self, n)

@@ -7,7 +7,9 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from multiscale_gcn.checks.arrays import integer_array
 from multiscale_gcn.graph.graph import Graph
 
 SIGNIFICAND_BITS = 53
@@ -64,7 +66,7 @@ def warn_of_rounding(rounding: Rounding) -> None:
         )
 
 
-def round_weights(graph: Graph, batch: np.ndarray | None = None) -> tuple[Graph, Rounding]:
+def round_weights(graph: Graph, batch: ArrayLike | None = None) -> tuple[Graph, Rounding]:
     """Round the weights so that every sum of them is exact in float64, in any order.
 
     Edge weights are rounded down to multiples of 2**q, q = ceil(log2(nnz * max w)) - 53, node
@@ -109,7 +111,7 @@ def round_weights(graph: Graph, batch: np.ndarray | None = None) -> tuple[Graph,
     if graph.quantum is not None:
         return graph, Rounding()
     n = graph.num_nodes
-    starts = np.array([0, n]) if batch is None else _starts(batch)
+    starts = np.array([0, n]) if batch is None else _starts(batch, n)
     weights, quantum = _to_multiples(graph.weights, graph.indptr[starts], "weights")
     node_weights, _ = _to_multiples(graph.node_weights, starts, "node_weights")
     changed = weights != graph.weights
@@ -127,8 +129,11 @@ def round_weights(graph: Graph, batch: np.ndarray | None = None) -> tuple[Graph,
     return rounded, Rounding(int(changed.sum()), int(changed_nodes.sum()), largest)
 
 
-def _starts(batch: np.ndarray) -> np.ndarray:
+def _starts(batch: ArrayLike, n: int) -> np.ndarray:
     """First node of every member, and the number of nodes."""
+    batch = integer_array(batch, "batch")
+    if batch.shape != (n,):
+        raise ValueError(f"batch has shape {batch.shape}, expected ({n},)")
     return np.concatenate([[0], np.flatnonzero(np.diff(batch)) + 1, [len(batch)]])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from multiscale_gcn.checks.arguments import shown, whole_number
+from multiscale_gcn.checks.arguments import items, shown, whole_number
 from multiscale_gcn.checks.arrays import real_array
 from multiscale_gcn.contraction import aggregate
 from multiscale_gcn.convert import as_graph
@@ -70,9 +70,7 @@ class Hierarchy:
     order_version: int = ORDER_VERSION
 
     def __post_init__(self) -> None:
-        if isinstance(self.levels, Level) or not isinstance(self.levels, Iterable):
-            raise TypeError(f"levels = {shown(self.levels)} must be a sequence of Level")
-        object.__setattr__(self, "levels", tuple(self.levels))
+        object.__setattr__(self, "levels", tuple(items(self.levels, "levels")))
         check_levels(self.levels)
         if not isinstance(self.method, str):
             raise TypeError(f"method = {shown(self.method)} must be a text for people")
@@ -115,11 +113,9 @@ class Hierarchy:
         >>> Hierarchy.from_parents(path, [[0, 0, 0]]).level(1).graph
         Graph(1 nodes, 0 edges, 1 self loops)
         """
-        if not isinstance(parents, Iterable):
-            raise TypeError(f"parents = {shown(parents)} must be a sequence of arrays")
         fine, rounding = round_weights(as_graph(graph))
         levels = []
-        for k, parent in enumerate(parents):
+        for k, parent in enumerate(items(parents, "parents")):
             try:
                 coarse = aggregate(fine, parent, backend=backend)
             except ValueError as error:

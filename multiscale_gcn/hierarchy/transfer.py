@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from multiscale_gcn.checks.arguments import real_number, shown
+from multiscale_gcn.checks.arguments import one_of, real_number, shown
 from multiscale_gcn.checks.arrays import plain_array, real_array
 from multiscale_gcn.hierarchy.level import Level, parent_between
 from multiscale_gcn.hierarchy.smoothing import smooth
@@ -24,12 +24,11 @@ def prolongation(
     kind: str = "constant",
     damping: float | None = None,
 ) -> sp.csr_array:
+    one_of(kind, "kind", ("constant", "smoothed"))
     if kind == "smoothed":
         return _smoothed_prolongation(levels, coarse, fine, damping)
-    if kind != "constant":
-        raise ValueError(f"kind = {shown(kind)} is none of 'constant', 'smoothed'")
     if damping is not None:
-        raise ValueError(f"damping = {damping} goes with kind='smoothed' only; leave it out")
+        raise ValueError(f"damping = {shown(damping)} goes with kind='smoothed' only; leave it out")
     return _constant_prolongation(levels, coarse, fine)
 
 
@@ -55,15 +54,14 @@ def _smoothed_prolongation(
 
 
 def restriction(levels: Sequence[Level], fine: int, coarse: int, kind: str) -> sp.csr_array:
+    one_of(kind, "kind", ("sum", "mean", "weighted_mean"))
     if kind == "sum":
         values = np.ones(levels[fine].num_nodes)
     elif kind == "mean":
         values = _mean_of_means(levels, fine, coarse)
-    elif kind == "weighted_mean":
+    else:
         parent = parent_between(levels, fine, coarse)
         values = levels[fine].graph.node_weights / levels[coarse].graph.node_weights[parent]
-    else:
-        raise ValueError(f"kind = {shown(kind)} is none of 'sum', 'mean', 'weighted_mean'")
     result = _constant_prolongation(levels, coarse, fine)
     result.data = values
     return result.T.tocsr()
@@ -84,10 +82,9 @@ def restrict(
     levels: Sequence[Level], values: ArrayLike, fine: int, coarse: int, kind: str
 ) -> np.ndarray:
     array = _checked(values, levels[fine].num_nodes, "values")
+    one_of(kind, "kind", ("sum", "mean", "weighted_mean", "max"))
     if kind == "max":
         return _largest_by(parent_between(levels, fine, coarse), array)
-    if kind not in ("sum", "mean", "weighted_mean"):
-        raise ValueError(f"kind = {shown(kind)} is none of 'sum', 'mean', 'weighted_mean', 'max'")
     return _product(restriction(levels, fine, coarse, kind), array)
 
 
@@ -104,8 +101,7 @@ def restrict_edges(
     import scipy.sparse as sp
 
     array = _checked(attributes, levels[fine].graph.num_entries, "attributes")
-    if kind not in ("sum", "mean", "max"):
-        raise ValueError(f"kind = {shown(kind)} is none of 'sum', 'mean', 'max'")
+    one_of(kind, "kind", ("sum", "mean", "max"))
     place = _coarse_entries(levels, fine, coarse)
     if kind == "max":
         return _largest_by(place, array)

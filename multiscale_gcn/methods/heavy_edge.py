@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from multiscale_gcn.backends import engine_for
-from multiscale_gcn.checks.arguments import one_of
+from multiscale_gcn.checks.arguments import instance, one_of
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.graph.exact import round_weights
@@ -57,6 +57,7 @@ class MatchingMethod(MatchingOptions, ClusteringMethod):
         max_merges: np.ndarray | None,
         backend: str,
     ) -> np.ndarray:
+        instance(constraints, "constraints", Constraints, "Constraints() is none")
         exact, _ = round_weights(graph, constraints.batch)
         constraints.check_length(graph.num_nodes)
         matching = matched(exact, self, constraints, max_merges, backend)

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from multiscale_gcn.checks.arguments import instance
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import Constraints
 
@@ -149,6 +150,7 @@ class ClusteringMethod(ABC):
         ValueError: MetisPartition makes levels of given sizes only; say sizes=[...]
         """
         name = type(self).__name__
+        instance(constraints, "constraints", Constraints, "Constraints() is none")
         for constraint, array in constraints.arrays().items():
             if array is not None and constraint not in self.honours:
                 raise ValueError(

@@ -196,6 +196,8 @@ def test_tensors_with_gradients_are_refused_where_none_would_flow() -> None:
         (lambda h: h.restrict([1, 2, 3, 4], 0, 1, kind=None), "kind = None is none of"),
         (lambda h: h.prolongation(1, 0, "smoothed", damping="x"), "damping = 'x' must be a number"),
         (lambda h: h.coarse_positions([["a"]] * 4, 1), "positions must hold real numbers"),
+        (lambda h: Hierarchy(3), "levels = 3 must be a list of them"),
+        (lambda h: Hierarchy.from_parents(PATH, 3), "parents = 3 must be a list of them"),
     ],
 )
 def test_bad_arguments_of_a_hierarchy_are_named(call: Any, message: str) -> None:
@@ -208,12 +210,10 @@ def test_bad_arguments_of_a_hierarchy_are_named(call: Any, message: str) -> None
     [
         (lambda: contract(PATH, [1, 0, 3, 2]), r"matching = \[1, 0, 3, 2\] must be a Matching; "),
         (lambda: contract(nx.path_graph(4), match(PATH)), "must be a multiscale_gcn.Graph"),
-        (lambda: Hierarchy(3), "levels = 3 must be a sequence of Level"),
         (lambda: Hierarchy((PATH,)), r"levels\[0\] = Graph\(4 nodes, 3 edges\) must be a Level"),
         (lambda: Level(0, nx.path_graph(3), None), "graph = .* must be a Graph"),
         (lambda: Level(0, PATH, None, {}), "constraints = {} must be a Constraints"),
         (lambda: Hierarchy((Level(0, PATH, None),), rounding=3), "rounding = 3 must be a Rounding"),
-        (lambda: Hierarchy.from_parents(PATH, 3), "parents = 3 must be a sequence of arrays"),
         (lambda: coarsen(PATH, levels=1, method="x"), "got 'x'"),
     ],
 )
