@@ -12,7 +12,7 @@ from multiscale_gcn.convert.options import Options
 
 
 def read(path: Path, options: Options) -> Entries:
-    parquet = library("pyarrow.parquet", path, "pip install pyarrow")
+    parquet = library("pyarrow.parquet", path, "pip install 'multiscale-gcn[tables]'")
     try:
         table = parquet.ParquetFile(path).read()
     except Exception as error:
