@@ -126,11 +126,12 @@ def engine_for(backend: str, method: Any = None) -> Any:
 @cache
 def _loaded(name: str) -> Any:
     module = import_module(f"multiscale_gcn.engines.{name}")
-    base = import_module("multiscale_gcn.engines.engine").Engine
     kinds = [
         value
         for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, base) and value is not base
+        if isinstance(value, type)
+        and value.__module__ == module.__name__
+        and hasattr(value, "refusal")
     ]
     if len(kinds) != 1:
         raise TypeError(

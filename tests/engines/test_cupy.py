@@ -20,7 +20,6 @@ from multiscale_gcn import (
     Graph,
     HeavyEdgeMatching,
     NormalizedAssociation,
-    NormalizedCut,
     VisitingOrderMatching,
     aggregate,
     as_graph,
@@ -32,8 +31,7 @@ from multiscale_gcn import (
 )
 from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.testing import assert_valid_hierarchy, graphs
-
-RATINGS = (EdgeWeight(), NormalizedCut(), NormalizedAssociation())
+from multiscale_gcn.testing.problems import constrained_graphs, heavy_edge_matchings
 
 
 def _device() -> bool:
@@ -44,39 +42,6 @@ def _device() -> bool:
 
 
 on_gpu = pytest.mark.skipif(not _device(), reason="needs a CUDA device and CuPy")
-
-
-@st.composite
-def methods(draw: st.DrawFn) -> HeavyEdgeMatching:
-    return HeavyEdgeMatching(
-        rating=draw(st.sampled_from(RATINGS)),
-        seed=draw(st.integers(0, 2**64 - 1)),
-        max_node_weight=draw(st.none() | st.integers(1, 6)),
-        two_hop=draw(st.booleans()),
-        isolated=draw(st.sampled_from(["pair", "keep"])),
-    )
-
-
-@st.composite
-def constrained(draw: st.DrawFn) -> tuple[Graph, dict[str, Any]]:
-    """A graph, or a batch of several, with labels and survivors or without."""
-    members = draw(st.lists(graphs(max_nodes=14), min_size=1, max_size=3))
-    together = nx.disjoint_union_all([nx.from_scipy_sparse_array(g.to_scipy()) for g in members])
-    graph = as_graph(together)
-    n = graph.num_nodes
-    options: dict[str, Any] = {}
-    if draw(st.booleans()):
-        sizes = [g.num_nodes for g in members]
-        options["batch"] = np.repeat(np.arange(len(members)), sizes).astype(np.int64)
-    if draw(st.booleans()):
-        options["labels"] = np.array(
-            draw(st.lists(st.integers(-3, 3), min_size=n, max_size=n)), dtype=np.int64
-        )
-    if draw(st.booleans()):
-        options["survivors"] = np.array(
-            draw(st.lists(st.booleans(), min_size=n, max_size=n)), dtype=np.bool_
-        )
-    return graph, options
 
 
 @pytest.fixture(params=["one block", "rounds", "chains", "long rows", "long positions"])
@@ -114,7 +79,7 @@ def course(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 @pytest.mark.gpu
 def test_matching_equals_the_specification(course: str) -> None:
     @settings(max_examples=150)
-    @given(graphs(), methods(), st.none() | st.integers(0, 5))
+    @given(graphs(), heavy_edge_matchings(), st.none() | st.integers(0, 5))
     def check(graph: Graph, method: HeavyEdgeMatching, max_pairs: int | None) -> None:
         expected = match(graph, method, max_pairs=max_pairs, backend="python")
         assert match(graph, method, max_pairs=max_pairs, backend="cupy") == expected
@@ -125,7 +90,7 @@ def test_matching_equals_the_specification(course: str) -> None:
 @pytest.mark.gpu
 def test_constraints_are_those_of_the_specification(course: str) -> None:
     @settings(max_examples=100)
-    @given(constrained(), methods())
+    @given(constrained_graphs(max_nodes=28), heavy_edge_matchings())
     def check(given_: tuple[Graph, dict[str, Any]], method: HeavyEdgeMatching) -> None:
         graph, options = given_
         constraints = Constraints.of(graph, **options)
@@ -169,7 +134,7 @@ def symmetric(draw: st.DrawFn) -> tuple[Graph, np.ndarray]:
 @pytest.mark.gpu
 def test_symmetry_is_that_of_the_specification(course: str) -> None:
     @settings(max_examples=100)
-    @given(symmetric(), methods())
+    @given(symmetric(), heavy_edge_matchings())
     def check(given_: tuple[Graph, np.ndarray], method: HeavyEdgeMatching) -> None:
         graph, mirror = given_
         constraints = Constraints.of(graph, symmetry=mirror)
@@ -201,7 +166,7 @@ def test_contraction_equals_the_specification(course: str) -> None:
 @pytest.mark.gpu
 @on_gpu
 @settings(max_examples=60)
-@given(graphs(min_nodes=1), methods())
+@given(graphs(min_nodes=1), heavy_edge_matchings())
 def test_hierarchies_are_equal(graph: Graph, method: HeavyEdgeMatching) -> None:
     expected = coarsen(graph, levels=4, method=method, backend="python")
     found = coarsen(graph, levels=4, method=method, backend="cupy")
@@ -214,13 +179,15 @@ def ruled(draw: st.DrawFn) -> tuple[Graph, dict[str, Any]]:
     if draw(st.booleans()):
         graph, mirror = draw(symmetric())
         return graph, {"symmetry": mirror}
-    return draw(constrained())
+    return draw(constrained_graphs(max_nodes=28))
 
 
 @pytest.mark.gpu
 @on_gpu
 @settings(max_examples=80, deadline=None)
-@given(ruled(), methods(), st.none() | st.integers(0, 4), st.none() | st.integers(0, 5))
+@given(
+    ruled(), heavy_edge_matchings(), st.none() | st.integers(0, 4), st.none() | st.integers(0, 5)
+)
 def test_hierarchies_under_constraints_are_equal(
     given_: tuple[Graph, dict[str, Any]],
     method: HeavyEdgeMatching,
@@ -242,7 +209,7 @@ def test_hierarchies_under_constraints_are_equal(
 @pytest.mark.gpu
 @on_gpu
 @settings(max_examples=60, deadline=None)
-@given(graphs(min_nodes=2), methods(), st.data())
+@given(graphs(min_nodes=2), heavy_edge_matchings(), st.data())
 def test_hierarchies_of_exact_sizes_are_equal(
     graph: Graph, method: HeavyEdgeMatching, data: st.DataObject
 ) -> None:
