@@ -38,6 +38,8 @@ _PRESENT_NAMES = {
 }
 """Modules as Python 2 and numpy 1 called them, and as they are called now."""
 _PLAIN = (str, bytes, bytearray, bool, int, float, complex, np.generic, type(None))
+
+
 @dataclass
 class Record:
     """An object of a class that the caller expects, as its bare attributes.

@@ -32,6 +32,7 @@ def write_tensors(
     """
     header = {"format": FORMAT, "version": VERSION, "kind": kind, "content": content}
     plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    header = json.loads(json.dumps(header))  # as it will be read
     text = json.dumps({**header, _CHECKSUM: checksum(header, plain)})
     write_bytes(path, safetensors.torch.save(plain, {_KEY: text}))
 
@@ -80,6 +81,31 @@ def checksum(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
     return digest.hexdigest()
+
+
+def check_tensors(path: Path, found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Refuse tensors that are not those expected, by name, shape and type, or not finite.
+
+    Raises
+    ------
+    ValueError
+        Naming the first tensor that is wrong.
+    """
+    for name in sorted(expected.keys() | found.keys()):
+        here, there = _form(expected.get(name)), _form(found.get(name))
+        if here != there:
+            raise ValueError(
+                f"{path} does not fit the model: tensor {name} has {there}, in the model {here}; "
+                "build the model that its passport names"
+            )
+        if not torch.isfinite(found[name]).all():
+            raise ValueError(
+                f"{path} is damaged: tensor {name} is not finite; copy it again, or train again"
+            )
+
+
+def _form(tensor: Tensor | None) -> str:
+    return "no place" if tensor is None else f"shape {tuple(tensor.shape)} and {tensor.dtype}"
 
 
 def _check_header(path: Path, header: Any, kind: str) -> None:
