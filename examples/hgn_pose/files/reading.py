@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -44,6 +45,22 @@ def reading(source: str | Path, remedy: str) -> Iterator[None]:
         if "; " not in reason:
             reason = f"{reason}; {remedy}"
         raise ValueError(f"{source} cannot be used: {reason}") from error
+
+
+def numbers(value: Any, where: str) -> np.ndarray:
+    """An array of real numbers from what a file holds: an array, or lists of numbers.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else; text is not made into numbers.
+    """
+    if not isinstance(value, np.ndarray):
+        value = np.array(value, dtype=np.float64)
+    if value.dtype.kind not in "biuf":
+        raise ValueError(f"{where}: it is {value.dtype} of shape {value.shape}, expected numbers")
+    array: np.ndarray = value
+    return array
 
 
 def _reason(error: Exception) -> str:
