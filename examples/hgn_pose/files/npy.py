@@ -64,7 +64,7 @@ def read_array(file: IO[bytes], header: Header, size: int, name: str) -> np.ndar
     if header.dtype.hasobject:
         raise ValueError(f"{name} is pickled, and pickled arrays are not read here")
     flat = np.empty(size, np.uint8)
-    view, done = memoryview(flat), 0
+    view, done = flat.data, 0
     while done < size:
         part = file.read(min(size - done, CHUNK))
         if not part:

@@ -9,6 +9,7 @@ from typing import IO
 CHUNK = 1 << 20
 _NUMBERED = ("PUT", "BINPUT", "LONG_BINPUT")
 """Words that keep an object under a number; a reader makes room for all numbers below."""
+_WORDS = {word.code.encode("latin-1"): word for word in pickletools.opcodes}
 _TWO_LINES = ("GLOBAL", "INST")
 _LENGTHS = {
     pickletools.TAKEN_FROM_ARGUMENT1: 1,
@@ -55,7 +56,7 @@ def count_words(file: IO[bytes]) -> int:
     words = Unhurried(file)
     for place in count():
         code = words.read(1)
-        word = pickletools.code2op.get(code.decode("latin-1"))
+        word = _WORDS.get(code)
         if word is None:
             raise ValueError(f"it has no word {code!r}" if code else "it is cut off")
         argument = _argument(words, word)

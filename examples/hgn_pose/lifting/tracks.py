@@ -13,6 +13,8 @@ from examples.hgn_pose.lifting.gaps import usual_step
 FARTHEST = 0.4
 """How far a person's joints may move on average between two frames to be linked, in units of the
 diagonal of the box around the person."""
+MOST_PERSONS = 1000
+"""Of a frame, where they are linked: each is compared with each."""
 
 
 def one_person(detections: Detections, which: str | None, max_gap: int) -> Detections:
@@ -96,11 +98,12 @@ def link(detections: Detections, max_gap: int) -> tuple[str, ...]:
         new = np.flatnonzero(detections.frame == frame)
         alive = [p for p, row in enumerate(last) if frame - detections.frame[row] <= max_gap * step]
         rows = [last[person] for person in alive]
-        apart = np.linalg.norm(points[new][:, None] - points[rows][None], axis=3)
-        both = np.isfinite(apart)
-        mean = np.where(both, apart, 0).sum(axis=2) / np.maximum(both.sum(axis=2), 1)
-        cost = np.where(both.any(axis=2), mean / size[rows][None], np.inf)
-        cost = np.minimum(cost, 1e6)
+        if len(new) > MOST_PERSONS:
+            raise ValueError(
+                f"{detections.source} shows {len(new)} persons in frame {frame}, more than "
+                f"{MOST_PERSONS}; give every person an id, or fewer of them"
+            )
+        cost = np.stack([_costs(points[one], points[rows], size[rows]) for one in new])
         for i, j in zip(*linear_sum_assignment(cost), strict=True):
             if cost[i, j] <= FARTHEST:
                 owner[new[i]] = alive[j]
@@ -109,6 +112,18 @@ def link(detections: Detections, max_gap: int) -> tuple[str, ...]:
             owner[row] = len(last)
             last.append(int(row))
     return tuple(str(person) for person in owner)
+
+
+def _costs(
+    one: np.ndarray,  # [K, 2]
+    others: np.ndarray,  # [M, K, 2]
+    size: np.ndarray,  # [M]
+) -> np.ndarray:  # [M]
+    """Mean distances of the joints seen in both, in sizes of the others; 1e6 at most."""
+    apart = np.linalg.norm(one - others, axis=2)
+    both = np.isfinite(apart)
+    mean = np.where(both, apart, 0).sum(axis=1) / np.maximum(both.sum(axis=1), 1)
+    return np.minimum(np.where(both.any(axis=1), mean / size, np.inf), 1e6)
 
 
 def _corners(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # [D, 2] each

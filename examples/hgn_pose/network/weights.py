@@ -84,7 +84,7 @@ def as_passport(path: Path, content: dict[str, Any]) -> Passport:
     ValueError
         Naming what it lacks, or what is not of its type.
     """
-    kinds = {"network": dict, "fingerprint": str, "facts": dict}
+    kinds: dict[str, type] = {"network": dict, "fingerprint": str, "facts": dict}
     if content.keys() != kinds.keys():
         raise ValueError(
             f"{path} is damaged: its passport holds {', '.join(map(repr, content))}, expected "

@@ -154,7 +154,7 @@ def reconstruct(shape, dtype, data):
 
 def shared_lists(depth):
     """A list of a list twice, which holds a list twice, and so on."""
-    value = [0]
+    value: list = [0]
     for _ in range(depth):
         value = [value, value]
     return pickle.dumps(value)
