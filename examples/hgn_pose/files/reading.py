@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-LONGEST = 400
-"""Characters of another library's message that are passed on."""
+LONGEST, HEAD, TAIL = 1500, 900, 300
+"""Characters of a message; of longer ones the beginning and the end are kept."""
 
 
 @contextmanager
@@ -40,11 +40,13 @@ def reading(source: str | Path, remedy: str) -> Iterator[None]:
     except Exception as error:  # whatever Python, NumPy and others say of foreign bytes
         known = isinstance(error, ValueError) or (isinstance(error, OSError) and not error.errno)
         if known and str(source) in str(error):
-            raise
+            if _short(str(error)) == str(error):
+                raise
+            raise ValueError(_short(str(error))) from error
         reason = _reason(error)
         if "; " not in reason:
             reason = f"{reason}; {remedy}"
-        raise ValueError(f"{source} cannot be used: {reason}") from error
+        raise ValueError(f"{source} cannot be used: {_short(reason)}") from error
 
 
 def numbers(value: Any, where: str) -> np.ndarray:
@@ -77,4 +79,8 @@ def _reason(error: Exception) -> str:
         text = "a number in it is too large"
     elif not isinstance(error, ValueError):
         text = f"{type(error).__name__} {text}"
-    return (text or type(error).__name__)[:LONGEST].rstrip(".")
+    return (text or type(error).__name__).rstrip(".")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:HEAD]} ... {text[-TAIL:]}"
