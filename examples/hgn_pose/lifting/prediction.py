@@ -15,6 +15,7 @@ from examples.hgn_pose.body.skeleton import EDGES, JOINTS
 from examples.hgn_pose.files.archives import read_npz, write_npz
 from examples.hgn_pose.files.reading import reading
 from examples.hgn_pose.files.writing import write_bytes
+from examples.hgn_pose.lifting.detections import FARTHEST, LARGEST_FRAME
 from multiscale_gcn import Hierarchy
 from multiscale_gcn.checks.arguments import real_number, whole_number
 
@@ -186,9 +187,11 @@ def _prediction(path: Path) -> Prediction:
     for name, (axes, kinds) in _ARRAYS.items():
         array = data[name]
         wrong = array.shape != (count, *axes) or array.dtype.kind not in kinds or not count
-        if wrong or not np.isfinite(array).all():
+        most = LARGEST_FRAME if name == "frame" else FARTHEST
+        if wrong or not (np.abs(array) <= most).all():
             raise ValueError(
-                f"{path} is damaged: {name} has shape {array.shape} or is not finite; predict again"
+                f"{path} is damaged: {name} has shape {array.shape}, or numbers too large; "
+                "predict again"
             )
     for size, names in parts.items():
         vertices, edges, faces = (more[name] for name in names)
@@ -196,7 +199,7 @@ def _prediction(path: Path) -> Prediction:
         if (
             vertices.shape != (count, size, 3)
             or vertices.dtype.kind != "f"
-            or not np.isfinite(vertices).all()
+            or not (np.abs(vertices) <= FARTHEST).all()
             or (edges.shape[1:], faces.shape[1:]) != ((2,), (3,))
             or ends.dtype.kind not in "iu"
             or not ((ends >= 0) & (ends < size)).all()
