@@ -72,13 +72,6 @@ def test_no_file_ends_in_a_traceback(name, places, tmp_path):
     path.parent.mkdir(exist_ok=True)
     words = {**places, "FILE": str(path), "FOLDER": str(tmp_path)}
 
-    @settings(
-        max_examples=3 * SCALE,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(st.binary(max_size=200))
     def attempt(content):
         path.write_bytes(content)
         for command in COMMANDS[name]:
@@ -86,6 +79,16 @@ def test_no_file_ends_in_a_traceback(name, places, tmp_path):
                 main([words.get(word, word.replace("OUT", words["OUT"])) for word in command])
             assert "\n" not in refusal.message.rstrip()
 
+    @settings(
+        max_examples=3 * SCALE,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.binary(max_size=200))
+    def fuzz(content):
+        attempt(content)
+
     for content in CONTENTS:
-        attempt.hypothesis.inner_test(content)
-    attempt()
+        attempt(content)
+    fuzz()
