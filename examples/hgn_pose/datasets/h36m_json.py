@@ -155,7 +155,15 @@ class _Subject:
                 f"{_file(folder, name, 'data')} cannot be used: action_idx {unknown[0]} is "
                 f"unknown; they are {numbers[0]} to {numbers[-1]}"
             )
-        sizes = {str(image["cam_idx"]): (image["width"], image["height"]) for image in images}
+        sizes: dict[str, tuple[float, float]] = {}
+        for image in images:
+            size = image["width"], image["height"]
+            if sizes.setdefault(str(image["cam_idx"]), size) != size:
+                raise ValueError(
+                    f"{_file(folder, name, 'data')} cannot be used: image {shown(image['id'])} of "
+                    f"camera {shown(image['cam_idx'])} has another size than those before it; "
+                    f"{HOW_TO_GET}"
+                )
         if len(sizes) > MOST_CAMERAS:
             raise ValueError(
                 f"{_file(folder, name, 'data')} cannot be used: its images are of {len(sizes)} "

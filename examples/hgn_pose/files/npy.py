@@ -42,7 +42,10 @@ def read_npy(path: Path) -> np.ndarray:
 
 def read_header(file: IO[bytes]) -> Header:
     """The header of an array; the file is left where its contents begin."""
-    version = np.lib.format.read_magic(file)
+    try:
+        version = np.lib.format.read_magic(file)
+    except ValueError as error:
+        raise ValueError(f"it is no npy file: {error}") from None
     read = {
         (1, 0): np.lib.format.read_array_header_1_0,
         (2, 0): np.lib.format.read_array_header_2_0,

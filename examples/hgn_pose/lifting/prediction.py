@@ -193,6 +193,8 @@ def _prediction(path: Path) -> Prediction:
                 f"{path} is damaged: {name} has shape {array.shape}, or numbers too large; "
                 "predict again"
             )
+    if (np.diff(data["frame"].astype(np.int64)) <= 0).any():
+        raise ValueError(f"{path} is damaged: its frames do not rise; predict again")
     for size, names in parts.items():
         vertices, edges, faces = (more[name] for name in names)
         ends = np.concatenate([edges.ravel(), faces.ravel()])

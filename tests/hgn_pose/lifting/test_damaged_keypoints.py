@@ -150,3 +150,33 @@ def test_a_byte_order_mark_is_no_part_of_a_table(tmp_path):
     plain = read_keypoints(path)
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert np.array_equal(read_keypoints(path).points, plain.points)
+
+
+def test_frames_of_a_prediction_rise(small, tmp_path):
+    with np.load(small) as stored:
+        arrays = dict(stored)
+    np.savez(tmp_path / "forged.npz", **{**arrays, "frame": arrays["frame"][::-1]})
+    with pytest.raises(ValueError, match=r"forged.npz is damaged: its frames do not rise"):
+        prediction.load(tmp_path / "forged.npz")
+
+
+def test_no_number_of_a_frame_asks_for_all_between(tmp_path):
+    path = tmp_path / "own.json"
+    write_keypoints(path, layouts.FILM, "coco17")
+    content = json.loads(path.read_text())
+    content["frames"][-1]["frame"] = 2_000_000_000
+    path.write_text(json.dumps(content))
+    assert read_person(path, OPTIONS, HUMAN36M_TRUNK).track.frame[-1] == 2_000_000_000
+    patient = replace(OPTIONS, max_gap=10**12)
+    with pytest.raises(ValueError, match=r"own.json.* frames are missing between \d+, more than"):
+        read_person(path, patient, HUMAN36M_TRUNK)
+
+
+def test_more_persons_than_can_be_linked_are_refused(tmp_path):
+    path = tmp_path / "crowd.json"
+    person = {"keypoints": [[10.0, 20.0, 1.0]] * 17}
+    frames = [{"frame": 0, "persons": [person] * 1001}]
+    content = {"image_size": [100, 100], "convention": "coco17", "frames": frames}
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"crowd.json shows 1001 persons in frame 0, more than"):
+        read_person(path, OPTIONS, HUMAN36M_TRUNK)
