@@ -86,8 +86,7 @@ def _footage(path: Path) -> Footage:
             {row: image[clip == number] for row, image in enumerate(pixels)},
             fps,
         )
-        for number in range(len(clips))
-        if (clip == number).any()
+        for number in np.unique(clip)
     ]
     return join(takes, views, str(path))
 

@@ -243,14 +243,16 @@ def _bvh_joints(head: str, path: Path) -> list[_BvhJoint]:
     words = iter(head.split()[1:])
     joints: list[_BvhJoint] = []
     open_: list[_BvhJoint] = []
+    named: set[str] = set()
     try:
         for word in words:
             if word in ("ROOT", "JOINT", "End"):
                 name, parent = next(words), open_[-1].name if open_ else ""
                 if word == "End":
                     name = f"{parent}.end"
-                if any(joint.name == name for joint in joints):
+                elif name in named:
                     raise ValueError(f"there are two joints {name!r}")
+                named.add(name)
                 joints.append(_BvhJoint(name, parent, np.zeros(3), []))
             elif word == "{":
                 open_.append(joints[-1])

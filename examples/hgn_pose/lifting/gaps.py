@@ -119,7 +119,7 @@ def fill(
         raise ValueError(
             f"frame {track.frame[first]}: only {known[first].sum()} of the 17 joints are seen, "
             f"{min_joints} are needed, and {len(few)} of {len(track)} frames are like this; it "
-            f"lacks {lacking}. Leave such frames out with --drop-frames, or lower --threshold or "
+            f"lacks {lacking}; leave such frames out with --drop-frames, or lower --threshold or "
             "--min-joints"
         )
     if len(few):

@@ -45,23 +45,23 @@ def one_person(detections: Detections, which: str | None, max_gap: int) -> Detec
     """
     if None in detections.person:
         detections = replace(detections, person=link(detections, max_gap))
-    who = np.array([str(person) for person in detections.person])
-    ids = list(dict.fromkeys(who.tolist()))
+    rows = _rows_by_person(detections)
+    ids = list(rows)
     if which is None and len(ids) > 1:
         raise ValueError(
-            f"{detections.source} shows {len(ids)} persons:\n{_listing(detections, who, ids)}\n"
+            f"{detections.source} shows {len(ids)} persons:\n{_listing(detections, rows)}\n"
             "choose one with --person, by id or as largest or confident"
         )
     if which in ("largest", "confident"):
         weight = _areas(detections) if which == "largest" else detections.confidence.mean(axis=1)
-        chosen = max(ids, key=lambda person: weight[who == person].sum())
+        chosen = max(ids, key=lambda person: weight[rows[person]].sum())
     else:
         chosen = ids[0] if which is None else which
     if chosen not in ids:
         raise ValueError(
-            f"{detections.source} shows no person {chosen!r}:\n{_listing(detections, who, ids)}"
+            f"{detections.source} shows no person {chosen!r}:\n{_listing(detections, rows)}"
         )
-    track = detections.select(who == chosen)
+    track = detections.select(rows[chosen])
     twice = np.flatnonzero(np.diff(track.frame) == 0)
     if len(twice):
         raise ValueError(
@@ -94,9 +94,11 @@ def link(detections: Detections, max_gap: int) -> tuple[str, ...]:
     step = usual_step(np.unique(detections.frame))
     owner = np.full(len(detections), -1)
     last: list[int] = []
-    for frame in np.unique(detections.frame):
-        new = np.flatnonzero(detections.frame == frame)
-        alive = [p for p, row in enumerate(last) if frame - detections.frame[row] <= max_gap * step]
+    alive: list[int] = []
+    starts = np.flatnonzero(np.diff(detections.frame)) + 1
+    for new in np.split(np.arange(len(detections)), starts):
+        frame = detections.frame[new[0]]
+        alive = [p for p in alive if frame - detections.frame[last[p]] <= max_gap * step]
         rows = [last[person] for person in alive]
         if len(new) > MOST_PERSONS:
             raise ValueError(
@@ -110,6 +112,7 @@ def link(detections: Detections, max_gap: int) -> tuple[str, ...]:
                 last[alive[j]] = int(new[i])
         for row in new[owner[new] < 0]:
             owner[row] = len(last)
+            alive.append(len(last))
             last.append(int(row))
     return tuple(str(person) for person in owner)
 
@@ -140,17 +143,24 @@ def _areas(detections: Detections) -> np.ndarray:
     return (high - low).prod(axis=1)
 
 
-def _listing(detections: Detections, who: np.ndarray, ids: list[str]) -> str:
+def _rows_by_person(detections: Detections) -> dict[str, np.ndarray]:
+    """Ids of the detections of each person, the persons in the order in which they appear."""
+    rows: dict[str, list[int]] = {}
+    for row, person in enumerate(detections.person):
+        rows.setdefault(str(person), []).append(row)
+    return {person: np.array(mine) for person, mine in rows.items()}
+
+
+def _listing(detections: Detections, rows_of: dict[str, np.ndarray]) -> str:
     areas = _areas(detections)
     lines = []
-    for person in ids[:12]:
-        rows = who == person
+    for person, rows in list(rows_of.items())[:12]:
         frames = detections.frame[rows]
         lines.append(
-            f"  {person}: {rows.sum()} frames from {frames[0]} to {frames[-1]}, box of "
+            f"  {person}: {len(rows)} frames from {frames[0]} to {frames[-1]}, box of "
             f"{np.sqrt(areas[rows].mean()):.3g} across, confidence "
             f"{detections.confidence[rows].mean():.2f}"
         )
-    if len(ids) > 12:
-        lines.append(f"  and {len(ids) - 12} more")
+    if len(rows_of) > 12:
+        lines.append(f"  and {len(rows_of) - 12} more")
     return "\n".join(lines)

@@ -16,6 +16,7 @@ from examples.hgn_pose.lifting.keypoint_files import read_keypoints
 from examples.hgn_pose.lifting.mapping import HUMAN36M_TRUNK
 from examples.hgn_pose.lifting.page import render
 from examples.hgn_pose.lifting.reading import KeypointOptions, read_person
+from examples.hgn_pose.lifting.tracks import one_person
 
 LAYOUTS = {
     "coco.json": layouts.coco_annotations,
@@ -180,3 +181,13 @@ def test_more_persons_than_can_be_linked_are_refused(tmp_path):
     path.write_text(json.dumps(content))
     with pytest.raises(ValueError, match=r"crowd.json shows 1001 persons in frame 0, more than"):
         read_person(path, OPTIONS, HUMAN36M_TRUNK)
+
+
+def test_one_long_name_does_not_make_room_for_as_many_as_there_are_lines(tmp_path):
+    path = tmp_path / "names.csv"
+    names = ["x" * 100_000, *(str(number) for number in range(20_000))]
+    lines = [f"{number},{name},1,2" for number, name in enumerate(names)]
+    path.write_text("\n".join(["frame,person,nose_x,nose_y", *lines]))
+    assert read_or_refuse(lambda: person(path), "names.csv") is None
+    found = read_or_refuse(lambda: one_person(read_keypoints(path), "largest", 10), "names.csv")
+    assert found.person == (names[0],)
