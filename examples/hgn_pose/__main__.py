@@ -44,7 +44,7 @@ Command = (
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command; bad input ends the process with a message, not a traceback."""
+    """Run one command; bad input ends the process with a message and the status 2."""
     root: Any = Command
     try:
         command = tyro.cli(
@@ -52,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
         command.run()
     except (ValueError, OSError, FloatingPointError) as error:
-        sys.exit(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit("interrupted; train --resume goes on after the last whole epoch")
 

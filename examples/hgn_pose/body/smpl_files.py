@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,10 @@ from scipy.spatial import cKDTree
 from examples.hgn_pose.body.skeleton import JOINTS
 from examples.hgn_pose.body.smpl import SmplBody
 from examples.hgn_pose.files.archives import read_npz
+from examples.hgn_pose.files.npy import read_npy
+from examples.hgn_pose.files.reading import numbers, reading
 from examples.hgn_pose.files.unpickling import Record, read_pickle
+from multiscale_gcn.checks.arguments import shown, whole_number
 
 KEYS = (
     "v_template",
@@ -30,6 +34,8 @@ _SPARSE = {
     for module in (kind, f"_{kind}")
 }
 _CHUMPY, _CHUMPY_SELECT = "chumpy.ch.Ch", "chumpy.reordering.Select"
+LARGEST_MATRIX = 10_000_000
+"""Places of a sparse matrix: SMPL-X's regressor has 600,000, and few bytes can claim any number."""
 MIRROR_TOLERANCE = 0.005  # metres
 
 
@@ -49,6 +55,11 @@ def load_smpl(path: str | Path) -> SmplBody:
         two sorts of chumpy object that such files hold, or has arrays that do not fit together.
     """
     path = Path(path)
+    with reading(path, "give a model file of SMPL or SMPL-X"):
+        return _body(path)
+
+
+def _body(path: Path) -> SmplBody:
     if path.suffix == ".npz":
         data: dict[str, Any] = dict(read_npz(path, KEYS))
     elif path.suffix == ".pkl":
@@ -99,16 +110,13 @@ def load_joint_regressor(path: str | Path, body: SmplBody) -> SmplBody:
         If the file is missing or damaged, or holds no such matrix.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"there is no file {path}")
-    try:
-        matrix = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise ValueError(f"{path} cannot be used: it is no npy file: {error}") from error
+    matrix = read_npy(path)
     wanted = (len(JOINTS), body.num_vertices)
-    if not isinstance(matrix, np.ndarray) or matrix.shape != wanted or matrix.dtype.kind != "f":
-        found = f"{matrix.dtype} of shape {matrix.shape}" if hasattr(matrix, "dtype") else "npz"
-        raise ValueError(f"{path} cannot be used: it is {found}, expected floats of shape {wanted}")
+    if matrix.shape != wanted or matrix.dtype.kind != "f":
+        raise ValueError(
+            f"{path} cannot be used: it is {matrix.dtype} of shape {matrix.shape}, expected floats "
+            f"of shape {wanted}"
+        )
     off = np.flatnonzero(~(np.abs(matrix.sum(axis=1) - 1) < 1e-2))
     if len(off):
         raise ValueError(
@@ -149,17 +157,19 @@ def _dense(value: Any) -> np.ndarray:
         if value.kind in _SPARSE:
             state = value.state
             shape = state["_shape"] if "_shape" in state else state["shape"]
+            size = math.prod(whole_number(n, "its shape", least=0) for n in shape)
+            if size > LARGEST_MATRIX:
+                raise ValueError(f"its shape {shown(shape)} has {shown(size)} places")
             parts = (state["data"], state["indices"], state["indptr"])
-            return np.asarray(_SPARSE[value.kind](parts, shape=shape).toarray())
+            matrix = _SPARSE[value.kind](parts, shape=shape)
+            matrix.check_format(full_check=True)  # unchecked indices lie anywhere in the memory
+            return np.asarray(matrix.toarray())
         if value.kind == _CHUMPY_SELECT:
             source = _dense(value.state["a"]).ravel()
             indices, shape = _dense(value.state["idxs"]), value.state["preferred_shape"]
             return source[indices].reshape(tuple(int(n) for n in shape))
         value = value.state["x"]
-    array = np.asarray(value)
-    if array.dtype.kind not in "iuf":
-        raise TypeError(f"it is of type {array.dtype}, not of numbers")
-    return array
+    return numbers(value, "its values")
 
 
 def _check(path: Path, arrays: dict[str, np.ndarray]) -> None:

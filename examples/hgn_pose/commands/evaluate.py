@@ -17,8 +17,8 @@ from examples.hgn_pose.datasets.cmu17 import CMU17_VARIABLE
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.files.writing import make_folder, write_json
 from examples.hgn_pose.measuring.protocols import HUMAN36M, ProtocolOptions
-from examples.hgn_pose.network.building import NetworkOptions, count_parameters
-from examples.hgn_pose.network.passports import check_body, load_network
+from examples.hgn_pose.network.building import count_parameters
+from examples.hgn_pose.network.passports import check_body, load_network, network_of
 from examples.hgn_pose.network.weights import (
     SHIPPED_WEIGHTS,
     read_passport,
@@ -48,14 +48,15 @@ class Evaluate:
         out = self.out or beside.with_suffix(".evaluation.json")
         passport = read_passport(weights)
         make_folder(out.parent)
-        options = NetworkOptions(**passport.network)
-        meshes = self.meshes and bool(passport.facts["meshes"])
+        options = network_of(weights, passport)
+        meshes = self.meshes and passport.facts["meshes"]
         trained_on = passport.facts["data"]
         data = self.protocol.frames(self.data.settled(trained_on))
         print(f"{options.network}, trained on {trained_on}, tested on {data.data}")
         if data.data != trained_on:
             print(OTHER_MOTION.format(trained_on=trained_on, variable=CMU17_VARIABLE))
-            if CATALOGUE[data.data].joints != CATALOGUE[trained_on].joints:
+            known = CATALOGUE.get(trained_on)
+            if known is not None and CATALOGUE[data.data].joints != known.joints:
                 print(OTHER_JOINTS.format(trained_on=trained_on, data=data.data))
         body = data.load_body()
         check_body(weights, passport, body)

@@ -24,8 +24,7 @@ from examples.hgn_pose.lifting.prediction import Prediction, coarse_meshes
 from examples.hgn_pose.lifting.reading import KeypointOptions, Person, read_person
 from examples.hgn_pose.measuring.metrics import mpjpe, pa_mpjpe
 from examples.hgn_pose.measuring.predictions import answer
-from examples.hgn_pose.network.building import NetworkOptions
-from examples.hgn_pose.network.passports import load_network
+from examples.hgn_pose.network.passports import load_network, network_of
 from examples.hgn_pose.network.weights import SHIPPED_WEIGHTS, read_passport
 from multiscale_gcn import __version__
 
@@ -76,7 +75,7 @@ class Predict:
         """Everything but the files."""
         weights = self.weights or SHIPPED_WEIGHTS
         passport = read_passport(weights)
-        motion = str(passport.facts["data"])
+        motion = passport.facts["data"]
         trunk = trunk_of(motion)
         person = read_person(self.keypoints, self.reading, trunk)
         _tell(person)
@@ -85,7 +84,7 @@ class Predict:
         hierarchy = coarsen_body(body)
         model = load_network(weights, body, hierarchy)
         inputs = frame(person.track.joints, person.image_size, self.framing, trunk)
-        sizes = NetworkOptions(**passport.network).mesh_sizes if passport.facts["meshes"] else ()
+        sizes = network_of(weights, passport).mesh_sizes if passport.facts["meshes"] else ()
         levels = [hierarchy.level(size) for size in sizes]
         pose, *vertices = answer(
             model.to(device),
@@ -104,7 +103,7 @@ class Predict:
             fps=person.fps,
             facts={
                 **person.facts,
-                "network": passport.network["network"],
+                "network": network_of(weights, passport).network,
                 "weights": weights.name,
                 "trained_on": motion,
                 "framing": self.framing,

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from examples.hgn_pose.datasets.plausible import check_skeleton
 from examples.hgn_pose.datasets.takes import Y_DOWN_TO_Z_UP, RealCamera, Take, join, level_camera
-from examples.hgn_pose.files.archives import read_npz
+from examples.hgn_pose.files.archives import names_in, read_npz
+from examples.hgn_pose.files.npy import read_npy
+from examples.hgn_pose.files.reading import reading
 from examples.hgn_pose.motion.footage import Footage
 from examples.hgn_pose.motion.motion import Clip, Motion
+from multiscale_gcn.checks.arguments import shown
 
+FEW_CLIPS, CLIPS_A_FRAME = 10_000, 10
+"""Clips may have no frame, but there are not more of them than the one number, or the other for
+each frame: a table of all is made."""
 OPTIONAL = {
     "positions_2d": "(V, T, 17, 2) pixels, or (T, 17, 2)",
     "image_size": "(2,) or (V, 2): width and height in pixels; needed with positions_2d",
@@ -52,6 +57,11 @@ def load_arrays(path: str | Path) -> Footage:
         metres, pixels or the order of ``skeleton.JOINTS``.
     """
     path = Path(path)
+    with reading(path, "give arrays as numpy.savez writes them"):
+        return _footage(path)
+
+
+def _footage(path: Path) -> Footage:
     data = _read(path)
     positions = data["positions_3d"]
     if positions.ndim != 3 or positions.shape[1:] != (17, 3) or positions.dtype.kind != "f":
@@ -76,8 +86,7 @@ def load_arrays(path: str | Path) -> Footage:
             {row: image[clip == number] for row, image in enumerate(pixels)},
             fps,
         )
-        for number in range(len(clips))
-        if (clip == number).any()
+        for number in np.unique(clip)
     ]
     return join(takes, views, str(path))
 
@@ -85,16 +94,10 @@ def load_arrays(path: str | Path) -> Footage:
 def _read(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise ValueError(f"there is no file {path}; give an .npz or .npy file with --data-path")
-    if path.suffix != ".npy":
-        if not zipfile.is_zipfile(path):
-            raise ValueError(f"{path} cannot be used: it is no npz file, or cut off")
-        with zipfile.ZipFile(path) as archive:
-            there = {name.removesuffix(".npy") for name in archive.namelist()}
-        return read_npz(path, ["positions_3d", *(name for name in OPTIONAL if name in there)])
-    try:
-        return {"positions_3d": np.load(path, allow_pickle=False)}
-    except (ValueError, OSError, EOFError) as error:
-        raise ValueError(f"{path} cannot be used: {error}") from error
+    if path.suffix == ".npy":
+        return {"positions_3d": read_npy(path)}
+    there = names_in(path)
+    return read_npz(path, ["positions_3d", *(name for name in OPTIONAL if name in there)])
 
 
 def _clips(
@@ -107,6 +110,12 @@ def _clips(
             f"of shape {clip.shape}"
         )
     count = int(clip.max()) + 1
+    most = max(FEW_CLIPS, CLIPS_A_FRAME * frames)
+    if count > most:
+        raise ValueError(
+            f"{path} cannot be used: clip[{clip.argmax()}] = {count - 1}, and {frames} frames have "
+            f"at most {most} clips; number the clips 0, 1, 2, ..."
+        )
     fields = {
         "clip_name": np.array([f"clip {number}" for number in range(count)]),
         "clip_action": np.full(count, "all"),
@@ -127,7 +136,7 @@ def _clips(
             "false for every clip"
         )
     fps = data.get("fps", np.array(50.0))
-    if fps.shape != () or fps.dtype.kind not in "iuf" or not fps > 0:
+    if fps.shape != () or fps.dtype.kind not in "iuf" or not 0 < fps < np.inf:
         raise ValueError(
             f"{path} cannot be used: fps is {fps.dtype} of shape {fps.shape}, expected one "
             "positive number"
@@ -154,7 +163,18 @@ def _cameras(
     if "image_size" not in data:
         raise ValueError(f"{path} cannot be used: image_size is missing: {OPTIONAL['image_size']}")
     count = len(pixels)
-    sizes = np.broadcast_to(data["image_size"], (count, 2)).astype(float)
+    if not count or pixels.dtype.kind not in "iuf":
+        raise ValueError(
+            f"{path} cannot be used: positions_2d is {pixels.dtype} of {count} cameras, expected "
+            "numbers of one at least"
+        )
+    size = data["image_size"]
+    if size.dtype.kind not in "iuf" or not ((size > 0) & (size < np.inf)).all():
+        raise ValueError(
+            f"{path} cannot be used: image_size is {shown(size.tolist())}, expected positive "
+            "numbers of pixels"
+        )
+    sizes = np.broadcast_to(size, (count, 2)).astype(float)
     given = [name for name in ("camera_rotation", "camera_position") if name in data]
     if not given and count == 1:
         view = level_camera("camera 0", tuple(sizes[0]))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from examples.hgn_pose.files.archives import read_npz
+from examples.hgn_pose.files.reading import reading
 from examples.hgn_pose.motion.motion import Clip, Motion
 
 HELD_OUT_PERFORMERS = (7, 14, 60, 61)
@@ -44,6 +45,14 @@ CMU17_ARRAYS = {
 }
 """Arrays that are read from cmu17, and their number of axes."""
 
+_KINDS = {
+    "clip": "iu",
+    "clip_subject": "iu",
+    "clip_name": "US",
+    "clip_action": "US",
+    "joints": "US",
+}
+
 
 def load_cmu17(path: str | Path) -> Motion:
     """CMU's motion capture as 17-joint skeletons, from ``cmu17.npz``.
@@ -69,7 +78,12 @@ def load_cmu17(path: str | Path) -> Motion:
     The data were obtained from mocap.cs.cmu.edu. The database was created with funding from NSF
     EIA-0196217.
     """
-    data = _read_cmu17(Path(path))
+    with reading(path, "make it with build-cmu17"):
+        return _motion(Path(path))
+
+
+def _motion(path: Path) -> Motion:
+    data = _read_cmu17(path)
     clips = tuple(
         Clip(str(name), str(action), int(performer), int(performer) in HELD_OUT_PERFORMERS)
         for name, action, performer in zip(
@@ -91,11 +105,13 @@ def _read_cmu17(path: Path) -> dict[str, np.ndarray]:
     data = read_npz(path, CMU17_ARRAYS)
     for name, axes in CMU17_ARRAYS.items():
         array = data[name]
-        kind = "US" if name in ("clip_name", "clip_action", "joints") else "iuf"
+        kind = _KINDS.get(name, "iuf")
         if array.ndim != axes or array.dtype.kind not in kind:
             raise ValueError(
                 f"{path} cannot be used: {name} is {array.dtype} of shape {array.shape}"
             )
+    if not 0 < data["fps"] < np.inf:
+        raise ValueError(f"{path} cannot be used: fps is {data['fps']}, expected a positive number")
     if data["joints"].tolist() != CMU17_JOINTS:
         raise ValueError(
             f"{path} cannot be used: its joints are {', '.join(data['joints'])}, "

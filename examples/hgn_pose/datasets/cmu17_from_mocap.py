@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,11 +14,16 @@ from tqdm import tqdm
 from examples.hgn_pose.datasets.cmu17 import CMU17_JOINTS
 from examples.hgn_pose.datasets.mocap import Capture, read_amc, read_asf, read_bvh
 from examples.hgn_pose.datasets.plausible import check_skeleton
+from examples.hgn_pose.files.reading import reading
+from examples.hgn_pose.files.texts import read_text
+from multiscale_gcn.checks.arguments import real_number
 
 FPS = 40
 CMU_UNIT = 0.0254 / 0.45
 """Metres in one unit of CMU's lengths, also in the BVH files that were made of them."""
 
+LARGEST_NUMBER = 2**15 - 1
+"""Of clips and performers, as the file holds them."""
 FASTEST = 0.30
 """Metres that a joint may move from one frame to the next; more is a joint that flips over."""
 SPINE_SLACK, NECK_SLACK = 0.05, 0.04
@@ -79,6 +85,8 @@ def build(
     Some BVH conversions put all performers on one skeleton: their motion is right, their bones
     are not their own. MotionBuilder's loses the bone ``thorax`` and is refused.
     """
+    real_number(fps, "fps", above=0)
+    real_number(bvh_unit, "bvh_unit", above=0)
     files = list(_files(folder))
     if not files:
         raise ValueError(
@@ -95,11 +103,17 @@ def build(
     if not clips:
         raise ValueError(f"no frame of the files in {folder} is usable")
     names = [name for name, _, _ in clips]
+    performers = [int(name.split("_")[0]) for name in names]
+    if max(*performers, len(clips)) > LARGEST_NUMBER:
+        raise ValueError(
+            f"{folder} cannot be used: it has {len(clips)} clips and the performer "
+            f"{max(performers)}, and both go up to {LARGEST_NUMBER}; number them from 1"
+        )
     known = actions or {}
     return {
         "positions_3d": np.concatenate([positions for _, _, positions in clips]).astype(np.float32),
         "clip": np.repeat(np.arange(len(clips), dtype=np.int16), [len(p) for _, _, p in clips]),
-        "clip_subject": np.array([int(name.split("_")[0]) for name in names], np.int16),
+        "clip_subject": np.array(performers, np.int16),
         "clip_name": np.array(names),
         "clip_action": np.array([known.get(name, "unknown") for name in names]),
         "clip_source": np.array(["bvh" if p.suffix == ".bvh" else "asf/amc" for _, p, _ in clips]),
@@ -194,11 +208,9 @@ def read_actions(path: Path | None) -> dict[str, str]:
     """
     if path is None:
         return {}
-    if not path.is_file():
-        raise ValueError(f"there is no file {path}")
     actions = {}
-    with path.open(newline="") as file:
-        for number, row in enumerate(csv.reader(file), start=1):
+    with reading(path, "give lines CLIP,ACTION"):
+        for number, row in enumerate(csv.reader(io.StringIO(read_text(path), newline="")), start=1):
             if len(row) != 2:
                 raise ValueError(f"{path}, line {number}: {len(row)} columns, expected CLIP,ACTION")
             actions[row[0].strip()] = row[1].strip()

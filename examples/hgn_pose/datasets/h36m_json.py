@@ -7,7 +7,6 @@ absent, SMPL's parameters.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,14 +18,22 @@ from examples.hgn_pose.body.poses import SmplParameters
 from examples.hgn_pose.body.skeleton import JOINTS
 from examples.hgn_pose.datasets.h36m import ACTIONS, FPS, SUBJECTS, TEST_SUBJECTS, Lens
 from examples.hgn_pose.datasets.takes import RealCamera, Take, join
+from examples.hgn_pose.files.reading import reading
+from examples.hgn_pose.files.texts import read_json
 from examples.hgn_pose.motion.motion import Clip
 from examples.hgn_pose.motion.recording import Recording
+from multiscale_gcn.checks.arguments import real_number, shown, whole_number
 
 FIRST_ACTION = 2
 """Number of the first of ``ACTIONS`` in the files."""
 
 MISPLACED = {("S9", "Greeting 2"), ("S9", "SittingDown 2"), ("S9", "Waiting 1")}
 """Takes whose 3D joints do not fit the images; HGN leaves them out."""
+
+MOST_CAMERAS = 100
+"""Of a subject; there are four, and every camera needs room for every frame of a take."""
+LARGEST_NUMBER = 2**31 - 1
+"""Of actions, takes and frames."""
 
 WORST_SHAPE = 3.0
 """SMPL shapes with a larger coefficient are replaced by the mean shape, as in Pose2Mesh."""
@@ -63,6 +70,11 @@ def load_h36m_json(
         If a file is missing or no such JSON, or an entry that another one refers to is missing.
     """
     folder = _folder(Path(path))
+    with reading(folder, HOW_TO_GET):
+        return _recording(folder, train_every, test_every, test_only)
+
+
+def _recording(folder: Path, train_every: int, test_every: int, test_only: bool) -> Recording:
     takes: list[Take] = []
     views: list[RealCamera] = []
     parameters: list[list[Any]] = []
@@ -99,14 +111,13 @@ def _file(folder: Path, subject: str, what: str) -> Path:
     return folder / f"Human36M_subject{subject[1:]}_{what}.json"
 
 
-def _json(path: Path) -> Any:
+def _json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ValueError(f"there is no file {path}; {HOW_TO_GET}")
-    try:
-        with path.open("rb") as file:
-            return json.load(file)
-    except ValueError as error:
-        raise ValueError(f"{path} cannot be used: it is no JSON: {error}") from error
+    stored = read_json(path)
+    if not isinstance(stored, dict):
+        raise ValueError(f"{path} cannot be used: it is no object of JSON; {HOW_TO_GET}")
+    return stored
 
 
 Key = tuple[int, int]
@@ -133,6 +144,10 @@ class _Subject:
             )
         annotated = {annotation["image_id"] for annotation in boxed}
         images = [image for image in images if image["id"] in annotated]
+        for image in images:
+            for number in ("action_idx", "subaction_idx", "frame_idx"):
+                where = f"{_file(folder, name, 'data')}, image {shown(image['id'])}: {number}"
+                whole_number(image[number], where, least=0, most=LARGEST_NUMBER)
         numbers = range(FIRST_ACTION, FIRST_ACTION + len(ACTIONS))
         unknown = sorted({image["action_idx"] for image in images} - set(numbers))
         if unknown:
@@ -140,7 +155,24 @@ class _Subject:
                 f"{_file(folder, name, 'data')} cannot be used: action_idx {unknown[0]} is "
                 f"unknown; they are {numbers[0]} to {numbers[-1]}"
             )
-        sizes = {str(image["cam_idx"]): (image["width"], image["height"]) for image in images}
+        sizes: dict[str, tuple[float, float]] = {}
+        for image in images:
+            size = image["width"], image["height"]
+            if sizes.setdefault(str(image["cam_idx"]), size) != size:
+                raise ValueError(
+                    f"{_file(folder, name, 'data')} cannot be used: image {shown(image['id'])} of "
+                    f"camera {shown(image['cam_idx'])} has another size than those before it; "
+                    f"{HOW_TO_GET}"
+                )
+        if len(sizes) > MOST_CAMERAS:
+            raise ValueError(
+                f"{_file(folder, name, 'data')} cannot be used: its images are of {len(sizes)} "
+                f"cameras, more than {MOST_CAMERAS}; {HOW_TO_GET}"
+            )
+        for width, height in sizes.values():
+            where = f"{_file(folder, name, 'data')}: an image's"
+            real_number(width, f"{where} width", above=0)
+            real_number(height, f"{where} height", above=0)
         cameras = _json(_file(folder, name, "camera"))
         missing = sorted(set(sizes) - set(cameras))
         if missing:

@@ -20,6 +20,7 @@ from examples.hgn_pose.datasets.h36m import (
 )
 from examples.hgn_pose.datasets.takes import RealCamera, Take, join
 from examples.hgn_pose.files.archives import read_objects
+from examples.hgn_pose.files.reading import numbers, reading
 from examples.hgn_pose.motion.motion import Clip
 from examples.hgn_pose.motion.recording import Recording
 
@@ -62,6 +63,11 @@ def load_h36m_npz(path: str | Path, keypoints: str = "gt") -> Recording:
     """
     path = Path(path)
     folder = path if path.is_dir() else path.parent
+    with reading(folder, HOW_TO_GET):
+        return _recording(folder, keypoints)
+
+
+def _recording(folder: Path, keypoints: str) -> Recording:
     takes_3d = _read(folder / POSITIONS, "positions_3d", HOW_TO_GET)
     for subject in takes_3d:
         if subject not in SUBJECTS:
@@ -127,7 +133,7 @@ def _read_2d(folder: Path, keypoints: str) -> tuple[Path, dict[str, dict[str, An
 
 
 def _joints(stored: Any, where: str) -> np.ndarray:  # [T, 17, 3]
-    positions = np.asarray(stored)
+    positions = numbers(stored, where)
     if positions.ndim != 3 or positions.shape[2] != 3 or positions.dtype.kind != "f":
         raise ValueError(
             f"{where}: the positions are {positions.dtype} of shape {positions.shape}, "
@@ -175,7 +181,7 @@ def _pixels(
 
 
 def _cut(stored: Any, frames: int, where: str) -> np.ndarray:  # [T, 17, 2]
-    pixels = np.asarray(stored)[..., :2]
+    pixels = numbers(stored, where)[..., :2]
     if pixels.ndim != 3 or pixels.shape[1] not in (len(JOINTS_OF_16), len(JOINTS)):
         raise ValueError(
             f"{where}: the 2D joints have shape {pixels.shape}, expected (T, 17, 2) or (T, 16, 2)"

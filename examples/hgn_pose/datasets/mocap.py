@@ -9,7 +9,9 @@ axes of its parent in the order of its channels.
 
 from __future__ import annotations
 
+import math
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +19,12 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from examples.hgn_pose.files.reading import reading
+from multiscale_gcn.checks.arguments import real_number, shown
+
 AXES = {"x": 0, "y": 1, "z": 2}
+STILL_BONES = 4
+"""Bones to each number of a frame, at most; those of people have about as many as numbers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,27 +92,36 @@ def read_asf(path: str | Path) -> Skeleton:
         If the file is missing, or is no ASF file; names the line or the bone.
     """
     path = Path(path)
+    with reading(path, "give the ASF file as CMU has it"):
+        return _skeleton(path)
+
+
+def _skeleton(path: Path) -> Skeleton:
     sections = _sections(path)
     for name in ("root", "bonedata", "hierarchy"):
         if name not in sections:
             raise ValueError(f"{path} cannot be used: it has no section :{name}")
     units = dict(words[:2] for words in sections.get("units", []) if len(words) >= 2)
     degrees = units.get("angle", "deg").startswith("deg")
-    try:
-        bones = {"root": _root(sections["root"], degrees)}
-        bones |= {bone.name: bone for bone in _bones(sections["bonedata"], degrees)}
-        ordered = {"root": bones["root"]}
-        for parent, *children in sections["hierarchy"]:
-            if parent in ("begin", "end"):
-                continue
-            if parent not in ordered:
-                raise ValueError(f"the hierarchy names {parent!r} before its parent")
-            for child in children:
-                bones[child].parent = parent
-                ordered[child] = bones[child]
-        return Skeleton(ordered, float(units.get("length", 1.0)), degrees)
-    except (ValueError, KeyError, IndexError) as error:
-        raise ValueError(f"{path} cannot be used: {error}") from error
+    bones = {"root": _root(sections["root"], degrees)}
+    for bone in _bones(sections["bonedata"], degrees):
+        if bone.name in bones:
+            raise ValueError(f"it has two bones {bone.name!r}")
+        bones[bone.name] = bone
+    ordered = {"root": bones["root"]}
+    for parent, *children in sections["hierarchy"]:
+        if parent in ("begin", "end"):
+            continue
+        if parent not in ordered:
+            raise ValueError(f"the hierarchy names {parent!r} before its parent")
+        for child in children:
+            if child in ordered:
+                raise ValueError(f"the hierarchy names {child!r} twice")
+            bones[child].parent = parent
+            ordered[child] = bones[child]
+    _check_moving(len(ordered), sum(len(bone.turns) for bone in ordered.values()))
+    unit = real_number(_finite(units.get("length", "1")), "length", above=0)
+    return Skeleton(ordered, unit, degrees)
 
 
 def read_amc(path: str | Path, skeleton: Skeleton) -> Capture:
@@ -123,6 +139,11 @@ def read_amc(path: str | Path, skeleton: Skeleton) -> Capture:
         If the file is missing or cut off, or moves a bone that the skeleton lacks.
     """
     path = Path(path)
+    with reading(path, "give the AMC file as CMU has it"):
+        return _moved(path, skeleton)
+
+
+def _moved(path: Path, skeleton: Skeleton) -> Capture:
     moved = {name: bone for name, bone in skeleton.bones.items() if bone.turns}
     rows: dict[str, list[list[float]]] = {name: [] for name in moved}
     frames = 0
@@ -141,7 +162,7 @@ def read_amc(path: str | Path, skeleton: Skeleton) -> Capture:
                 f"{expected}"
             )
         try:
-            rows[name].append([float(value) for value in values])
+            rows[name].append([_finite(value) for value in values])
         except ValueError as error:
             raise ValueError(f"{path}, line {number}: {error}") from error
     if not frames:
@@ -164,6 +185,11 @@ def read_bvh(path: str | Path) -> Capture:
         If the file is missing, cut off or no BVH file.
     """
     path = Path(path)
+    with reading(path, "give a whole BVH file"):
+        return _hierarchy_moved(path)
+
+
+def _hierarchy_moved(path: Path) -> Capture:
     text = "\n".join(_lines(path))
     head, mark, tail = text.partition("MOTION")
     if not head.lstrip().startswith("HIERARCHY") or not mark:
@@ -172,16 +198,14 @@ def read_bvh(path: str | Path) -> Capture:
     found = re.match(r"\s*Frames:\s*(\d+)\s*Frame Time:\s*(\S+)\s*", tail)
     if not found:
         raise ValueError(f"{path} cannot be used: MOTION lacks 'Frames:' or 'Frame Time:'")
-    frames, seconds = int(found[1]), float(found[2])
+    frames, seconds = int(found[1]), real_number(_finite(found[2]), "Frame Time", above=0)
     channels = sum(len(joint.channels) for joint in joints)
-    try:
-        numbers = np.array(tail[found.end() :].split(), dtype=np.float64)
-    except ValueError as error:
-        raise ValueError(f"{path} cannot be used: {error}") from error
+    _check_moving(len(joints), channels)
+    numbers = np.array([_finite(word) for word in tail[found.end() :].split()])
     if numbers.size != frames * channels or not frames:
         raise ValueError(
-            f"{path} cannot be used: {frames} frames of {channels} channels need "
-            f"{frames * channels} numbers, it has {numbers.size}; the file is cut off"
+            f"{path} cannot be used: {shown(frames)} frames of {channels} channels need "
+            f"{shown(frames * channels)} numbers, it has {numbers.size}; the file is cut off"
         )
     values = numbers.reshape(frames, channels)
     world: dict[str, tuple[np.ndarray, Rotation]] = {}
@@ -219,19 +243,23 @@ def _bvh_joints(head: str, path: Path) -> list[_BvhJoint]:
     words = iter(head.split()[1:])
     joints: list[_BvhJoint] = []
     open_: list[_BvhJoint] = []
+    named: set[str] = set()
     try:
         for word in words:
             if word in ("ROOT", "JOINT", "End"):
                 name, parent = next(words), open_[-1].name if open_ else ""
                 if word == "End":
                     name = f"{parent}.end"
+                elif name in named:
+                    raise ValueError(f"there are two joints {name!r}")
+                named.add(name)
                 joints.append(_BvhJoint(name, parent, np.zeros(3), []))
             elif word == "{":
                 open_.append(joints[-1])
             elif word == "}":
                 open_.pop()
             elif word == "OFFSET":
-                open_[-1].offset = np.array([float(next(words)) for _ in range(3)])
+                open_[-1].offset = np.array([_finite(next(words)) for _ in range(3)])
             elif word == "CHANNELS":
                 open_[-1].channels = [next(words) for _ in range(int(next(words)))]
             else:
@@ -275,7 +303,7 @@ def _posed(skeleton: Skeleton, values: dict[str, np.ndarray], frames: int) -> Ca
 def _root(lines: list[list[str]], degrees: bool) -> Bone:
     stored = {words[0]: words[1:] for words in lines}
     order = tuple(stored.get("order", ["TX", "TY", "TZ", "RX", "RY", "RZ"]))
-    angles = [float(value) for value in stored.get("orientation", ["0", "0", "0"])]
+    angles = [_finite(value) for value in stored.get("orientation", ["0", "0", "0"])]
     axis = "".join(stored.get("axis", ["XYZ"]))
     return Bone("root", axis=Rotation.from_euler(axis.lower(), angles, degrees), turns=order)
 
@@ -291,11 +319,11 @@ def _bones(lines: list[list[str]], degrees: bool) -> Iterator[Bone]:
         elif bone is not None and key == "name":
             bone.name = values[0]
         elif bone is not None and key == "direction":
-            bone.direction = np.array([float(value) for value in values[:3]])
+            bone.direction = np.array([_finite(value) for value in values[:3]])
         elif bone is not None and key == "length":
-            bone.length = float(values[0])
+            bone.length = _finite(values[0])
         elif bone is not None and key == "axis":
-            angles = [float(value) for value in values[:3]]
+            angles = [_finite(value) for value in values[:3]]
             bone.axis = Rotation.from_euler(values[3].lower(), angles, degrees)
         elif bone is not None and key == "dof":
             bone.turns = tuple(values)
@@ -317,4 +345,17 @@ def _sections(path: Path) -> dict[str, list[list[str]]]:
 def _lines(path: Path) -> list[str]:
     if not path.is_file():
         raise ValueError(f"there is no file {path}")
-    return path.read_text(encoding="latin-1").splitlines()
+    return path.read_bytes().removeprefix(BOM_UTF8).decode("latin-1").splitlines()
+
+
+def _finite(word: str) -> float:
+    number = float(word)
+    if not math.isfinite(number):
+        raise ValueError(f"{word!r} is no finite number")
+    return number
+
+
+def _check_moving(bones: int, numbers: int) -> None:
+    """Refuse skeletons that need much room for every frame, and fill little of it."""
+    if bones > STILL_BONES * numbers:
+        raise ValueError(f"its {bones} bones have {numbers} channels together; no person is so")

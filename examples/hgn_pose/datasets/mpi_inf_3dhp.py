@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from examples.hgn_pose.datasets.takes import Y_DOWN_TO_Z_UP, RealCamera, Take, join, level_camera
-from examples.hgn_pose.files.archives import read_objects
+from examples.hgn_pose.files.archives import MOST_COMPRESSED, read_objects
+from examples.hgn_pose.files.reading import numbers, reading
 from examples.hgn_pose.motion.motion import Clip
 from examples.hgn_pose.motion.recording import Recording
 
@@ -76,6 +77,11 @@ def load_mpi_inf_3dhp(path: str | Path, *, true_size: bool = False) -> Recording
     """
     path = Path(path)
     folder = path if path.is_dir() else path.parent
+    with reading(folder, HOW_TO_GET):
+        return _recording(folder, true_size)
+
+
+def _recording(folder: Path, true_size: bool) -> Recording:
     if any((folder / name / ANNOTATIONS).is_file() for name in TEST_SEQUENCES):
         return _published(folder, "annot3" if true_size else "univ_annot3")
     if true_size:
@@ -139,7 +145,7 @@ def _p_stmo(folder: Path) -> Recording:
     for sequence, stored in test.items():
         where = f"{folder / P_STMO_TEST}, {sequence}"
         _has(stored, ("data_2d", "data_3d", "valid"), where)
-        valid = np.asarray(stored["valid"]).ravel() > 0
+        valid = numbers(stored["valid"], f"{where}, valid").ravel() > 0
         joints = _array(stored["data_3d"], len(valid), 3, f"{where}, data_3d")
         pixels = _array(stored["data_2d"], len(valid), 2, f"{where}, data_2d")
         joiner.add(sequence, "all", joints[:, JOINTS_OF_17] / 1000, pixels[:, JOINTS_OF_17], valid)
@@ -239,20 +245,34 @@ class _Joiner:
 def _read_mat(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     import h5py
 
-    try:
-        with h5py.File(path, "r") as file:
-            missing = [name for name in names if name not in file]
-            if missing:
-                raise ValueError(f"it has no array {missing[0]!r}; it has {', '.join(file)}")
-            return {name: np.asarray(file[name]) for name in names}
-    except (OSError, ValueError, TypeError) as error:
-        raise ValueError(
-            f"{path} cannot be used: {error}; it must be MATLAB's file of version 7.3 as published"
-        ) from error
+    remedy = "it must be MATLAB's file of version 7.3 as published"
+    with reading(path, remedy), h5py.File(path, "r") as file:
+        missing = [name for name in names if name not in file]
+        if missing:
+            raise ValueError(f"it has no array {missing[0]!r}; it has {', '.join(file)}; {remedy}")
+        most = MOST_COMPRESSED * path.stat().st_size
+        return {name: _dataset(file, name, most) for name in names}
+
+
+def _dataset(file: Any, name: str, most: int) -> np.ndarray:
+    """An array that lies in the file itself and is no larger than that can hold."""
+    import h5py
+
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+        raise ValueError(f"{name} is a link to another place, and links are not followed")
+    stored = file[name]
+    if not isinstance(stored, h5py.Dataset) or stored.dtype.kind not in "biuf":
+        raise ValueError(f"{name} is no array of numbers")
+    if stored.external or stored.is_virtual:
+        raise ValueError(f"the numbers of {name} lie in another file")
+    if stored.nbytes > most:
+        raise ValueError(f"{name} claims the shape {stored.shape}, more than the file can hold")
+    array: np.ndarray = stored[()]
+    return array
 
 
 def _array(stored: Any, frames: int, axes: int, where: str) -> np.ndarray:  # [T, 17, axes]
-    array = np.asarray(stored, dtype=np.float64)
+    array = numbers(stored, where).astype(np.float64)
     if array.ndim == 4 and array.shape[1] == 1:
         array = array[:, 0]
     array = array[..., :axes]

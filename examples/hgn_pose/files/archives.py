@@ -1,18 +1,41 @@
-"""Read and write npz files, without trust in pickles and with errors that say what is wrong."""
+"""Read and write npz files, without trust in pickles or sizes, with errors that say what is wrong.
+
+An archive is looked at only where an array is wanted, and no array takes more memory than what is
+stored of it can account for.
+"""
 
 from __future__ import annotations
 
 import io
 import zipfile
-import zlib
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 
+from examples.hgn_pose.files.npy import read_array, read_header
+from examples.hgn_pose.files.reading import reading
 from examples.hgn_pose.files.unpickling import unpickle
 from examples.hgn_pose.files.writing import write_bytes
+
+Result = TypeVar("Result")
+
+MOST_COMPRESSED = 1100
+"""No array can be so many times as large as what deflate stores of it."""
+REMEDY = "give a whole npz file, as numpy.savez writes it"
+
+
+def names_in(path: Path) -> list[str]:
+    """Names of the entries of an npz file.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing, damaged or no npz file.
+    """
+    return _opened(path, _names)
 
 
 def read_npz(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
@@ -23,20 +46,7 @@ def read_npz(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
     ValueError
         If the file is missing, damaged or no npz file, lacks an array, or holds a pickled one.
     """
-    if not path.is_file():
-        raise ValueError(f"there is no file {path}")
-    with path.open("rb") as file:
-        if not zipfile.is_zipfile(file):
-            raise ValueError(f"{path} is no npz file, or cut off")
-        file.seek(0)
-        try:
-            with np.load(file, allow_pickle=False) as stored:
-                missing = [name for name in names if name not in stored.files]
-                if missing:
-                    raise ValueError(f"it has no array {missing[0]!r}")
-                return {name: stored[name] for name in names}
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise ValueError(f"{path} cannot be used: {error}") from error
+    return _opened(path, lambda archive: _entries(archive, names, pickled=False))
 
 
 def read_objects(path: Path, names: Iterable[str]) -> dict[str, Any]:
@@ -54,19 +64,7 @@ def read_objects(path: Path, names: Iterable[str]) -> dict[str, Any]:
         If the file is missing, damaged or no npz file, lacks an entry, or a pickle holds anything
         but plain data.
     """
-    if not path.is_file():
-        raise ValueError(f"there is no file {path}")
-    if not zipfile.is_zipfile(path):
-        raise ValueError(f"{path} is no npz file, or cut off")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            stored = [name.removesuffix(".npy") for name in archive.namelist()]
-            missing = [name for name in names if name not in stored]
-            if missing:
-                raise ValueError(f"it has no array {missing[0]!r}; it has {', '.join(stored)}")
-            return {name: _entry(archive, name) for name in names}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path} cannot be used: {error}") from error
+    return _opened(path, lambda archive: _entries(archive, names, pickled=True))
 
 
 def read_shipped_npz(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
@@ -92,14 +90,49 @@ def write_npz(path: Path, arrays: dict[str, Any]) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-def _entry(archive: zipfile.ZipFile, name: str) -> Any:
-    with archive.open(f"{name}.npy") as file:
-        version = np.lib.format.read_magic(file)
-        if version == (1, 0):
-            _, _, dtype = np.lib.format.read_array_header_1_0(file)
-            if dtype.hasobject:
-                value = unpickle(file, name)
-                file.read(1)  # the end of the entry, where zipfile compares its checksum
-                return value.item() if isinstance(value, np.ndarray) and not value.ndim else value
-    with archive.open(f"{name}.npy") as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
+def _opened(path: Path, read: Callable[[zipfile.ZipFile], Result]) -> Result:
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    with reading(path, REMEDY), path.open("rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise ValueError("it is no npz file, or cut off")
+        with zipfile.ZipFile(file) as archive:
+            return read(archive)
+
+
+def _names(archive: zipfile.ZipFile) -> list[str]:
+    names = [name.removesuffix(".npy") for name in archive.namelist()]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"it holds {twice[0]!r} twice")
+    return names
+
+
+def _entries(archive: zipfile.ZipFile, names: Iterable[str], *, pickled: bool) -> dict[str, Any]:
+    stored = _names(archive)
+    wanted = list(dict.fromkeys(names))
+    missing = [name for name in wanted if name not in stored]
+    if missing:
+        raise ValueError(f"it has no array {missing[0]!r}; it has {', '.join(stored)}")
+    return {name: _entry(archive, name, pickled) for name in wanted}
+
+
+def _entry(archive: zipfile.ZipFile, name: str, pickled: bool) -> Any:
+    info = archive.getinfo(f"{name}.npy")
+    if info.file_size > MOST_COMPRESSED * info.compress_size + (1 << 10):
+        raise ValueError(f"{name} claims {info.file_size} bytes and holds {info.compress_size}")
+    with archive.open(info) as file:
+        value = _value(file, name, info.file_size, pickled)
+        if file.read(1):  # at the end of the entry zipfile compares its checksum
+            raise ValueError(f"{name} goes on after its end")
+    return value
+
+
+def _value(file: IO[bytes], name: str, size: int, pickled: bool) -> Any:
+    header = read_header(file)
+    if not header.dtype.hasobject:
+        return read_array(file, header, size - file.tell(), name)
+    if not pickled:
+        raise ValueError(f"{name} is pickled, and pickled arrays are not read here")
+    value = unpickle(file, name)
+    return value.item() if isinstance(value, np.ndarray) and not value.ndim else value

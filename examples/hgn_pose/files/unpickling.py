@@ -4,6 +4,9 @@ Published pose data and body models often come as pickles, and a pickle may name
 any module to be called while it is read. Here every name that a pickle uses is looked up in a
 short table. Arrays and their dtypes are built from the pickle's words only after these were
 checked, and never by numpy's own, trusting, ``__setstate__``.
+
+A few bytes of a pickle may also ask for any amount of memory. So its words are counted before it is
+read (:mod:`examples.hgn_pose.files.pickle_words`), and what it shares between many places after.
 """
 
 from __future__ import annotations
@@ -18,6 +21,14 @@ from typing import IO, Any
 
 import numpy as np
 
+from examples.hgn_pose.files.npy import check_shape
+from examples.hgn_pose.files.pickle_words import Unhurried, count_words
+from examples.hgn_pose.files.reading import reading
+
+MOST_SHARED = 64
+"""Items to a byte of the pickle, each counted wherever it is used; no honest file has so many."""
+REMEDY = "write arrays, numbers, text, dicts, lists and tuples with pickle, and nothing else"
+
 _DTYPE = re.compile(r"[?biufcSUO]\d*")
 _PRESENT_NAMES = {
     "__builtin__": "builtins",
@@ -27,18 +38,6 @@ _PRESENT_NAMES = {
 }
 """Modules as Python 2 and numpy 1 called them, and as they are called now."""
 _PLAIN = (str, bytes, bytearray, bool, int, float, complex, np.generic, type(None))
-_FAILURES = (
-    pickle.UnpicklingError,
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    ImportError,
-    LookupError,
-    MemoryError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
 
 
 @dataclass
@@ -96,10 +95,14 @@ def unpickle(file: IO[bytes], source: str, records: Collection[str] = ()) -> Any
     text, dicts, lists and tuples are read; do not open it with other tools if you do not trust
     where it comes from
     """
-    try:
-        return _Finished()(_Unpickler(file, records).load())
-    except _FAILURES as error:
-        raise ValueError(f"{source} cannot be used: {error or type(error).__name__}") from error
+    with reading(source, REMEDY):
+        start = file.tell()
+        most = MOST_SHARED * count_words(file)
+        file.seek(start)
+        try:
+            return _Finished(most)(_Unpickler(Unhurried(file), records).load())
+        except pickle.UnpicklingError as error:
+            raise ValueError(str(error)) from error
 
 
 def read_pickle(path: str | Path, records: Collection[str] = ()) -> Any:
@@ -118,7 +121,7 @@ def read_pickle(path: str | Path, records: Collection[str] = ()) -> Any:
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: IO[bytes], records: Collection[str]) -> None:
+    def __init__(self, file: Unhurried, records: Collection[str]) -> None:
         super().__init__(file, encoding="latin1")
         self._records = {name: type("Record", (_Named,), {"name": name}) for name in records}
 
@@ -177,6 +180,7 @@ class _Array:
         if data_type.dtype.hasobject:
             if not isinstance(data, list) or len(data) != math.prod(self.shape):
                 raise pickle.UnpicklingError(f"an array of shape {self.shape} is not complete")
+            check_shape(self.shape, np.dtype(bool), len(data), "an array of objects")
             if fortran:
                 raise pickle.UnpicklingError("it holds objects in Fortran order")
             self.items = data
@@ -185,33 +189,55 @@ class _Array:
 
 
 class _Finished:
-    """Replaces the stand-ins by what they stand for, from the leaves to the root."""
+    """Replaces the stand-ins by what they stand for, from the leaves to the root.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    most : int
+        Items that all may hold together, each counted wherever it is used.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._items = 0
         self._done: dict[int, Any] = {}
+        self._counts: dict[int, int] = {}
         self._open: set[int] = set()
 
     def __call__(self, value: Any) -> Any:
         if isinstance(value, _PLAIN):
+            self._items += 1
             return value
         key = id(value)
         if key in self._open:
             raise pickle.UnpicklingError("it holds an object that contains itself")
-        if key not in self._done:
+        if key in self._done:
+            self._items += self._counts[key]
+        else:
+            before = self._items
             self._open.add(key)
             self._done[key] = self._finish(value)
             self._open.remove(key)
+            self._counts[key] = self._items - before
+        if self._items > self._most:
+            raise pickle.UnpicklingError(
+                f"it holds more than {self._most} items, as the same ones stand in many places"
+            )
         return self._done[key]
 
     def _finish(self, value: Any) -> Any:
+        self._items += 1
         if isinstance(value, dict):
             return {self(key): self(item) for key, item in value.items()}
         if isinstance(value, (list, tuple, set, frozenset)):
             return type(value)(self(item) for item in value)
-        if isinstance(value, np.ndarray):
-            return value
         if isinstance(value, _Array):
-            return value.array if value.items is None else self._objects(value)
+            if value.items is not None:
+                return self._objects(value)
+            value = value.array
+        if isinstance(value, np.ndarray):
+            self._items += value.size
+            return value
         if isinstance(value, _Named):
             record = value.record
             return Record(record.kind, self(record.state))
@@ -229,15 +255,9 @@ class _Finished:
 def _from_bytes(data: Any, data_type: _DataType, shape: tuple[int, ...], order: str) -> np.ndarray:
     raw = data.encode("latin1") if isinstance(data, str) else data
     dtype = data_type.dtype
-    if (
-        not isinstance(raw, (bytes, bytearray))
-        or dtype.hasobject
-        or min(shape, default=0) < 0
-        or len(raw) != math.prod(shape) * dtype.itemsize
-    ):
-        raise pickle.UnpicklingError(
-            f"an array of shape {shape} and dtype {dtype} has another number of bytes"
-        )
+    if not isinstance(raw, (bytes, bytearray)) or dtype.hasobject:
+        raise pickle.UnpicklingError(f"an array of dtype {dtype} has no bytes")
+    check_shape(shape, dtype, len(raw), "an array")
     array: np.ndarray = np.ndarray(shape, dtype, raw, order="F" if order == "F" else "C")
     return array if dtype.isnative else array.astype(dtype.newbyteorder("="))
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from multiscale_gcn.checks.writing import whole_file
 
 
 def make_folder(path: Path) -> None:
@@ -28,22 +29,20 @@ def make_folder(path: Path) -> None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write beside ``path`` under a temporary name and rename; make the folder if need be.
+    """Write a whole file or none, see :func:`multiscale_gcn.checks.writing.whole_file`.
+
+    The folder is made if need be.
 
     Raises
     ------
     ValueError
-        When ``path`` is a folder.
+        When there can be no such folder.
+    OSError
+        Naming the path, when it cannot be written; a file that stood there before is as it was.
     """
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder, and a file of this name is to be written")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    make_folder(path.parent)
+    with whole_file(path) as file:
+        file.write(data)
 
 
 def write_json(path: Path, value: Any) -> None:

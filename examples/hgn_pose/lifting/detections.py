@@ -14,6 +14,19 @@ from examples.hgn_pose.lifting.conventions import (
     conventions_with,
     order_of,
 )
+from multiscale_gcn.checks.arguments import flag, real_number, shown, whole_number
+
+Row = tuple[Any, str | None, Any, Any]
+"""Frame, person, points [K, 2], and confidence [K] or None."""
+Rows = list[Row]
+ONLY = "0"
+"""The person of a file whose form has room for one alone."""
+LARGEST_FRAME = 2**53
+MOST_DIGITS = 100
+LARGEST_IMAGE = 1_000_000
+"""Pixels of a side."""
+FARTHEST = 1e9
+"""Pixels from the corner of the image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,10 +96,15 @@ class Detections:
                 f"{self.source} says that the image is {self.image_size[0]} x "
                 f"{self.image_size[1]} pixels; both must be positive"
             )
-        if self.fps is not None and not (isinstance(self.fps, int | float) and self.fps > 0):
+        if self.image_size is not None and max(self.image_size) > LARGEST_IMAGE:
             raise ValueError(
-                f"{self.source} says {self.fps!r} frames per second; a positive number is needed"
+                f"{self.source} says that the image is {shown(self.image_size)} pixels; no side "
+                f"has more than {LARGEST_IMAGE}"
             )
+        if self.fps is not None:
+            real_number(self.fps, f"{self.source}: fps", above=0)
+        if self.normalised is not None:
+            flag(self.normalised, f"{self.source}: normalised")
         if self.names is not None and len(self.names) != shape[1]:
             raise ValueError(
                 f"{self.source} has {len(self.names)} joint names for {shape[1]} joints"
@@ -160,12 +178,41 @@ class Detections:
         )
 
 
+def frame_number(value: Any, source: str) -> int:
+    """A frame's number as a file has it: an integer, or a float or text that is one.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else, or too large to be told from its neighbours as a float.
+
+    Examples
+    --------
+    >>> from examples.hgn_pose.lifting.detections import frame_number
+    >>> frame_number("0007", "walk.json"), frame_number(7.0, "walk.json")
+    (7, 7)
+    >>> frame_number(7.5, "walk.json")
+    Traceback (most recent call last):
+    ValueError: walk.json: frame = 7.5 must be an integer
+    """
+    number: Any = value
+    if isinstance(value, str) and value.strip().removeprefix("-").isdecimal():
+        number = int(value) if len(value) <= MOST_DIGITS else LARGEST_FRAME + 1
+    elif isinstance(value, float) and value.is_integer():
+        number = int(value)
+    if isinstance(number, int) and abs(number) > LARGEST_FRAME:
+        raise ValueError(
+            f"{source}: frame = {shown(value)} is no number of a frame; number them from 0"
+        )
+    return whole_number(number, f"{source}: frame")
+
+
 def _counts() -> str:
     return ", ".join(f"{len(known.points)} ({name})" for name, known in CONVENTIONS.items())
 
 
 def collect(
-    rows: Sequence[tuple[int, str | None, Any, Any]],  # frame, person, [K, 2], [K] or None
+    rows: Sequence[Row],
     source: str,
     **facts: Any,
 ) -> Detections:
@@ -188,25 +235,32 @@ def collect(
         try:
             xy = np.array(place, dtype=np.float64)
             c = np.ones(len(xy)) if sure is None else np.array(sure, dtype=np.float64)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(
-                f"{source}: the joints of frame {frame} are no numbers: {error}"
+                f"{source}: the joints of frame {shown(frame)} are no numbers: {error}; give x, y "
+                "and a confidence for each"
             ) from None
         if xy.ndim != 2 or xy.shape[1] != 2 or c.shape != xy.shape[:1]:
             raise ValueError(
-                f"{source}: the joints of frame {frame} have shape {xy.shape}, their confidence "
-                f"{c.shape}; expected (K, 2) and (K,)"
+                f"{source}: the joints of frame {shown(frame)} have shape {xy.shape}, their "
+                f"confidence {c.shape}; expected (K, 2) and (K,)"
             )
         if points and len(xy) != len(points[0]):
             raise ValueError(
-                f"{source}: frame {frame} has {len(xy)} joints a person, the first one "
+                f"{source}: frame {shown(frame)} has {len(xy)} joints a person, the first one "
                 f"{len(points[0])}; a file holds one convention"
             )
         lost = ~np.isfinite(xy).all(axis=1) | ~np.isfinite(c) | (xy == 0).all(axis=1)
         xy[lost], c[lost] = np.nan, 0.0
+        if np.abs(xy[~lost]).max(initial=0) > FARTHEST:
+            raise ValueError(
+                f"{source}: a joint of frame {shown(frame)} lies at "
+                f"{np.abs(xy[~lost]).max():.3g}, and no image is so large; give pixels, or shares "
+                "of the image"
+            )
         points.append(xy)
         confidence.append(c)
-    frames = np.array([row[0] for row in rows], dtype=np.int64)
+    frames = np.array([frame_number(row[0], source) for row in rows], dtype=np.int64)
     order = np.argsort(frames, kind="stable")
     return Detections(
         frame=frames[order],

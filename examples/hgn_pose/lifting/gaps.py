@@ -48,6 +48,10 @@ class Track:
         return len(self.frame)
 
 
+MOST_MISSING = 1000
+"""Frames that are put in for each one that is there, at most."""
+
+
 def usual_step(
     frame: np.ndarray,  # [T] rising
 ) -> int:
@@ -115,7 +119,7 @@ def fill(
         raise ValueError(
             f"frame {track.frame[first]}: only {known[first].sum()} of the 17 joints are seen, "
             f"{min_joints} are needed, and {len(few)} of {len(track)} frames are like this; it "
-            f"lacks {lacking}. Leave such frames out with --drop-frames, or lower --threshold or "
+            f"lacks {lacking}; leave such frames out with --drop-frames, or lower --threshold or "
             "--min-joints"
         )
     if len(few):
@@ -130,9 +134,15 @@ def _with_missing_frames(
 ) -> Track:
     """Empty frames where a short run of frames is missing."""
     step = usual_step(frame)
+    lost_between = (np.diff(frame) - 1) // step
+    missing = int(lost_between[lost_between <= max_gap].sum())
+    if missing > MOST_MISSING * len(frame):
+        raise ValueError(
+            f"{missing} frames are missing between {len(frame)}, more than {MOST_MISSING} for "
+            "each; number the frames 0, 1, 2, ..., or lower --max-gap"
+        )
     numbers = [frame[:1]]
-    for before, after in pairwise(frame):
-        lost = (after - before - 1) // step
+    for (before, after), lost in zip(pairwise(frame), lost_between, strict=True):
         if lost <= max_gap:
             numbers.append(np.arange(before + step, after, step))
         numbers.append(np.array([after]))

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from examples.hgn_pose.lifting.conventions import CONVENTIONS
-from examples.hgn_pose.lifting.detections import Detections, collect
-
-Rows = list[tuple[int, str | None, Any, Any]]
+from examples.hgn_pose.lifting.detections import MOST_DIGITS, Detections, Rows, collect
+from multiscale_gcn.checks.arguments import whole_number
 
 LAYOUTS = (
     "this example's own (frames), OpenPose (people), COCO annotations or results and AlphaPose "
@@ -60,7 +59,7 @@ def _own(content: Any, source: str) -> Detections | None:
     if not isinstance(content, Mapping) or "frames" not in content:
         return None
     rows: Rows = [
-        (int(frame["frame"]), _name(person.get("id")), *_triples(person["keypoints"]))
+        (frame["frame"], _name(person.get("id")), *_triples(person["keypoints"]))
         for frame in content["frames"]
         for person in frame["persons"]
     ]
@@ -138,9 +137,9 @@ def _mmpose(content: Any, source: str) -> Detections | None:
         return None
     rows: Rows = [
         (
-            int(frame["frame_id"]),
+            frame["frame_id"],
             _name(one.get("track_id")),
-            np.asarray(one["keypoints"])[:, :2],
+            np.array(one["keypoints"], dtype=np.float64)[:, :2],
             one["keypoint_scores"],
         )
         for frame in frames
@@ -159,7 +158,7 @@ def _ultralytics(content: Any, source: str) -> Detections | None:
     for number, persons in enumerate(frames):
         for person in persons:
             joints = person["keypoints"]
-            place = np.stack([joints["x"], joints["y"]], axis=1)
+            place = np.array([joints["x"], joints["y"]], dtype=np.float64).T
             rows.append((number, _name(person.get("track_id")), place, joints.get("visible")))
     return collect(rows, source)
 
@@ -181,7 +180,7 @@ def _mediapipe(content: Any, source: str) -> Detections | None:
         for person in persons:
             points = [(mark["x"], mark["y"]) for mark in person]
             sure = [mark.get("visibility", 1.0) for mark in person]
-            rows.append((int(frame.get("frame", place)), None, points, sure))
+            rows.append((frame.get("frame", place), None, points, sure))
     return collect(rows, source, convention="mediapipe33", normalised=True)
 
 
@@ -213,7 +212,7 @@ def frame_numbers(ids: Sequence[Any], source: str) -> list[int]:
                 f"{source}: the frame {name!r} bears no number, so its place in time is unknown; "
                 "number the images, or predict one at a time"
             )
-        numbers.append(int(found[-1]))
+        numbers.append(int(found[-1][-MOST_DIGITS:]))
     if len(set(numbers)) != len(set(ids)):
         raise ValueError(
             f"{source}: several images bear the same last number; predict one video at a time"
@@ -251,4 +250,10 @@ def _size(value: Any) -> tuple[int, int] | None:
     if value is None or None in tuple(value):
         return None
     width, height = value
-    return int(width), int(height)
+    return whole_size((width, height))
+
+
+def whole_size(size: tuple[float, float]) -> tuple[int, int]:
+    """Width and height as integers, which they may be as floats too."""
+    width, height = (int(n) if isinstance(n, float) and n.is_integer() else n for n in size)
+    return whole_number(width, "width of the image"), whole_number(height, "height of the image")

@@ -13,8 +13,11 @@ import numpy as np
 from examples.hgn_pose.body.body_model import BodyModel
 from examples.hgn_pose.body.skeleton import EDGES, JOINTS
 from examples.hgn_pose.files.archives import read_npz, write_npz
+from examples.hgn_pose.files.reading import reading
 from examples.hgn_pose.files.writing import write_bytes
+from examples.hgn_pose.lifting.detections import FARTHEST, LARGEST_FRAME
 from multiscale_gcn import Hierarchy
+from multiscale_gcn.checks.arguments import real_number, whole_number
 
 FORMAT = "multiscale-gcn hgn_pose prediction"
 
@@ -107,8 +110,14 @@ def save(path: Path, prediction: Prediction) -> None:
     write_bytes(path.with_suffix(".json"), as_json(prediction).encode())
 
 
-_ARRAYS = {"frame": 1, "image": 3, "confidence": 2, "origin": 2, "pose": 3}
-"""Arrays of the file, and their number of axes."""
+_ARRAYS: dict[str, tuple[tuple[int, ...], str]] = {
+    "frame": ((), "iu"),
+    "image": ((len(JOINTS), 2), "f"),
+    "confidence": ((len(JOINTS),), "f"),
+    "origin": ((len(JOINTS),), "u"),
+    "pose": ((len(JOINTS), 3), "f"),
+}
+"""Arrays of the file, their axes after the first, and the kind of their type."""
 
 
 def as_json(prediction: Prediction) -> str:
@@ -159,28 +168,60 @@ def load(path: Path) -> Prediction:
     ValueError
         If it is missing, damaged, or no prediction.
     """
+    with reading(path, "give an npz file that predict wrote"):
+        return _prediction(path)
+
+
+def _prediction(path: Path) -> Prediction:
     fixed = ["format", "mesh_sizes", "image_size", "fps", "facts", *_ARRAYS]
     data = read_npz(path, fixed)
     if str(data["format"]) != FORMAT:
         raise ValueError(f"{path} is no prediction; give an npz file that predict wrote")
-    sizes = data["mesh_sizes"].tolist()
+    sizes = [
+        whole_number(size, f"{path} is damaged: mesh_sizes", least=1)
+        for size in data["mesh_sizes"].tolist()
+    ]
     parts = {n: [f"mesh{n}_{part}" for part in ("vertices", "edges", "faces")] for n in sizes}
     more = read_npz(path, [name for names in parts.values() for name in names])
     count = len(data["frame"])
-    for name, axes in _ARRAYS.items():
-        if data[name].ndim != axes or len(data[name]) != count or not count:
-            raise ValueError(f"{path} is damaged: {name} has shape {data[name].shape}")
+    for name, (axes, kinds) in _ARRAYS.items():
+        array = data[name]
+        wrong = array.shape != (count, *axes) or array.dtype.kind not in kinds or not count
+        most = LARGEST_FRAME if name == "frame" else FARTHEST
+        if wrong or not (np.abs(array) <= most).all():
+            raise ValueError(
+                f"{path} is damaged: {name} has shape {array.shape}, or numbers too large; "
+                "predict again"
+            )
+    if (np.diff(data["frame"].astype(np.int64)) <= 0).any():
+        raise ValueError(f"{path} is damaged: its frames do not rise; predict again")
     for size, names in parts.items():
         vertices, edges, faces = (more[name] for name in names)
-        if vertices.shape != (count, size, 3) or max(edges.max(), faces.max(initial=0)) >= size:
-            raise ValueError(f"{path} is damaged: the mesh of {size} nodes does not fit together")
+        ends = np.concatenate([edges.ravel(), faces.ravel()])
+        if (
+            vertices.shape != (count, size, 3)
+            or vertices.dtype.kind != "f"
+            or not (np.abs(vertices) <= FARTHEST).all()
+            or (edges.shape[1:], faces.shape[1:]) != ((2,), (3,))
+            or ends.dtype.kind not in "iu"
+            or not ((ends >= 0) & (ends < size)).all()
+        ):
+            raise ValueError(
+                f"{path} is damaged: the mesh of {size} nodes does not fit together; predict again"
+            )
+    facts = json.loads(str(data["facts"]))
+    if not isinstance(facts, dict):
+        raise ValueError(f"{path} is damaged: facts is no object of JSON; predict again")
     width, height = data["image_size"].tolist()
     return Prediction(
         **{name: data[name] for name in _ARRAYS},
         meshes={n: Mesh(*(more[name] for name in names)) for n, names in parts.items()},
-        image_size=(int(width), int(height)),
-        fps=float(data["fps"]),
-        facts=json.loads(str(data["facts"])),
+        image_size=(
+            whole_number(width, f"{path} is damaged: width", least=1),
+            whole_number(height, f"{path} is damaged: height", least=1),
+        ),
+        fps=real_number(data["fps"].item(), f"{path} is damaged: fps", above=0),
+        facts=facts,
     )
 
 

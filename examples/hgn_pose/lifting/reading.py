@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from examples.hgn_pose.files.reading import reading
 from examples.hgn_pose.lifting.checks import check, to_pixels
 from examples.hgn_pose.lifting.gaps import Track, fill
 from examples.hgn_pose.lifting.keypoint_files import read_keypoints
@@ -83,6 +84,11 @@ def read_person(path: Path, options: KeypointOptions, trunk: Trunk) -> Person:
         Whatever is wrong with the file, and what to do.
     """
     options.validate()
+    with reading(path, "give what a pose detector wrote"):
+        return _person(path, options, trunk)
+
+
+def _person(path: Path, options: KeypointOptions, trunk: Trunk) -> Person:
     found = read_keypoints(path)
     size = options.image_size or found.image_size
     if size is None:

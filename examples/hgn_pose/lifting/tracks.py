@@ -13,6 +13,8 @@ from examples.hgn_pose.lifting.gaps import usual_step
 FARTHEST = 0.4
 """How far a person's joints may move on average between two frames to be linked, in units of the
 diagonal of the box around the person."""
+MOST_PERSONS = 1000
+"""Of a frame, where they are linked: each is compared with each."""
 
 
 def one_person(detections: Detections, which: str | None, max_gap: int) -> Detections:
@@ -43,23 +45,23 @@ def one_person(detections: Detections, which: str | None, max_gap: int) -> Detec
     """
     if None in detections.person:
         detections = replace(detections, person=link(detections, max_gap))
-    who = np.array([str(person) for person in detections.person])
-    ids = list(dict.fromkeys(who.tolist()))
+    rows = _rows_by_person(detections)
+    ids = list(rows)
     if which is None and len(ids) > 1:
         raise ValueError(
-            f"{detections.source} shows {len(ids)} persons:\n{_listing(detections, who, ids)}\n"
+            f"{detections.source} shows {len(ids)} persons:\n{_listing(detections, rows)}\n"
             "choose one with --person, by id or as largest or confident"
         )
     if which in ("largest", "confident"):
         weight = _areas(detections) if which == "largest" else detections.confidence.mean(axis=1)
-        chosen = max(ids, key=lambda person: weight[who == person].sum())
+        chosen = max(ids, key=lambda person: weight[rows[person]].sum())
     else:
         chosen = ids[0] if which is None else which
     if chosen not in ids:
         raise ValueError(
-            f"{detections.source} shows no person {chosen!r}:\n{_listing(detections, who, ids)}"
+            f"{detections.source} shows no person {chosen!r}:\n{_listing(detections, rows)}"
         )
-    track = detections.select(who == chosen)
+    track = detections.select(rows[chosen])
     twice = np.flatnonzero(np.diff(track.frame) == 0)
     if len(twice):
         raise ValueError(
@@ -92,23 +94,39 @@ def link(detections: Detections, max_gap: int) -> tuple[str, ...]:
     step = usual_step(np.unique(detections.frame))
     owner = np.full(len(detections), -1)
     last: list[int] = []
-    for frame in np.unique(detections.frame):
-        new = np.flatnonzero(detections.frame == frame)
-        alive = [p for p, row in enumerate(last) if frame - detections.frame[row] <= max_gap * step]
+    alive: list[int] = []
+    starts = np.flatnonzero(np.diff(detections.frame)) + 1
+    for new in np.split(np.arange(len(detections)), starts):
+        frame = detections.frame[new[0]]
+        alive = [p for p in alive if frame - detections.frame[last[p]] <= max_gap * step]
         rows = [last[person] for person in alive]
-        apart = np.linalg.norm(points[new][:, None] - points[rows][None], axis=3)
-        both = np.isfinite(apart)
-        mean = np.where(both, apart, 0).sum(axis=2) / np.maximum(both.sum(axis=2), 1)
-        cost = np.where(both.any(axis=2), mean / size[rows][None], np.inf)
-        cost = np.minimum(cost, 1e6)
+        if len(new) > MOST_PERSONS:
+            raise ValueError(
+                f"{detections.source} shows {len(new)} persons in frame {frame}, more than "
+                f"{MOST_PERSONS}; give every person an id, or fewer of them"
+            )
+        cost = np.stack([_costs(points[one], points[rows], size[rows]) for one in new])
         for i, j in zip(*linear_sum_assignment(cost), strict=True):
             if cost[i, j] <= FARTHEST:
                 owner[new[i]] = alive[j]
                 last[alive[j]] = int(new[i])
         for row in new[owner[new] < 0]:
             owner[row] = len(last)
+            alive.append(len(last))
             last.append(int(row))
     return tuple(str(person) for person in owner)
+
+
+def _costs(
+    one: np.ndarray,  # [K, 2]
+    others: np.ndarray,  # [M, K, 2]
+    size: np.ndarray,  # [M]
+) -> np.ndarray:  # [M]
+    """Mean distances of the joints seen in both, in sizes of the others; 1e6 at most."""
+    apart = np.linalg.norm(one - others, axis=2)
+    both = np.isfinite(apart)
+    mean = np.where(both, apart, 0).sum(axis=1) / np.maximum(both.sum(axis=1), 1)
+    return np.minimum(np.where(both.any(axis=1), mean / size, np.inf), 1e6)
 
 
 def _corners(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # [D, 2] each
@@ -125,17 +143,24 @@ def _areas(detections: Detections) -> np.ndarray:
     return (high - low).prod(axis=1)
 
 
-def _listing(detections: Detections, who: np.ndarray, ids: list[str]) -> str:
+def _rows_by_person(detections: Detections) -> dict[str, np.ndarray]:
+    """Ids of the detections of each person, the persons in the order in which they appear."""
+    rows: dict[str, list[int]] = {}
+    for row, person in enumerate(detections.person):
+        rows.setdefault(str(person), []).append(row)
+    return {person: np.array(mine) for person, mine in rows.items()}
+
+
+def _listing(detections: Detections, rows_of: dict[str, np.ndarray]) -> str:
     areas = _areas(detections)
     lines = []
-    for person in ids[:12]:
-        rows = who == person
+    for person, rows in list(rows_of.items())[:12]:
         frames = detections.frame[rows]
         lines.append(
-            f"  {person}: {rows.sum()} frames from {frames[0]} to {frames[-1]}, box of "
+            f"  {person}: {len(rows)} frames from {frames[0]} to {frames[-1]}, box of "
             f"{np.sqrt(areas[rows].mean()):.3g} across, confidence "
             f"{detections.confidence[rows].mean():.2f}"
         )
-    if len(ids) > 12:
-        lines.append(f"  and {len(ids) - 12} more")
+    if len(rows_of) > 12:
+        lines.append(f"  and {len(rows_of) - 12} more")
     return "\n".join(lines)

@@ -11,8 +11,7 @@ import torch
 from torch import nn
 
 from examples.hgn_pose.datasets.options import DataOptions
-from examples.hgn_pose.network.building import NetworkOptions
-from examples.hgn_pose.network.passports import check_body, load_network
+from examples.hgn_pose.network.passports import check_body, load_network, network_of
 from examples.hgn_pose.network.weights import read_passport
 from examples.hgn_pose.samples.preparing import PreparedData, prepare_data
 
@@ -70,13 +69,14 @@ def load_for_comparison(
         raise ValueError(f"weights: {twice[0]} is named twice; name each file once")
     passports = [read_passport(path) for path in weights]
     data = data.settled(passports[0].facts["data"])
-    predicts = [bool(passport.facts["meshes"]) for passport in passports]
+    predicts = [passport.facts["meshes"] for passport in passports]
     body = data.load_body()
     for path, passport in zip(weights, passports, strict=True):
         check_body(path, passport, body)
+    options = [network_of(*pair) for pair in zip(weights, passports, strict=True)]
     sizes = {
-        NetworkOptions(**passport.network).mesh_sizes
-        for passport, has_meshes in zip(passports, predicts, strict=True)
+        one.mesh_sizes
+        for one, has_meshes in zip(options, predicts, strict=True)
         if has_meshes and meshes
     }
     if len(sizes) > 1:
@@ -91,7 +91,7 @@ def load_for_comparison(
         test_only=True,
         body=body,
     )
-    kinds = [passport.network["network"] for passport in passports]
+    kinds = [one.network for one in options]
     networks = [
         ComparedNetwork(
             name=TITLES[kind] if kinds.count(kind) == 1 else f"{TITLES[kind]}, {_short(path)}",

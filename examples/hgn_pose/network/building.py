@@ -14,6 +14,7 @@ from examples.hgn_pose.network.hgn import HGN
 from examples.hgn_pose.network.last_layer import scale_answers
 from examples.hgn_pose.network.rivals import SemGCN, SimpleBaseline
 from multiscale_gcn import Hierarchy
+from multiscale_gcn.checks.arguments import one_of, real_number, whole_number
 from multiscale_gcn.nn import GConv, SemGConv
 
 FIRST_ANSWERS = 0.01
@@ -40,6 +41,13 @@ class NetworkOptions:
     """Leave the graph of so many nodes out of HGN, as in the paper's ablation."""
 
     def __post_init__(self) -> None:
+        one_of(self.network, "network", ("hgn", "semgcn", "mlp"))
+        whole_number(self.channels, "channels", least=1)
+        one_of(self.conv, "conv", tuple(_CONVOLUTIONS))
+        one_of(self.fusion_order, "fusion_order", ("parallel", "sequential"))
+        if not 0 <= real_number(self.dropout, "dropout") <= 1:
+            raise ValueError(f"dropout = {self.dropout} must lie between 0 and 1")
+        one_of(self.without, "without", ("none", "48", "96"))
         if self.without != "none" and self.network != "hgn":
             raise ValueError(
                 f"without = {self.without} leaves a graph out of hgn, and {self.network} has none; "

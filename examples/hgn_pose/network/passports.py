@@ -10,11 +10,13 @@ from torch import nn
 from examples.hgn_pose.body.body_model import BodyModel
 from examples.hgn_pose.body.built_in import BUILT_IN
 from examples.hgn_pose.datasets.options import DataOptions
+from examples.hgn_pose.files.reading import reading
 from examples.hgn_pose.network.building import NetworkOptions, build_network
+from examples.hgn_pose.network.tensor_files import REMEDY
 from examples.hgn_pose.network.weights import (
     Passport,
     load_weights,
-    read_passport,
+    read_weights,
 )
 from multiscale_gcn import Hierarchy
 
@@ -36,18 +38,36 @@ def load_network(weights: Path, body: BodyModel, hierarchy: Hierarchy) -> nn.Mod
         As :func:`examples.hgn_pose.network.weights.load_weights`, and when the network works on the
         graphs of another body.
     """
-    passport = read_passport(weights)
+    passport, tensors = read_weights(weights)
     check_body(weights, passport, body)
-    options = NetworkOptions(**passport.network)
+    options = network_of(weights, passport)
+    widest = max((size for value in tensors.values() for size in value.shape), default=0)
+    if options.channels > widest:
+        raise ValueError(
+            f"{weights} is damaged: its passport says channels = {options.channels}, and its "
+            f"widest tensor has {widest}; {REMEDY}"
+        )
     model = build_network(options, hierarchy, seed=0)
     load_weights(weights, model, fingerprint_for(options, hierarchy))
     return model
 
 
+def network_of(weights: Path, passport: Passport) -> NetworkOptions:
+    """The options of the network that a file of weights is of.
+
+    Raises
+    ------
+    ValueError
+        Naming the file, when its passport has no such options.
+    """
+    with reading(weights, REMEDY):
+        return NetworkOptions(**passport.network)
+
+
 def check_body(weights: Path, passport: Passport, body: BodyModel) -> None:
     """Refuse a body other than the one whose graphs a network works on."""
     trained_with = passport.facts.get("body", BUILT_IN)
-    if NetworkOptions(**passport.network).has_meshes and trained_with != body.name:
+    if network_of(weights, passport).has_meshes and trained_with != body.name:
         remedy = (
             "leave --body-model out"
             if trained_with == BUILT_IN

@@ -8,10 +8,19 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from examples.hgn_pose.network.tensor_files import read_tensors, write_tensors
+from examples.hgn_pose.network.tensor_files import (
+    REMEDY,
+    check_tensors,
+    read_tensors,
+    write_tensors,
+)
+from multiscale_gcn.checks.arguments import shown
 
 SHIPPED_WEIGHTS = Path(__file__).parents[1] / "weights" / "hgn_cmu17.safetensors"
 """HGN as it comes with the example; the README beside it says how it was trained."""
+
+FACTS = {"data": str, "meshes": bool}
+"""Facts that every passport has, and their types."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,12 @@ def save_weights(path: Path, model: nn.Module, passport: Passport) -> None:
 
 
 def read_passport(path: Path) -> Passport:
-    """Read what a file of weights says about itself, without its tensors.
+    """Read what a file of weights says about itself; raises as :func:`read_weights`."""
+    return read_weights(path)[0]
+
+
+def read_weights(path: Path) -> tuple[Passport, dict[str, Tensor]]:
+    """Read what a file of weights says about itself, and its tensors.
 
     Raises
     ------
@@ -58,7 +72,37 @@ def read_passport(path: Path) -> Passport:
     ValueError
         When it is not a file of weights that this example wrote.
     """
-    return Passport(**read_tensors(path, "weights")[0])
+    content, tensors = read_tensors(path, "weights")
+    return as_passport(path, content), tensors
+
+
+def as_passport(path: Path, content: dict[str, Any]) -> Passport:
+    """The passport in the content of a file.
+
+    Raises
+    ------
+    ValueError
+        Naming what it lacks, or what is not of its type.
+    """
+    kinds: dict[str, type] = {"network": dict, "fingerprint": str, "facts": dict}
+    if content.keys() != kinds.keys():
+        raise ValueError(
+            f"{path} is damaged: its passport holds {', '.join(map(repr, content))}, expected "
+            f"{', '.join(map(repr, kinds))}; {REMEDY}"
+        )
+    for name, kind in kinds.items():
+        _check_kind(path, name, content[name], kind)
+    for name, kind in FACTS.items():
+        _check_kind(path, f"facts.{name}", content["facts"].get(name), kind)
+    return Passport(**content)
+
+
+def _check_kind(path: Path, name: str, value: Any, kind: type) -> None:
+    if not isinstance(value, kind):
+        raise ValueError(
+            f"{path} is damaged: {name} in its passport is {shown(value)}, which is no "
+            f"{kind.__name__}; {REMEDY}"
+        )
 
 
 def load_weights(path: Path, model: nn.Module, fingerprint: str) -> Passport:
@@ -85,25 +129,13 @@ def load_weights(path: Path, model: nn.Module, fingerprint: str) -> Passport:
         When the file is not ours, when its graphs are not the model's, or when its tensors do
         not fit.
     """
-    content, tensors = read_tensors(path, "weights")
-    passport = Passport(**content)
+    passport, tensors = read_weights(path)
     if passport.fingerprint != fingerprint:
         raise ValueError(
             f"{path} belongs to other graphs: its hierarchy has the fingerprint "
             f"{passport.fingerprint or '(none)'}, this one {fingerprint or '(none)'}; coarsen the "
             "same body with the same options and version, or train again"
         )
-    _fill(path, model, tensors)
-    return passport
-
-
-def _fill(path: Path, model: nn.Module, tensors: dict[str, Tensor]) -> None:
-    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in tensors.items()}
-    for name in sorted(expected.keys() | found.keys()):
-        if expected.get(name) != found.get(name):
-            raise ValueError(
-                f"{path} does not fit the model: tensor {name} has shape {found.get(name)}, "
-                f"the model {expected.get(name)}; build the model that its passport names"
-            )
+    check_tensors(path, tensors, model.state_dict())
     model.load_state_dict(tensors)
+    return passport

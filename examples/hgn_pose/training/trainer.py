@@ -224,6 +224,30 @@ class Trainer:
                 tensors[f"adam.{key}.{name}"] = value
         return tensors
 
+    def template(self, epochs: int) -> dict[str, Tensor]:
+        """Tensors of the names, shapes and types that :meth:`tensors` has after so many epochs."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        if epochs:
+            for name, parameter in self._trained().items():
+                tensors[f"adam.step.{name}"] = torch.zeros(())
+                tensors[f"adam.exp_avg.{name}"] = parameter
+                tensors[f"adam.exp_avg_sq.{name}"] = parameter
+        return tensors
+
+    def _trained(self) -> dict[str, Tensor]:
+        """The parameters that the loss depends on: Adam keeps nothing of the others."""
+        named = dict(self.model.named_parameters())
+        training = self.model.training
+        self.model.eval()
+        outputs = self.model(torch.zeros(1, 17, 2, device=self.samples.positions.device))
+        if self.options.lambdas()[1] == 0:
+            outputs = outputs[:1]
+        total = torch.cat([output.flatten() for output in outputs]).sum()
+        slopes = torch.autograd.grad(total, list(named.values()), allow_unused=True)
+        self.model.train(training)
+        pairs = zip(named.items(), slopes, strict=True)
+        return {name: value for (name, value), slope in pairs if slope is not None}
+
     def restore(self, tensors: dict[str, Tensor], records: list[EpochRecord]) -> None:
         """Go back to the state that :meth:`tensors` and ``records`` had."""
         device = self.samples.positions.device
@@ -232,15 +256,14 @@ class Trainer:
             {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
         )
         for name, parameter in self.model.named_parameters():
-            suffix = f".{name}"
+            if f"adam.step.{name}" not in tensors:
+                continue
             state: dict[str, Any] = {}
             for key in ("step", "exp_avg", "exp_avg_sq"):
-                if f"adam.{key}{suffix}" in tensors:
-                    value = tensors[f"adam.{key}{suffix}"].clone()
-                    on_cpu = key == "step" and not self.on_cuda
-                    state[key] = value.cpu() if on_cpu else value.to(device)
-            if state:
-                self.optimizer.state[parameter] = state
+                value = tensors[f"adam.{key}.{name}"].clone()
+                on_cpu = key == "step" and not self.on_cuda
+                state[key] = value.cpu() if on_cpu else value.to(device)
+            self.optimizer.state[parameter] = state
         self.records = list(records)
 
 

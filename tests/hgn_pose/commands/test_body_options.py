@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from generated_smpl import joint_regressor, smpl_arrays, write_smpl
+from refusals import refused
 
 from examples.hgn_pose.__main__ import main
 from examples.hgn_pose.body.built_in import BUILT_IN
@@ -163,16 +164,15 @@ def test_evaluate_finds_what_train_found(files, weights, tmp_path, capsys):
 
 def test_another_body_is_refused(files, weights, tmp_path):
     name = files[2].name.replace("(", r"\(").replace(")", r"\)")
-    with pytest.raises(
-        SystemExit,
-        match=f"works on the graphs of {name}, but here is {BUILT_IN}; .* with --body-model",
+    with refused(
+        f"works on the graphs of {name}, but here is {BUILT_IN}; .* with --body-model",
     ):
         main(["evaluate", str(weights["hgn"]), "--data", "builtin", "--no-meshes"])
     other = write_smpl(tmp_path / "other.npz", v_template=1.01 * smpl_arrays()["v_template"])
-    with pytest.raises(SystemExit, match=f"of {name}, but here is an SMPL body of 900"):
+    with refused(f"of {name}, but here is an SMPL body of 900"):
         main(["evaluate", str(weights["hgn"]), "--body-model", str(other), "--no-meshes"])
     model = ["--body-model", str(files[1].body_model)]
-    with pytest.raises(SystemExit, match=f"of {BUILT_IN}, but here is {name}; leave --body-model"):
+    with refused(f"of {BUILT_IN}, but here is {name}; leave --body-model"):
         main(["evaluate", "--no-meshes", *model])
 
 
@@ -202,7 +202,7 @@ def test_predict_takes_the_body(files, weights, tmp_path):
     main(["predict", *chosen, "--body-model", str(files[1].body_model), "--no-page"])
     with np.load(tmp_path / "prediction.npz") as found:
         assert found["mesh96_vertices"].shape[1:] == (96, 3)
-    with pytest.raises(SystemExit, match="give its model file with --body-model"):
+    with refused("give its model file with --body-model"):
         main(["predict", *chosen, "--no-page"])
 
 
@@ -246,14 +246,14 @@ def test_bodies_are_fitted_where_no_parameters_are(files, tmp_path):
     ],
 )
 def test_wrong_bodies_are_refused(options, message):
-    with pytest.raises(SystemExit, match=message):
+    with refused(message):
         main(["train", *options])
 
 
 def test_a_regressor_of_other_joints_is_refused(files):
     options = arguments(files)
     options[1:4] = ["builtin"]
-    with pytest.raises(SystemExit, match="leave joint_regressor out"):
+    with refused("leave joint_regressor out"):
         main(["train", *options])
 
 
@@ -268,5 +268,5 @@ def test_parameters_of_other_bones_are_refused(files, tmp_path):
         kintree_table=arrays["kintree_table"][:, :count],
     )
     data = ["--data", "h36m-json", "--data-path", str(files[0])]
-    with pytest.raises(SystemExit, match="SMPL parameters of 24 bones, but body_model is an SMPL"):
+    with refused("SMPL parameters of 24 bones, but body_model is an SMPL"):
         main(["train", *data, "--body-model", str(model)])

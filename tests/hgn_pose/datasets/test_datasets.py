@@ -5,6 +5,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from refusals import refused
 
 from examples.hgn_pose.__main__ import main
 from examples.hgn_pose.body.skeleton import FLIP, JOINTS
@@ -537,7 +538,7 @@ def test_positions_alone_are_motion_for_virtual_cameras(tmp_path):
         ({"fps": "fast"}, "expected one positive number"),
         ({"clip_test": np.array(["no", "yes"])}, "clip_test is <U3, expected true or false"),
         ({"positions_3d": np.zeros((0, 17, 3))}, "there are no frames"),
-        ({"clip_name": np.array([{}, {}], dtype=object)}, "allow_pickle|Object arrays"),
+        ({"clip_name": np.array([{}, {}], dtype=object)}, "clip_name is pickled"),
     ],
 )
 def test_wrong_arrays_are_explained(tmp_path, changes, message):
@@ -621,7 +622,7 @@ def test_networks_train_and_are_evaluated_on_every_data_set(name, tmp_path, caps
 
 def test_a_test_set_is_for_evaluation(published, tmp_path, capsys):
     data = ["--data", "mpi-inf-3dhp", "--data-path", str(published), "--device", "cpu"]
-    with pytest.raises(SystemExit, match="mpi-inf-3dhp as found has test frames only"):
+    with refused("mpi-inf-3dhp as found has test frames only"):
         main(["train", "--network", "mlp", *data, "--out", str(tmp_path)])
     quick = ["--network", "mlp", "--channels", "4", "--epochs", "1", "--train-every", "60"]
     main(["train", *quick, "--test-every", "60", "--device", "cpu", "--out", str(tmp_path)])
@@ -633,7 +634,7 @@ def test_a_test_set_is_for_evaluation(published, tmp_path, capsys):
 
 
 def test_a_missing_path_says_what_is_expected():
-    with pytest.raises(SystemExit, match="--data-path: the folder of VideoPose3D's data_3d_h36m"):
+    with refused("--data-path: the folder of VideoPose3D's data_3d_h36m"):
         main(["train", "--data", "h36m-npz"])
 
 
@@ -663,7 +664,7 @@ def test_check_data_prints_what_is_found(name, found, tmp_path, capsys):
 def test_check_data_says_what_is_wrong(h36m, tmp_path):
     (tmp_path / "data_3d_h36m.npz").write_bytes((h36m[0] / "data_3d_h36m.npz").read_bytes())
     change_3d(tmp_path, each(lambda p: p * 1000))
-    with pytest.raises(SystemExit, match=r"millimetres .* divide them by 1000, metres are needed"):
+    with refused(r"millimetres .* divide them by 1000, metres are needed"):
         main(["check-data", "--data", "h36m-npz", "--data-path", str(tmp_path)])
 
 

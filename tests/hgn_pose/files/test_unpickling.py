@@ -152,6 +152,14 @@ def reconstruct(shape, dtype, data):
     return pickle.dumps(Array())
 
 
+def shared_lists(depth):
+    """A list of a list twice, which holds a list twice, and so on."""
+    value: list = [0]
+    for _ in range(depth):
+        value = [value, value]
+    return pickle.dumps(value)
+
+
 def forged_dtype(*state):
     class Dtype:
         def __reduce__(self):
@@ -177,12 +185,18 @@ def forged_dtype(*state):
         (pickle.dumps(Calls(np.dtype, "O")), "a bare _DataType"),
         (pickle.dumps(object), "a bare type"),
         (pickle.dumps(Calls(RECONSTRUCTOR, object, object, None)), "not expected"),
-        (pickle.dumps({})[:-1], "Ran out of input|truncated"),
-        (b"", "Ran out of input"),
+        (pickle.dumps({})[:-1], "it is cut off"),
+        (b"", "it is cut off"),
         (b"not a pickle", "cannot be used"),
-        (b"\x80\x04" + b"]" * 100_000 + b"a" * 99_999 + b".", "recursion"),
+        (b"\x80\x04" + b"]" * 100_000 + b"a" * 99_999 + b".", "nested too deep"),
         (b"]q\x00h\x00a.", "contains itself"),
         (b"cnumpy\ndtype\n(S'f8'\ntR(I3\nS'>'\n(I1\ntNNtb.", "structured"),
+        (b"]r\xff\xff\xff\x7f.", "under 2147483647, after 1 words"),
+        (b"]p4000000000\n.", "under 4000000000, after 1 words"),
+        (b"\x8e\x00\x00\x00\x00\x00\x01\x00\x00.", "1099511627776 bytes are announced and 1 are"),
+        (b"\x96\x00\x00\x00\x00\x00\x01\x00\x00.", "1099511627776 bytes are announced and 1 are"),
+        (b"\x95\x00\x00\x00\x00\x00\x01\x00\x00N.", "cannot be used"),
+        (shared_lists(40), "the same ones stand in many places"),
         (b"\x80\x02cbuiltins\nset\nN}\x8c\x08__name__\x8c\x01xs\x86b.", "cannot be used"),
     ],
 )

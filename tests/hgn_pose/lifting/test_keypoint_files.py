@@ -159,7 +159,7 @@ def test_names_in_another_order_are_put_right(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.json", "{", "no JSON file"),
+        ("a.json", "{", "it is no JSON"),
         ("a.json", '{"shapes": []}', "none of the known layouts"),
         ("a.json", '{"people": []}', "holds no person"),
         ("a.json", '{"people": [{}]}', "looks like the layout of openpose"),
@@ -247,9 +247,9 @@ def test_a_form_with_room_for_one_person_holds_one_however_far_they_jump(form, t
     ("fact", "message"),
     [
         ({"image_size": [0, 0]}, "the image is 0 x 0 pixels"),
-        ({"fps": -5}, "says -5 frames per second"),
-        ({"fps": "fast"}, "says 'fast' frames per second"),
-        ({"fps": float("nan")}, "says nan frames per second"),
+        ({"fps": -5}, "fps = -5 must be positive"),
+        ({"fps": "fast"}, "fps = 'fast' must be a number"),
+        ({"fps": float("nan")}, "fps = nan must be positive"),
     ],
 )
 def test_facts_of_the_film_that_cannot_be_are_refused(fact, message, tmp_path):

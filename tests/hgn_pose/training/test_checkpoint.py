@@ -1,3 +1,5 @@
+import errno
+import os
 from dataclasses import replace
 
 import pytest
@@ -13,7 +15,8 @@ from examples.hgn_pose.training.checkpoint import resume_training, save_training
 from examples.hgn_pose.training.options import TrainingOptions
 from examples.hgn_pose.training.trainer import Trainer
 
-PASSPORT = Passport({"network": "semgcn", "channels": 4}, "abc", {"data": "builtin"})
+FACTS = {"data": "builtin", "meshes": False}
+PASSPORT = Passport({"network": "semgcn", "channels": 4}, "abc", FACTS)
 OPTIONS = TrainingOptions(epochs=3, batch_size=16)
 
 
@@ -81,15 +84,12 @@ def test_cut_files_are_refused(weights):
 
 def test_a_failed_write_leaves_the_old_file(weights, monkeypatch):
     before = weights.read_bytes()
-    import pathlib
 
-    def full_disk(self, data):
-        with self.open("wb") as file:
-            file.write(data[:10])
-        raise OSError("no space left")
+    def full_disk(number):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(pathlib.Path, "write_bytes", full_disk)
-    with pytest.raises(OSError, match="no space left"):
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(OSError, match=r"weights.safetensors cannot be written: No space left"):
         save_weights(weights, network(), PASSPORT)
     assert weights.read_bytes() == before
     assert [path.name for path in weights.parent.iterdir()] == ["weights.safetensors"]
@@ -117,7 +117,11 @@ def test_a_resumed_run_ends_like_one_that_never_stopped(tmp_path):
     [
         (replace(OPTIONS, learning_rate=0.5), PASSPORT, r"its options\.learning_rate is 0\.001"),
         (OPTIONS, replace(PASSPORT, fingerprint="xyz"), "its fingerprint is 'abc', not 'xyz'"),
-        (OPTIONS, replace(PASSPORT, facts={"data": "cmu17"}), r"its facts\.data is 'builtin'"),
+        (
+            OPTIONS,
+            replace(PASSPORT, facts={**FACTS, "data": "cmu17"}),
+            r"its facts\.data is 'builtin'",
+        ),
         (replace(OPTIONS, epochs=1), PASSPORT, "has 2 epochs behind it"),
     ],
 )
