@@ -15,7 +15,7 @@ import numpy as np
 
 from examples.hgn_pose.bake.deepmimic import read_clip
 from examples.hgn_pose.body.built_in import load_body
-from examples.hgn_pose.datasets.builtin import MOTION_PATH
+from examples.hgn_pose.datasets.readers.builtin import MOTION_PATH
 from examples.hgn_pose.files.archives import write_npz
 from examples.hgn_pose.fitting.fitter import fit
 

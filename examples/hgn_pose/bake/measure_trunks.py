@@ -15,8 +15,8 @@ import torch
 
 from examples.hgn_pose.body.built_in import load_body
 from examples.hgn_pose.body.skeleton import JOINTS
-from examples.hgn_pose.datasets.builtin import load_builtin
-from examples.hgn_pose.datasets.cmu17 import load_cmu17
+from examples.hgn_pose.datasets.readers.builtin import load_builtin
+from examples.hgn_pose.datasets.readers.cmu17 import load_cmu17
 from examples.hgn_pose.fitting.fitted_motion import fit_motion
 from examples.hgn_pose.lifting.framing import bone_length
 from examples.hgn_pose.lifting.landmarks import LANDMARKS, landmark_positions

@@ -116,7 +116,7 @@ def joint_positions(
     Examples
     --------
     >>> from examples.hgn_pose.body.built_in import load_body
-    >>> from examples.hgn_pose.datasets.builtin import load_builtin
+    >>> from examples.hgn_pose.datasets.readers.builtin import load_builtin
     >>> joint_positions(load_body(), load_builtin().poses).shape
     (1620, 17, 3)
     """

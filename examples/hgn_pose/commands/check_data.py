@@ -56,7 +56,7 @@ def describe_footage(footage: Footage, name: str) -> str:
     Examples
     --------
     >>> from examples.hgn_pose.commands.check_data import describe_footage
-    >>> from examples.hgn_pose.datasets.builtin import load_builtin
+    >>> from examples.hgn_pose.datasets.readers.builtin import load_builtin
     >>> print(describe_footage(load_builtin().select(slice(0, 100)), "mine"))
     mine: 100 frames in 2 clips, 17 joints, in metres
     part   subject     action  clips  frames

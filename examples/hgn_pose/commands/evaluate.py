@@ -13,8 +13,8 @@ from torch import nn
 from examples.hgn_pose.commands.flat import Flat
 from examples.hgn_pose.commands.machine import MachineOptions, describe_machine
 from examples.hgn_pose.datasets.catalogue import CATALOGUE
-from examples.hgn_pose.datasets.cmu17 import CMU17_VARIABLE
 from examples.hgn_pose.datasets.options import DataOptions
+from examples.hgn_pose.datasets.readers.cmu17 import CMU17_VARIABLE
 from examples.hgn_pose.files.writing import make_folder, write_json
 from examples.hgn_pose.measuring.protocols import HUMAN36M, ProtocolOptions
 from examples.hgn_pose.network.building import count_parameters

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from examples.hgn_pose.datasets.cmu17 import CMU17_JOINTS
 from examples.hgn_pose.datasets.mocap import Capture, read_amc, read_asf, read_bvh
 from examples.hgn_pose.datasets.plausible import check_skeleton
+from examples.hgn_pose.datasets.readers.cmu17 import CMU17_JOINTS
 from examples.hgn_pose.files.reading import reading
 from examples.hgn_pose.files.texts import read_text
 from multiscale_gcn.checks.arguments import real_number
@@ -71,7 +71,7 @@ def build(
     Returns
     -------
     arrays : dict of str to array
-        What :func:`examples.hgn_pose.datasets.cmu17.load_cmu17` reads, and ``clip_source``.
+        What :func:`examples.hgn_pose.datasets.readers.cmu17.load_cmu17` reads, and ``clip_source``.
     dropped : int
 
     Raises

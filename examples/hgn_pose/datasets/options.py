@@ -11,7 +11,8 @@ import tyro
 
 from examples.hgn_pose.body.body_model import BodyModel
 from examples.hgn_pose.body.options import BodyOptions
-from examples.hgn_pose.datasets.catalogue import CATALOGUE, Request
+from examples.hgn_pose.datasets.catalogue import CATALOGUE
+from examples.hgn_pose.datasets.data_set import Request
 from examples.hgn_pose.motion.footage import Footage
 
 NAMES = (

@@ -140,7 +140,7 @@ def joint_errors(
     Examples
     --------
     >>> from examples.hgn_pose.body.built_in import load_body
-    >>> from examples.hgn_pose.datasets.builtin import load_builtin
+    >>> from examples.hgn_pose.datasets.readers.builtin import load_builtin
     >>> motion = load_builtin()
     >>> error = joint_errors(load_body(), motion.poses, motion.positions)
     >>> bool(abs(error - motion.fit_error).max() < 0.01)

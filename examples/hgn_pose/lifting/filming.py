@@ -14,7 +14,7 @@ import torch
 
 from examples.hgn_pose.body.coarse import MESH_SIZES, coarse_body
 from examples.hgn_pose.body.skeleton import JOINTS
-from examples.hgn_pose.datasets.builtin import load_builtin
+from examples.hgn_pose.datasets.readers.builtin import load_builtin
 from examples.hgn_pose.files.archives import write_npz
 from examples.hgn_pose.files.writing import write_bytes
 from examples.hgn_pose.lifting.conventions import CONVENTIONS

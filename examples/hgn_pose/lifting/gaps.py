@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from examples.hgn_pose.body.skeleton import EDGES, FLIP, JOINTS
-from examples.hgn_pose.datasets.builtin import load_builtin
+from examples.hgn_pose.datasets.readers.builtin import load_builtin
 from examples.hgn_pose.motion.cameras import ring_of_cameras
 from examples.hgn_pose.samples.gathering import gather
 

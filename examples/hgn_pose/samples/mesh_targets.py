@@ -48,7 +48,7 @@ def mesh_targets(
     --------
     >>> import scipy.sparse as sp
     >>> from examples.hgn_pose.body.built_in import load_body
-    >>> from examples.hgn_pose.datasets.builtin import load_builtin
+    >>> from examples.hgn_pose.datasets.readers.builtin import load_builtin
     >>> centroid = sp.csr_array(np.full((1, 13348), 1 / 13348))
     >>> motion = load_builtin().select(slice(0, 5))
     >>> mesh_targets(load_body(), motion, [centroid])[0].shape

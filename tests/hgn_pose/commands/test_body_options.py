@@ -17,8 +17,8 @@ from examples.hgn_pose.body.options import BodyOptions
 from examples.hgn_pose.body.skinning import joint_positions, linear_blend_skinning
 from examples.hgn_pose.body.smpl import SmplBody
 from examples.hgn_pose.body.smpl_files import load_smpl
-from examples.hgn_pose.datasets.h36m_json import load_h36m_json
 from examples.hgn_pose.datasets.options import DataOptions
+from examples.hgn_pose.datasets.readers.h36m_json import load_h36m_json
 from examples.hgn_pose.fitting.fitted_motion import with_bodies
 from examples.hgn_pose.fitting.fitter import fit
 from examples.hgn_pose.network.weights import read_passport

@@ -12,8 +12,8 @@ from refusals import refused
 from examples.hgn_pose.__main__ import main
 from examples.hgn_pose.body.built_in import load_body
 from examples.hgn_pose.body.poses import BodyPose
-from examples.hgn_pose.datasets.builtin import load_builtin
-from examples.hgn_pose.datasets.cmu17 import CMU17_JOINTS
+from examples.hgn_pose.datasets.readers.builtin import load_builtin
+from examples.hgn_pose.datasets.readers.cmu17 import CMU17_JOINTS
 from examples.hgn_pose.fitting.fitter import joint_errors
 from examples.hgn_pose.training.trainer import Trainer
 

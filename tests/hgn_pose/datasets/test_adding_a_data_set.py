@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 
@@ -13,12 +12,10 @@ PAGE = Path(__file__).parents[3] / "docs" / "extending" / "data-set.md"
 READER, ENTRY, TEST = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
 
 reader = ModuleType("lab")
-exec(READER, reader.__dict__)
+exec(READER + ENTRY, reader.__dict__)
 exec(TEST)  # brings the class TestLab
 
 
 @pytest.fixture(autouse=True)
 def entry(monkeypatch):
-    names: dict[str, Any] = {**vars(catalogue), **vars(reader)}
-    [(name, data_set)] = eval(f"{{{ENTRY}}}", names).items()
-    monkeypatch.setitem(catalogue.CATALOGUE, name, data_set)
+    monkeypatch.setitem(catalogue.CATALOGUE, reader.DATA_SET.name, reader.DATA_SET)

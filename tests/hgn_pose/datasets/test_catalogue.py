@@ -9,7 +9,7 @@ from dataset_checks import DataSetChecks
 
 from examples.hgn_pose.__main__ import main
 from examples.hgn_pose.datasets.catalogue import CATALOGUE
-from examples.hgn_pose.datasets.cmu17 import CMU17_JOINTS
+from examples.hgn_pose.datasets.readers.cmu17 import CMU17_JOINTS
 
 
 class TestCmu17(DataSetChecks):

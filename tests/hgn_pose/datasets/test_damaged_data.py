@@ -10,13 +10,13 @@ import pytest
 from hostile import read_or_refuse, try_damages
 from test_mocap import write_amc, write_asf, write_bvh
 
-from examples.hgn_pose.datasets.arrays import load_arrays
-from examples.hgn_pose.datasets.cmu17 import CMU17_JOINTS, load_cmu17
 from examples.hgn_pose.datasets.cmu17_from_mocap import build, read_actions
-from examples.hgn_pose.datasets.h36m_json import load_h36m_json
-from examples.hgn_pose.datasets.h36m_npz import load_h36m_npz
 from examples.hgn_pose.datasets.mocap import read_amc, read_asf, read_bvh
-from examples.hgn_pose.datasets.mpi_inf_3dhp import load_mpi_inf_3dhp
+from examples.hgn_pose.datasets.readers.arrays import load_arrays
+from examples.hgn_pose.datasets.readers.cmu17 import CMU17_JOINTS, load_cmu17
+from examples.hgn_pose.datasets.readers.h36m_json import load_h36m_json
+from examples.hgn_pose.datasets.readers.h36m_npz import load_h36m_npz
+from examples.hgn_pose.datasets.readers.mpi_inf_3dhp import load_mpi_inf_3dhp
 
 
 def cmu17(folder):

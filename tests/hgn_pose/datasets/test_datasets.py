@@ -9,14 +9,14 @@ from refusals import refused
 
 from examples.hgn_pose.__main__ import main
 from examples.hgn_pose.body.skeleton import FLIP, JOINTS
-from examples.hgn_pose.datasets.arrays import load_arrays
-from examples.hgn_pose.datasets.builtin import load_builtin
 from examples.hgn_pose.datasets.h36m import ACTIONS, calibration, take_name
-from examples.hgn_pose.datasets.h36m_json import load_h36m_json
-from examples.hgn_pose.datasets.h36m_npz import load_h36m_npz
-from examples.hgn_pose.datasets.mpi_inf_3dhp import load_mpi_inf_3dhp
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.datasets.plausible import check_skeleton, lens_misfit, unit_of
+from examples.hgn_pose.datasets.readers.arrays import load_arrays
+from examples.hgn_pose.datasets.readers.builtin import load_builtin
+from examples.hgn_pose.datasets.readers.h36m_json import load_h36m_json
+from examples.hgn_pose.datasets.readers.h36m_npz import load_h36m_npz
+from examples.hgn_pose.datasets.readers.mpi_inf_3dhp import load_mpi_inf_3dhp
 from examples.hgn_pose.motion.motion import Motion
 from examples.hgn_pose.motion.recording import Recording
 from examples.hgn_pose.samples.gathering import gather

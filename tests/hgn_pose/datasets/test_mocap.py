@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from examples.hgn_pose.__main__ import main
-from examples.hgn_pose.datasets.cmu17 import CMU17_JOINTS, load_cmu17
 from examples.hgn_pose.datasets.cmu17_from_mocap import (
     CMU_UNIT,
     build,
@@ -14,6 +13,7 @@ from examples.hgn_pose.datasets.cmu17_from_mocap import (
     steady,
 )
 from examples.hgn_pose.datasets.mocap import read_amc, read_asf, read_bvh
+from examples.hgn_pose.datasets.readers.cmu17 import CMU17_JOINTS, load_cmu17
 from examples.hgn_pose.motion.motion import held_out_frames
 
 AT = CMU17_JOINTS.index

@@ -8,8 +8,8 @@ import torch
 from examples.hgn_pose.body.built_in import load_body
 from examples.hgn_pose.body.poses import BodyPose
 from examples.hgn_pose.body.skinning import joint_positions
-from examples.hgn_pose.datasets.builtin import load_builtin
-from examples.hgn_pose.datasets.cmu17 import load_cmu17
+from examples.hgn_pose.datasets.readers.builtin import load_builtin
+from examples.hgn_pose.datasets.readers.cmu17 import load_cmu17
 from examples.hgn_pose.fitting import fitted_motion, fitter
 from examples.hgn_pose.fitting.fitted_motion import fit_motion
 from examples.hgn_pose.fitting.fitter import fit, joint_errors

@@ -13,7 +13,7 @@ from examples.hgn_pose.body.skeleton import JOINTS
 from examples.hgn_pose.body.skinning import joint_positions, linear_blend_skinning
 from examples.hgn_pose.body.smpl import HEAD_BONE
 from examples.hgn_pose.body.smpl_files import load_joint_regressor, load_smpl
-from examples.hgn_pose.datasets.builtin import load_builtin
+from examples.hgn_pose.datasets.readers.builtin import load_builtin
 from examples.hgn_pose.fitting.articulation import Articulation
 from examples.hgn_pose.fitting.fitter import _Rigs, fit, joint_errors
 

@@ -9,8 +9,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from examples.hgn_pose.datasets.builtin import load_builtin
 from examples.hgn_pose.datasets.h36m import CAMERAS_PATH
+from examples.hgn_pose.datasets.readers.builtin import load_builtin
 
 OF_32 = [0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27]
 WITHOUT_NOSE = [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16]

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from examples.hgn_pose.body.skeleton import JOINTS
-from examples.hgn_pose.datasets.builtin import load_builtin
+from examples.hgn_pose.datasets.readers.builtin import load_builtin
 from examples.hgn_pose.lifting import gaps
 from examples.hgn_pose.lifting.checks import check, to_pixels
 from examples.hgn_pose.lifting.conventions import CONVENTIONS

@@ -6,8 +6,8 @@ import generated
 import numpy as np
 import pytest
 
-from examples.hgn_pose.datasets.arrays import load_arrays
-from examples.hgn_pose.datasets.builtin import load_builtin
+from examples.hgn_pose.datasets.readers.arrays import load_arrays
+from examples.hgn_pose.datasets.readers.builtin import load_builtin
 from examples.hgn_pose.samples.gathering import gather
 from examples.hgn_pose.samples.samples import RecordedSamples, Samples
 

@@ -8,8 +8,8 @@ import pytest
 
 from examples.hgn_pose.bake.deepmimic import read_clip
 from examples.hgn_pose.body.skeleton import EDGES, JOINTS
-from examples.hgn_pose.datasets.builtin import HELD_OUT_CLIPS, MOTION_PATH, load_builtin
-from examples.hgn_pose.datasets.cmu17 import CMU17_JOINTS, HELD_OUT_PERFORMERS, load_cmu17
+from examples.hgn_pose.datasets.readers.builtin import HELD_OUT_CLIPS, MOTION_PATH, load_builtin
+from examples.hgn_pose.datasets.readers.cmu17 import CMU17_JOINTS, HELD_OUT_PERFORMERS, load_cmu17
 from examples.hgn_pose.motion.motion import Clip, held_out_frames
 
 CMU17 = os.environ.get("MULTISCALE_GCN_CMU17")

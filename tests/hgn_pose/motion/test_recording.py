@@ -6,7 +6,7 @@ import torch
 
 from examples.hgn_pose.body.coarse import coarse_body
 from examples.hgn_pose.body.skeleton import FLIP
-from examples.hgn_pose.datasets.builtin import load_builtin
+from examples.hgn_pose.datasets.readers.builtin import load_builtin
 from examples.hgn_pose.measuring.predictions import predict
 from examples.hgn_pose.motion.cameras import Cameras, ring_of_cameras
 from examples.hgn_pose.motion.motion import every_nth

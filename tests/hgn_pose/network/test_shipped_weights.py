@@ -8,8 +8,8 @@ import torch
 
 from examples.hgn_pose.__main__ import main
 from examples.hgn_pose.body.coarse import coarse_body
-from examples.hgn_pose.datasets.cmu17 import CMU17_VARIABLE
 from examples.hgn_pose.datasets.options import DataOptions
+from examples.hgn_pose.datasets.readers.cmu17 import CMU17_VARIABLE
 from examples.hgn_pose.measuring.evaluation import evaluate, watch
 from examples.hgn_pose.network.building import NetworkOptions, build_network, count_parameters
 from examples.hgn_pose.network.weights import SHIPPED_WEIGHTS, load_weights, read_passport

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from examples.hgn_pose.body.skeleton import FLIP, JOINTS
-from examples.hgn_pose.datasets.builtin import load_builtin
+from examples.hgn_pose.datasets.readers.builtin import load_builtin
 from examples.hgn_pose.motion.cameras import ring_of_cameras
 from examples.hgn_pose.motion.motion import every_nth
 from examples.hgn_pose.samples.augmentation import NO_AUGMENTATION, Augmentation, Variation

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from examples.hgn_pose.datasets.builtin import load_builtin
+from examples.hgn_pose.datasets.readers.builtin import load_builtin
 from examples.hgn_pose.motion.cameras import ring_of_cameras
 from examples.hgn_pose.network.building import NetworkOptions, build_network
 from examples.hgn_pose.network.weights import Passport, load_weights, read_passport, save_weights

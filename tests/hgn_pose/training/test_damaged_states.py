@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from test_checkpoint import OPTIONS, PASSPORT, network, trainer
 
 from examples.hgn_pose.body.coarse import coarse_body
-from examples.hgn_pose.datasets.builtin import load_builtin
+from examples.hgn_pose.datasets.readers.builtin import load_builtin
 from examples.hgn_pose.motion.cameras import ring_of_cameras
 from examples.hgn_pose.network.building import NetworkOptions, build_network
 from examples.hgn_pose.network.passports import load_network

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from examples.hgn_pose.body.coarse import MESH_SIZES
-from examples.hgn_pose.datasets.builtin import load_builtin
 from examples.hgn_pose.datasets.options import DataOptions
+from examples.hgn_pose.datasets.readers.builtin import load_builtin
 from examples.hgn_pose.network.building import NetworkOptions, build_network, count_parameters
 from examples.hgn_pose.samples.augmentation import Augmentation
 from examples.hgn_pose.samples.batches import Batch

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from examples.hgn_pose.body.skeleton import JOINTS
+from examples.hgn_pose.datasets.data_set import DataSet
 from examples.hgn_pose.datasets.h36m import (
     FPS,
     JOINTS_OF_16,
@@ -199,3 +200,13 @@ def _cut(stored: Any, frames: int, where: str) -> np.ndarray:  # [T, 17, 2]
     neck, nose, head = (JOINTS.index(name) for name in ("Neck", "Nose", "Head"))
     filled[:, nose] = (filled[:, neck] + filled[:, head]) / 2
     return filled
+
+
+DATA_SET = DataSet(
+    "h36m-npz",
+    lambda request: load_h36m_npz(request.path, request.keypoints),
+    what="Human3.6M, in the files of VideoPose3D and SemGCN",
+    expected="the folder of VideoPose3D's data_3d_h36m.npz and data_2d_h36m_*.npz",
+    options=("keypoints",),
+    notes=("Human3.6M: subjects 9 and 11 are held out; the four cameras are real.",),
+)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from examples.hgn_pose.datasets.data_set import DataSet
 from examples.hgn_pose.files.archives import read_npz
 from examples.hgn_pose.files.reading import reading
 from examples.hgn_pose.motion.motion import Clip, Motion
@@ -129,3 +130,19 @@ def _read_cmu17(path: Path) -> dict[str, np.ndarray]:
 
 CMU17_VARIABLE = "MULTISCALE_GCN_CMU17"
 """Environment variable that names the file."""
+
+
+DATA_SET = DataSet(
+    "cmu17",
+    lambda request: load_cmu17(request.path),
+    what="CMU's motion capture as 17 joints, seen by virtual cameras",
+    expected="the file cmu17.npz",
+    joints="skeleton17",
+    strides=(2, 8),
+    variable=CMU17_VARIABLE,
+    notes=(
+        "Whole performers are held out, with all of their clips.",
+        "The motion was obtained from mocap.cs.cmu.edu. The database was created with funding "
+        "from NSF EIA-0196217.",
+    ),
+)

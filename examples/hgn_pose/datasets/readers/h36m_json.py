@@ -16,6 +16,7 @@ import numpy as np
 
 from examples.hgn_pose.body.poses import SmplParameters
 from examples.hgn_pose.body.skeleton import JOINTS
+from examples.hgn_pose.datasets.data_set import DataSet
 from examples.hgn_pose.datasets.h36m import ACTIONS, FPS, SUBJECTS, TEST_SUBJECTS, Lens
 from examples.hgn_pose.datasets.takes import RealCamera, Take, join
 from examples.hgn_pose.files.reading import reading
@@ -298,3 +299,21 @@ def _stack(parameters: list[list[Any]], folder: Path) -> SmplParameters:
         )
     shape[(np.abs(shape) > WORST_SHAPE).any(axis=1)] = 0
     return SmplParameters(pose, shape, translation)
+
+
+DATA_SET = DataSet(
+    "h36m-json",
+    lambda request: load_h36m_json(
+        request.path,
+        train_every=request.train_every,
+        test_every=request.test_every,
+        test_only=request.test_only,
+    ),
+    what="Human3.6M, in the files of Pose2Mesh and HGN",
+    expected="the folder of Pose2Mesh's Human36M_subject*_data.json and their kin",
+    strides=(5, 50),
+    notes=(
+        "Human3.6M: subjects 9 and 11 are held out; the four cameras are real, the 2D joints "
+        "exact. S9's Greeting 2, SittingDown 2 and Waiting 1 are left out, as HGN does.",
+    ),
+)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from examples.hgn_pose.datasets.data_set import DataSet
 from examples.hgn_pose.datasets.plausible import check_skeleton
 from examples.hgn_pose.datasets.takes import Y_DOWN_TO_Z_UP, RealCamera, Take, join, level_camera
 from examples.hgn_pose.files.archives import names_in, read_npz
@@ -198,3 +199,12 @@ def _cameras(
         for row in range(count)
     ]
     return pixels, views, positions
+
+
+DATA_SET = DataSet(
+    "arrays",
+    lambda request: load_arrays(request.path),
+    what="17 joints of your own",
+    expected="an .npz or .npy file of yours",
+    notes=("The data are the user's own.",),
+)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from examples.hgn_pose.datasets.data_set import DataSet
 from examples.hgn_pose.datasets.takes import Y_DOWN_TO_Z_UP, RealCamera, Take, join, level_camera
 from examples.hgn_pose.files.archives import MOST_COMPRESSED, read_objects
 from examples.hgn_pose.files.reading import numbers, reading
@@ -100,7 +101,7 @@ def image_size(sequence: str) -> tuple[float, float]:
 
     Examples
     --------
-    >>> from examples.hgn_pose.datasets.mpi_inf_3dhp import image_size
+    >>> from examples.hgn_pose.datasets.readers.mpi_inf_3dhp import image_size
     >>> image_size("TS1"), image_size("TS6")
     ((2048.0, 2048.0), (1920.0, 1080.0))
     """
@@ -290,3 +291,13 @@ def _has(value: Any, names: tuple[str, ...], where: str) -> None:
     missing = [name for name in names if not isinstance(value, dict) or name not in value]
     if missing:
         raise ValueError(f"{where}: it has no {missing[0]!r}")
+
+
+DATA_SET = DataSet(
+    "mpi-inf-3dhp",
+    lambda request: load_mpi_inf_3dhp(request.path, true_size=request.true_size),
+    what="MPI-INF-3DHP: the test set as published, or P-STMO's or GraphMLP's files",
+    expected="the folder of MPI-INF-3DHP's test set, or of P-STMO's or GraphMLP's npz files",
+    options=("true_size",),
+    notes=("MPI-INF-3DHP: the sequences TS1 to TS6 are held out; the cameras are real.",),
+)
