@@ -7,7 +7,14 @@ from torch import Tensor
 
 from multiscale_gcn.backends import Backend, BackendUnavailable
 from multiscale_gcn.ops.joined_map.on_cuda import JoinedMapOnCuda
-from multiscale_gcn.ops.selection import FormRules, OperatorCase, add_form_rules, select_form
+from multiscale_gcn.ops.operand_checks import check_one_type, check_operands
+from multiscale_gcn.ops.selection import (
+    FormRules,
+    OperatorCase,
+    add_form_rules,
+    is_left_to_pytorch,
+    select_form,
+)
 
 Map = tuple[Tensor, Tensor]
 """Weight [K, C] and bias [K] of a linear map."""
@@ -38,8 +45,11 @@ def joined_map(
 
     Raises
     ------
+    TypeError
+        For what is no tensor, and for a map that is no pair of them.
     ValueError
-        If the shapes do not fit, or if there is no backend of that name.
+        If the shapes do not fit, if tensors hold no real numbers, are on several devices, or of
+        types that autocast does not make one, or if there is no backend of that name.
     BackendUnavailable
         If ``backend="cupy"`` cannot run.
 
@@ -53,10 +63,11 @@ def joined_map(
             [ 2., 20.],
             [ 3., 30.]]), tensor([ 5., 10., 15.]))
     """
-    _check_shapes(score, {"value": value, "theta": theta, "phi": phi})
+    _check(score, {"value": value, "theta": theta, "phi": phi})
     if _takes_kernel(score, (*value, *theta, *phi), backend):
         weight, bias = JoinedMapOnCuda.apply(score, *value, *theta, *phi)
         return weight, bias
+    _check_types(score, theta, phi)
     source, target = score.unsqueeze(1)
     return (
         torch.cat([value[0], source @ theta[0], target @ phi[0]]),
@@ -64,7 +75,15 @@ def joined_map(
     )
 
 
-def _check_shapes(score: Tensor, maps: dict[str, Map]) -> None:
+def _check(score: Tensor, maps: dict[str, Map]) -> None:
+    for name, pair in maps.items():
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise TypeError(f"{name} is no pair; give the weight and the bias of a linear map")
+    check_operands(
+        score=score,
+        **{f"the weight of {name}": pair[0] for name, pair in maps.items()},
+        **{f"the bias of {name}": pair[1] for name, pair in maps.items()},
+    )
     weight = maps["value"][0]
     if weight.dim() != 2:
         raise ValueError(f"the weight of value has shape {list(weight.shape)}, expected [K, C]")
@@ -82,8 +101,14 @@ def _check_shapes(score: Tensor, maps: dict[str, Map]) -> None:
                 )
 
 
+def _check_types(score: Tensor, theta: Map, phi: Map) -> None:
+    for name, pair in (("theta", theta), ("phi", phi)):
+        parts = {f"the weight of {name}": pair[0], f"the bias of {name}": pair[1]}
+        check_one_type(score=score, **parts)
+
+
 def _takes_kernel(score: Tensor, maps: tuple[Tensor, ...], backend: str) -> bool:
-    if score.device.type == "cpu" and backend == "auto":
+    if is_left_to_pytorch(score.device, backend):
         return False
     inner, channels = maps[0].shape
     case = OperatorCase(score.device, score.dtype, 1, channels, inner, 1)
