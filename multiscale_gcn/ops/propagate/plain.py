@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from multiscale_gcn.ops.bags import sum_bags
 from multiscale_gcn.ops.csr_pattern import CrossPattern, Pattern, shape_of
 from multiscale_gcn.ops.differentiable import DifferentiableFunction, keep_signature
 from multiscale_gcn.ops.layout import by_node, rows_mixed
@@ -146,14 +146,6 @@ def _sparse(x: Tensor, values: Tensor, pattern: Pattern | CrossPattern) -> Tenso
     return torch.unflatten(result, 1, nodes.shape[1:]).transpose(0, 1).to(x.dtype)
 
 
-def _bags(table: Tensor, values: Tensor, indptr: Tensor, columns: Tensor) -> Tensor:
-    if table.shape[1] == 0:  # PyTorch's bags know no empty batch
-        return table.new_zeros(indptr.shape[0] - 1, 0)
-    return F.embedding_bag(
-        columns, table, indptr, mode="sum", per_sample_weights=values, include_last_offset=True
-    )
-
-
 class _OneByOne(DifferentiableFunction):
     """Under ``torch.vmap`` it runs for one member after the other: PyTorch's bags know no batch.
 
@@ -195,7 +187,7 @@ class _SparseProduct(_OneByOne):
             values = values.index_select(0, mirror)
             if back_indptr is not None and back_columns is not None:
                 indptr, columns = back_indptr, back_columns
-        return _bags(table, values, indptr, columns)
+        return sum_bags(table, columns, indptr, values)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
