@@ -102,9 +102,9 @@ class ScaleSum(nn.Module):
         check_alike(sources, "sources")
         if base is not None:
             check_operands(**{"sources[0]": sources[0]}, base=base)
-            expected = [sources[0].shape[0], maps[0].out_features, sources[0].shape[2]]
-            if list(base.shape) != expected:
-                raise ValueError(f"base has shape {list(base.shape)}, expected {expected}")
+            expected = (sources[0].shape[0], maps[0].out_features, sources[0].shape[2])
+            if base.shape != expected:
+                raise ValueError(f"base has shape {list(base.shape)}, expected {list(expected)}")
         result = base
         for node_map, x in zip(maps, sources, strict=True):
             result = node_map.mix(x, result)

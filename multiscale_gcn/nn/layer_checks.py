@@ -13,12 +13,12 @@ from multiscale_gcn.hierarchy import Hierarchy
 from multiscale_gcn.ops.operand_checks import check_operands
 
 MOST = 2**31 - 1
-"""Of channels and of nodes: sizes that PyTorch multiplies without an overflow."""
+"""Of channels and of nodes: more overflow where PyTorch multiplies sizes."""
 
 
-def positive(value: Any, name: str, least: int = 1) -> int:
+def positive(value: Any, name: str) -> int:
     """A number of channels or of nodes, as an int."""
-    return whole_number(value, name, least=least, most=MOST)
+    return whole_number(value, name, least=1, most=MOST)
 
 
 def listed(values: Any, name: str) -> list[Any]:
@@ -100,19 +100,22 @@ def made_by(convolution: Callable[..., Any], *arguments: Any) -> nn.Module:
 def check_features(x: Tensor, nodes: int | None, channels: int | None, name: str = "x") -> None:
     """Refuse features that are not [B, nodes, channels]; None: any number."""
     check_operands(**{name: x})
-    expected = f"[B, {'N' if nodes is None else nodes}, {'C' if channels is None else channels}]"
     if x.dim() != 3:
-        raise ValueError(f"{name} has shape {list(x.shape)}, expected {expected}")
+        raise ValueError(f"{name} has shape {list(x.shape)}, expected {_expected(nodes, channels)}")
     if nodes is not None and x.shape[1] != nodes:
         raise ValueError(
             f"{name} has {x.shape[1]} nodes on axis 1, the graph has {nodes}: "
-            f"shape {list(x.shape)}, expected {expected}"
+            f"shape {list(x.shape)}, expected {_expected(nodes, channels)}"
         )
     if channels is not None and x.shape[2] != channels:
         raise ValueError(
             f"{name} has {x.shape[2]} channels on axis 2, the layer takes {channels}: "
-            f"shape {list(x.shape)}, expected {expected}"
+            f"shape {list(x.shape)}, expected {_expected(nodes, channels)}"
         )
+
+
+def _expected(nodes: int | None, channels: int | None) -> str:
+    return f"[B, {'N' if nodes is None else nodes}, {'C' if channels is None else channels}]"
 
 
 def check_alike(features: Sequence[Tensor], name: str) -> None:

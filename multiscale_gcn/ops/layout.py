@@ -16,7 +16,6 @@ from multiscale_gcn.ops.operand_checks import (
     check_features,
     check_one_type,
     check_operands,
-    given,
 )
 
 
@@ -57,7 +56,7 @@ def mix_nodes(
             "each node of x"
         )
     shape = (x.shape[0], matrix.shape[0], x.shape[2])
-    if add is not None and tuple(add.shape) != shape:
+    if add is not None and add.shape != shape:
         raise ValueError(f"add has shape {list(add.shape)}, expected {list(shape)}")
     return rows_mixed(matrix, x, add)
 
@@ -146,7 +145,9 @@ def channels_mixed(x: Tensor, matrix: Tensor, add: Tensor | None = None) -> Tens
 
 
 def _check(matrix: Tensor, x: Tensor, add: Tensor | None) -> None:
-    operands = given(add=add)
-    check_operands(x=x, matrix=matrix, **operands)
+    operands = {"x": x, "matrix": matrix}
+    if add is not None:
+        operands["add"] = add
+    check_operands(**operands)
     check_features(x)
-    check_one_type(x=x, matrix=matrix, **operands)
+    check_one_type(**operands)

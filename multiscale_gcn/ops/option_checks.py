@@ -17,15 +17,13 @@ def flag(value: Any, name: str) -> bool:
 
 def real_number(value: Any, name: str, *, above: float = -math.inf) -> float:
     """The value as a finite float, whatever type of real number it has."""
-    if type(value) is not float:
-        number_like = isinstance(value, int | float | np.integer | np.floating)
-        if not number_like or isinstance(value, bool) or abs(value) > 2**63:
-            raise ValueError(f"{name} = {shown(value)} must be a number")
-        value = float(value)
+    number_like = isinstance(value, int | float | np.integer | np.floating)
+    if not number_like or isinstance(value, bool):
+        raise ValueError(f"{name} = {shown(value)} must be a number")
     if not above < value < math.inf:
         demand = "positive and finite" if above == 0 else "finite"
-        raise ValueError(f"{name} = {value} must be {demand}")
-    return value
+        raise ValueError(f"{name} = {shown(value)} must be {demand}")
+    return float(value)
 
 
 def whole_number(value: Any, name: str) -> int:

@@ -19,6 +19,10 @@ from multiscale_gcn.ops.selection import (
 Map = tuple[Tensor, Tensor]
 """Weight [K, C] and bias [K] of a linear map."""
 
+_PARTS = tuple(
+    f"the {part} of {name}" for name in ("value", "theta", "phi") for part in ("weight", "bias")
+)
+
 
 def joined_map(
     score: Tensor,  # [2, K]
@@ -63,11 +67,15 @@ def joined_map(
             [ 2., 20.],
             [ 3., 30.]]), tensor([ 5., 10., 15.]))
     """
-    _check(score, {"value": value, "theta": theta, "phi": phi})
+    for name, pair in (("value", value), ("theta", theta), ("phi", phi)):
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise TypeError(f"{name} is no pair; give the weight and the bias of a linear map")
+    parts = dict(zip(_PARTS, (*value, *theta, *phi), strict=True))
+    _check(score, parts)
     if _takes_kernel(score, (*value, *theta, *phi), backend):
         weight, bias = JoinedMapOnCuda.apply(score, *value, *theta, *phi)
         return weight, bias
-    _check_types(score, theta, phi)
+    check_one_type(score=score, **{name: parts[name] for name in _PARTS[2:]})
     source, target = score.unsqueeze(1)
     return (
         torch.cat([value[0], source @ theta[0], target @ phi[0]]),
@@ -75,36 +83,20 @@ def joined_map(
     )
 
 
-def _check(score: Tensor, maps: dict[str, Map]) -> None:
-    for name, pair in maps.items():
-        if not isinstance(pair, tuple | list) or len(pair) != 2:
-            raise TypeError(f"{name} is no pair; give the weight and the bias of a linear map")
-    check_operands(
-        score=score,
-        **{f"the weight of {name}": pair[0] for name, pair in maps.items()},
-        **{f"the bias of {name}": pair[1] for name, pair in maps.items()},
-    )
-    weight = maps["value"][0]
+def _check(score: Tensor, parts: dict[str, Tensor]) -> None:
+    check_operands(score=score, **parts)
+    weight = parts["the weight of value"]
     if weight.dim() != 2:
         raise ValueError(f"the weight of value has shape {list(weight.shape)}, expected [K, C]")
     inner = weight.shape[:1]
     if score.shape != (2, *inner):
         raise ValueError(f"score has shape {list(score.shape)}, expected [2, {inner[0]}]")
-    for name, pair in maps.items():
-        for part, tensor, expected in zip(
-            ("weight", "bias"), pair, (weight.shape, inner), strict=True
-        ):
-            if tensor.shape != expected:
-                raise ValueError(
-                    f"the {part} of {name} has shape {list(tensor.shape)}, expected "
-                    f"{list(expected)}: all maps are of one size"
-                )
-
-
-def _check_types(score: Tensor, theta: Map, phi: Map) -> None:
-    for name, pair in (("theta", theta), ("phi", phi)):
-        parts = {f"the weight of {name}": pair[0], f"the bias of {name}": pair[1]}
-        check_one_type(score=score, **parts)
+    for (name, tensor), expected in zip(parts.items(), (weight.shape, inner) * 3, strict=True):
+        if tensor.shape != expected:
+            raise ValueError(
+                f"{name} has shape {list(tensor.shape)}, expected {list(expected)}: all maps are "
+                "of one size"
+            )
 
 
 def _takes_kernel(score: Tensor, maps: tuple[Tensor, ...], backend: str) -> bool:
