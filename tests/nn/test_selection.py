@@ -140,6 +140,10 @@ def test_convolutions_refuse_backends_on_a_cpu_too(operator: Any, per_channel: b
     ],
 )
 def test_what_decides_is_checked(options: dict[str, Any], message: str) -> None:
-    case = {"operator": "semgconv", "num_nodes": np.int64(17), "in_channels": 3} | options
+    case: dict[str, Any] = {
+        "operator": "semgconv",
+        "num_nodes": np.int64(17),
+        "in_channels": 3,
+    } | options
     with pytest.raises((TypeError, ValueError), match=message):
         ops.select_backend(**case)
