@@ -29,7 +29,7 @@ def listed(values: Any, name: str) -> list[Any]:
     TypeError
         For what is none, and for what has no order.
     """
-    if isinstance(values, list | tuple):
+    if isinstance(values, (list, tuple)):
         return list(values)
     if isinstance(values, Iterable) and not isinstance(values, str | bytes | Mapping | Set):
         try:

@@ -10,14 +10,14 @@ import numpy as np
 
 def flag(value: Any, name: str) -> bool:
     """The value as a bool, Python's own or NumPy's."""
-    if isinstance(value, bool | np.bool_):
+    if isinstance(value, (bool, np.bool_)):
         return bool(value)
     raise ValueError(f"{name} = {shown(value)} must be True or False")
 
 
 def real_number(value: Any, name: str, *, above: float = -math.inf) -> float:
     """The value as a finite float, whatever type of real number it has."""
-    number_like = isinstance(value, int | float | np.integer | np.floating)
+    number_like = isinstance(value, (int, float, np.integer, np.floating))
     if not number_like or isinstance(value, bool):
         raise ValueError(f"{name} = {shown(value)} must be a number")
     if not above < value < math.inf:

@@ -68,7 +68,7 @@ def joined_map(
             [ 3., 30.]]), tensor([ 5., 10., 15.]))
     """
     for name, pair in (("value", value), ("theta", theta), ("phi", phi)):
-        if not isinstance(pair, tuple | list) or len(pair) != 2:
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise TypeError(f"{name} is no pair; give the weight and the bias of a linear map")
     parts = dict(zip(_PARTS, (*value, *theta, *phi), strict=True))
     _check(score, parts)
