@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from multiscale_gcn.ops import batch_norm, on_rows
+from multiscale_gcn.ops.batch_norm.dispatch import check_several_rows
 from multiscale_gcn.ops.epilogue import rectify_and_add
 
 
@@ -29,4 +30,6 @@ def apply_norm(
             relu=relu,
             add=add,
         )
+    if norm.training:
+        check_several_rows(x)
     return rectify_and_add(on_rows(norm, x), relu, add)

@@ -6,9 +6,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from multiscale_gcn.checks.arguments import flag
 from multiscale_gcn.nn.apply_norm import apply_norm
 from multiscale_gcn.nn.convolution_contract import Convolution
 from multiscale_gcn.nn.convolutions import SemGConv
+from multiscale_gcn.nn.layer_checks import check_callable, made_by, positive, probability
 from multiscale_gcn.nn.nonlocal_block import NonLocal
 from multiscale_gcn.nn.weighted_convolution import takes_normalisation
 from multiscale_gcn.ops import Normalisation
@@ -25,7 +27,14 @@ class GraphConvBlock(nn.Module):
         ``GConv``, ``SemGConv``, a ``functools.partial`` of one, or a :class:`ConvolutionLayer` of
         your own.
     dropout : float
-        Probability.
+        Probability, from 0 to below 1.
+
+    Raises
+    ------
+    ValueError
+        If a number of channels is not positive, or ``dropout`` no such probability.
+    TypeError
+        If ``convolution`` cannot be called like that, or makes no Module.
 
     Examples
     --------
@@ -46,7 +55,11 @@ class GraphConvBlock(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.convolution: nn.Module = convolution(in_channels, out_channels, graph)
+        in_channels = positive(in_channels, "in_channels")
+        out_channels = positive(out_channels, "out_channels")
+        dropout = probability(dropout, "dropout")
+        check_callable(convolution, "convolution", "in_channels", "out_channels", "graph")
+        self.convolution: nn.Module = made_by(convolution, in_channels, out_channels, graph)
         self.norm: nn.BatchNorm1d = nn.BatchNorm1d(out_channels)
         self.dropout: nn.Dropout | None = nn.Dropout(dropout) if dropout else None
 
@@ -88,6 +101,14 @@ class ResGConv(nn.Module):
     non_local : bool
         Whether the non-local block follows.
 
+    Raises
+    ------
+    ValueError
+        As there, if there are fewer than 2 channels for the non-local block, or if ``non_local``
+        is no flag.
+    TypeError
+        As there.
+
     Examples
     --------
     >>> import torch
@@ -107,6 +128,8 @@ class ResGConv(nn.Module):
         non_local: bool = True,
     ) -> None:
         super().__init__()
+        non_local = flag(non_local, "non_local")
+        channels = positive(channels, "channels")
         self.first, self.second = (
             GraphConvBlock(channels, channels, graph, convolution=convolution, dropout=dropout)
             for _ in range(2)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from multiscale_gcn.checks.arguments import flag
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.nn.pattern_buffers import as_buffer, with_loops
 from multiscale_gcn.nn.weighted_convolution import WeightedConvolution
@@ -38,8 +39,11 @@ class GConv(WeightedConvolution):
     Raises
     ------
     ValueError
-        If a number of channels is not positive, if the graph has no nodes, and in ``forward`` if
-        ``x`` does not have the shape [B, N, C_in].
+        If a number of channels is not positive, if a flag is none, if the graph has no nodes, and
+        in ``forward`` if ``x`` does not have the shape [B, N, C_in], the device and the type of
+        the layer.
+    TypeError
+        In ``forward`` if ``x`` is no tensor.
 
     Notes
     -----
@@ -68,10 +72,11 @@ class GConv(WeightedConvolution):
         weighted: bool = False,
         bias: bool = True,
     ) -> None:
-        super().__init__(in_channels, out_channels, graph, 2 if separate_self else 1, bias)
-        self.weighted = weighted
+        matrices = 2 if flag(separate_self, "separate_self") else 1
+        self.weighted = flag(weighted, "weighted")
+        super().__init__(in_channels, out_channels, graph, matrices, bias)
         values = as_buffer(
-            _normalised_adjacency(self.pattern.graph, weighted), torch.get_default_dtype()
+            _normalised_adjacency(self.pattern.graph, self.weighted), torch.get_default_dtype()
         )
         self.register_buffer("adjacency", values, persistent=False)
         self.reset_parameters()
@@ -105,8 +110,11 @@ class SemGConv(WeightedConvolution):
     Raises
     ------
     ValueError
-        If a number of channels is not positive, if the graph has no nodes, and in ``forward`` if
-        ``x`` does not have the shape [B, N, C_in].
+        If a number of channels is not positive, if a flag is none, if the graph has no nodes, and
+        in ``forward`` if ``x`` does not have the shape [B, N, C_in], the device and the type of
+        the layer.
+    TypeError
+        In ``forward`` if ``x`` is no tensor.
 
     Notes
     -----
@@ -133,11 +141,11 @@ class SemGConv(WeightedConvolution):
         per_channel: bool = False,
         bias: bool = True,
     ) -> None:
+        per_channel = flag(per_channel, "per_channel")
         super().__init__(in_channels, out_channels, graph, 2, bias)
         nnz = self.pattern.num_entries
-        self.logits: nn.Parameter = nn.Parameter(
-            torch.empty((out_channels, nnz) if per_channel else (nnz,))
-        )
+        shape = (self.out_channels, nnz) if per_channel else (nnz,)
+        self.logits: nn.Parameter = nn.Parameter(torch.empty(shape))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

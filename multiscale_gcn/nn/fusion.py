@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
 
+from multiscale_gcn.checks.arguments import one_of
 from multiscale_gcn.nn.hierarchy_transfer import Transfer
-from multiscale_gcn.nn.layer_checks import check_alike, check_features, check_positive
+from multiscale_gcn.nn.layer_checks import (
+    check_alike,
+    check_callable,
+    check_features,
+    check_sparse,
+    listed,
+    positive,
+)
 from multiscale_gcn.nn.node_maps import DenseMap, SparseMap
+from multiscale_gcn.ops.operand_checks import check_operands
 
 FusionOrder = Literal["parallel", "sequential"]
 
@@ -51,19 +60,21 @@ class ScaleSum(nn.Module):
         self, sources: Sequence[int], target: int, matrices: Sequence[Any] | None = None
     ) -> None:
         super().__init__()
+        sources = [positive(n, f"sources[{k}]") for k, n in enumerate(listed(sources, "sources"))]
         if not sources:
             raise ValueError("sources is empty; a scale must be made of at least one other")
-        for size in (*sources, target):
-            check_positive(nodes=size)
-        if matrices is None:
-            matrices = [None] * len(sources)
+        target = positive(target, "target")
+        matrices = [None] * len(sources) if matrices is None else listed(matrices, "matrices")
         if len(matrices) != len(sources):
             raise ValueError(
                 f"matrices has {len(matrices)} entries for {len(sources)} sources; give one for "
                 "each, None for a dense map"
             )
         for place, (source, matrix) in enumerate(zip(sources, matrices, strict=True)):
-            if matrix is not None and matrix.shape != (target, source):
+            if matrix is None:
+                continue
+            check_sparse(matrix, f"the matrix from source {place}")
+            if matrix.shape != (target, source):
                 raise ValueError(
                     f"the matrix from source {place} has shape {matrix.shape}, expected "
                     f"({target}, {source}): a row for each node of the target"
@@ -79,6 +90,7 @@ class ScaleSum(nn.Module):
         base: Tensor | None = None,  # [B, N_k, C], added
     ) -> Tensor:  # [B, N_k, C]
         """The sum of the maps, plus ``base``."""
+        sources = listed(sources, "sources")
         if len(sources) != len(self.maps):
             raise ValueError(
                 f"sources has {len(sources)} tensors, expected {len(self.maps)}; give one for "
@@ -88,6 +100,11 @@ class ScaleSum(nn.Module):
         for place, (node_map, x) in enumerate(zip(maps, sources, strict=True)):
             check_features(x, node_map.in_features, None, f"sources[{place}]")
         check_alike(sources, "sources")
+        if base is not None:
+            check_operands(**{"sources[0]": sources[0]}, base=base)
+            expected = (sources[0].shape[0], maps[0].out_features, sources[0].shape[2])
+            if base.shape != expected:
+                raise ValueError(f"base has shape {list(base.shape)}, expected {list(expected)}")
         result = base
         for node_map, x in zip(maps, sources, strict=True):
             result = node_map.mix(x, result)
@@ -149,8 +166,11 @@ class CrossScaleFusion(nn.Module):
     ) -> None:
         super().__init__()
         check_fusion_order(fusion_order)
+        if transfer is not None:
+            check_callable(transfer, "transfer", "source", "target")
+        sizes = [positive(n, f"sizes[{k}]") for k, n in enumerate(listed(sizes, "sizes"))]
         if len(sizes) < 2:
-            raise ValueError(f"sizes = {list(sizes)} must name at least two scales")
+            raise ValueError(f"sizes = {sizes} must name at least two scales")
         self.sizes: tuple[int, ...] = tuple(sizes)
         self.fusion_order = fusion_order
         self.sums: nn.ModuleList = nn.ModuleList()
@@ -164,6 +184,7 @@ class CrossScaleFusion(nn.Module):
         features: Sequence[Tensor],  # each [B, N_k, C]
     ) -> list[Tensor]:  # each [B, N_k, C]
         """The features of every scale, with what the others send."""
+        features = listed(features, "features")
         if len(features) != len(self.sizes):
             raise ValueError(
                 f"features has {len(features)} tensors, expected {len(self.sizes)}; give one for "
@@ -183,5 +204,4 @@ class CrossScaleFusion(nn.Module):
 
 
 def check_fusion_order(fusion_order: str) -> None:
-    if fusion_order not in ("parallel", "sequential"):
-        raise ValueError(f"fusion_order = {fusion_order!r} is neither 'parallel' nor 'sequential'")
+    one_of(fusion_order, "fusion_order", get_args(FusionOrder))

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from multiscale_gcn.checks.arguments import one_of, whole_number
 from multiscale_gcn.hierarchy import Hierarchy
+from multiscale_gcn.nn.layer_checks import check_hierarchy, listed
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -38,7 +40,9 @@ class HierarchyTransfer:
     Raises
     ------
     ValueError
-        For an unknown kind or level.
+        For an unknown kind, level or scale.
+    TypeError
+        For what is no hierarchy.
 
     Examples
     --------
@@ -58,10 +62,13 @@ class HierarchyTransfer:
         levels: Sequence[int] | None = None,
         kind: TransferKind = "constant",
     ) -> None:
-        if kind not in get_args(TransferKind):
-            raise ValueError(f"kind = {kind!r} is neither 'constant' nor 'smoothed'")
+        check_hierarchy(hierarchy)
+        one_of(kind, "kind", get_args(TransferKind))
         self.hierarchy = hierarchy
-        self.levels: tuple[int, ...] = tuple(range(len(hierarchy)) if levels is None else levels)
+        named = range(len(hierarchy)) if levels is None else listed(levels, "levels")
+        self.levels: tuple[int, ...] = tuple(
+            whole_number(k, f"levels[{i}]") for i, k in enumerate(named)
+        )
         self.kind = kind
         for place, level in enumerate(self.levels):
             if not 0 <= level < len(hierarchy):
@@ -71,7 +78,7 @@ class HierarchyTransfer:
                 )
 
     def __call__(self, source: int, target: int) -> sp.csr_array:  # [N_target, N_source]
-        from_level, to_level = self.levels[source], self.levels[target]
+        from_level, to_level = self._level(source, "source"), self._level(target, "target")
         if from_level >= to_level:
             return self.hierarchy.prolongation(from_level, to_level, self.kind)
         if self.kind == "constant":
@@ -79,6 +86,9 @@ class HierarchyTransfer:
         spread = self.hierarchy.prolongation(to_level, from_level, self.kind).T.tocsr()
         spread.data /= np.repeat(spread.sum(axis=1), np.diff(spread.indptr))
         return spread
+
+    def _level(self, scale: int, name: str) -> int:
+        return self.levels[whole_number(scale, name, least=0, most=len(self.levels) - 1)]
 
     def __repr__(self) -> str:
         return f"HierarchyTransfer(levels={list(self.levels)}, kind={self.kind!r})"

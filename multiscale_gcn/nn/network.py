@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
+from multiscale_gcn.checks.arguments import flag, whole_number
 from multiscale_gcn.convert import as_graph
+from multiscale_gcn.graph import Graph
 from multiscale_gcn.nn.blocks import GraphConvBlock, ResGConv
 from multiscale_gcn.nn.convolution_contract import Convolution
 from multiscale_gcn.nn.convolutions import SemGConv
 from multiscale_gcn.nn.fusion import CrossScaleFusion, FusionOrder, ScaleSum, check_fusion_order
 from multiscale_gcn.nn.hierarchy_transfer import Transfer
-from multiscale_gcn.nn.layer_checks import check_features, check_positive
+from multiscale_gcn.nn.layer_checks import (
+    MOST,
+    check_callable,
+    check_features,
+    listed,
+    made_by,
+    positive,
+    probability,
+)
 from multiscale_gcn.nn.pattern_buffers import share_patterns
 
 
@@ -58,7 +68,9 @@ class MultiScaleGCN(nn.Module):
     ValueError
         For stages that name no scale, an unknown one or one twice; for a scale with an output
         that no stage names; for channels that do not fit the graphs; and in ``forward`` for the
-        wrong number or shape of inputs.
+        wrong number, shape, type or device of inputs.
+    TypeError
+        For what is no sequence, no function or no tensor where one belongs.
 
     Notes
     -----
@@ -114,11 +126,15 @@ class MultiScaleGCN(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if len(graphs) == 0:
+        scales = [_scale(k, graph) for k, graph in enumerate(listed(graphs, "graphs"))]
+        if not scales:
             raise ValueError("graphs is empty; a network needs at least one")
-        check_positive(channels=channels)
+        channels = positive(channels, "channels")
         check_fusion_order(fusion_order)
-        scales = [as_graph(graph) for graph in graphs]
+        check_callable(convolution, "convolution", "in_channels", "out_channels", "graph")
+        if transfer is not None:
+            check_callable(transfer, "transfer", "source", "target")
+        non_local = flag(non_local, "non_local")
         self.sizes: tuple[int, ...] = tuple(graph.num_nodes for graph in scales)
         self.in_channels: tuple[int, ...] = _per_scale(
             in_channels, "in_channels", len(scales), first_only=True
@@ -127,9 +143,12 @@ class MultiScaleGCN(nn.Module):
             out_channels, "out_channels", len(scales), first_only=False
         )
         self.channels = channels
-        self.stages: tuple[tuple[int, ...], ...] = tuple(tuple(stage) for stage in stages)
+        self.stages: tuple[tuple[int, ...], ...] = _stages(stages)
         _check_stages(self.stages, self.in_channels, self.out_channels)
-        options: dict[str, Any] = {"convolution": convolution, "dropout": dropout}
+        options: dict[str, Any] = {
+            "convolution": convolution,
+            "dropout": probability(dropout, "dropout"),
+        }
         transfer = None if transfer is None else functools.cache(transfer)
 
         self.inputs: nn.ModuleDict = nn.ModuleDict(
@@ -161,7 +180,7 @@ class MultiScaleGCN(nn.Module):
             self.fusions.append(self._fusion(stage, fusion_order, transfer))
         self.outputs: nn.ModuleDict = nn.ModuleDict(
             {
-                str(k): convolution(channels, width, scales[k])
+                str(k): made_by(convolution, channels, width, scales[k])
                 for k, width in enumerate(self.out_channels)
                 if width
             }
@@ -209,18 +228,38 @@ class MultiScaleGCN(nn.Module):
 def _per_scale(
     channels: int | Sequence[int], name: str, scales: int, first_only: bool
 ) -> tuple[int, ...]:
-    if isinstance(channels, int):
-        check_positive(**{name: channels})
-        rest = 0 if first_only else channels
-        return (channels, *[rest] * (scales - 1))
-    if len(channels) != scales:
+    if isinstance(channels, str) or not isinstance(channels, Iterable):
+        width = positive(channels, name)
+        rest = 0 if first_only else width
+        return (width, *[rest] * (scales - 1))
+    widths = listed(channels, name)
+    if len(widths) != scales:
         raise ValueError(
-            f"{name} has {len(channels)} entries for {scales} graphs; give one for each, or "
-            "a number"
+            f"{name} has {len(widths)} entries for {scales} graphs; give one for each, or a number"
         )
-    if min(channels) < 0 or max(channels) == 0:
-        raise ValueError(f"{name} = {list(channels)} must be 0 or more, and somewhere more than 0")
-    return tuple(channels)
+    widths = [whole_number(width, f"{name}[{k}]", most=MOST) for k, width in enumerate(widths)]
+    if min(widths) < 0 or max(widths) == 0:
+        raise ValueError(f"{name} = {widths} must be 0 or more, and somewhere more than 0")
+    return tuple(widths)
+
+
+def _scale(place: int, graph: Any) -> Graph:
+    try:
+        return as_graph(graph)
+    except TypeError as error:
+        raise TypeError(f"graphs[{place}]: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"graphs[{place}]: {error}") from error
+
+
+def _stages(stages: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
+    return tuple(
+        tuple(
+            whole_number(k, f"stages[{place}][{i}]")
+            for i, k in enumerate(listed(stage, f"stages[{place}]"))
+        )
+        for place, stage in enumerate(listed(stages, "stages"))
+    )
 
 
 def _check_stages(

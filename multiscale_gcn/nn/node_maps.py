@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from multiscale_gcn.nn.layer_checks import check_sparse
 from multiscale_gcn.nn.pattern_buffers import MatrixPattern, as_buffer
 from multiscale_gcn.ops import mix_nodes, propagate
 
@@ -91,8 +92,7 @@ class SparseMap(nn.Module):
 def _checked(matrix: Any) -> Any:  # csr_array of float64, without duplicates
     import scipy.sparse as sp
 
-    if not sp.issparse(matrix):
-        raise ValueError(f"matrix is a {type(matrix).__name__}; give a scipy.sparse matrix")
+    check_sparse(matrix, "matrix")
     if matrix.dtype.kind not in "buif":
         raise ValueError(
             f"matrix must hold real numbers, got dtype {matrix.dtype}; convert it "

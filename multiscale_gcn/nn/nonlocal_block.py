@@ -7,8 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from multiscale_gcn.nn.apply_norm import apply_norm
-from multiscale_gcn.nn.layer_checks import check_features
+from multiscale_gcn.nn.layer_checks import check_features, positive
 from multiscale_gcn.ops import joined_map, nonlocal_attention_joined, on_rows
+from multiscale_gcn.ops.operand_checks import check_one_type, check_operands
 
 
 class NonLocal(nn.Module):
@@ -32,7 +33,9 @@ class NonLocal(nn.Module):
     ------
     ValueError
         If there are fewer than 2 channels, and in ``forward`` if ``x`` does not have the shape
-        [B, N, C].
+        [B, N, C], the device and the type of the layer.
+    TypeError
+        In ``forward`` if ``x`` is no tensor.
 
     Examples
     --------
@@ -44,9 +47,9 @@ class NonLocal(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        if channels < 2:
-            raise ValueError(f"channels = {channels} must be at least 2: half of them are used")
-        self.channels = channels
+        self.channels = channels = positive(channels, "channels")
+        if channels == 1:
+            raise ValueError("channels = 1 must be at least 2: half of them are used")
         inner = channels // 2
         self.theta: nn.Linear = nn.Linear(channels, inner)
         self.phi: nn.Linear = nn.Linear(channels, inner)
@@ -71,6 +74,8 @@ class NonLocal(nn.Module):
     ) -> Tensor:  # [B, N, C]
         """The block."""
         check_features(x, None, self.channels)
+        check_operands(x=x, weight=self.score)
+        check_one_type(x=x, weight=self.score)
         maps = ((layer.weight, layer.bias) for layer in (self.value, self.theta, self.phi))
         weight, bias = joined_map(self.score, *maps)
         mapped = on_rows(lambda rows: F.linear(rows, weight, bias), x)  # [B, N, C // 2 + 2]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from multiscale_gcn.convert import as_graph
 from multiscale_gcn.graph import Graph
+from multiscale_gcn.nn.layer_checks import check_sparse
 from multiscale_gcn.ops import CrossPattern, Pattern
 
 if TYPE_CHECKING:
@@ -94,6 +95,11 @@ class MatrixPattern(nn.Module):
     entries : CrossPattern
         The buffers as the operators in :mod:`multiscale_gcn.ops` take them.
 
+    Raises
+    ------
+    ValueError
+        If it is no such matrix, or has columns twice or out of order.
+
     Examples
     --------
     >>> import scipy.sparse as sp
@@ -110,6 +116,11 @@ class MatrixPattern(nn.Module):
 
     def __init__(self, matrix: sp.csr_array) -> None:
         super().__init__()
+        check_sparse(matrix, "matrix")
+        if matrix.format != "csr":
+            raise ValueError(f"matrix has the format {matrix.format}; convert it with tocsr()")
+        if not matrix.has_canonical_format:
+            raise ValueError("matrix has columns twice or out of order; call sum_duplicates()")
         rows, back = _rows(matrix), _transposed_places(matrix)
         arrays = {
             "indptr": matrix.indptr,

@@ -6,11 +6,13 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from multiscale_gcn.checks.arguments import one_of
 from multiscale_gcn.hierarchy import Hierarchy
+from multiscale_gcn.nn.layer_checks import check_hierarchy
 from multiscale_gcn.nn.pattern_buffers import as_buffer
+from multiscale_gcn.ops.bags import sum_bags
 from multiscale_gcn.ops.differentiable import DifferentiableFunction
 
 PoolKind = Literal["mean", "sum", "weighted_mean", "max"]
@@ -44,6 +46,8 @@ class _Clusters(nn.Module):
 
 class _Tournament(nn.Module):
     """Pairs of rows whose maxima remain, round by round, until each coarse node has one."""
+
+    pairs_0: Tensor
 
     def __init__(self, parent: np.ndarray) -> None:
         super().__init__()
@@ -87,14 +91,9 @@ class _Sum(DifferentiableFunction):
         ctx.save_for_backward(*clusters)
         _, members, offsets, shares = clusters
         assert members is not None
-        return F.embedding_bag(
-            members,
-            rows,
-            offsets,
-            mode="sum",
-            per_sample_weights=None if shares is None else shares.to(rows.dtype)[members],
-            include_last_offset=True,
-        )
+        assert offsets is not None
+        weights = None if shares is None else shares.to(rows.dtype)[members]
+        return sum_bags(rows, members, offsets, weights)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -137,7 +136,9 @@ class GraphPool(nn.Module):
     Raises
     ------
     ValueError
-        For an unknown kind, and in ``forward`` for the wrong number of nodes.
+        For an unknown kind, and in ``forward`` for the wrong number of nodes or another device.
+    TypeError
+        For what is no hierarchy, and in ``forward`` for what is no tensor.
 
     Examples
     --------
@@ -155,11 +156,8 @@ class GraphPool(nn.Module):
         self, hierarchy: Hierarchy, fine: int, coarse: int, kind: PoolKind = "mean"
     ) -> None:
         super().__init__()
-        if kind not in get_args(PoolKind):
-            raise ValueError(
-                f"kind = {kind!r} is none of {', '.join(map(repr, get_args(PoolKind)))}"
-            )
-        self.kind = kind
+        check_hierarchy(hierarchy)
+        self.kind = one_of(kind, "kind", get_args(PoolKind))
         self.num_fine: int = hierarchy[fine].num_nodes
         self.num_coarse: int = hierarchy[coarse].num_nodes
         if kind == "max":
@@ -172,7 +170,8 @@ class GraphPool(nn.Module):
         x: Tensor,  # [..., N_fine, C]
     ) -> Tensor:  # [..., N_coarse, C]
         """One row of features for every coarse node."""
-        nodes = _nodes_first(x, self.num_fine)
+        places = self.tournament.pairs_0 if self.kind == "max" else self.clusters.parent
+        nodes = _nodes_first(x, self.num_fine, places)
         if self.kind == "max":
             highest: Tensor = self.tournament(nodes)
             return highest.movedim(0, -2)
@@ -196,7 +195,9 @@ class GraphUnpool(nn.Module):
     Raises
     ------
     ValueError
-        In ``forward`` for the wrong number of nodes.
+        In ``forward`` for the wrong number of nodes or another device.
+    TypeError
+        For what is no hierarchy, and in ``forward`` for what is no tensor.
 
     Examples
     --------
@@ -210,6 +211,7 @@ class GraphUnpool(nn.Module):
 
     def __init__(self, hierarchy: Hierarchy, coarse: int, fine: int) -> None:
         super().__init__()
+        check_hierarchy(hierarchy)
         self.num_coarse: int = hierarchy[coarse].num_nodes
         self.num_fine: int = hierarchy[fine].num_nodes
         self.clusters: _Clusters = _Clusters(hierarchy, fine, coarse, "sum")
@@ -219,15 +221,29 @@ class GraphUnpool(nn.Module):
         x: Tensor,  # [..., N_coarse, C]
     ) -> Tensor:  # [..., N_fine, C]
         """One row of features for every fine node."""
-        return _apply(_Spread, _nodes_first(x, self.num_coarse), *self.clusters.tensors())
+        return _apply(
+            _Spread,
+            _nodes_first(x, self.num_coarse, self.clusters.parent),
+            *self.clusters.tensors(),
+        )
 
     def extra_repr(self) -> str:
         return f"{self.num_coarse} -> {self.num_fine} nodes"
 
 
-def _nodes_first(x: Tensor, num_nodes: int) -> Tensor:  # [N, ..., C]
+def _nodes_first(x: Tensor, num_nodes: int, places: Tensor) -> Tensor:  # [N, ..., C]
+    if not isinstance(x, Tensor):
+        raise TypeError(f"x is a {type(x).__name__}; give a torch.Tensor of shape [..., N, C]")
+    if x.layout != torch.strided or x.dtype.is_complex:
+        raise ValueError(
+            f"x is {x.dtype} laid out as {x.layout}; give a dense tensor of real numbers"
+        )
     if x.dim() < 2 or x.shape[-2] != num_nodes:
         raise ValueError(f"x has shape {list(x.shape)}, expected [..., {num_nodes}, C]")
+    if x.device != places.device and not x.is_meta:
+        raise ValueError(
+            f"x is on {x.device} and the layer on {places.device}; move one with .to(device)"
+        )
     return x.movedim(-2, 0)
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from multiscale_gcn.checks.arguments import flag
 from multiscale_gcn.nn.convolution_contract import ConvolutionLayer
-from multiscale_gcn.nn.layer_checks import check_features, check_positive
+from multiscale_gcn.nn.layer_checks import check_features, positive
 from multiscale_gcn.nn.pattern_buffers import GraphPattern
 from multiscale_gcn.ops import Normalisation
 
@@ -26,13 +27,15 @@ class WeightedConvolution(ConvolutionLayer):
         self, in_channels: int, out_channels: int, graph: Any, matrices: int, bias: bool
     ) -> None:
         super().__init__()
-        check_positive(in_channels=in_channels, out_channels=out_channels)
-        self.in_channels = in_channels
-        self.out_channels = out_channels
+        self.in_channels = positive(in_channels, "in_channels")
+        self.out_channels = positive(out_channels, "out_channels")
+        with_bias = flag(bias, "bias")
         self.pattern: GraphPattern = GraphPattern(graph)
-        self.weight: nn.Parameter = nn.Parameter(torch.empty(matrices, in_channels, out_channels))
-        if bias:
-            self.bias = nn.Parameter(torch.empty(out_channels))
+        self.weight: nn.Parameter = nn.Parameter(
+            torch.empty(matrices, self.in_channels, self.out_channels)
+        )
+        if with_bias:
+            self.bias = nn.Parameter(torch.empty(self.out_channels))
         else:
             self.register_parameter("bias", None)
 

@@ -6,13 +6,14 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.jit._trace
 
 from multiscale_gcn.backends import Backend, BackendUnavailable, require_cuda_device
 from multiscale_gcn.ops.kernels.number_types import DTYPES
+from multiscale_gcn.ops.option_checks import shown, whole_number
 
 OPERATOR_BACKENDS = ("auto", "torch", "cupy")
 
@@ -119,29 +120,52 @@ def select_operator_backend(
     >>> ops.select_backend("semgconv", num_nodes=17, in_channels=128).name
     'torch dense'
     """
-    if operator not in _rules:
-        raise ValueError(f"operator = {operator!r} is none of {tuple(sorted(_rules))}")
+    if not isinstance(operator, str) or operator not in _rules:
+        raise ValueError(f"operator = {shown(operator)} is none of {tuple(sorted(_rules))}")
+    if not isinstance(dtype, torch.dtype):
+        raise TypeError(f"dtype = {shown(dtype)} must be a torch.dtype, such as torch.float32")
+    nodes = whole_number(num_nodes, "num_nodes")
+    channels = whole_number(in_channels, "in_channels")
     case = OperatorCase(
-        torch.device(device),
+        _device(device),
         dtype,
-        num_nodes,
-        in_channels,
-        in_channels if out_channels is None else out_channels,
-        num_nodes * num_nodes if num_entries is None else num_entries,
+        nodes,
+        channels,
+        channels if out_channels is None else whole_number(out_channels, "out_channels"),
+        nodes * nodes if num_entries is None else whole_number(num_entries, "num_entries"),
     )
     return select_form(operator, case, backend)
 
 
+def _device(device: Any) -> torch.device:
+    try:
+        return torch.device(device)
+    except Exception as error:  # PyTorch's own lists every device that it was ever built for
+        raise ValueError(
+            f"device = {shown(device)} is none that PyTorch knows; give 'cpu' or 'cuda'"
+        ) from error
+
+
+def is_left_to_pytorch(device: torch.device, backend: str) -> bool:
+    """Whether it runs on a CPU and no form was asked for: the choice that costs nothing."""
+    check_backend(backend)
+    return device.type == "cpu" and backend == "auto"
+
+
+def check_backend(backend: str) -> None:
+    if not isinstance(backend, str) or backend not in OPERATOR_BACKENDS:
+        raise ValueError(f"backend = {shown(backend)} is none of {OPERATOR_BACKENDS}")
+
+
 def select_form(operator: str, case: OperatorCase, backend: str) -> Backend:
     """What :func:`multiscale_gcn.ops.select_backend` tells, for the operators themselves."""
+    check_backend(backend)
     rules = _rules[operator]
     if backend == "torch":
         return Backend(rules.torch(case).name, "asked for")
     if backend == "cupy":
         _demand(operator, case, rules)
         return Backend(rules.cupy(case).name, "asked for")
-    if backend != "auto":
-        raise ValueError(f"backend = {backend!r} is none of {OPERATOR_BACKENDS}")
     if case.device.type != "cuda":
         return rules.torch(case)
     hindrance = exporting() or rules.refusal(case) or rules.loss(case) or cupy_hindrance()

@@ -113,12 +113,13 @@ VALID: dict[str, Any] = {
 """By the name of the parameter. What another name takes by the same one stands in ``OF_NAME``."""
 
 _attention = {"source": torch.randn(2, N), "target": torch.randn(2, N), "value": X}
-_entries = {"values": torch.rand(1, len(PATTERN.entries.rows)), "pattern": PATTERN.entries}
+_entries = {"values": torch.rand(len(PATTERN.entries.rows)), "pattern": PATTERN.entries}
 _layer = {"weight": torch.randn(2, 5, 4), "pattern": PATTERN.entries}
-_logits = torch.rand(1, len(PATTERN.entries.rows))
+_logits = torch.rand(len(PATTERN.entries.rows))
 
 OF_NAME: dict[str, dict[str, Any]] = {
     "CrossScaleFusion": {"sizes": [N, COARSE]},
+    "ScaleSum": {"sources": [N, COARSE], "target": N},
     "GraphUnpool": {"coarse": 1, "fine": 0},
     "Level": {"index": 0},
     "Hierarchy": {"levels": HIERARCHY.levels},

@@ -51,7 +51,7 @@ def test_fusion_gradcheck(order):
     ("make", "message"),
     [
         (lambda: CrossScaleFusion([5]), "at least two scales"),
-        (lambda: CrossScaleFusion([5, 0]), "nodes = 0 must be at least 1"),
+        (lambda: CrossScaleFusion([5, 0]), r"sizes\[1\] = 0 must be at least 1"),
         (
             lambda: CrossScaleFusion([5, 4], fusion_order="both"),  # type: ignore[arg-type]
             "neither 'parallel' nor 'sequential'",

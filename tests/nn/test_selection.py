@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from layer_graphs import ring
@@ -125,3 +126,24 @@ def test_convolutions_refuse_backends_on_a_cpu_too(operator: Any, per_channel: b
     with pytest.raises(BackendUnavailable, match=rf"^{operator.__name__}.* on cpu"):
         operator(*arguments, backend="cupy")
     assert torch.equal(operator(*arguments, backend="torch"), operator(*arguments))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_nodes": 1.5}, "num_nodes = 1.5 must be an integer of at least 0"),
+        ({"in_channels": True}, "in_channels = True must be an integer"),
+        ({"num_entries": -1}, "num_entries = -1 must be an integer of at least 0"),
+        ({"operator": ["semgconv"]}, r"operator = \['semgconv'\] is none of"),
+        ({"device": "gpu"}, "device = 'gpu' is none that PyTorch knows; give 'cpu' or 'cuda'"),
+        ({"dtype": "float32"}, "dtype = 'float32' must be a torch.dtype"),
+    ],
+)
+def test_what_decides_is_checked(options: dict[str, Any], message: str) -> None:
+    case: dict[str, Any] = {
+        "operator": "semgconv",
+        "num_nodes": np.int64(17),
+        "in_channels": 3,
+    } | options
+    with pytest.raises((TypeError, ValueError), match=message):
+        ops.select_backend(**case)

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from multiscale_gcn.backends import Backend, BackendUnavailable
 from multiscale_gcn.ops.batch_norm.on_cuda import BatchNormOnCuda
-from multiscale_gcn.ops.epilogue import rectify_and_add
+from multiscale_gcn.ops.epilogue import check_statistics, rectify_and_add
 from multiscale_gcn.ops.kernels.number_types import real, real_type
 from multiscale_gcn.ops.layout import on_rows
-from multiscale_gcn.ops.selection import FormRules, OperatorCase, add_form_rules, select_form
+from multiscale_gcn.ops.operand_checks import (
+    check_features,
+    check_operands,
+    check_per_channel,
+    given,
+)
+from multiscale_gcn.ops.option_checks import flag, real_number
+from multiscale_gcn.ops.selection import (
+    FormRules,
+    OperatorCase,
+    add_form_rules,
+    is_left_to_pytorch,
+    select_form,
+)
 
 
 def batch_norm(
@@ -53,10 +67,14 @@ def batch_norm(
 
     Raises
     ------
+    TypeError
+        For what is no tensor.
     ValueError
         If ``x`` or ``add`` does not have the shape [B, N, C], or one of the other tensors not the
-        shape [C]; if there is one row only, of which no variance can be found; or if there is no
-        backend of that name.
+        shape [C]; if there is one row only, of which no variance can be found; if tensors hold no
+        real numbers, are on several devices, or of types that do not go together; if one of the
+        running statistics is kept without the other; if a number or a flag is none; or if there is
+        no backend of that name.
     BackendUnavailable
         If ``backend="cupy"`` cannot run.
 
@@ -71,9 +89,13 @@ def batch_norm(
     >>> mean
     tensor([0.2000])
     """
-    _check_shapes(
-        x, add, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
+    per_channel = given(
+        running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
     )
+    _check(x, add, num_batches_tracked, per_channel)
+    momentum = real_number(momentum, "momentum")
+    epsilon = real_number(epsilon, "epsilon", above=0)
+    relu = flag(relu, "relu")
     if _takes_kernel(x, running_mean, running_var, backend):
         running = (running_mean, running_var, num_batches_tracked, momentum)
         inside = add if add is not None and add.dtype == x.dtype else None
@@ -81,6 +103,7 @@ def batch_norm(
             x, real(weight, x), real(bias, x), inside, *running, epsilon, relu
         )
         return y if add is None or inside is not None else y + add
+    check_statistics(x, **per_channel)
     if num_batches_tracked is not None:
         num_batches_tracked.add_(1)
     statistics = (running_mean, running_var, weight, bias)
@@ -88,28 +111,33 @@ def batch_norm(
     return rectify_and_add(y, relu, add)
 
 
-def _check_shapes(x: Tensor, add: Tensor | None, **of_channels: Tensor | None) -> None:
-    if x.dim() != 3:
-        raise ValueError(f"x has shape {list(x.shape)}, expected [B, N, C]")
+def _check(
+    x: Tensor, add: Tensor | None, batches: Tensor | None, per_channel: dict[str, Tensor]
+) -> None:
+    check_operands(x=x, **given(add=add), **per_channel)
+    check_features(x)
+    check_several_rows(x)
+    if add is not None and add.shape != x.shape:
+        raise ValueError(f"add has shape {list(add.shape)}, expected {list(x.shape)}, that of x")
+    check_per_channel(x.shape[2], "x", **per_channel)
+    if ("running_mean" in per_channel) != ("running_var" in per_channel):
+        raise ValueError("running_mean and running_var go together; give both, or None for both")
+    if batches is not None and (not isinstance(batches, Tensor) or batches.dtype != torch.int64):
+        raise TypeError("num_batches_tracked is no int64 tensor; give torch.tensor(0), or None")
+
+
+def check_several_rows(x: Tensor) -> None:
     if x.shape[0] * x.shape[1] == 1:
         raise ValueError(
             f"x has shape {list(x.shape)}: one row has no variance; normalise more of them, or "
             "call eval() on the layer"
         )
-    if add is not None and add.shape != x.shape:
-        raise ValueError(f"add has shape {list(add.shape)}, expected {list(x.shape)}, that of x")
-    for name, tensor in of_channels.items():
-        if tensor is not None and tensor.shape != x.shape[2:]:
-            raise ValueError(
-                f"{name} has shape {list(tensor.shape)}, expected [{x.shape[2]}]: one number for "
-                "each channel of x"
-            )
 
 
 def _takes_kernel(
     x: Tensor, running_mean: Tensor | None, running_var: Tensor | None, backend: str
 ) -> bool:
-    if (x.device.type == "cpu" and backend == "auto") or x.numel() == 0:
+    if is_left_to_pytorch(x.device, backend) or x.numel() == 0:
         return False
     case = OperatorCase(x.device, x.dtype, x.shape[1], x.shape[2], x.shape[2], x.shape[1])
     if select_form("batch_norm", case, backend).name != "cupy":

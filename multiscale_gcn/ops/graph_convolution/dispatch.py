@@ -8,17 +8,23 @@ from torch import Tensor
 from multiscale_gcn.backends import Backend
 from multiscale_gcn.ops.csr_pattern import Pattern
 from multiscale_gcn.ops.epilogue import Normalisation
-from multiscale_gcn.ops.graph_convolution.layer_arguments import LayerArguments, mixes_per_channel
+from multiscale_gcn.ops.graph_convolution.layer_arguments import (
+    LayerArguments,
+    check_layer,
+    mixes_per_channel,
+)
 from multiscale_gcn.ops.graph_convolution.on_cuda import layer_on_cuda
 from multiscale_gcn.ops.graph_convolution.plain import plain_layer
 from multiscale_gcn.ops.graph_convolution.whole_layer.sizes import has_whole_layer
-from multiscale_gcn.ops.operand_checks import (
-    check_entry_values,
-    check_features_fit,
-    check_weight,
-)
+from multiscale_gcn.ops.option_checks import flag
 from multiscale_gcn.ops.propagate.plain import propagates_dense
-from multiscale_gcn.ops.selection import FormRules, OperatorCase, add_form_rules, select_form
+from multiscale_gcn.ops.selection import (
+    FormRules,
+    OperatorCase,
+    add_form_rules,
+    is_left_to_pytorch,
+    select_form,
+)
 
 
 def graph_convolution(
@@ -49,9 +55,13 @@ def graph_convolution(
 
     Raises
     ------
+    TypeError
+        For what is no tensor, no pattern of one graph, or no normalisation.
     ValueError
-        If ``x`` or ``values`` does not fit the pattern, or ``weight`` does not fit ``x``, or if
-        there is no backend of that name.
+        If ``x`` or ``values`` does not fit the pattern, ``weight`` does not fit ``x``, or ``bias``
+        or ``norm`` does not fit ``weight``; if they are no real numbers, are on several devices, or
+        of types that autocast does not make one; if ``relu`` is no flag, or if there is no backend
+        of that name.
     BackendUnavailable
         If ``backend="cupy"`` cannot run.
 
@@ -66,7 +76,7 @@ def graph_convolution(
     tensor([[[31.],
              [13.]]])
     """
-    layer = LayerArguments(x, values, weight, bias, pattern, False, norm, relu)
+    layer = LayerArguments(x, values, weight, bias, pattern, False, norm, flag(relu, "relu"))
     return _convolve(layer, backend)
 
 
@@ -93,11 +103,8 @@ def semgconv(
 
     Raises
     ------
-    ValueError
-        If ``x`` or ``logits`` does not fit the pattern, or ``weight`` does not fit ``x``, or if
-        there is no backend of that name.
-    BackendUnavailable
-        If ``backend="cupy"`` cannot run.
+    TypeError, ValueError, BackendUnavailable
+        As in :func:`graph_convolution`.
 
     Examples
     --------
@@ -110,17 +117,14 @@ def semgconv(
     tensor([[[15.5000],
              [ 6.5000]]])
     """
-    layer = LayerArguments(x, logits, weight, bias, pattern, True, norm, relu)
+    layer = LayerArguments(x, logits, weight, bias, pattern, True, norm, flag(relu, "relu"))
     return _convolve(layer, backend)
 
 
 def _convolve(layer: LayerArguments, backend: str) -> Tensor:
     x, weight, pattern = layer.x, layer.weight, layer.pattern
-    check_features_fit(x, pattern)
-    check_weight(weight, x)
-    name = "logits" if layer.softmax else "values"
-    check_entry_values(layer.mixing, pattern, weight.shape[2], name)
-    if x.device.type != "cuda" and backend == "auto":
+    check_layer(layer)
+    if is_left_to_pytorch(x.device, backend):
         return plain_layer(layer)
     if x.is_cuda and torch.is_autocast_enabled("cuda") and x.dtype != torch.float64:
         x = x.to(torch.get_autocast_dtype("cuda"))

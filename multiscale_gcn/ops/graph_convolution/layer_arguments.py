@@ -7,7 +7,16 @@ from typing import NamedTuple
 from torch import Tensor
 
 from multiscale_gcn.ops.csr_pattern import Pattern
-from multiscale_gcn.ops.epilogue import Normalisation
+from multiscale_gcn.ops.epilogue import Normalisation, check_normalisation
+from multiscale_gcn.ops.operand_checks import (
+    check_entry_values,
+    check_features_fit,
+    check_operands,
+    check_pattern,
+    check_per_channel,
+    check_weight,
+    given,
+)
 
 
 class LayerArguments(NamedTuple):
@@ -29,3 +38,17 @@ class LayerArguments(NamedTuple):
 def mixes_per_channel(layer: LayerArguments) -> bool:
     """Whether there is a matrix for every output channel."""
     return layer.mixing.dim() == 2
+
+
+def check_layer(layer: LayerArguments) -> None:
+    """Refuse arguments that do not fit each other."""
+    x, mixing, weight, bias, pattern, softmax, norm, _ = layer
+    name, rest = "logits" if softmax else "values", given(bias=bias)
+    check_operands(x=x, **{name: mixing}, weight=weight, **rest)
+    check_pattern(pattern, x, "x", square=True)
+    check_features_fit(x, pattern)
+    check_weight(weight, x)
+    check_entry_values(mixing, pattern, weight.shape[2], name)
+    check_per_channel(weight.shape[2], "the result", **rest)
+    if norm is not None:
+        check_normalisation(norm, x, weight.shape[2])

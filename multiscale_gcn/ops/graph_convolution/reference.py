@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 
 from multiscale_gcn.ops.csr_pattern import Pattern
+from multiscale_gcn.ops.graph_convolution.layer_arguments import LayerArguments, check_layer
+from multiscale_gcn.ops.operand_checks import check_one_type
 
 
 def graph_convolution_reference(
@@ -24,6 +26,11 @@ def graph_convolution_reference(
     x, values, weight, bias, pattern
         As in :func:`graph_convolution`.
 
+    Raises
+    ------
+    TypeError, ValueError
+        As there.
+
     Examples
     --------
     >>> import torch
@@ -35,6 +42,8 @@ def graph_convolution_reference(
     tensor([[[31.],
              [13.]]])
     """
+    check_layer(LayerArguments(x, values, weight, bias, pattern, False))
+    check_one_type(x=x, weight=weight)
     rows = [x.new_zeros(x.shape[0], weight.shape[2]) for _ in range(pattern.num_nodes)]
     entries = zip(pattern.rows.tolist(), pattern.columns.tolist(), strict=True)
     for entry, (i, j) in enumerate(entries):

@@ -7,10 +7,21 @@ from torch import Tensor
 
 from multiscale_gcn.backends import Backend, BackendUnavailable
 from multiscale_gcn.ops.joined_map.on_cuda import JoinedMapOnCuda
-from multiscale_gcn.ops.selection import FormRules, OperatorCase, add_form_rules, select_form
+from multiscale_gcn.ops.operand_checks import check_one_type, check_operands
+from multiscale_gcn.ops.selection import (
+    FormRules,
+    OperatorCase,
+    add_form_rules,
+    is_left_to_pytorch,
+    select_form,
+)
 
 Map = tuple[Tensor, Tensor]
 """Weight [K, C] and bias [K] of a linear map."""
+
+_PARTS = tuple(
+    f"the {part} of {name}" for name in ("value", "theta", "phi") for part in ("weight", "bias")
+)
 
 
 def joined_map(
@@ -38,8 +49,11 @@ def joined_map(
 
     Raises
     ------
+    TypeError
+        For what is no tensor, and for a map that is no pair of them.
     ValueError
-        If the shapes do not fit, or if there is no backend of that name.
+        If the shapes do not fit, if tensors hold no real numbers, are on several devices, or of
+        types that autocast does not make one, or if there is no backend of that name.
     BackendUnavailable
         If ``backend="cupy"`` cannot run.
 
@@ -53,10 +67,15 @@ def joined_map(
             [ 2., 20.],
             [ 3., 30.]]), tensor([ 5., 10., 15.]))
     """
-    _check_shapes(score, {"value": value, "theta": theta, "phi": phi})
+    for name, pair in (("value", value), ("theta", theta), ("phi", phi)):
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise TypeError(f"{name} is no pair; give the weight and the bias of a linear map")
+    parts = dict(zip(_PARTS, (*value, *theta, *phi), strict=True))
+    _check(score, parts)
     if _takes_kernel(score, (*value, *theta, *phi), backend):
         weight, bias = JoinedMapOnCuda.apply(score, *value, *theta, *phi)
         return weight, bias
+    check_one_type(score=score, **{name: parts[name] for name in _PARTS[2:]})
     source, target = score.unsqueeze(1)
     return (
         torch.cat([value[0], source @ theta[0], target @ phi[0]]),
@@ -64,26 +83,24 @@ def joined_map(
     )
 
 
-def _check_shapes(score: Tensor, maps: dict[str, Map]) -> None:
-    weight = maps["value"][0]
+def _check(score: Tensor, parts: dict[str, Tensor]) -> None:
+    check_operands(score=score, **parts)
+    weight = parts["the weight of value"]
     if weight.dim() != 2:
         raise ValueError(f"the weight of value has shape {list(weight.shape)}, expected [K, C]")
     inner = weight.shape[:1]
     if score.shape != (2, *inner):
         raise ValueError(f"score has shape {list(score.shape)}, expected [2, {inner[0]}]")
-    for name, pair in maps.items():
-        for part, tensor, expected in zip(
-            ("weight", "bias"), pair, (weight.shape, inner), strict=True
-        ):
-            if tensor.shape != expected:
-                raise ValueError(
-                    f"the {part} of {name} has shape {list(tensor.shape)}, expected "
-                    f"{list(expected)}: all maps are of one size"
-                )
+    for (name, tensor), expected in zip(parts.items(), (weight.shape, inner) * 3, strict=True):
+        if tensor.shape != expected:
+            raise ValueError(
+                f"{name} has shape {list(tensor.shape)}, expected {list(expected)}: all maps are "
+                "of one size"
+            )
 
 
 def _takes_kernel(score: Tensor, maps: tuple[Tensor, ...], backend: str) -> bool:
-    if score.device.type == "cpu" and backend == "auto":
+    if is_left_to_pytorch(score.device, backend):
         return False
     inner, channels = maps[0].shape
     case = OperatorCase(score.device, score.dtype, 1, channels, inner, 1)

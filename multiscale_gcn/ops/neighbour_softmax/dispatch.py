@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from multiscale_gcn.backends import Backend
 from multiscale_gcn.ops.csr_pattern import Pattern, shape_of
 from multiscale_gcn.ops.neighbour_softmax.on_cuda import neighbour_softmax_on_cuda
-from multiscale_gcn.ops.selection import FormRules, OperatorCase, add_form_rules, select_form
+from multiscale_gcn.ops.neighbour_softmax.plain import plain_softmax
+from multiscale_gcn.ops.operand_checks import check_logits
+from multiscale_gcn.ops.selection import (
+    FormRules,
+    OperatorCase,
+    add_form_rules,
+    is_left_to_pytorch,
+    select_form,
+)
 
 
 def neighbour_softmax(
@@ -32,8 +39,11 @@ def neighbour_softmax(
 
     Raises
     ------
+    TypeError
+        For what is no tensor, and for what is no pattern.
     ValueError
-        If ``logits`` does not fit the pattern, or if there is no backend of that name.
+        If ``logits`` does not fit the pattern, holds no real numbers, or is on another device, or
+        if there is no backend of that name.
     BackendUnavailable
         If ``backend="cupy"`` cannot run.
 
@@ -46,26 +56,13 @@ def neighbour_softmax(
     >>> neighbour_softmax(torch.zeros(4), pattern.entries)
     tensor([0.5000, 0.5000, 0.5000, 0.5000])
     """
-    num_nodes, num_entries = shape_of(pattern)[0], pattern.rows.shape[0]
-    if logits.dim() == 0 or logits.shape[-1] != num_entries:
-        raise ValueError(
-            f"logits has shape {list(logits.shape)}, expected [..., {num_entries}]: one "
-            "for each entry of the pattern"
-        )
-    if logits.device.type != "cpu" or backend != "auto":
+    check_logits(logits, pattern)
+    if not is_left_to_pytorch(logits.device, backend):
+        num_nodes = shape_of(pattern)[0]
         case = OperatorCase(logits.device, logits.dtype, num_nodes, 1, 1, logits.shape[-1])
         if select_form("neighbour_softmax", case, backend).name == "cupy":
             return neighbour_softmax_on_cuda(logits, pattern)
-    wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    rows = pattern.rows
-    per_row = (*wide.shape[:-1], num_nodes)
-    # The shift cancels, so no gradient flows through it.
-    highest = wide.new_full(per_row, -torch.inf).scatter_reduce(
-        -1, rows.expand(wide.shape), wide.detach(), "amax"
-    )
-    powers = (wide - highest.index_select(-1, rows)).exp()
-    sums = wide.new_zeros(per_row).index_add(-1, rows, powers)
-    return (powers / sums.index_select(-1, rows)).to(logits.dtype)
+    return plain_softmax(logits, pattern)
 
 
 add_form_rules(

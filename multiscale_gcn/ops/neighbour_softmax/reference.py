@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from multiscale_gcn.ops.csr_pattern import Pattern
+from multiscale_gcn.ops.operand_checks import check_logits
 
 
 def neighbour_softmax_reference(
@@ -19,6 +20,11 @@ def neighbour_softmax_reference(
     logits, pattern
         As in :func:`neighbour_softmax`.
 
+    Raises
+    ------
+    TypeError, ValueError
+        As there.
+
     Examples
     --------
     >>> import torch
@@ -28,5 +34,6 @@ def neighbour_softmax_reference(
     >>> neighbour_softmax_reference(torch.zeros(4), pattern.entries)
     tensor([0.5000, 0.5000, 0.5000, 0.5000])
     """
+    check_logits(logits, pattern)
     sizes = pattern.indptr.diff().tolist()
     return torch.cat([row.softmax(-1) for row in torch.split(logits, sizes, dim=-1)], dim=-1)

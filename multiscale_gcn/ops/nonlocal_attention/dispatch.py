@@ -11,11 +11,16 @@ from multiscale_gcn.ops.nonlocal_attention.on_cuda import (
     nonlocal_attention_joined_on_cuda,
     nonlocal_attention_on_cuda,
 )
-from multiscale_gcn.ops.nonlocal_attention.plain import (
-    nonlocal_attention_dense,
-    nonlocal_attention_sorted,
+from multiscale_gcn.ops.nonlocal_attention.operands import check_attention
+from multiscale_gcn.ops.nonlocal_attention.plain import attend_densely, attend_sorted
+from multiscale_gcn.ops.operand_checks import check_operands
+from multiscale_gcn.ops.selection import (
+    FormRules,
+    OperatorCase,
+    add_form_rules,
+    is_left_to_pytorch,
+    select_form,
 )
-from multiscale_gcn.ops.selection import FormRules, OperatorCase, add_form_rules, select_form
 
 DENSE_SCORE_NODES = 256
 """Up to this many nodes :func:`nonlocal_attention` makes the N x N scores."""
@@ -43,8 +48,11 @@ def nonlocal_attention(
 
     Raises
     ------
+    TypeError
+        For what is no tensor.
     ValueError
-        If the shapes do not fit, or if there is no backend of that name.
+        If the shapes do not fit, if tensors hold no real numbers or are on several devices, or if
+        there is no backend of that name.
     BackendUnavailable
         If ``backend="cupy"`` cannot run.
 
@@ -56,12 +64,10 @@ def nonlocal_attention(
     tensor([[[15.5000],
              [ 5.0000]]])
     """
-    _check_shapes(source, target, value)
+    check_attention(source, target, value)
     if _takes_kernel(value, value.shape[2], backend):
         return nonlocal_attention_on_cuda(source, target, value)
-    # ONNX has no searchsorted.
-    dense = value.shape[1] <= DENSE_SCORE_NODES or torch.onnx.is_in_onnx_export()
-    return (nonlocal_attention_dense if dense else nonlocal_attention_sorted)(source, target, value)
+    return _plain(source, target, value)
 
 
 def nonlocal_attention_joined(
@@ -81,7 +87,7 @@ def nonlocal_attention_joined(
 
     Raises
     ------
-    ValueError, BackendUnavailable
+    TypeError, ValueError, BackendUnavailable
         As there.
 
     Examples
@@ -91,27 +97,23 @@ def nonlocal_attention_joined(
     tensor([[[15.5000],
              [ 5.0000]]])
     """
+    check_operands(joined=joined)
     if joined.dim() != 3 or joined.shape[2] < 2:
         raise ValueError(f"joined has shape {list(joined.shape)}, expected [B, N, C + 2]")
     if _takes_kernel(joined, joined.shape[2] - 2, backend):
         return nonlocal_attention_joined_on_cuda(joined)
     value, source, target = torch.split(joined, [joined.shape[2] - 2, 1, 1], dim=2)
-    return nonlocal_attention(source.squeeze(2), target.squeeze(2), value, backend="torch")
+    return _plain(source.squeeze(2), target.squeeze(2), value)
 
 
-def _check_shapes(source: Tensor, target: Tensor, value: Tensor) -> None:
-    if value.dim() != 3:
-        raise ValueError(f"value has shape {list(value.shape)}, expected [B, N, C]")
-    for name, x in (("source", source), ("target", target)):
-        if x.shape != value.shape[:2]:
-            raise ValueError(
-                f"{name} has shape {list(x.shape)}, expected {list(value.shape[:2])}: one number "
-                "for each node of value"
-            )
+def _plain(source: Tensor, target: Tensor, value: Tensor) -> Tensor:
+    # ONNX has no searchsorted.
+    dense = value.shape[1] <= DENSE_SCORE_NODES or torch.onnx.is_in_onnx_export()
+    return (attend_densely if dense else attend_sorted)(source, target, value)
 
 
 def _takes_kernel(x: Tensor, channels: int, backend: str) -> bool:
-    if x.device.type == "cpu" and backend == "auto":
+    if is_left_to_pytorch(x.device, backend):
         return False
     nodes = x.shape[1]
     case = OperatorCase(x.device, x.dtype, nodes, channels, channels, nodes * nodes)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from multiscale_gcn.ops.differentiable import DifferentiableFunction, keep_signature
+from multiscale_gcn.ops.nonlocal_attention.operands import check_attention
 
 
 class _KeepingAttention(DifferentiableFunction):
@@ -35,6 +36,11 @@ def nonlocal_attention_dense(
     source, target, value
         As in :func:`nonlocal_attention`.
 
+    Raises
+    ------
+    TypeError, ValueError
+        As there.
+
     Examples
     --------
     >>> import torch
@@ -43,6 +49,12 @@ def nonlocal_attention_dense(
     tensor([[[15.5000],
              [ 5.0000]]])
     """
+    check_attention(source, target, value)
+    return attend_densely(source, target, value)
+
+
+def attend_densely(source: Tensor, target: Tensor, value: Tensor) -> Tensor:
+    """:func:`nonlocal_attention_dense` of what fits."""
     source, target = source.to(value.dtype), target.to(value.dtype)
     result: Tensor = _DenseAttention.apply(source, target, value)[0]
     return result
@@ -92,6 +104,11 @@ def nonlocal_attention_sorted(
     source, target, value
         As in :func:`nonlocal_attention`.
 
+    Raises
+    ------
+    TypeError, ValueError
+        As there.
+
     Examples
     --------
     >>> import torch
@@ -100,6 +117,12 @@ def nonlocal_attention_sorted(
     tensor([[[15.5000],
              [ 5.0000]]])
     """
+    check_attention(source, target, value)
+    return attend_sorted(source, target, value)
+
+
+def attend_sorted(source: Tensor, target: Tensor, value: Tensor) -> Tensor:
+    """:func:`nonlocal_attention_sorted` of what fits."""
     wide = torch.promote_types(value.dtype, torch.float32)
     result, _ = _SortedAttention.apply(source.to(wide), target.to(wide), value.to(wide))
     attended: Tensor = result.to(value.dtype)

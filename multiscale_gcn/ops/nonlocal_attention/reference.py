@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from multiscale_gcn.ops.operand_checks import check_features, check_operands
+
 
 def nonlocal_attention_reference(
     theta: Tensor,  # [B, N, K]
@@ -25,6 +27,13 @@ def nonlocal_attention_reference(
         w, for theta and for phi.
     value
 
+    Raises
+    ------
+    TypeError
+        For what is no tensor.
+    ValueError
+        If the shapes do not fit, or if tensors hold no real numbers or are on several devices.
+
     Examples
     --------
     >>> import torch
@@ -34,7 +43,20 @@ def nonlocal_attention_reference(
     tensor([[[15.5000],
              [ 5.0000]]])
     """
-    batch, n, _ = theta.shape
+    check_operands(theta=theta, phi=phi, score=score, value=value)
+    check_features(theta, "theta")
+    check_features(value, "value")
+    batch, n, inner = theta.shape
+    if phi.shape != theta.shape:
+        raise ValueError(
+            f"phi has shape {list(phi.shape)}, expected {list(theta.shape)}, that of theta"
+        )
+    if score.numel() != 2 * inner:
+        raise ValueError(f"score has shape {list(score.shape)}, expected [2, {inner}]")
+    if value.shape[:2] != theta.shape[:2]:
+        raise ValueError(
+            f"value has shape {list(value.shape)}, expected [{batch}, {n}, C]: the nodes of theta"
+        )
     left = theta[:, :, None].expand(batch, n, n, -1)
     right = phi[:, None, :].expand(batch, n, n, -1)
     scores = (torch.cat([left, right], dim=-1) * score.flatten()).sum(-1).relu()

@@ -6,10 +6,16 @@ from torch import Tensor
 
 from multiscale_gcn.backends import Backend
 from multiscale_gcn.ops.csr_pattern import CrossPattern, Pattern, shape_of
-from multiscale_gcn.ops.operand_checks import check_entry_values, check_features_fit
+from multiscale_gcn.ops.operand_checks import check_product
 from multiscale_gcn.ops.propagate.on_cuda import propagate_on_cuda
-from multiscale_gcn.ops.propagate.plain import propagate_dense, propagate_sparse, propagates_dense
-from multiscale_gcn.ops.selection import FormRules, OperatorCase, add_form_rules, select_form
+from multiscale_gcn.ops.propagate.plain import plain_product, propagates_dense
+from multiscale_gcn.ops.selection import (
+    FormRules,
+    OperatorCase,
+    add_form_rules,
+    is_left_to_pytorch,
+    select_form,
+)
 
 KERNEL_NODES = 128
 """Above this many nodes the kernel for CUDA devices is taken."""
@@ -38,8 +44,12 @@ def propagate(
 
     Raises
     ------
+    TypeError
+        For what is no tensor, and for what is no pattern.
     ValueError
-        If ``x`` or ``values`` does not fit the pattern, or if there is no backend of that name.
+        If ``x`` or ``values`` does not fit the pattern, if they are no real numbers, are on
+        several devices, or of types that autocast does not make one, or if there is no backend of
+        that name.
     BackendUnavailable
         If ``backend="cupy"`` cannot run.
 
@@ -53,16 +63,14 @@ def propagate(
     tensor([[[21.],
              [43.]]])
     """
-    check_features_fit(x, pattern)
-    check_entry_values(values, pattern, x.shape[2])
-    sizes = (*shape_of(pattern), pattern.rows.shape[0])
-    if x.device.type != "cpu" or backend != "auto":
+    check_product(x, values, pattern)
+    if not is_left_to_pytorch(x.device, backend):
+        sizes = (*shape_of(pattern), pattern.rows.shape[0])
         case = OperatorCase(x.device, x.dtype, max(sizes[:2]), x.shape[2], x.shape[2], sizes[2])
         operator = "propagate" if values.dim() == 1 else "propagate_per_channel"
         if select_form(operator, case, backend).name == "cupy":
             return propagate_on_cuda(x, values, pattern)
-    dense = propagates_dense(x.device, *sizes, per_channel=values.dim() == 2)
-    return (propagate_dense if dense else propagate_sparse)(x, values, pattern)
+    return plain_product(x, values, pattern)
 
 
 def _plain_form(case: OperatorCase) -> Backend:

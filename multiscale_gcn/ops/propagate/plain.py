@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from multiscale_gcn.ops.bags import sum_bags
 from multiscale_gcn.ops.csr_pattern import CrossPattern, Pattern, shape_of
 from multiscale_gcn.ops.differentiable import DifferentiableFunction, keep_signature
-from multiscale_gcn.ops.layout import by_node, mix_nodes
+from multiscale_gcn.ops.layout import by_node, rows_mixed
+from multiscale_gcn.ops.operand_checks import check_one_type, check_product
 
 CPU_DENSITY = 0.25
 """From this share of entries on a CPU multiplies with a dense matrix, however many the nodes."""
@@ -33,6 +34,17 @@ def propagates_dense(
     return max(num_rows, num_columns) <= DENSE_MATRIX_NODES
 
 
+def plain_product(
+    x: Tensor,  # [B, N, C]
+    values: Tensor,  # [nnz] or [C, nnz]
+    pattern: Pattern | CrossPattern,
+) -> Tensor:  # [B, M, C]
+    """:func:`propagate` in plain PyTorch, of what fits."""
+    sizes = (*shape_of(pattern), pattern.rows.shape[0])
+    dense = propagates_dense(x.device, *sizes, per_channel=values.dim() == 2)
+    return (_dense if dense else _sparse)(x, values, pattern)
+
+
 def propagate_dense(
     x: Tensor,  # [B, N, C]
     values: Tensor,  # [nnz] or [C, nnz]
@@ -45,6 +57,11 @@ def propagate_dense(
     x, values, pattern
         As in :func:`propagate`.
 
+    Raises
+    ------
+    TypeError, ValueError
+        As there.
+
     Examples
     --------
     >>> import torch
@@ -56,12 +73,18 @@ def propagate_dense(
     tensor([[[21.],
              [43.]]])
     """
+    check_product(x, values, pattern)
+    return _dense(x, values, pattern)
+
+
+def _dense(x: Tensor, values: Tensor, pattern: Pattern | CrossPattern) -> Tensor:
+    check_one_type(x=x, values=values)
     m, n = shape_of(pattern)
     flat = values.new_zeros((*values.shape[:-1], m * n))
     places = pattern.rows * n + pattern.columns
     matrix = torch.unflatten(flat.index_copy(-1, places, values), -1, (m, n))
     if values.dim() == 1:
-        return mix_nodes(matrix, x)
+        return rows_mixed(matrix, x)
     return torch.bmm(matrix, x.permute(2, 1, 0)).permute(2, 1, 0)
 
 
@@ -80,6 +103,11 @@ def propagate_sparse(
     x, values, pattern
         As in :func:`propagate`.
 
+    Raises
+    ------
+    TypeError, ValueError
+        As there.
+
     Examples
     --------
     >>> import torch
@@ -91,6 +119,11 @@ def propagate_sparse(
     tensor([[[21.],
              [43.]]])
     """
+    check_product(x, values, pattern)
+    return _sparse(x, values, pattern)
+
+
+def _sparse(x: Tensor, values: Tensor, pattern: Pattern | CrossPattern) -> Tensor:
     wide = torch.promote_types(x.dtype, torch.float32)
     features, weights = x.to(wide), values.to(wide)
     if values.dim() == 2:
@@ -111,12 +144,6 @@ def propagate_sparse(
         *back,
     )
     return torch.unflatten(result, 1, nodes.shape[1:]).transpose(0, 1).to(x.dtype)
-
-
-def _bags(table: Tensor, values: Tensor, indptr: Tensor, columns: Tensor) -> Tensor:
-    return F.embedding_bag(
-        columns, table, indptr, mode="sum", per_sample_weights=values, include_last_offset=True
-    )
 
 
 class _OneByOne(DifferentiableFunction):
@@ -160,7 +187,7 @@ class _SparseProduct(_OneByOne):
             values = values.index_select(0, mirror)
             if back_indptr is not None and back_columns is not None:
                 indptr, columns = back_indptr, back_columns
-        return _bags(table, values, indptr, columns)
+        return sum_bags(table, columns, indptr, values)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

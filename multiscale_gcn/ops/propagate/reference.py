@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from multiscale_gcn.ops.csr_pattern import CrossPattern, Pattern
+from multiscale_gcn.ops.operand_checks import check_product
 
 
 def propagate_reference(
@@ -20,6 +21,11 @@ def propagate_reference(
     x, values, pattern
         As in :func:`propagate`.
 
+    Raises
+    ------
+    TypeError, ValueError
+        As there.
+
     Examples
     --------
     >>> import torch
@@ -31,6 +37,7 @@ def propagate_reference(
     tensor([[[21.],
              [43.]]])
     """
+    check_product(x, values, pattern)
     rows = [x.new_zeros(x.shape[0], x.shape[2]) for _ in range(pattern.num_rows)]
     entries = zip(pattern.rows.tolist(), pattern.columns.tolist(), strict=True)
     for entry, (i, j) in enumerate(entries):
