@@ -320,23 +320,26 @@ class Hierarchy:
         values: ArrayLike,
         fine: int,
         coarse: int,
-        kind: Literal["sum", "mean", "weighted_mean", "max"] = "mean",
+        kind: Literal["sum", "mean", "weighted_mean", "max", "min", "majority"] = "mean",
     ) -> np.ndarray:
-        """Values on the nodes of a level, from those on a finer one.
+        """Values on the nodes of a level, or labels, from those on a finer one.
 
         Parameters
         ----------
         values : array of real numbers, shape (n_fine, ...)
-            NaN makes the value of its coarse node NaN, under every kind, and no other.
+            NaN makes the value of its coarse node NaN, and no other. ``"majority"`` takes any
+            dtype, such as texts, and NaN as a value like others that is larger than all of them.
         fine, coarse : int
             Indices of the two levels, ``fine <= coarse``.
-        kind : {"mean", "sum", "weighted_mean", "max"}
-            As in :meth:`restriction`; ``"max"`` is the largest value of all descendants.
+        kind : {"mean", "sum", "weighted_mean", "max", "min", "majority"}
+            As in :meth:`restriction`; ``"max"`` and ``"min"`` are the largest and the smallest
+            value of all descendants, ``"majority"`` the one that most of them have. Of several
+            it is the smallest; each descendant counts as one, whatever it weighs.
 
         Returns
         -------
         array, shape (n_coarse, ...)
-            float64; the maximum has the dtype of ``values``.
+            float64; the maximum, the minimum and the majority have the dtype of ``values``.
 
         Raises
         ------
@@ -355,6 +358,8 @@ class Hierarchy:
         [2.0, 7.0]
         >>> hierarchy.restrict([1, 3, 5, 9], 0, 1, "max").tolist()
         [3, 9]
+        >>> hierarchy.restrict(["arm", "arm", "leg", "arm"], 0, 1, "majority").tolist()
+        ['arm', 'arm']
         """
         fine, coarse = self._pair(fine, coarse)
         return transfer.restrict(self.levels, values, fine, coarse, kind)
@@ -395,7 +400,7 @@ class Hierarchy:
         attributes: ArrayLike,
         fine: int,
         coarse: int,
-        kind: Literal["sum", "mean", "max"] = "sum",
+        kind: Literal["sum", "mean", "max", "min"] = "sum",
     ) -> np.ndarray:
         """Attributes of the edges of a level, from those of a finer one.
 
@@ -406,15 +411,15 @@ class Hierarchy:
             two for an edge, one for a self loop. The two may differ.
         fine, coarse : int
             Indices of the two levels, ``fine <= coarse``.
-        kind : {"sum", "mean", "max"}
+        kind : {"sum", "mean", "max", "min"}
             Over all entries that merge into one. Entries between descendants of one coarse node
             merge into its self loop.
 
         Returns
         -------
         array, shape (nnz_coarse, ...)
-            For every stored entry of the coarser graph; float64, and the maximum of the dtype of
-            ``attributes``. NaN makes the attribute of its coarse entry NaN.
+            For every stored entry of the coarser graph; float64, and the maximum and the minimum
+            of the dtype of ``attributes``. NaN makes the attribute of its coarse entry NaN.
 
         Raises
         ------
