@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from multiscale_gcn.checks.arguments import items, shown, whole_number
-from multiscale_gcn.checks.arrays import real_array
 from multiscale_gcn.contraction import aggregate
 from multiscale_gcn.convert import as_graph
 from multiscale_gcn.graph.exact import Rounding, round_weights
@@ -269,9 +268,10 @@ class Hierarchy:
         self,
         coarse: int,
         fine: int,
-        kind: Literal["constant", "smoothed"] = "constant",
+        kind: Literal["constant", "smoothed", "linear"] = "constant",
         *,
         damping: float | None = None,
+        positions: ArrayLike | None = None,
     ) -> sp.csr_array:
         """Matrix that takes values on the nodes of a level to those of a finer one.
 
@@ -279,28 +279,39 @@ class Hierarchy:
         ----------
         coarse, fine : int
             Indices of the two levels, ``fine <= coarse``.
-        kind : {"constant", "smoothed"}
+        kind : {"constant", "smoothed", "linear"}
             ``"constant"`` gives every node the value of the coarse node it belongs to.
             ``"smoothed"`` is the product, from level to level, of (I - damping D^-1 L) P, where P
             is the constant prolongation, L = D - W the Laplacian of the finer graph and D its
             diagonal: smoothed aggregation, Vanek, Mandel and Brezina 1996, Computing 56, for
-            multigrid on L.
+            multigrid on L. ``"linear"`` is for meshes: the weights of the coarse node and of its
+            neighbours reproduce the node's position, and so whatever is linear in it, and are those
+            nearest to the constant ones: moving least squares, Levin 1998, Mathematics of
+            Computation 67.
         damping : float, optional
             4/3 over the largest eigenvalue of D^-1 L by default, which is found to a thousandth.
+        positions : array of float, shape (n, d), optional
+            Of the nodes of the finest level, for ``"linear"``. Nodes of other levels stand where
+            :meth:`coarse_positions` puts them.
 
         Returns
         -------
         scipy.sparse.csr_array of float64, shape (n_fine, n_coarse)
             Rows sum to 1. The constant one has one 1 in every row, and is the transpose of the
-            ``"sum"`` restriction.
+            ``"sum"`` restriction. The linear one has weights below 0 and above 1 too; the
+            magnitudes of a row add up to at most 3. Where more would be needed, or the coarse
+            nodes lie in a plane or line that the node is not in, its position is reproduced in as
+            many directions as can be. A coarse node without neighbours, or in the same place as
+            all of them, leaves the constant row.
 
         Raises
         ------
         IndexError
             If there is no such level.
         ValueError
-            If ``coarse`` is finer than ``fine``, ``kind`` is none of these, or ``damping``
-            is not positive or goes with another kind.
+            If ``coarse`` is finer than ``fine``, ``kind`` is none of these, ``damping``
+            is not positive, there is not one finite position for every node of the finest level,
+            or one of these goes with another kind.
 
         Examples
         --------
@@ -311,9 +322,12 @@ class Hierarchy:
         [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]
         >>> hierarchy.prolongation(1, 0, "smoothed", damping=0.5).toarray().tolist()
         [[1.0, 0.0], [0.75, 0.25], [0.25, 0.75], [0.0, 1.0]]
+        >>> linear = hierarchy.prolongation(1, 0, "linear", positions=[[0], [1], [2], [3]])
+        >>> linear.toarray().round(9).tolist()
+        [[1.25, -0.25], [0.75, 0.25], [0.25, 0.75], [-0.25, 1.25]]
         """
         fine, coarse = self._pair(fine, coarse)
-        return transfer.prolongation(self.levels, coarse, fine, kind, damping)
+        return transfer.prolongation(self.levels, coarse, fine, kind, damping, positions)
 
     def restrict(
         self,
@@ -477,12 +491,8 @@ class Hierarchy:
         >>> hierarchy.coarse_positions([[0, 0], [1, 0], [2, 0], [3, 0]], 1).tolist()
         [[0.5, 0.0], [2.5, 0.0]]
         """
-        positions = real_array(positions, "positions").astype(np.float64)
-        if positions.ndim != 2 or len(positions) != self.levels[0].num_nodes:
-            raise ValueError(
-                f"positions has shape {positions.shape}, expected ({self.levels[0].num_nodes}, d)"
-            )
-        means: np.ndarray = self.restriction(0, coarse, kind) @ positions
+        finest = transfer.node_positions(positions, self.levels[0].num_nodes)
+        means: np.ndarray = self.restriction(0, coarse, kind) @ finest
         return means
 
     def coarse_faces(self, faces: ArrayLike, coarse: int) -> np.ndarray:

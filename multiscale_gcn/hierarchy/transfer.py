@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from multiscale_gcn.checks.arguments import one_of, real_number, shown
 from multiscale_gcn.checks.arrays import plain_array, real_array
+from multiscale_gcn.hierarchy.barycentric import barycentric
 from multiscale_gcn.hierarchy.choosing import EXTREMES, extreme, most_frequent
 from multiscale_gcn.hierarchy.level import Level, parent_between
 from multiscale_gcn.hierarchy.smoothing import smooth
@@ -24,12 +25,17 @@ def prolongation(
     fine: int,
     kind: str = "constant",
     damping: float | None = None,
+    positions: ArrayLike | None = None,
 ) -> sp.csr_array:
-    one_of(kind, "kind", ("constant", "smoothed"))
+    one_of(kind, "kind", ("constant", "smoothed", "linear"))
+    if damping is not None and kind != "smoothed":
+        raise ValueError(f"damping = {shown(damping)} goes with kind='smoothed' only; leave it out")
+    if positions is not None and kind != "linear":
+        raise ValueError("positions goes with kind='linear' only; leave it out")
     if kind == "smoothed":
         return _smoothed_prolongation(levels, coarse, fine, damping)
-    if damping is not None:
-        raise ValueError(f"damping = {shown(damping)} goes with kind='smoothed' only; leave it out")
+    if kind == "linear":
+        return _linear_prolongation(levels, coarse, fine, positions)
     return _constant_prolongation(levels, coarse, fine)
 
 
@@ -52,6 +58,33 @@ def _smoothed_prolongation(
         step = _constant_prolongation(levels, level.index + 1, level.index)
         result = result @ smooth(step, level.graph, damping)
     return result
+
+
+def _linear_prolongation(
+    levels: Sequence[Level], coarse: int, fine: int, positions: ArrayLike | None
+) -> sp.csr_array:
+    if positions is None:
+        raise ValueError("kind = 'linear' needs positions; give those of the finest level's nodes")
+    finest = node_positions(positions, levels[0].num_nodes)
+    off = np.argwhere(~np.isfinite(finest))
+    if len(off):
+        node, axis = off[0].tolist()
+        raise ValueError(
+            f"positions[{node}, {axis}] = {finest[node, axis]} must be finite; place the node"
+        )
+    finest = finest / (np.abs(finest).max(initial=0.0) or 1.0)  # squares shall not overflow
+    at_fine = restriction(levels, 0, fine, "mean") @ finest
+    at_coarse = restriction(levels, fine, coarse, "mean") @ at_fine
+    parent = parent_between(levels, fine, coarse)
+    return barycentric(parent, levels[coarse].graph, at_fine, at_coarse)
+
+
+def node_positions(positions: ArrayLike, num_nodes: int) -> np.ndarray:
+    """As float64, one for each node of the finest level."""
+    array = real_array(positions, "positions").astype(np.float64)
+    if array.ndim != 2 or len(array) != num_nodes:
+        raise ValueError(f"positions has shape {array.shape}, expected ({num_nodes}, d)")
+    return array
 
 
 def restriction(levels: Sequence[Level], fine: int, coarse: int, kind: str) -> sp.csr_array:

@@ -283,7 +283,7 @@ def test_faces_that_differ_in_orientation_only_are_one() -> None:
         (lambda h: h.prolong(np.ones(4), 1, 0), r"values has shape \(4,\), expected \(2, ...\)"),
         (lambda h: h.restrict_edges(np.ones(4), 0, 1), r"attributes has shape \(4,\), .* \(6, ..."),
         (lambda h: h.restrict_edges(np.ones(6), 0, 1, "weighted_mean"), "'mean', 'max', 'min'"),
-        (lambda h: h.prolongation(1, 0, "linear"), "'linear' is neither 'constant' nor 'smoothed'"),
+        (lambda h: h.prolongation(1, 0, "cubic"), "'cubic' is none of 'constant', 'smoothed'"),
         (lambda h: h.prolongation(1, 0, damping=0.5), "goes with kind='smoothed' only"),
         (lambda h: h.prolongation(1, 0, "smoothed", damping=0), "damping = 0 must be positive"),
     ],
