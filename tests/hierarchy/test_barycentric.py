@@ -19,7 +19,8 @@ from multiscale_gcn.testing import graphs
 @st.composite
 def placed_hierarchies(draw: st.DrawFn, cases: list[str]) -> tuple[Hierarchy, np.ndarray]:
     """With positions anywhere, on a line, or on a coarse lattice where many coincide."""
-    hierarchy = coarsen(draw(graphs(min_nodes=1, max_nodes=25)), min_nodes=1)
+    drawn = graphs(min_nodes=1, max_nodes=25) | st.just(as_graph(nx.grid_2d_graph(6, 6)))
+    hierarchy = coarsen(draw(drawn), min_nodes=1)
     shape = (hierarchy[0].num_nodes, draw(st.integers(1, 3)))
     positions = np.random.default_rng(draw(st.integers(0, 999))).normal(size=shape)
     case = draw(st.sampled_from(cases))
