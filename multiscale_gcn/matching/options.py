@@ -62,9 +62,9 @@ class MatchingOptions:
             if self.isolated == "nearest":
                 raise ValueError("isolated = 'nearest' needs positions; give one for each node")
             return None
-        if isinstance(self.positions, NodePositions):
-            return self.positions
-        positions = NodePositions.of(self.positions)
+        positions = self.positions
+        if not isinstance(positions, NodePositions):
+            positions = NodePositions.of(positions)
         if self.isolated != "nearest":
             raise ValueError("positions goes with isolated='nearest' only; leave it out")
         return positions

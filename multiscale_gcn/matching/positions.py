@@ -65,7 +65,7 @@ class NodePositions(ReadOnlyArrays):
         """Means over the members of each coarse node, by their weights."""
         total = np.bincount(parent, weights=node_weights)
         columns = [np.bincount(parent, weights=node_weights * c) / total for c in self.array.T]
-        return NodePositions(np.array(columns).reshape(-1, len(total)).T)
+        return NodePositions(np.array(columns).reshape(len(columns), len(total)).T)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.array, dtype=dtype)

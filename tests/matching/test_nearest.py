@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import networkx as nx
@@ -232,6 +233,24 @@ def test_the_method_says_what_it_holds_and_no_device_runs_it() -> None:
 def test_bad_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         HeavyEdgeMatching(**options)
+
+
+def test_the_way_of_pairing_does_not_change_behind_the_positions() -> None:
+    method = HeavyEdgeMatching(isolated="nearest", positions=np.ones((3, 2)))
+    assert replace(method, seed=3).positions is method.positions
+    with pytest.raises(ValueError, match="positions goes with isolated='nearest' only"):
+        replace(method, isolated="pair")
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (4, 0)])
+def test_no_nodes_and_no_axes_pass(shape: tuple[int, int]) -> None:
+    graph = as_graph(nx.empty_graph(shape[0]))
+    method = HeavyEdgeMatching(isolated="nearest", positions=np.empty(shape))
+    parent = np.arange(shape[0]) // 2
+    coarse = method.coarsened(graph, aggregate(graph, parent), parent)
+    assert isinstance(coarse, HeavyEdgeMatching)
+    assert np.asarray(coarse.positions).shape == (shape[0] // 2, shape[1])
+    assert match(graph, method).num_pairs == shape[0] // 2
 
 
 def test_positions_of_another_graph_are_refused() -> None:
