@@ -43,7 +43,7 @@ class MatchingOptions:
     max_node_weight: float | None = None
     two_hop: bool = True
     isolated: Literal["pair", "keep", "nearest"] = "pair"
-    positions: ArrayLike | NodePositions | None = None
+    positions: ArrayLike | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.rating, Rating):
