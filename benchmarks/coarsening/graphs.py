@@ -13,7 +13,7 @@ from multiscale_gcn import Graph, as_graph
 
 def mesh() -> Graph:
     """A closed triangle mesh of 6,890 vertices, as many as SMPL has; weights about 1 / length."""
-    points = _sphere(6890)
+    points = sphere_points(6890)
     hull = Delaunay(points).convex_hull
     return _weighted_by_length(np.sort(hull, axis=1), points)
 
@@ -62,7 +62,7 @@ GRAPHS: dict[str, Callable[[], Graph]] = {
 }
 
 
-def _sphere(n: int) -> np.ndarray:  # [n, 3]
+def sphere_points(n: int) -> np.ndarray:  # [n, 3]
     """The golden spiral on the unit sphere, slightly shaken: no two edges are equally long."""
     k = np.arange(n) + 0.5
     height = 1 - 2 * k / n

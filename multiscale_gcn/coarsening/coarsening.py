@@ -102,7 +102,8 @@ def coarsen(
         See :func:`~multiscale_gcn.select_backend`; all return the same hierarchy, bit for bit.
         With ``"cupy"`` and heavy edge matching no level comes to the host before all are done, but
         those that ``sizes`` cuts short; under constraints with ``sizes``, in a batch with
-        ``min_nodes``, and for ratings that the kernels do not know all do.
+        ``min_nodes``, with ``isolated="nearest"``, and for ratings that the kernels do not know all
+        do.
 
     Returns
     -------

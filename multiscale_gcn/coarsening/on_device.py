@@ -69,8 +69,9 @@ def coarsen_on_device(
     method = HeavyEdgeMatching() if method is None else method
     if not runs_on_device(method):
         raise ValueError(
-            f"coarsen_on_device does not run {shown(method)}; take HeavyEdgeMatching with one of "
-            f"the ratings {', '.join(rating.__name__ for rating in FUSED)}, or coarsen"
+            f"coarsen_on_device does not run {shown(method)}; take HeavyEdgeMatching without "
+            f"positions and with one of the ratings "
+            f"{', '.join(rating.__name__ for rating in FUSED)}, or coarsen"
         )
     how_far = HowFar.by_steps(levels, min_nodes)
     from multiscale_gcn.coarsening.on_cuda import DeviceStage, device_levels
@@ -86,4 +87,6 @@ def coarsen_on_device(
 
 def runs_on_device(method: object) -> TypeGuard[HeavyEdgeMatching]:
     """Whether the kernels do all that the method does from level to level."""
-    return isinstance(method, HeavyEdgeMatching) and is_fused(method.rating)
+    if not isinstance(method, HeavyEdgeMatching):
+        return False
+    return is_fused(method.rating) and method.isolated != "nearest"

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from multiscale_gcn.checks.arguments import items, shown, whole_number
-from multiscale_gcn.checks.arrays import real_array
 from multiscale_gcn.contraction import aggregate
 from multiscale_gcn.convert import as_graph
 from multiscale_gcn.graph.exact import Rounding, round_weights
@@ -269,9 +268,10 @@ class Hierarchy:
         self,
         coarse: int,
         fine: int,
-        kind: Literal["constant", "smoothed"] = "constant",
+        kind: Literal["constant", "smoothed", "linear"] = "constant",
         *,
         damping: float | None = None,
+        positions: ArrayLike | None = None,
     ) -> sp.csr_array:
         """Matrix that takes values on the nodes of a level to those of a finer one.
 
@@ -279,28 +279,39 @@ class Hierarchy:
         ----------
         coarse, fine : int
             Indices of the two levels, ``fine <= coarse``.
-        kind : {"constant", "smoothed"}
+        kind : {"constant", "smoothed", "linear"}
             ``"constant"`` gives every node the value of the coarse node it belongs to.
             ``"smoothed"`` is the product, from level to level, of (I - damping D^-1 L) P, where P
             is the constant prolongation, L = D - W the Laplacian of the finer graph and D its
             diagonal: smoothed aggregation, Vanek, Mandel and Brezina 1996, Computing 56, for
-            multigrid on L.
+            multigrid on L. ``"linear"`` is for meshes: the weights of the coarse node and of its
+            neighbours reproduce the node's position, and so whatever is linear in it, and are those
+            nearest to the constant ones: moving least squares, Levin 1998, Mathematics of
+            Computation 67.
         damping : float, optional
             4/3 over the largest eigenvalue of D^-1 L by default, which is found to a thousandth.
+        positions : array of float, shape (n, d), optional
+            Of the nodes of the finest level, for ``"linear"``. Nodes of other levels stand where
+            :meth:`coarse_positions` puts them.
 
         Returns
         -------
         scipy.sparse.csr_array of float64, shape (n_fine, n_coarse)
             Rows sum to 1. The constant one has one 1 in every row, and is the transpose of the
-            ``"sum"`` restriction.
+            ``"sum"`` restriction. The linear one has weights below 0 and above 1 too; the
+            magnitudes of a row add up to at most 3. Where more would be needed, or the coarse
+            nodes lie in a plane or line that the node is not in, its position is reproduced in as
+            many directions as can be. A coarse node without neighbours, or in the same place as
+            all of them, leaves the constant row.
 
         Raises
         ------
         IndexError
             If there is no such level.
         ValueError
-            If ``coarse`` is finer than ``fine``, ``kind`` is none of these, or ``damping``
-            is not positive or goes with another kind.
+            If ``coarse`` is finer than ``fine``, ``kind`` is none of these, ``damping``
+            is not positive, there is not one finite position for every node of the finest level,
+            or one of these goes with another kind.
 
         Examples
         --------
@@ -311,32 +322,38 @@ class Hierarchy:
         [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]
         >>> hierarchy.prolongation(1, 0, "smoothed", damping=0.5).toarray().tolist()
         [[1.0, 0.0], [0.75, 0.25], [0.25, 0.75], [0.0, 1.0]]
+        >>> linear = hierarchy.prolongation(1, 0, "linear", positions=[[0], [1], [2], [3]])
+        >>> linear.toarray().round(9).tolist()
+        [[1.25, -0.25], [0.75, 0.25], [0.25, 0.75], [-0.25, 1.25]]
         """
         fine, coarse = self._pair(fine, coarse)
-        return transfer.prolongation(self.levels, coarse, fine, kind, damping)
+        return transfer.prolongation(self.levels, coarse, fine, kind, damping, positions)
 
     def restrict(
         self,
         values: ArrayLike,
         fine: int,
         coarse: int,
-        kind: Literal["sum", "mean", "weighted_mean", "max"] = "mean",
+        kind: Literal["sum", "mean", "weighted_mean", "max", "min", "majority"] = "mean",
     ) -> np.ndarray:
-        """Values on the nodes of a level, from those on a finer one.
+        """Values on the nodes of a level, or labels, from those on a finer one.
 
         Parameters
         ----------
         values : array of real numbers, shape (n_fine, ...)
-            NaN makes the value of its coarse node NaN, under every kind, and no other.
+            NaN makes the value of its coarse node NaN, and no other. ``"majority"`` takes any
+            dtype, such as texts, and NaN as a value like others that is larger than all of them.
         fine, coarse : int
             Indices of the two levels, ``fine <= coarse``.
-        kind : {"mean", "sum", "weighted_mean", "max"}
-            As in :meth:`restriction`; ``"max"`` is the largest value of all descendants.
+        kind : {"mean", "sum", "weighted_mean", "max", "min", "majority"}
+            As in :meth:`restriction`; ``"max"`` and ``"min"`` are the largest and the smallest
+            value of all descendants, ``"majority"`` the one that most of them have. Of several
+            it is the smallest; each descendant counts as one, whatever it weighs.
 
         Returns
         -------
         array, shape (n_coarse, ...)
-            float64; the maximum has the dtype of ``values``.
+            float64; the maximum, the minimum and the majority have the dtype of ``values``.
 
         Raises
         ------
@@ -355,6 +372,8 @@ class Hierarchy:
         [2.0, 7.0]
         >>> hierarchy.restrict([1, 3, 5, 9], 0, 1, "max").tolist()
         [3, 9]
+        >>> hierarchy.restrict(["arm", "arm", "leg", "arm"], 0, 1, "majority").tolist()
+        ['arm', 'arm']
         """
         fine, coarse = self._pair(fine, coarse)
         return transfer.restrict(self.levels, values, fine, coarse, kind)
@@ -395,7 +414,7 @@ class Hierarchy:
         attributes: ArrayLike,
         fine: int,
         coarse: int,
-        kind: Literal["sum", "mean", "max"] = "sum",
+        kind: Literal["sum", "mean", "max", "min"] = "sum",
     ) -> np.ndarray:
         """Attributes of the edges of a level, from those of a finer one.
 
@@ -406,15 +425,15 @@ class Hierarchy:
             two for an edge, one for a self loop. The two may differ.
         fine, coarse : int
             Indices of the two levels, ``fine <= coarse``.
-        kind : {"sum", "mean", "max"}
+        kind : {"sum", "mean", "max", "min"}
             Over all entries that merge into one. Entries between descendants of one coarse node
             merge into its self loop.
 
         Returns
         -------
         array, shape (nnz_coarse, ...)
-            For every stored entry of the coarser graph; float64, and the maximum of the dtype of
-            ``attributes``. NaN makes the attribute of its coarse entry NaN.
+            For every stored entry of the coarser graph; float64, and the maximum and the minimum
+            of the dtype of ``attributes``. NaN makes the attribute of its coarse entry NaN.
 
         Raises
         ------
@@ -472,12 +491,8 @@ class Hierarchy:
         >>> hierarchy.coarse_positions([[0, 0], [1, 0], [2, 0], [3, 0]], 1).tolist()
         [[0.5, 0.0], [2.5, 0.0]]
         """
-        positions = real_array(positions, "positions").astype(np.float64)
-        if positions.ndim != 2 or len(positions) != self.levels[0].num_nodes:
-            raise ValueError(
-                f"positions has shape {positions.shape}, expected ({self.levels[0].num_nodes}, d)"
-            )
-        means: np.ndarray = self.restriction(0, coarse, kind) @ positions
+        finest = transfer.node_positions(positions, self.levels[0].num_nodes)
+        means: np.ndarray = self.restriction(0, coarse, kind) @ finest
         return means
 
     def coarse_faces(self, faces: ArrayLike, coarse: int) -> np.ndarray:

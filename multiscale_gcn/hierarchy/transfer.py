@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike
 
 from multiscale_gcn.checks.arguments import one_of, real_number, shown
 from multiscale_gcn.checks.arrays import plain_array, real_array
+from multiscale_gcn.hierarchy.barycentric import barycentric
+from multiscale_gcn.hierarchy.choosing import EXTREMES, extreme, most_frequent
 from multiscale_gcn.hierarchy.level import Level, parent_between
 from multiscale_gcn.hierarchy.smoothing import smooth
 
@@ -23,12 +25,17 @@ def prolongation(
     fine: int,
     kind: str = "constant",
     damping: float | None = None,
+    positions: ArrayLike | None = None,
 ) -> sp.csr_array:
-    one_of(kind, "kind", ("constant", "smoothed"))
+    one_of(kind, "kind", ("constant", "smoothed", "linear"))
+    if damping is not None and kind != "smoothed":
+        raise ValueError(f"damping = {shown(damping)} goes with kind='smoothed' only; leave it out")
+    if positions is not None and kind != "linear":
+        raise ValueError("positions goes with kind='linear' only; leave it out")
     if kind == "smoothed":
         return _smoothed_prolongation(levels, coarse, fine, damping)
-    if damping is not None:
-        raise ValueError(f"damping = {shown(damping)} goes with kind='smoothed' only; leave it out")
+    if kind == "linear":
+        return _linear_prolongation(levels, coarse, fine, positions)
     return _constant_prolongation(levels, coarse, fine)
 
 
@@ -51,6 +58,33 @@ def _smoothed_prolongation(
         step = _constant_prolongation(levels, level.index + 1, level.index)
         result = result @ smooth(step, level.graph, damping)
     return result
+
+
+def _linear_prolongation(
+    levels: Sequence[Level], coarse: int, fine: int, positions: ArrayLike | None
+) -> sp.csr_array:
+    if positions is None:
+        raise ValueError("kind = 'linear' needs positions; give those of the finest level's nodes")
+    finest = node_positions(positions, levels[0].num_nodes)
+    off = np.argwhere(~np.isfinite(finest))
+    if len(off):
+        node, axis = off[0].tolist()
+        raise ValueError(
+            f"positions[{node}, {axis}] = {finest[node, axis]} must be finite; place the node"
+        )
+    finest = finest / (np.abs(finest).max(initial=0.0) or 1.0)  # squares shall not overflow
+    at_fine = restriction(levels, 0, fine, "mean") @ finest
+    at_coarse = restriction(levels, fine, coarse, "mean") @ at_fine
+    parent = parent_between(levels, fine, coarse)
+    return barycentric(parent, levels[coarse].graph, at_fine, at_coarse)
+
+
+def node_positions(positions: ArrayLike, num_nodes: int) -> np.ndarray:
+    """As float64, one for each node of the finest level."""
+    array = real_array(positions, "positions").astype(np.float64)
+    if array.ndim != 2 or len(array) != num_nodes:
+        raise ValueError(f"positions has shape {array.shape}, expected ({num_nodes}, d)")
+    return array
 
 
 def restriction(levels: Sequence[Level], fine: int, coarse: int, kind: str) -> sp.csr_array:
@@ -81,10 +115,14 @@ def _mean_of_means(levels: Sequence[Level], fine: int, coarse: int) -> np.ndarra
 def restrict(
     levels: Sequence[Level], values: ArrayLike, fine: int, coarse: int, kind: str
 ) -> np.ndarray:
+    one_of(kind, "kind", ("sum", "mean", "weighted_mean", "max", "min", "majority"))
+    if kind == "majority":
+        ordered = _with_an_order(plain_array(values, "values"), "values")
+        _check_length(ordered, levels[fine].num_nodes, "values")
+        return most_frequent(parent_between(levels, fine, coarse), ordered)
     array = _checked(values, levels[fine].num_nodes, "values")
-    one_of(kind, "kind", ("sum", "mean", "weighted_mean", "max"))
-    if kind == "max":
-        return _largest_by(parent_between(levels, fine, coarse), array)
+    if kind in EXTREMES:
+        return extreme(kind, parent_between(levels, fine, coarse), array)
     return _product(restriction(levels, fine, coarse, kind), array)
 
 
@@ -101,10 +139,10 @@ def restrict_edges(
     import scipy.sparse as sp
 
     array = _checked(attributes, levels[fine].graph.num_entries, "attributes")
-    one_of(kind, "kind", ("sum", "mean", "max"))
+    one_of(kind, "kind", ("sum", "mean", "max", "min"))
     place = _coarse_entries(levels, fine, coarse)
-    if kind == "max":
-        return _largest_by(place, array)
+    if kind in EXTREMES:
+        return extreme(kind, place, array)
     shape = (levels[coarse].graph.num_entries, len(place))
     share = np.ones(len(place)) if kind == "sum" else 1.0 / np.bincount(place)[place]
     return _product(sp.csr_array((share, (place, np.arange(len(place)))), shape=shape), array)
@@ -126,6 +164,16 @@ def _checked(values: ArrayLike, length: int, name: str) -> np.ndarray:
     return array
 
 
+def _with_an_order(array: np.ndarray, name: str) -> np.ndarray:
+    texts = array.dtype.kind == "O" and all(isinstance(item, str) for item in array.flat)
+    if array.dtype.kind in "OV" and not texts:
+        raise ValueError(
+            f"{name} must hold numbers, texts or dates, got dtype {array.dtype}; number them "
+            "yourself with numpy.unique(..., return_inverse=True)"
+        )
+    return array
+
+
 def _check_length(array: np.ndarray, length: int, name: str) -> None:
     if array.ndim == 0 or len(array) != length:
         raise ValueError(f"{name} has shape {array.shape}, expected ({length}, ...)")
@@ -134,18 +182,6 @@ def _check_length(array: np.ndarray, length: int, name: str) -> None:
 def _product(matrix: sp.csr_array, values: np.ndarray) -> np.ndarray:
     flat = values.reshape(len(values), int(np.prod(values.shape[1:])))
     result: np.ndarray = (matrix @ flat).reshape(matrix.shape[0], *values.shape[1:])
-    return result
-
-
-def _largest_by(
-    cluster: np.ndarray,  # [n], every number from 0 to the largest occurs
-    values: np.ndarray,  # [n, ...]
-) -> np.ndarray:  # [number of clusters, ...]
-    if len(cluster) == 0:
-        return values.copy()
-    counts = np.bincount(cluster)
-    by_cluster = np.argsort(cluster, kind="stable")
-    result: np.ndarray = np.maximum.reduceat(values[by_cluster], np.cumsum(counts) - counts)
     return result
 
 

@@ -14,8 +14,10 @@ from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.graph.exact import round_weights, warn_of_rounding
 from multiscale_gcn.matching.matching import Matching as Matching
 from multiscale_gcn.matching.matching import PairKind as PairKind
+from multiscale_gcn.matching.nearest import pair_nearest
 from multiscale_gcn.matching.options import MatchingOptions as MatchingOptions
 from multiscale_gcn.matching.order import ORDER_VERSION as ORDER_VERSION
+from multiscale_gcn.matching.positions import NodePositions
 from multiscale_gcn.matching.truncation import truncate
 
 
@@ -98,12 +100,14 @@ def matched(
     engine = engine_for(backend, method)
     of_nodes = constraints.per_node(graph.num_nodes)
     method = replace(method, rating=method.rating.evaluated(graph, constraints))
-    if max_pairs is None:
-        matching: Matching = engine.match(graph, method, of_nodes)
-        return matching
-    allowed = _allowed(max_pairs, len(of_nodes.member_sizes))
-    matching = engine.match(graph, method, of_nodes)
-    if constraints.batch is None and matching.num_pairs <= allowed[0]:
+    positions = method.positions if isinstance(method.positions, NodePositions) else None
+    if positions is not None:
+        positions.check_length(graph.num_nodes)
+    allowed = None if max_pairs is None else _allowed(max_pairs, len(of_nodes.member_sizes))
+    matching: Matching = engine.match(graph, method, of_nodes)
+    if positions is not None:  # on the host, for every backend
+        matching = pair_nearest(graph, positions, method.max_node_weight, of_nodes, matching)
+    if allowed is None or (constraints.batch is None and matching.num_pairs <= allowed[0]):
         return matching
     return truncate(graph, method, of_nodes, matching, allowed)
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from numpy.typing import ArrayLike
+
 from multiscale_gcn.checks.arguments import flag, one_of, real_number, shown, whole_number
 from multiscale_gcn.compiled.hashing import LARGEST_SEED
+from multiscale_gcn.matching.positions import NodePositions
 from multiscale_gcn.ratings import NormalizedCut, Rating
 
 VisitingOrder = Literal["random", "degree", "natural"]
@@ -27,16 +30,20 @@ class MatchingOptions:
     two_hop : bool
         Pair the nodes that are left over and have the same best neighbour. Without it, stars and
         power-law graphs stall.
-    isolated : {"pair", "keep"}
-        Whether nodes without neighbours are paired among themselves, which merges components,
-        or kept.
+    isolated : {"pair", "keep", "nearest"}
+        Whether nodes without neighbours are paired among themselves by their ids, which merges
+        components wherever they lie, kept, or paired with the nearest.
+    positions : array of float, shape (n, d), optional
+        Of the nodes of the finest graph, for ``"nearest"``. Coarse nodes lie at the mean of their
+        members by node weight.
     """
 
     rating: Rating = field(default_factory=NormalizedCut)
     seed: int = 0
     max_node_weight: float | None = None
     two_hop: bool = True
-    isolated: Literal["pair", "keep"] = "pair"
+    isolated: Literal["pair", "keep", "nearest"] = "pair"
+    positions: ArrayLike | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.rating, Rating):
@@ -47,7 +54,20 @@ class MatchingOptions:
         if self.max_node_weight is not None:
             real_number(self.max_node_weight, "max_node_weight", above=0, finite=False)
         object.__setattr__(self, "two_hop", flag(self.two_hop, "two_hop"))
-        one_of(self.isolated, "isolated", ("pair", "keep"))
+        one_of(self.isolated, "isolated", ("pair", "keep", "nearest"))
+        object.__setattr__(self, "positions", self._positions())
+
+    def _positions(self) -> NodePositions | None:
+        if self.positions is None:
+            if self.isolated == "nearest":
+                raise ValueError("isolated = 'nearest' needs positions; give one for each node")
+            return None
+        positions = self.positions
+        if not isinstance(positions, NodePositions):
+            positions = NodePositions.of(positions)
+        if self.isolated != "nearest":
+            raise ValueError("positions goes with isolated='nearest' only; leave it out")
+        return positions
 
     @property
     def turns(self) -> VisitingOrder | None:

@@ -9,6 +9,7 @@ from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import NodeConstraints
 from multiscale_gcn.matching.matching import Matching, PairKind
 from multiscale_gcn.matching.options import MatchingOptions
+from multiscale_gcn.matching.positions import NodePositions
 from multiscale_gcn.ratings import NodeTerms
 from multiscale_gcn.ratings.values import entries_at
 
@@ -25,8 +26,9 @@ def truncate(
     """Keep the pairs of the smallest merged node weight, for each member of a batch.
 
     Of equal ones edges come before two-hop pairs and these before isolated ones, then the order
-    of the edges decides, in which two nodes without an edge have the rating 0. Under a symmetry
-    a pair and its image are kept together, so one pair fewer than allowed may be kept.
+    of the edges decides, in which two nodes without an edge have the rating 0, and isolated ones
+    whose positions are known the nearer the better. Under a symmetry a pair and its image are kept
+    together, so one pair fewer than allowed may be kept.
     """
     pairs = matching.pairs()
     if len(pairs) == 0:
@@ -98,6 +100,9 @@ def _keys(
     weights = method.rating.entries(graph)[entries_at(graph, u[on_edge], v[on_edge])]
     terms = NodeTerms.of(graph)
     rating[on_edge] = method.rating.edge(weights, u[on_edge], v[on_edge], terms)
+    if isinstance(method.positions, NodePositions):
+        apart = kind == PairKind.ISOLATED
+        rating[apart] = -method.positions.squared_distances(u[apart], v[apart])
     neighbours = graph.degrees()
     ids, mirror = of_nodes.local_ids, of_nodes.mirror
     tie = _tie_key(ids[u], ids[v], method.seed)

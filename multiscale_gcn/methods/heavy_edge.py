@@ -15,6 +15,7 @@ from multiscale_gcn.graph.exact import round_weights
 from multiscale_gcn.matching import matched
 from multiscale_gcn.matching.numbering import number_pairs
 from multiscale_gcn.matching.options import MatchingOptions, VisitingOrder
+from multiscale_gcn.matching.positions import NodePositions
 from multiscale_gcn.methods.method import ClusteringMethod
 
 
@@ -33,9 +34,12 @@ class MatchingMethod(MatchingOptions, ClusteringMethod):
     two_hop : bool
         Pair the nodes that are left over and have the same best neighbour. Without it, stars and
         power-law graphs stall.
-    isolated : {"pair", "keep"}
-        Whether nodes without neighbours are paired among themselves, which merges components,
-        or kept.
+    isolated : {"pair", "keep", "nearest"}
+        Whether nodes without neighbours are paired among themselves by their ids, which merges
+        components wherever they lie, kept, or paired with the nearest.
+    positions : array of float, shape (n, d), optional
+        Of the nodes of the finest graph, for ``"nearest"``. Coarse nodes lie at the mean of their
+        members by node weight.
     """
 
     honours: ClassVar[frozenset[str]] = frozenset({"labels", "survivors", "symmetry", "batch"})
@@ -65,8 +69,12 @@ class MatchingMethod(MatchingOptions, ClusteringMethod):
         return parent
 
     def coarsened(self, fine: Graph, coarse: Graph, parent: np.ndarray) -> MatchingMethod:
-        rating = self.rating.coarsened(fine, coarse, parent)
-        return self if rating is self.rating else replace(self, rating=rating)
+        rating, positions = self.rating.coarsened(fine, coarse, parent), self.positions
+        if isinstance(positions, NodePositions):
+            positions = positions.coarsened(fine.node_weights, parent)
+        if rating is self.rating and positions is self.positions:
+            return self
+        return replace(self, rating=rating, positions=positions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +83,11 @@ class HeavyEdgeMatching(MatchingMethod):
 
     The edges have a strict total order, so the result is unique, and every backend returns it.
     An edge that is better than all others at both its ends is always taken.
+
+    The components of a graph shrink to isolated nodes, and these are paired by their ids. Where
+    they lie apart, as those of a mesh may, take ``isolated="keep"``, or ``"nearest"`` with the
+    positions: of all free isolated nodes the two that are nearest, again and again. The time that
+    takes grows with the square of their number, on the host, whatever the backend.
 
     Parameters
     ----------
@@ -87,9 +100,12 @@ class HeavyEdgeMatching(MatchingMethod):
     two_hop : bool
         Pair the nodes that are left over and have the same best neighbour. Without it, stars and
         power-law graphs stall.
-    isolated : {"pair", "keep"}
-        Whether nodes without neighbours are paired among themselves, which merges components,
-        or kept.
+    isolated : {"pair", "keep", "nearest"}
+        Whether nodes without neighbours are paired among themselves by their ids, which merges
+        components wherever they lie, kept, or paired with the nearest.
+    positions : array of float, shape (n, d), optional
+        Of the nodes of the finest graph, for ``"nearest"``. Coarse nodes lie at the mean of their
+        members by node weight.
 
     Raises
     ------
@@ -103,6 +119,14 @@ class HeavyEdgeMatching(MatchingMethod):
     >>> from multiscale_gcn import HeavyEdgeMatching, NormalizedAssociation
     >>> HeavyEdgeMatching(rating=NormalizedAssociation(), max_node_weight=40).max_node_weight
     40
+
+    Four nodes without edges, of which each has another beside it:
+
+    >>> import networkx as nx
+    >>> from multiscale_gcn import coarsen
+    >>> method = HeavyEdgeMatching(isolated="nearest", positions=[[0.0], [9.0], [8.0], [1.0]])
+    >>> coarsen(nx.empty_graph(4), levels=1, method=method).parent(0, 1).tolist()
+    [0, 1, 1, 0]
     """
 
 
@@ -121,9 +145,12 @@ class VisitingOrderMatching(MatchingMethod):
     two_hop : bool
         Pair the nodes that are left over and have the same best neighbour. Without it, stars and
         power-law graphs stall.
-    isolated : {"pair", "keep"}
-        Whether nodes without neighbours are paired among themselves, which merges components,
-        or kept.
+    isolated : {"pair", "keep", "nearest"}
+        Whether nodes without neighbours are paired among themselves by their ids, which merges
+        components wherever they lie, kept, or paired with the nearest.
+    positions : array of float, shape (n, d), optional
+        Of the nodes of the finest graph, for ``"nearest"``. Coarse nodes lie at the mean of their
+        members by node weight.
     order : {"random", "degree", "natural"}
         Random by the seed (Karypis and Kumar 1998), by increasing weighted degree, ties by id
         (Defferrard et al. 2016), or as the nodes are numbered.

@@ -131,7 +131,7 @@ def test_nothing_of_a_result_can_be_written_to() -> None:
         (lambda: HeavyEdgeMatching(two_hop=1), "two_hop = 1 must be True or False"),
         (lambda: HeavyEdgeMatching(max_node_weight="4"), "max_node_weight = '4' must be a number"),
         (lambda: HeavyEdgeMatching(seed=True), "seed = True must be an integer"),
-        (lambda: HeavyEdgeMatching(isolated=None), "isolated = None is neither 'pair' nor 'keep'"),
+        (lambda: HeavyEdgeMatching(isolated=None), "isolated = None is none of 'pair'"),
         (lambda: VisitingOrderMatching(order=["degree"]), r"order = \['degree'\] is none of"),
         (lambda: DefferrardMatching(published="no"), "published = 'no' must be True or False"),
         (lambda: MetisPartition(recursive=0), "recursive = 0 must be True or False"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections import Counter
+from typing import Any, Literal
 
 import networkx as nx
 import numpy as np
@@ -14,13 +15,14 @@ from multiscale_gcn import Graph, Hierarchy, as_graph, coarsen
 from multiscale_gcn.hierarchy.smoothing import DENSE_NODES, largest_eigenvalue
 from multiscale_gcn.testing import graphs
 
-NODE_KINDS: tuple[Literal["sum", "mean", "weighted_mean", "max"], ...] = (
+NODE_KINDS: tuple[Literal["sum", "mean", "weighted_mean", "max", "min"], ...] = (
     "sum",
     "mean",
     "weighted_mean",
     "max",
+    "min",
 )
-EDGE_KINDS: tuple[Literal["sum", "mean", "max"], ...] = ("sum", "mean", "max")
+EDGE_KINDS: tuple[Literal["sum", "mean", "max", "min"], ...] = ("sum", "mean", "max", "min")
 
 
 @st.composite
@@ -67,6 +69,10 @@ def restricted_by_loops(
             value = values[members[0]]
             for u in members[1:]:
                 value = np.where(values[u] > value, values[u], value)
+        elif kind == "min":
+            value = values[members[0]]
+            for u in members[1:]:
+                value = np.where(values[u] < value, values[u], value)
         elif kind == "mean":
             value = total / len(members)
         elif kind == "weighted_mean":
@@ -99,6 +105,39 @@ def test_nan_reaches_its_coarse_node_and_no_other(pair, kind, data) -> None:
     assert np.isnan(hierarchy.restrict(values, fine, coarse, kind)).tolist() == expected.tolist()
 
 
+def most_common(values: list[Any]) -> Any:
+    """Of the values that occur most often the smallest."""
+    counts = Counter(values)
+    return min(value for value in counts if counts[value] == max(counts.values()))
+
+
+@given(
+    level_pairs(),
+    st.sampled_from([int, str, bool, np.float32, "datetime64[D]", object]),
+    st.sampled_from([(), (3,), (2, 2), (0,)]),
+    st.integers(0, 2**32 - 1),
+)
+def test_the_majority_is_the_most_common_value_of_each_column(pair, dtype, features, seed) -> None:
+    hierarchy, fine, coarse = pair
+    drawn = np.random.default_rng(seed).integers(0, 3, (hierarchy[fine].num_nodes, *features))
+    values = drawn.astype(str).astype(object) if dtype is object else drawn.astype(dtype)
+    ours = hierarchy.restrict(values, fine, coarse, "majority")
+    assert ours.dtype == values.dtype
+    assert ours.shape == (hierarchy[coarse].num_nodes, *features)
+    columns = int(np.prod(features))
+    flat, ours = values.reshape(len(values), columns), ours.reshape(len(ours), columns)
+    for i in range(len(ours)):
+        members = [u for u in range(len(values)) if ancestor(hierarchy, u, fine, coarse) == i]
+        assert list(ours[i]) == [most_common(list(flat[members, c])) for c in range(columns)]
+
+
+def test_nan_is_a_value_to_the_majority_and_the_largest() -> None:
+    hierarchy = Hierarchy.from_parents(nx.path_graph(6), [[0, 0, 0, 1, 1, 2]])
+    values = [np.nan, np.nan, 1, np.nan, 2, np.nan]
+    found = hierarchy.restrict(values, 0, 1, "majority")
+    np.testing.assert_array_equal(found, [np.nan, 2, np.nan])
+
+
 def test_the_maximum_keeps_the_type() -> None:
     hierarchy = coarsen(nx.path_graph(4), sizes=[2])
     for dtype in (np.bool_, np.int8, np.uint64, np.float32):
@@ -106,6 +145,7 @@ def test_the_maximum_keeps_the_type() -> None:
         result = hierarchy.restrict(values, 0, 1, "max")
         assert result.dtype == dtype
         assert result.tolist() == [1, 0]
+        assert hierarchy.restrict(values, 0, 1, "min").dtype == dtype
     assert hierarchy.restrict(values, 0, 1, "sum").dtype == np.float64
 
 
@@ -234,12 +274,16 @@ def test_faces_that_differ_in_orientation_only_are_one() -> None:
         (lambda h: h.restrict(np.ones(3), 0, 1), r"values has shape \(3,\), expected \(4, ...\)"),
         (lambda h: h.restrict(1.0, 0, 1), r"values has shape \(\)"),
         (lambda h: h.restrict(["a"] * 4, 0, 1), "values must hold real numbers"),
-        (lambda h: h.restrict(np.ones(4), 0, 1, "min"), "kind = 'min' is none of 'sum', 'mean'"),
+        (lambda h: h.restrict(["a"] * 4, 0, 1, "min"), "values must hold real numbers"),
+        (lambda h: h.restrict(np.ones(4), 0, 1, "mode"), "kind = 'mode' is none of 'sum', 'mean'"),
+        (lambda h: h.restrict([None] * 4, 0, 1, "majority"), "texts or dates, got dtype object"),
+        (lambda h: h.restrict(np.zeros(4, "V2"), 0, 1, "majority"), r"got dtype \|V2; number"),
+        (lambda h: h.restrict(["a"] * 3, 0, 1, "majority"), r"values has shape \(3,\), expected"),
         (lambda h: h.restrict(np.ones(2), 1, 0), "level 0 is finer than level 1"),
         (lambda h: h.prolong(np.ones(4), 1, 0), r"values has shape \(4,\), expected \(2, ...\)"),
         (lambda h: h.restrict_edges(np.ones(4), 0, 1), r"attributes has shape \(4,\), .* \(6, ..."),
-        (lambda h: h.restrict_edges(np.ones(6), 0, 1, "weighted_mean"), "'sum', 'mean', 'max'"),
-        (lambda h: h.prolongation(1, 0, "linear"), "'linear' is neither 'constant' nor 'smoothed'"),
+        (lambda h: h.restrict_edges(np.ones(6), 0, 1, "weighted_mean"), "'mean', 'max', 'min'"),
+        (lambda h: h.prolongation(1, 0, "cubic"), "'cubic' is none of 'constant', 'smoothed'"),
         (lambda h: h.prolongation(1, 0, damping=0.5), "goes with kind='smoothed' only"),
         (lambda h: h.prolongation(1, 0, "smoothed", damping=0), "damping = 0 must be positive"),
     ],
@@ -253,6 +297,7 @@ def test_empty_graphs_pass() -> None:
     hierarchy = Hierarchy.from_parents(Graph([0], []), [[]])
     for kind in NODE_KINDS:
         assert hierarchy.restrict(np.empty((0, 2)), 0, 1, kind).shape == (0, 2)
+    assert hierarchy.restrict(np.empty((0, 2), str), 0, 1, "majority").shape == (0, 2)
     for edge_kind in EDGE_KINDS:
         assert hierarchy.restrict_edges(np.empty(0), 0, 1, edge_kind).shape == (0,)
     assert hierarchy.prolongation(1, 0, "smoothed").shape == (0, 0)
