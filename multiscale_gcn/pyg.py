@@ -10,7 +10,7 @@ import torch
 from torch_geometric.data import Batch, Data
 from torch_geometric.transforms import BaseTransform
 
-from multiscale_gcn.checks.arguments import whole_number, whole_numbers
+from multiscale_gcn.checks.arguments import shown, whole_number, whole_numbers
 from multiscale_gcn.coarsening import coarsen
 from multiscale_gcn.convert import as_graph, to_torch
 from multiscale_gcn.hierarchy import Hierarchy
@@ -136,7 +136,9 @@ class Coarsen(BaseTransform):  # type: ignore[misc]
         **options: Any,
     ) -> None:
         if (levels is None) == (sizes is None):
-            raise ValueError(f"levels = {levels} and sizes = {sizes}; give either levels or sizes")
+            raise ValueError(
+                f"levels = {shown(levels)} and sizes = {shown(sizes)}; give either levels or sizes"
+            )
         unknown = sorted(set(options) - {"method", "backend"})
         if unknown:
             raise ValueError(f"{unknown[0]} is no option of Coarsen; method and backend are")
