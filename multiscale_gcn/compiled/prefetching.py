@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
+from numba import config
 from numba.core import types
 from numba.extending import intrinsic
 
@@ -31,9 +32,16 @@ def _prefetch(typing_context: Any, array: Any, at: Any) -> Any:
     return types.void(array, at), generate
 
 
+def _nothing(array: Any, at: Any) -> None:
+    """What is not compiled has no such instruction."""
+
+
+_at_once = _nothing if config.DISABLE_JIT else _prefetch
+
+
 @kernel()
 def prefetch(array: Any, begin: Any, end: Any) -> None:
     """Have array[begin:end] on its way into the cache."""
     step = LINE // array.itemsize
     for at in range(begin, end, step):
-        _prefetch(array, at)  # type: ignore[call-arg]
+        _at_once(array, at)
