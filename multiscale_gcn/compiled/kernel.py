@@ -8,6 +8,8 @@ from typing import Any
 
 from numba import config, njit
 
+COMPILES = not config.DISABLE_JIT  # type: ignore[attr-defined]
+
 
 def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """A decorator: ``numba.njit`` with these options, and its result kept on disk where it can be.
@@ -18,7 +20,7 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        if config.DISABLE_JIT:
+        if not COMPILES:
             return function
         try:
             dispatcher = njit(cache=True, **options)(function)

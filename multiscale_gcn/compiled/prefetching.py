@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import config
 from numba.core import types
 from numba.extending import intrinsic
 
-from multiscale_gcn.compiled.kernel import kernel
+from multiscale_gcn.compiled.kernel import COMPILES, kernel
 
 LINE = 64
 """Bytes that a processor fetches at once."""
@@ -36,7 +35,7 @@ def _nothing(array: Any, at: Any) -> None:
     """What is not compiled has no such instruction."""
 
 
-_at_once = _nothing if config.DISABLE_JIT else _prefetch
+_at_once: Any = _prefetch if COMPILES else _nothing
 
 
 @kernel()
