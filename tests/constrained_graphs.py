@@ -48,6 +48,8 @@ def crowded_graphs(draw: st.DrawFn) -> Drawn:
     )  # fmt: skip
     options: dict[str, Any] = {}
     if draw(st.booleans()):
+        return graph, options
+    if draw(st.booleans()):
         options["labels"] = np.array(draw(st.lists(st.integers(0, 1), min_size=n, max_size=n)))
     if draw(st.booleans()):
         drawn = draw(st.lists(st.booleans(), min_size=n, max_size=n))
