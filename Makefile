@@ -1,5 +1,9 @@
 # make demo    the main job: coarsen a body, build HGN on it, train and evaluate it
 # make test    the whole test suite
+# make boundscheck  the tests of compiled code, every index checked
+# make campaign [EXAMPLES=1000]  random graphs, damaged files and killed writers; prints what it tried
+# make coverage      branches of multiscale_gcn that the tests reach
+# make mutants       break the library in small ways, and see that a test notices
 # make notebook | lint | format | docs | wheel-check | clean
 #
 # Variables: PYTHON (which Python makes the environment), VENV (where it stands),
@@ -7,6 +11,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+EXAMPLES ?= 1000
 CONSTRAINTS ?= constraints.txt
 
 BIN := $(VENV)/bin
@@ -14,7 +19,9 @@ INSTALL = $(BIN)/python -m pip install --quiet $(if $(CONSTRAINTS),--constraint 
 USER_STAMP := $(VENV)/.installed-pose
 DEV_STAMP := $(VENV)/.installed-dev
 
-.PHONY: demo test notebook lint format docs wheel-check clean
+COMPILED := matching contraction coarsening hierarchy engines methods graph
+
+.PHONY: demo test boundscheck campaign coverage mutants notebook lint format docs wheel-check clean
 .DEFAULT_GOAL := demo
 
 demo: $(USER_STAMP)
@@ -22,6 +29,28 @@ demo: $(USER_STAMP)
 
 test: $(DEV_STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses=4
+
+# Every index is checked, and small graphs take the paths of large ones.
+boundscheck: $(DEV_STAMP)
+	NUMBA_BOUNDSCHECK=1 SMALL_CHUNKS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile \
+	  -m "not slow and not gpu" $(COMPILED:%=tests/%) tests/campaign/test_differential.py
+
+campaign: $(DEV_STAMP)
+	EXAMPLES=$(EXAMPLES) SMALL_CHUNKS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --hypothesis-profile=campaign \
+	  tests/campaign tests/hierarchy/test_files.py tests/checks/test_writing.py tests/compiled/test_kernel.py \
+	  tests/convert/test_damaged_files.py tests/convert/test_any_array.py tests/hgn_pose/files
+
+# What is compiled is invisible to coverage, so its tests run a second time without being compiled.
+coverage: $(DEV_STAMP)
+	rm -f .coverage*
+	OMP_NUM_THREADS=1 $(BIN)/python -m coverage run -m pytest -q -m "not slow and not gpu" tests multiscale_gcn --ignore tests/hgn_pose
+	NUMBA_DISABLE_JIT=1 OMP_NUM_THREADS=1 $(BIN)/python -m coverage run -m pytest -q -m "not slow and not gpu" \
+	  -W ignore::RuntimeWarning tests/matching tests/contraction tests/graph tests/campaign/test_differential.py
+	$(BIN)/python -m coverage combine -q
+	$(BIN)/python -m coverage report
+
+mutants: $(DEV_STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/campaign/mutants.py
 
 # Every cell of the notebook, with hardly any training.
 notebook: $(DEV_STAMP)

@@ -1,14 +1,45 @@
 import os
+import shutil
+import tempfile
 from typing import Any
 
 os.environ.setdefault("NUMBA_NUM_THREADS", "4")  # before numba is imported: tests use 1, 2 and 4
 
 import pytest
 from hypothesis import settings
+from tally import TRIED
 
 # CI draws the same examples every time, so that a change fails for what it changed.
 settings.register_profile("default", deadline=None, max_examples=60, derandomize="CI" in os.environ)
+settings.register_profile(
+    "campaign", deadline=None, max_examples=int(os.environ.get("EXAMPLES", "1000"))
+)
 settings.load_profile("default")
+
+SMALL_CHUNKS = "SMALL_CHUNKS" in os.environ
+"""Whether small graphs take every path of the compiled code that large ones take."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Constants are compiled in, so they are changed first, and what is compiled is kept apart."""
+    if not SMALL_CHUNKS:
+        return
+    folder = tempfile.mkdtemp(prefix="compiled")
+    config.add_cleanup(lambda: shutil.rmtree(folder))
+    os.environ["NUMBA_CACHE_DIR"] = folder
+    from multiscale_gcn.contraction import on_cpu as contraction
+    from multiscale_gcn.matching import on_cpu as matching
+
+    matching.CHUNK = 3
+    contraction.SHORT, contraction.CROWDED, contraction.DIGIT = 2, 2, 2
+    contraction.AHEAD, contraction.MOST_AHEAD = 1, 2
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if TRIED and settings.get_current_profile_name() == "campaign":
+        terminalreporter.section("tried")
+        for what, times in sorted(TRIED.items()):
+            terminalreporter.line(f"{times:>9,}  {what}")
 
 
 @pytest.fixture(autouse=True)

@@ -21,6 +21,7 @@ from multiscale_gcn import (
     to_networkx,
 )
 from multiscale_gcn.quality import (
+    BLOSSOM,
     cut_weight,
     disconnected_clusters,
     eigenvalue_errors,
@@ -126,6 +127,26 @@ def test_epsilon_is_infinite_where_components_are_torn_together() -> None:
     assert 0 < restricted_spectral_similarity(kept, k=4) < np.inf
     assert num_components(torn) == 1
     assert assess(torn).components_lost == 1
+
+
+@given(clustered(), st.integers(1, 6), st.sampled_from([2.0**-60, 2.0**-20, 2.0**40]))
+def test_figures_do_not_depend_on_the_unit_of_the_weights(hierarchy, k, unit) -> None:
+    graph = hierarchy[0].graph
+    scaled = Graph(graph.indptr, graph.indices, unit * graph.weights, graph.node_weights)
+    other = Hierarchy.from_parents(scaled, [level.parent for level in hierarchy.levels[:-1]])
+    ours, theirs = assess(hierarchy, k=k), assess(other, k=k)
+    assert np.isinf(ours.epsilon) == np.isinf(theirs.epsilon)
+    for name, value in vars(ours).items():
+        expected = getattr(theirs, name)
+        if isinstance(value, float) and np.isfinite(value):
+            assert value == pytest.approx(expected, rel=1e-5, abs=1e-5), name
+        else:
+            assert value == expected, name
+
+
+def test_the_optimum_is_sought_up_to_a_size() -> None:
+    for n, sought in ((BLOSSOM, True), (BLOSSOM + 1, False)):
+        assert (assess(coarsen(nx.path_graph(n), levels=1)).optimum is not None) == sought
 
 
 @settings(max_examples=30)

@@ -6,17 +6,22 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from numba import njit
+from numba import config, njit
+
+COMPILES = not config.DISABLE_JIT  # type: ignore[attr-defined]
 
 
 def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """A decorator: ``numba.njit`` with these options, and its result kept on disk where it can be.
 
     Where there is no place for it, or no room, or what is kept there is damaged, the function is
-    compiled again in every process, and a warning says so.
+    compiled again in every process, and a warning says so. Under ``NUMBA_DISABLE_JIT`` nothing is
+    compiled.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
+        if not COMPILES:
+            return function
         try:
             dispatcher = njit(cache=True, **options)(function)
         except RuntimeError as error:  # no folder that this user may write to

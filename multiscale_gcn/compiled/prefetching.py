@@ -8,7 +8,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from multiscale_gcn.compiled.kernel import kernel
+from multiscale_gcn.compiled.kernel import COMPILES, kernel
 
 LINE = 64
 """Bytes that a processor fetches at once."""
@@ -31,9 +31,16 @@ def _prefetch(typing_context: Any, array: Any, at: Any) -> Any:
     return types.void(array, at), generate
 
 
+def _nothing(array: Any, at: Any) -> None:
+    """What is not compiled has no such instruction."""
+
+
+_at_once: Any = _prefetch if COMPILES else _nothing
+
+
 @kernel()
 def prefetch(array: Any, begin: Any, end: Any) -> None:
     """Have array[begin:end] on its way into the cache."""
     step = LINE // array.itemsize
     for at in range(begin, end, step):
-        _prefetch(array, at)  # type: ignore[call-arg]
+        _at_once(array, at)

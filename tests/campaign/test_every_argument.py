@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
+from tally import tried
 from torch_geometric.data import Data
 
 import multiscale_gcn
@@ -391,4 +392,5 @@ def test_bad_arguments_are_refused_in_our_words(
             spoiled = values | {parameter: make()}
             if found := fault(partial(_call, function, spoiled)):
                 faults.append(f"{name}({parameter}={kind}): {found}")
+            tried("calls with a bad argument")
     assert not faults, f"{len(faults)} of {len(names) * len(BAD)}:\n" + "\n".join(faults[:60])

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tally import tried
 
 from multiscale_gcn.checks.writing import whole_file
 
@@ -35,6 +36,7 @@ def half_written(path: Path) -> Iterator[None]:
         assert writer.stdout.readline() == "writing\n"
         yield
         writer.kill()
+        tried("writers killed")
 
 
 def write(path: Path, content: bytes) -> None:

@@ -71,3 +71,21 @@ def test_without_a_place_to_keep_it_the_function_runs(tmp_path: Path) -> None:
     found = run(tmp_path, nowhere)
     assert found.stdout == "3.0 2.0\n", found.stderr
     assert "no locator available" in found.stderr
+
+
+def test_everything_runs_without_being_compiled() -> None:
+    program = (
+        "import numpy as np\n"
+        "from multiscale_gcn import as_graph, coarsen\n"
+        "from multiscale_gcn.contraction import on_cpu\n"
+        "on_cpu.SMALL, on_cpu.ENTRIES_PER_THREAD = 1, 1\n"
+        "graph = as_graph(np.ones((60, 60)))\n"
+        "found = [coarsen(graph, levels=2, backend=name) for name in ('numba', 'python')]\n"
+        "print(type(on_cpu._merge).__name__, found[0].fingerprint == found[1].fingerprint)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore::RuntimeWarning", "-c", program],
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(Path.cwd())},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.stdout == "function True\n", run.stderr

@@ -83,6 +83,16 @@ def test_rows_of_hubs_take_several_passes_of_the_sort() -> None:
         assert aggregate(graph, parent) == expected
 
 
+@pytest.mark.parametrize("leaves", [1000, 1023, 1024, 1100, 1500, 2047, 2048, 2100])
+def test_rows_as_long_as_the_buckets_of_the_sort(leaves: int) -> None:
+    """Which are a power of two: the longest rows for which they are not enlarged, and beyond."""
+    ids = np.stack([np.zeros(leaves, int), np.arange(1, leaves + 1)])
+    graph = as_graph(ids, kind="edge_index", symmetrize=True)
+    parent = np.random.default_rng(0).permutation(leaves + 1)
+    with merged_by_rows():
+        assert aggregate(graph, parent) == aggregate(graph, parent, backend="python")
+
+
 def _csr(pattern: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows, columns = np.nonzero(pattern)
     return np.searchsorted(rows, np.arange(len(pattern) + 1)), columns

@@ -12,6 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from tally import tried
 
 from multiscale_gcn import Graph, as_graph
 from multiscale_gcn.convert import UnreferencedNodes
@@ -71,6 +72,7 @@ def test_arrays(array: np.ndarray, options: dict[str, Any]) -> None:
     if array.dtype in (np.int64, np.float64) and array.size and array.ndim:
         assert outcome(array.tolist(), **options) == graph
         assert outcome(torch.tensor(array), **options) == graph
+    tried("arrays given as graphs")
 
 
 @given(
@@ -82,6 +84,7 @@ def test_sparse_matrices(array: np.ndarray, form: str, options: dict[str, Any]) 
     if 0 in array.shape and form in ("bsr", "dia"):
         return
     outcome(sp.csr_array(array).asformat(form), **options)
+    tried("sparse matrices given as graphs")
 
 
 @pytest.mark.filterwarnings("ignore:Sparse ... tensor support is in beta:UserWarning")
@@ -94,6 +97,7 @@ def test_compressed_matrices_with_any_pointers(data: st.DataObject) -> None:
     matrix.indptr = data.draw(hnp.arrays(np.int64, st.integers(0, 5), elements=wanted))
     matrix.indices = data.draw(hnp.arrays(np.int64, st.integers(0, 10), elements=wanted))
     outcome(matrix)
+    tried("sparse matrices with wrong pointers")
     make = torch.sparse_csr_tensor if form == "csr" else torch.sparse_csc_tensor
     parts = (torch.tensor(matrix.indptr), torch.tensor(matrix.indices), torch.ones(9))
     try:

@@ -9,6 +9,7 @@ import pytest
 from file_samples import COUNTED, EDGES, SAMPLES, edges, read
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tally import tried
 
 from multiscale_gcn import Graph
 
@@ -34,6 +35,7 @@ def test_what_is_cut_is_refused(name: str, tmp_path: Path) -> None:
     whole = read(name, SAMPLES[name], tmp_path)
     for length in range(len(SAMPLES[name])):
         found = read(name, SAMPLES[name][:length], tmp_path)
+        tried("graph files cut")
         if isinstance(found, Graph):
             assert found == whole, f"of the first {length} bytes"
             assert length > 0.85 * len(SAMPLES[name])
@@ -43,6 +45,7 @@ def test_cut_lists_without_counts_are_refused_or_shorter(tmp_path: Path) -> None
     for name in SAMPLES.keys() - COUNTED.keys():
         for length in range(len(SAMPLES[name])):
             found = read(name, SAMPLES[name][:length], tmp_path, **_mirrored(name))
+            tried("graph files cut")
             if isinstance(found, Graph):
                 assert 1 <= found.num_nodes <= 5
                 assert found.num_edges <= 9  # with a diagonal, where a face lost its last corner
@@ -65,6 +68,7 @@ def test_changed_files_are_read_or_refused(name: str, tmp_path: Path, data: st.D
         if not content:
             break
     _read(name, bytes(content), tmp_path)
+    tried("graph files changed")
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -72,6 +76,7 @@ def test_changed_files_are_read_or_refused(name: str, tmp_path: Path, data: st.D
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=100).map(str.encode)))
 def test_random_bytes_are_read_or_refused(suffix: str, tmp_path: Path, content: bytes) -> None:
     _read(f"random{suffix}", content, tmp_path)
+    tried("graph files of random bytes")
 
 
 def _read(name: str, content: bytes, folder: Path) -> None:

@@ -94,7 +94,9 @@ def test_a_backend_that_returns_something_else_fails_its_tests(
         "class Mine(Base):\n"
         "    def match(self, graph, method, of_nodes):\n"
         "        from dataclasses import replace\n"
-        "        return super().match(graph, replace(method, seed=7, two_hop=False), of_nodes)\n"
+        "        other = 'keep' if method.isolated == 'pair' else 'pair'\n"
+        "        wrong = replace(method, two_hop=not method.two_hop, isolated=other)\n"
+        "        return super().match(graph, wrong, of_nodes)\n"
         "del Base\n"
     )
     exec(text, vars(module))

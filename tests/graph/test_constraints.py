@@ -197,6 +197,7 @@ def test_sizes_below_what_constraints_leave_are_refused_before_any_work() -> Non
         ({"batch": [0, 0, 1, 0]}, "batch falls from node 2 to node 3"),
         ({"batch": [0, 0, 1, 1]}, r"edge \(1, 2\) joins members 0 and 1"),
         ({"symmetry": [3, 2, 1, 4]}, r"symmetry\[3\] = 4 is not a node"),
+        ({"symmetry": [-1, 2, 1, 0]}, r"symmetry\[0\] = -1 is not a node"),
         ({"symmetry": [1, 2, 3, 0]}, "no involution: it maps 0 to 1 and that to 2"),
         ({"symmetry": [1, 0, 2, 3]}, r"no automorphism: the weight of \(0, 2\) is 0.0"),
         ({"symmetry": [3, 2, 1, 0], "labels": [0, 0, 1, 0]}, "keep the labels: look at nodes 1"),
@@ -215,10 +216,55 @@ def test_symmetric_node_weights_are_asked_for() -> None:
         coarsen(graph, levels=1, symmetry=[3, 2, 1, 0])
 
 
+def test_members_are_no_images_of_each_other() -> None:
+    two = nx.disjoint_union(nx.path_graph(2), nx.path_graph(2))
+    with pytest.raises(ValueError, match="keep the batch: look at nodes 0 and 2"):
+        coarsen(two, levels=1, batch=[0, 0, 1, 1], symmetry=[2, 3, 0, 1])
+
+
+def test_what_is_known_of_some_nodes_is_not_said_of_more() -> None:
+    constraints = Constraints()
+    three = constraints.per_node(3)
+    assert constraints.per_node(3) is three
+    assert constraints.per_node(5).mirror.tolist() == list(range(5))
+
+
 def test_left_and_right_may_have_labels_of_their_own() -> None:
     hierarchy = coarsen(nx.path_graph(8), min_nodes=1, symmetry=range(7, -1, -1),
                         labels=[0, 0, 0, 0, 1, 1, 1, 1])  # fmt: skip
     assert hierarchy.sizes[-1] == 2
+
+
+@given(st.lists(symmetric_graphs(), min_size=1, max_size=3), st.sampled_from(METHODS))
+def test_a_symmetric_batch_is_coarsened_as_its_members_alone(drawn, method) -> None:
+    members = [graph for graph, _ in drawn if graph.num_nodes]
+    mirrors = [mirror for graph, mirror in drawn if graph.num_nodes]
+    if not members:
+        return
+    sizes = [graph.num_nodes for graph in members]
+    first = np.cumsum([0, *sizes])
+    symmetry = np.concatenate([m + at for m, at in zip(mirrors, first, strict=False)])
+    batch = np.repeat(np.arange(len(sizes)), sizes)
+    whole = coarsen(_union(members), levels=2, method=method, batch=batch, symmetry=symmetry)
+    for graph, mirror, member in zip(members, mirrors, whole.members(), strict=True):
+        alone = coarsen(graph, levels=2, method=method, symmetry=mirror)
+        assert member.fingerprint == alone.fingerprint
+        for ours, theirs in zip(member, alone, strict=True):
+            np.testing.assert_array_equal(ours.constraints.symmetry, theirs.constraints.symmetry)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 4), st.integers(1, 2**40)), max_size=6),
+    st.integers(-(2**40), 2**40),
+)
+def test_members_have_any_increasing_numbers(drawn, first: int) -> None:
+    sizes = [size for size, _ in drawn]
+    names = first + np.cumsum([gap for _, gap in drawn]).astype(np.int64)
+    n = sum(sizes)
+    constraints = Constraints(batch=np.repeat(names, sizes))
+    assert constraints.member(n).tolist() == np.repeat(np.arange(len(sizes)), sizes).tolist()
+    assert constraints.member_sizes(n).tolist() == sizes
+    assert constraints.local_ids(n).tolist() == [u for size in sizes for u in range(size)]
 
 
 def test_members_need_a_batch() -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tally import tried
 
 from multiscale_gcn import Hierarchy, coarsen
 from multiscale_gcn.hierarchy.files import FORMAT_VERSION
@@ -64,7 +65,7 @@ def test_everything_comes_back(saved: tuple[Path, bytes, Hierarchy]) -> None:
     assert everything(Hierarchy.load(path)) == everything(hierarchy)
 
 
-@settings(max_examples=400)
+@settings(max_examples=max(400, settings().max_examples))
 @given(data=st.data())
 def test_every_flipped_bit_is_noticed_or_harmless(data: st.DataObject, tmp_path_factory) -> None:
     folder = tmp_path_factory.getbasetemp()
@@ -86,6 +87,7 @@ def test_every_flipped_bit_is_noticed_or_harmless(data: st.DataObject, tmp_path_
         assert "; save" in refusal
     else:
         assert everything(found) == everything(constrained())
+    tried("bits flipped in saved hierarchies")
 
 
 _CACHE: dict[str, bytes] = {}

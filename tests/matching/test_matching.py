@@ -199,6 +199,40 @@ def test_leaves_of_a_hub_pair_and_isolated_nodes_pair() -> None:
     assert match(with_loops).kind.tolist() == [3, 3, 3, 3]
 
 
+@pytest.mark.parametrize("backend", ["python", "numba"])
+@pytest.mark.parametrize("labelled", [False, True])
+@pytest.mark.parametrize("shape", ["star", "edgeless"])
+def test_of_two_too_heavy_to_merge_the_lighter_waits_and_else_the_first(
+    shape: str, labelled: bool, backend: str
+) -> None:
+    @given(st.lists(st.integers(1, 5), min_size=3, max_size=9), st.integers(4, 8))
+    def check(node_weights: list[int], limit: int) -> None:
+        n = len(node_weights)
+        edges = [(0, u) for u in range(1, n)] if shape == "star" else []
+        graph = as_graph(
+            np.array(edges, np.int64).reshape(-1, 2).T, kind="edge_index", num_nodes=n,
+            node_weights=node_weights, symmetrize=True,
+        )  # fmt: skip
+        constraints = Constraints(labels=np.zeros(n, int)) if labelled else None
+        options: dict[str, Any] = {"backend": backend, "constraints": constraints}
+        edges_only = HeavyEdgeMatching(max_node_weight=limit, two_hop=False, isolated="keep")
+        alone = match(graph, edges_only, **options)
+        expected, waiting = alone.mate.tolist(), None
+        for u in range(n):
+            if alone.mate[u] != u or (shape == "star" and u == 0):
+                continue
+            if waiting is None:
+                waiting = u
+            elif node_weights[u] + node_weights[waiting] <= limit:
+                expected[u], expected[waiting], waiting = waiting, u, None
+            elif node_weights[u] < node_weights[waiting]:
+                waiting = u
+        found = match(graph, HeavyEdgeMatching(max_node_weight=limit), **options)
+        assert found.mate.tolist() == expected
+
+    check()
+
+
 def test_the_order_prefers_few_neighbours_then_near_ids_then_the_hash() -> None:
     order = EdgeOrder(as_graph(nx.path_graph(6)), EdgeWeight(), 0)
     at_the_end, inside = order.key(0, 1, 1.0), order.key(2, 3, 1.0)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from tally import tried
 
 from examples.hgn_pose.files.archives import read_objects
 from examples.hgn_pose.files.unpickling import Record, read_pickle, unpickle
@@ -210,6 +211,17 @@ def test_forged_and_damaged_pickles_are_refused(data, message):
 def test_random_bytes_give_plain_data_or_a_value_error(data):
     with contextlib.suppress(ValueError):
         load(data)
+    tried("pickles of random bytes")
+
+
+@given(trees, st.sampled_from(PROTOCOLS), st.data())
+def test_flipped_bits_give_plain_data_or_a_value_error(value, protocol, data):
+    content = bytearray(pickle.dumps(value, protocol))
+    bit = data.draw(st.integers(0, 8 * len(content) - 1))
+    content[bit // 8] ^= 1 << bit % 8
+    with contextlib.suppress(ValueError):
+        load(bytes(content))
+    tried("bits flipped in pickles")
 
 
 class Foreign:

@@ -1,0 +1,79 @@
+"""Graphs on which ties, limits and constraints meet, as ``coarsen`` takes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from multiscale_gcn import Graph, HeavyEdgeMatching, VisitingOrderMatching, as_graph
+from multiscale_gcn.methods.heavy_edge import MatchingMethod
+from multiscale_gcn.testing.problems import RATINGS
+from multiscale_gcn.testing.problems import constrained_graphs as constrained_graphs
+
+Drawn = tuple[Graph, dict[str, Any]]
+
+
+@st.composite
+def methods(draw: st.DrawFn) -> MatchingMethod:
+    options: dict[str, Any] = {
+        "rating": draw(st.sampled_from(RATINGS)),
+        "seed": draw(st.sampled_from([0, 1, 2**64 - 1])),
+        "max_node_weight": draw(st.none() | st.integers(3, 7)),
+        "two_hop": draw(st.sampled_from([True, True, False])),
+        "isolated": draw(st.sampled_from(["pair", "pair", "keep"])),
+    }
+    order: Any = draw(st.sampled_from([None, None, "random", "degree", "natural"]))
+    if order is None:
+        return HeavyEdgeMatching(**options)
+    return VisitingOrderMatching(**options, order=order)
+
+
+def _node_weights(draw: st.DrawFn, n: int) -> np.ndarray:
+    """From few values, so that some pairs are too heavy and many nodes are equally heavy."""
+    return np.array(draw(st.lists(st.integers(1, 5), min_size=n, max_size=n)), np.float64)
+
+
+@st.composite
+def crowded_graphs(draw: st.DrawFn) -> Drawn:
+    """Leaves that wait at a hub or two, and nodes without any neighbour."""
+    n, hubs = draw(st.integers(3, 24)), draw(st.integers(1, 2))
+    leaves = draw(st.integers(hubs, n))
+    ids = np.array([[u % hubs, u] for u in range(hubs, leaves)], np.int64).reshape(-1, 2).T
+    place = np.array(draw(st.permutations(range(n))), np.int64)
+    graph = as_graph(
+        place[ids], kind="edge_index", weights=np.ones(ids.shape[1]), num_nodes=n,
+        node_weights=_node_weights(draw, n), symmetrize=True,
+    )  # fmt: skip
+    options: dict[str, Any] = {}
+    if draw(st.booleans()):
+        return graph, options
+    if draw(st.booleans()):
+        options["labels"] = np.array(draw(st.lists(st.integers(0, 1), min_size=n, max_size=n)))
+    if draw(st.booleans()):
+        drawn = draw(st.lists(st.booleans(), min_size=n, max_size=n))
+        options["survivors"] = np.array(drawn, np.bool_)
+    return graph, options
+
+
+@st.composite
+def symmetric_cliques(draw: st.DrawFn) -> Drawn:
+    """All edges alike, so that the hash of ids and images decides; and members of a batch."""
+    sizes = draw(st.lists(st.integers(2, 14), min_size=1, max_size=2))
+    n = sum(sizes)
+    A, mirror, first = np.zeros((n, n)), np.arange(n), 0
+    for size in sizes:
+        here = slice(first, first + size)
+        joined = draw(st.sampled_from([0.0, 1.0, 1.0]))
+        A[here, here] = joined * (1 - np.eye(size))
+        order = first + np.array(draw(st.permutations(range(size))), np.int64)
+        swapped = draw(st.integers(0, size // 2))
+        left, right = order[:swapped], order[swapped : 2 * swapped]
+        mirror[left], mirror[right] = right, left
+        first += size
+    weights = _node_weights(draw, n)
+    options: dict[str, Any] = {"symmetry": mirror}
+    if len(sizes) > 1 or draw(st.booleans()):
+        options["batch"] = 3 * np.repeat(np.arange(len(sizes)), sizes)
+    return as_graph(A, node_weights=np.minimum(weights, weights[mirror])), options
