@@ -61,9 +61,9 @@ def read_arrays(
                 for info in archive.infolist()
                 if (name := info.filename.removesuffix(".npy")) != HEADER and wanted(name)
             }
-    except OSError:
-        raise
-    except Exception as error:  # whatever zipfile, zlib, NumPy and json say of foreign bytes
+    except Exception as error:  # whatever zipfile, zlib, bz2, NumPy and json say of foreign bytes
+        if isinstance(error, OSError) and error.errno is not None:  # bz2's have no number
+            raise
         raise ValueError(str(error) or type(error).__name__) from error
     return header, arrays
 
