@@ -106,6 +106,18 @@ def test_another_compression_than_it_has_is_noticed(
         Hierarchy.load(path)
 
 
+@pytest.mark.parametrize("bit", range(32))
+def test_entries_elsewhere_than_they_stand_are_noticed(
+    bit: int, saved: tuple[Path, bytes, Hierarchy]
+) -> None:
+    path, content, _ = saved
+    end = content.rindex(b"PK\x05\x06") + 16  # where the list of entries begins
+    (begin,) = struct.unpack_from("<I", content, end)
+    path.write_bytes(content[:end] + struct.pack("<I", begin ^ 1 << bit) + content[end + 4 :])
+    with pytest.raises(ValueError, match="; save"):
+        Hierarchy.load(path)
+
+
 def test_what_the_system_says_of_a_file_is_handed_on(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Hierarchy.load(tmp_path / "none.npz")
