@@ -6,13 +6,21 @@ from typing import Any
 os.environ.setdefault("NUMBA_NUM_THREADS", "4")  # before numba is imported: tests use 1, 2 and 4
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from tally import TRIED
 
 # CI draws the same examples every time, so that a change fails for what it changed.
 settings.register_profile("default", deadline=None, max_examples=60, derandomize="CI" in os.environ)
 settings.register_profile(
     "campaign", deadline=None, max_examples=int(os.environ.get("EXAMPLES", "1000"))
+)
+# A mutant is killed by the first example that fails; nobody reads the smallest.
+settings.register_profile(
+    "mutants",
+    deadline=None,
+    max_examples=60,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
 )
 settings.load_profile("default")
 

@@ -59,21 +59,30 @@ def crowded_graphs(draw: st.DrawFn) -> Drawn:
 
 @st.composite
 def symmetric_cliques(draw: st.DrawFn) -> Drawn:
-    """All edges alike, so that the hash of ids and images decides; and members of a batch."""
+    """All edges alike, so that the hash of ids and images decides; stars around a node that is its
+    own image; sides with labels of their own; and members of a batch."""
     sizes = draw(st.lists(st.integers(2, 14), min_size=1, max_size=2))
     n = sum(sizes)
     A, mirror, first = np.zeros((n, n)), np.arange(n), 0
     for size in sizes:
         here = slice(first, first + size)
-        joined = draw(st.sampled_from([0.0, 1.0, 1.0]))
-        A[here, here] = joined * (1 - np.eye(size))
+        shape = draw(st.sampled_from(["clique", "clique", "star", "edgeless"]))
+        if shape == "clique":
+            A[here, here] = 1 - np.eye(size)
         order = first + np.array(draw(st.permutations(range(size))), np.int64)
         swapped = draw(st.integers(0, size // 2))
         left, right = order[:swapped], order[swapped : 2 * swapped]
         mirror[left], mirror[right] = right, left
+        if shape == "star" and 2 * swapped < size:
+            A[order[-1], order[:-1]] = A[order[:-1], order[-1]] = 1
         first += size
     weights = _node_weights(draw, n)
     options: dict[str, Any] = {"symmetry": mirror}
+    if draw(st.booleans()):
+        options["labels"] = np.sign(mirror - np.arange(n))
+    if draw(st.booleans()):
+        survivors = np.array(draw(st.lists(st.booleans(), min_size=n, max_size=n)))
+        options["survivors"] = survivors & survivors[mirror]
     if len(sizes) > 1 or draw(st.booleans()):
         options["batch"] = 3 * np.repeat(np.arange(len(sizes)), sizes)
     return as_graph(A, node_weights=np.minimum(weights, weights[mirror])), options

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -18,6 +19,9 @@ from multiscale_gcn.checks.writing import whole_file
 HEADER, CHECKSUM = "header", "checksum"
 LARGEST_HEADER = 1 << 20
 """Bytes; no header that is written here has more."""
+OF_CONTENT = (None, errno.EINVAL)
+"""Numbers of the system's errors that come of what a file holds: bzip2's have none, and an entry
+may claim to begin before the file."""
 MOST_COMPRESSED = 1100
 """No array can be so many times as large as what is stored of it."""
 
@@ -61,9 +65,9 @@ def read_arrays(
                 for info in archive.infolist()
                 if (name := info.filename.removesuffix(".npy")) != HEADER and wanted(name)
             }
-    except OSError:
-        raise
-    except Exception as error:  # whatever zipfile, zlib, NumPy and json say of foreign bytes
+    except Exception as error:  # whatever zipfile, zlib, bz2, NumPy and json say of foreign bytes
+        if isinstance(error, OSError) and error.errno not in OF_CONTENT:
+            raise
         raise ValueError(str(error) or type(error).__name__) from error
     return header, arrays
 

@@ -52,11 +52,11 @@ def noticed(tests: tuple[str, ...], file: str = "", text: str = "") -> str:
         shutil.copy(ROOT / "pyproject.toml", copy)
         if file:
             (copy / "multiscale_gcn" / file).write_text(text)
-        environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "CI": "1", "PYTHONPATH": folder}
+        environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": folder}
         run = subprocess.run(
             [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider",
              "-W", "ignore::RuntimeWarning", "-m", "not slow and not gpu",
-             "-k", "not as_it_ships", *tests],
+             "--hypothesis-profile=mutants", "-k", "not as_it_ships", *tests],
             cwd=copy, env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
     lines = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]

@@ -28,6 +28,8 @@ BATCHES = "hierarchy/batches.py"
 CONSTRAINTS = "graph/constraints.py"
 QUALITY = "quality.py"
 
+SMALLER = "a node that is its own image has the smaller of a hub and its image as its hub anyway"
+
 MUTATIONS = (
     # The order
     Mutation(ORDER, "^ min(u, v)) ^ max(u, v))", "^ max(u, v)) ^ min(u, v))"),
@@ -41,7 +43,7 @@ MUTATIONS = (
         "elif self.node_weights[u] <= self.node_weights[waiting]",
     ),
     Mutation(SPECIFICATION, "merged <= self.max_node_weight", "merged < self.max_node_weight"),
-    Mutation(SPECIFICATION, "True, min(hub, state.mirror[hub])", "True, hub"),
+    Mutation(SPECIFICATION, "True, min(hub, state.mirror[hub])", "True, hub", SMALLER),
     Mutation(SPECIFICATION, "if u != v and self.free(u)", "if u != v"),
     # The matching in Numba
     Mutation(
@@ -83,7 +85,12 @@ MUTATIONS = (
     Mutation(MATCHING, "return image if image < own else own", "return own"),
     Mutation(MATCHING, "(candidate[v] == u) & (v != u)", "(candidate[v] == u)"),
     Mutation(MATCHING, "goes_on & (kind[v] != KIND_SINGLE)", "goes_on & (kind[v] == KIND_SINGLE)"),
-    Mutation(MATCHING, "(kind[u] == KIND_SINGLE) & (v != u)\n", "(kind[u] == KIND_SINGLE)\n"),
+    Mutation(
+        MATCHING,
+        "(kind[u] == KIND_SINGLE) & (v != u)\n",
+        "(kind[u] == KIND_SINGLE)\n",
+        "who has no candidate stays single, however often it is asked",
+    ),
     Mutation(MATCHING, "indptr[u + 1] - indptr[u] - loops", "indptr[u + 1] - indptr[u]"),
     Mutation(
         MATCHING, "own += weights[at] if indices[at] == u", "own += weights[at] if indices[at] != u"
@@ -93,7 +100,7 @@ MUTATIONS = (
         "_marry_with_images(u, v, KIND_EDGE, mate, kind, rules)",
         "_marry(u, v, KIND_EDGE, mate, kind)",
     ),
-    Mutation(MATCHING, "np.minimum(hubs, images)[chosen]", "hubs[chosen]"),
+    Mutation(MATCHING, "np.minimum(hubs, images)[chosen]", "hubs[chosen]", SMALLER),
     Mutation(MATCHING, "~fixed & (hubs < images)", "~fixed & (hubs <= images)"),
     Mutation(MATCHING, "        and not (survives[u] and survives[v])\n", ""),
     Mutation(MATCHING, "return -(-length // CHUNK)", "return length // CHUNK + 1 - CHUNK // CHUNK"),

@@ -40,6 +40,7 @@ def test_contraction_is_the_galerkin_product(graph: Graph) -> None:
     np.testing.assert_array_equal(coarse.to_scipy().toarray(), P.T @ A @ P)
     np.testing.assert_array_equal(coarse.node_weights, P.T @ graph.node_weights)
     assert coarse.total_weight == A.sum()
+    assert coarse.quantum == round_weights(graph)[0].quantum
     again = Graph(coarse.indptr, coarse.indices, coarse.weights, coarse.node_weights)
     assert again == coarse, "the result is canonical CSR"
 
@@ -89,6 +90,18 @@ def test_rows_as_long_as_the_buckets_of_the_sort(leaves: int) -> None:
     ids = np.stack([np.zeros(leaves, int), np.arange(1, leaves + 1)])
     graph = as_graph(ids, kind="edge_index", symmetrize=True)
     parent = np.random.default_rng(0).permutation(leaves + 1)
+    with merged_by_rows():
+        assert aggregate(graph, parent) == aggregate(graph, parent, backend="python")
+
+
+def test_long_rows_whose_columns_crowd_are_sorted_by_all_their_bits() -> None:
+    """Many hubs, merged in one, share a few leaves; in the lower ten bits 1030 comes before 500."""
+    n = 5000
+    hubs, leaves = np.meshgrid(np.arange(40), [*range(500, 510), *range(1030, 1040)])
+    graph = as_graph(
+        np.stack([hubs.ravel(), leaves.ravel()]), kind="edge_index", num_nodes=n, symmetrize=True
+    )
+    parent = np.maximum(np.arange(n) - 39, 0)
     with merged_by_rows():
         assert aggregate(graph, parent) == aggregate(graph, parent, backend="python")
 

@@ -93,6 +93,36 @@ def test_every_flipped_bit_is_noticed_or_harmless(data: st.DataObject, tmp_path_
 _CACHE: dict[str, bytes] = {}
 
 
+@pytest.mark.parametrize("method", [*range(8), *range(9, 20)])
+def test_another_compression_than_it_has_is_noticed(
+    method: int, saved: tuple[Path, bytes, Hierarchy]
+) -> None:
+    """Of which bzip2 complains as if the system could not read the file."""
+    path, content, _ = saved
+    at = content.index(b"PK\x01\x02") + 10  # of the first entry in the archive's list
+    assert content[at] == zipfile.ZIP_DEFLATED
+    path.write_bytes(content[:at] + bytes([method]) + content[at + 1 :])
+    with pytest.raises(ValueError, match="; save"):
+        Hierarchy.load(path)
+
+
+@pytest.mark.parametrize("bit", range(32))
+def test_entries_elsewhere_than_they_stand_are_noticed(
+    bit: int, saved: tuple[Path, bytes, Hierarchy]
+) -> None:
+    path, content, _ = saved
+    end = content.rindex(b"PK\x05\x06") + 16  # where the list of entries begins
+    (begin,) = struct.unpack_from("<I", content, end)
+    path.write_bytes(content[:end] + struct.pack("<I", begin ^ 1 << bit) + content[end + 4 :])
+    with pytest.raises(ValueError, match="; save"):
+        Hierarchy.load(path)
+
+
+def test_what_the_system_says_of_a_file_is_handed_on(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Hierarchy.load(tmp_path / "none.npz")
+
+
 @pytest.mark.parametrize("name", ["labels", "survivors", "symmetry", "parent", "weights"])
 def test_an_array_by_another_name_is_noticed(
     name: str, saved: tuple[Path, bytes, Hierarchy]

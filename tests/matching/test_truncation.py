@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from constrained_graphs import constrained_graphs, crowded_graphs, symmetric_cliques
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multiscale_gcn import (
@@ -73,6 +73,7 @@ def kept(
     return result
 
 
+@settings(max_examples=max(600, settings().max_examples))
 @given(
     constrained_graphs() | crowded_graphs() | symmetric_cliques(),
     st.sampled_from([0, 1, MASK]),
@@ -92,6 +93,14 @@ def test_the_first_pairs_are_kept(drawn, seed: int, most, data) -> None:
     expected = kept(graph, constraints, whole, seed, allowed)
     assert set(map(tuple, found.pairs().tolist())) == expected
     assert all(found.kind[u] == whole.kind[u] for pair in expected for u in pair)
+
+
+def test_each_member_has_a_number_of_its_own() -> None:
+    two = as_graph(np.kron(np.eye(2), 1 - np.eye(2)))
+    constraints = Constraints.of(two, batch=[0, 0, 1, 1])
+    for allowed, mate in (([9, 0], [1, 0, 2, 3]), ([0, 9], [0, 1, 3, 2])):
+        found = match(two, constraints=constraints, max_pairs=np.array(allowed))
+        assert found.mate.tolist() == mate
 
 
 def test_an_edge_comes_before_two_that_wait_however_badly_it_is_rated() -> None:
