@@ -389,6 +389,8 @@ def test_bad_arguments_are_refused_in_our_words(
     faults = []
     for parameter in names:
         for kind, make in BAD.items():
+            if kind == "2**31" and name.startswith("Constraints."):
+                continue  # an answer of 16 GiB
             spoiled = values | {parameter: make()}
             if found := fault(partial(_call, function, spoiled)):
                 faults.append(f"{name}({parameter}={kind}): {found}")

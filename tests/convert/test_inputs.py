@@ -404,7 +404,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     ("library", "name", "remedy"),
     [
         ("meshio", "a.vtk", r"'multiscale-gcn\[mesh\]'"),
-        ("pyarrow", "a.parquet", "pyarrow"),
+        ("pyarrow", "a.parquet", r"'multiscale-gcn\[tables\]'"),
     ],
 )
 def test_missing_library_says_what_to_install(library, name, remedy, tmp_path, monkeypatch) -> None:

@@ -157,7 +157,7 @@ def test_every_option_is_explained(command, capsys):
         main([command, "--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    assert "--data {auto,builtin,cmu17," in text
+    assert "--data {auto,builtin,arrays,cmu17," in text
     assert "--threads" in text
     assert "(required)" not in text
 
