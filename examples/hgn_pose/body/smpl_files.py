@@ -117,7 +117,14 @@ def load_joint_regressor(path: str | Path, body: SmplBody) -> SmplBody:
             f"{path} cannot be used: it is {matrix.dtype} of shape {matrix.shape}, expected floats "
             f"of shape {wanted}"
         )
-    off = np.flatnonzero(~(np.abs(matrix.sum(axis=1) - 1) < 1e-2))
+    if not np.isfinite(matrix).all():
+        row, column = np.argwhere(~np.isfinite(matrix))[0]
+        raise ValueError(
+            f"{path} cannot be used: [{row}, {column}] is {matrix[row, column]}; numbers must be "
+            "finite"
+        )
+    with np.errstate(over="ignore"):
+        off = np.flatnonzero(~(np.abs(matrix.sum(axis=1) - 1) < 1e-2))
     if len(off):
         raise ValueError(
             f"{path} cannot be used: row {off[0]} ({JOINTS[off[0]]}) sums to "
