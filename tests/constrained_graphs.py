@@ -58,6 +58,31 @@ def crowded_graphs(draw: st.DrawFn) -> Drawn:
 
 
 @st.composite
+def symmetric_pairs(draw: st.DrawFn) -> Drawn:
+    """Edges that share no node: all are pairs, and some are each other's images, or their own."""
+    n = 2 * draw(st.integers(1, 12))
+    pairs = np.array(draw(st.permutations(range(n))), np.int64).reshape(-1, 2)
+    if draw(st.booleans()):  # u XOR v is the same for all
+        n, bit = 16, draw(st.sampled_from([1, 2, 4, 8]))
+        first = np.array([u for u in draw(st.permutations(range(n))) if not u & bit])
+        flipped = np.array(draw(st.lists(st.booleans(), min_size=n // 2, max_size=n // 2)))
+        pairs = np.stack([first, first ^ bit], axis=1)
+        pairs[flipped] = pairs[flipped, ::-1]
+    mirror = np.arange(n)
+    swapped = draw(st.integers(0, len(pairs) // 2))
+    for (a, b), (c, d) in zip(pairs[:swapped], pairs[swapped : 2 * swapped], strict=True):
+        mirror[[a, b, c, d]] = [c, d, a, b]
+    for a, b in pairs[2 * swapped :]:
+        mirror[[a, b]] = draw(st.sampled_from([(a, b), (b, a)]))
+    weights = draw(st.sampled_from([np.ones(n), np.array([*range(1, 4)] * n)[:n]]))
+    graph = as_graph(
+        pairs.T, kind="edge_index", num_nodes=n, symmetrize=True,
+        node_weights=np.minimum(weights, weights[mirror]),
+    )  # fmt: skip
+    return graph, {"symmetry": mirror}
+
+
+@st.composite
 def symmetric_cliques(draw: st.DrawFn) -> Drawn:
     """All edges alike, so that the hash of ids and images decides; stars around a node that is its
     own image; sides with labels of their own; and members of a batch."""

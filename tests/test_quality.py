@@ -84,6 +84,16 @@ def test_eigenvalue_errors_are_those_of_the_restricted_problem(hierarchy, k) -> 
     assert (errors > -1e-8).all()
 
 
+def test_what_stands_in_the_place_of_a_zero_is_no_error() -> None:
+    """Two paths of three nodes with eigenvalues 0, 1, 3 each, joined at their ends."""
+    two = nx.disjoint_union(nx.path_graph(3), nx.path_graph(3))
+    torn = Hierarchy.from_parents(two, [[0, 1, 2, 2, 3, 4]])
+    indicators = np.eye(5)[torn.parent(0, 1)]
+    L = dense_laplacian(torn[0].graph)
+    mu = scipy.linalg.eigh(indicators.T @ L @ indicators, indicators.T @ indicators)[0]
+    np.testing.assert_allclose(eigenvalue_errors(torn, k=3), mu[2:4] - 1, atol=1e-9)
+
+
 @given(clustered(), st.integers(1, 8), st.integers(0, 2**32 - 1))
 def test_epsilon_bounds_what_is_lost_and_is_reached(hierarchy, k, seed) -> None:
     L = dense_laplacian(hierarchy[0].graph)
@@ -125,6 +135,11 @@ def test_epsilon_is_infinite_where_components_are_torn_together() -> None:
     assert restricted_spectral_similarity(torn, k=4) == np.inf
     kept = Hierarchy.from_parents(two, [[0, 1, 1, 2, 3, 3]])
     assert 0 < restricted_spectral_similarity(kept, k=4) < np.inf
+    for unit in (2.0**-60, 2.0**60):
+        graph = torn[0].graph
+        scaled = Graph(graph.indptr, graph.indices, unit * graph.weights)
+        other = Hierarchy.from_parents(scaled, [torn.parent(0, 1)])
+        assert restricted_spectral_similarity(other, k=4) == np.inf
     assert num_components(torn) == 1
     assert assess(torn).components_lost == 1
 

@@ -135,7 +135,12 @@ MUTATIONS = (
     ),
     Mutation(TRUNCATION, "_tie_key(ids[u], ids[v], method.seed)", "_tie_key(u, v, method.seed)"),
     Mutation(TRUNCATION, "undecided & (theirs < ours)", "undecided & (theirs > ours)"),
-    Mutation(TRUNCATION, "undecided &= theirs == ours", "undecided &= True"),
+    Mutation(
+        TRUNCATION,
+        "undecided &= theirs == ours",
+        "undecided &= True",
+        "of a pair and its image at least one keeps the better key, and takes the other along",
+    ),
     Mutation(TRUNCATION, "place < room[member[ranked]]", "place <= room[member[ranked]]"),
     Mutation(TRUNCATION, "len(orbit) <= room[member[at]]", "len(orbit) < room[member[at]]"),
     Mutation(TRUNCATION, "if of_nodes:", "if of_nodes.constraints.batch is not None:"),

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from constrained_graphs import constrained_graphs, crowded_graphs, symmetric_cliques
+from constrained_graphs import (
+    constrained_graphs,
+    crowded_graphs,
+    symmetric_cliques,
+    symmetric_pairs,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -75,7 +80,7 @@ def kept(
 
 @settings(max_examples=max(600, settings().max_examples))
 @given(
-    constrained_graphs() | crowded_graphs() | symmetric_cliques(),
+    constrained_graphs() | crowded_graphs() | symmetric_cliques() | symmetric_pairs(),
     st.sampled_from([0, 1, MASK]),
     st.none() | st.integers(3, 8),
     st.data(),
