@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from multiscale_gcn import (
     Constraints,
+    EdgeWeight,
     GivenRating,
     Graph,
     HeavyEdgeMatching,
@@ -22,7 +23,7 @@ from multiscale_gcn import (
     as_graph,
     match,
 )
-from multiscale_gcn.matching.order import edge_hash
+from multiscale_gcn.matching.order import EdgeOrder, edge_hash
 
 MASK = 2**64 - 1
 
@@ -124,6 +125,22 @@ def test_more_pairs_than_can_be_counted_are_all(drawn, most: int) -> None:
     constraints = Constraints.of(graph, **options)
     whole = match(graph, constraints=constraints)
     assert match(graph, constraints=constraints, max_pairs=np.array([most], np.uint64)) == whole
+
+
+@given(symmetric_cliques() | symmetric_pairs(), st.sampled_from([0, 1, MASK]))
+def test_an_edge_and_its_image_have_one_place_in_the_order(drawn, seed: int) -> None:
+    """That of the better of the two; the ends of each may come in either order."""
+    graph, options = drawn
+    constraints = Constraints.of(graph, **options)
+    local, mirror = constraints.local_ids(graph.num_nodes), options["symmetry"]
+    order = EdgeOrder(graph, EdgeWeight(), seed, constraints)
+    degrees = graph.degrees().tolist()
+    for u, v in graph.edge_index().T.tolist():
+        own = first_of_its_kind(seed, int(local[u]), int(local[v]))
+        image = first_of_its_kind(seed, int(local[mirror[u]]), int(local[mirror[v]]))
+        rating, neighbours, xor, minus_hash, *ids = order.key(u, v, 1.0)
+        assert (rating, neighbours) == (-1.0, degrees[u] + degrees[v])
+        assert (xor, MASK + minus_hash, *ids) == min(own, image)
 
 
 @given(st.integers(0, MASK), st.integers(0, 2**40), st.integers(0, 2**40))
