@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from multiscale_gcn.checks.foreign import attribute, is_tensor, tensor_to_array
+
 LARGEST_INT64 = 2**63 - 1
 
 
@@ -32,7 +34,7 @@ def plain_array(values: Any, name: str) -> np.ndarray:
             place = ", ".join(map(str, masked[0].tolist()))
             raise ValueError(f"{name}[{place}] is masked; fill such entries in or leave them out")
         return values.data
-    if _has(values, "requires_grad") and values.requires_grad:
+    if attribute(values, "requires_grad"):
         raise ValueError(
             f"{name} requires grad, and NumPy knows no gradients; give {name}.detach(), or take "
             "the layers of multiscale_gcn.nn, which have them"
@@ -40,9 +42,8 @@ def plain_array(values: Any, name: str) -> np.ndarray:
     if isinstance(values, str | bytes | dict | set | frozenset):
         raise TypeError(f"{name} is a {type(values).__name__}; give an array or a list of numbers")
     try:
-        if _has(values, "detach") and _has(values, "cpu"):
-            values = values.detach().cpu()
-            values = values.float() if str(values.dtype) == "torch.bfloat16" else values
+        if is_tensor(values):
+            values = tensor_to_array(values)
         return np.asarray(values)
     except Exception as error:  # whatever the object raises when NumPy asks it for its items
         if "inhomogeneous" in str(error):
@@ -91,13 +92,6 @@ def real_array(values: Any, name: str) -> np.ndarray:
             f"{name} must hold real numbers, got dtype {array.dtype}; cast it yourself"
         )
     return array
-
-
-def _has(values: Any, name: str) -> bool:
-    try:
-        return hasattr(values, name)
-    except Exception:  # an object of somebody's own, which does not let itself be asked
-        return False
 
 
 def _refuse_large(array: np.ndarray, name: str) -> None:

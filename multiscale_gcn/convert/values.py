@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from multiscale_gcn.checks.arrays import LARGEST_INT64 as LARGEST_INT64
+from multiscale_gcn.checks.foreign import attribute as attribute
+from multiscale_gcn.checks.foreign import has as has
+from multiscale_gcn.checks.foreign import is_tensor as is_tensor
+from multiscale_gcn.checks.foreign import tensor_to_array as tensor_to_array
 from multiscale_gcn.graph import LARGEST_INT32
-
-LARGEST_INT64 = 2**63 - 1
 
 # Ids beyond these make so many lonely nodes that they are hardly meant as numbers of nodes.
 MANY_NODES = 10_000_000
@@ -68,30 +71,6 @@ def asking(source: Any) -> Iterator[None]:
             f"cannot read a {type(source).__name__} as a graph: asked for its nodes and edges it "
             f"raised {type(error).__name__}; pass its edges as an edge_index"
         ) from error
-
-
-def is_tensor(source: Any) -> bool:
-    return has(source, "detach", "layout")
-
-
-def tensor_to_array(tensor: Any) -> np.ndarray:
-    tensor = tensor.detach().cpu().resolve_conj().resolve_neg()
-    if str(tensor.dtype) == "torch.bfloat16" or "float8" in str(tensor.dtype):  # numpy has none
-        tensor = tensor.float()
-    array: np.ndarray = tensor.numpy()
-    return array
-
-
-def has(source: Any, *names: str) -> bool:
-    return all(attribute(source, name) is not None for name in names)
-
-
-def attribute(source: Any, name: str) -> Any:
-    """None where the object has it not, or raises whatever it likes."""
-    try:
-        return getattr(source, name, None)
-    except Exception:
-        return None
 
 
 def as_ids(values: Any, name: str) -> np.ndarray:
