@@ -25,6 +25,7 @@ copyright = "2026, the multiscale-gcn developers"  # noqa: A001
 version = release = multiscale_gcn.__version__
 
 extensions = [
+    "matplotlib.sphinxext.plot_directive",
     "myst_nb",
     "numpydoc",
     "sphinx.ext.autodoc",
@@ -41,6 +42,11 @@ html_title = f"multiscale-gcn {release}"
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # make notebook runs it
+
+plot_formats = [("png", 120)]
+plot_html_show_formats = False
+plot_html_show_source_link = False
+plot_include_source = True
 
 autosummary_generate = True
 autodoc_inherit_docstrings = False
