@@ -11,19 +11,33 @@ from multiscale_gcn.coarsening.descent import Stage
 from multiscale_gcn.contraction import galerkin_product, valid_parents
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import Constraints, NodeConstraints
+from multiscale_gcn.graph.exact import round_weights
 from multiscale_gcn.hierarchy.level import Level
 from multiscale_gcn.matching import MatchingOptions
-from multiscale_gcn.methods.method import ClusteringMethod, by_first_member
+from multiscale_gcn.methods.method import ClusteringMethod, Step, by_first_member
 
 
 @dataclass(frozen=True, eq=False)
 class HostStage(Stage):
-    """See :class:`~multiscale_gcn.coarsening.descent.Stage`."""
+    """See :class:`~multiscale_gcn.coarsening.descent.Stage`.
+
+    Parameters
+    ----------
+    graph : Graph
+        Of exact weights.
+    method : ClusteringMethod
+        For the next step.
+    of_nodes : NodeConstraints
+    backend : str
+    came_by : Step, optional
+        The step that led here; None at the finest level.
+    """
 
     graph: Graph
     method: ClusteringMethod
     of_nodes: NodeConstraints
     backend: str
+    came_by: Step | None = None
 
     @classmethod
     def of(
@@ -39,40 +53,63 @@ class HostStage(Stage):
     def coarser(
         self, merges: np.ndarray, exact: bool, min_nodes: int | None
     ) -> tuple[np.ndarray, HostStage] | None:
-        parent = self.method.parents(
+        step = self.method.step(
             self.graph,
             constraints=self.of_nodes.constraints,
             max_merges=merges if exact else None,
             backend=self.backend,
         )
         # What a matching answers is valid by construction; what others do is checked.
-        if not isinstance(self.method, MatchingOptions):
-            parent = self._checked(parent, merges)
+        if isinstance(self.method, MatchingOptions):
+            parent = step.parent
+        else:
+            parent = self._checked(step.parent, merges)
         if min_nodes is not None:
-            parent = _stop_at(min_nodes, parent, self.of_nodes)
+            parent = self._stopped(min_nodes, parent, step)
         if len(parent) == 0 or parent.max() + 1 == len(parent):
             return None
-        coarse = galerkin_product(self.graph, parent, self.backend)
+        constraints = self.of_nodes.constraints.coarsened(parent)
+        coarse = self._coarse_graph(step, parent, constraints)
         parent = parent.astype(self.graph.indices.dtype, copy=False)
         return parent, HostStage(
             coarse,
             self.method.coarsened(self.graph, coarse, parent),
-            self.of_nodes.constraints.coarsened(parent).per_node(coarse.num_nodes),
+            constraints.per_node(coarse.num_nodes),
             self.backend,
+            step,
         )
 
     def levels(
         self, stages: Sequence[HostStage], parents: Sequence[np.ndarray]
     ) -> tuple[Level, ...]:
+        steps = [stage.came_by for stage in stages[1:]]
         return tuple(
-            Level._of_valid(
-                index=k,
-                graph=stage.graph,
-                parent=parent,
-                constraints=stage.of_nodes.constraints,
+            _level(k, stage, parent, step)
+            for k, (stage, parent, step) in enumerate(
+                zip(stages, [*parents, None], [*steps, None], strict=True)
             )
-            for k, (stage, parent) in enumerate(zip(stages, [*parents, None], strict=True))
         )
+
+    def _coarse_graph(self, step: Step, parent: np.ndarray, constraints: Constraints) -> Graph:
+        if step.graph is None:
+            return galerkin_product(self.graph, parent, self.backend)
+        num_coarse = int(parent.max()) + 1
+        if not isinstance(step.graph, Graph) or step.graph.num_nodes != num_coarse:
+            raise ValueError(
+                f"{type(self.method).__name__}.step: the graph is {step.graph!r}, and parent names "
+                f"{num_coarse} coarse nodes"
+            )
+        return round_weights(step.graph, constraints.batch)[0]
+
+    def _stopped(self, min_nodes: int, parent: np.ndarray, step: Step) -> np.ndarray:
+        stopped = _stop_at(min_nodes, parent, self.of_nodes)
+        own = any(part is not None for part in (step.graph, step.sampled, step.interpolation))
+        if own and stopped is not parent and stopped.max() + 1 < len(stopped):
+            raise ValueError(
+                f"{type(self.method).__name__} cannot let some members of a batch wait at "
+                f"min_nodes = {min_nodes}; say sizes or levels"
+            )
+        return stopped
 
     def _checked(self, parents: np.ndarray, merges: np.ndarray) -> np.ndarray:
         """The clusters of a method that may be anybody's."""
@@ -90,6 +127,20 @@ class HostStage(Stage):
                 "a method must not overshoot the sizes that were asked for"
             )
         return parent
+
+
+def _level(k: int, stage: HostStage, parent: np.ndarray | None, step: Step | None) -> Level:
+    constraints = stage.of_nodes.constraints
+    if step is None or (step.sampled is None and step.interpolation is None):
+        return Level._of_valid(
+            index=k,
+            graph=stage.graph,
+            parent=parent,
+            constraints=constraints,
+            sampled=None,
+            interpolation=None,
+        )
+    return Level(k, stage.graph, parent, constraints, step.sampled, step.interpolation)
 
 
 def _stop_at(min_nodes: int, parent: np.ndarray, of_nodes: NodeConstraints) -> np.ndarray:

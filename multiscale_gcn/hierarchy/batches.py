@@ -34,17 +34,24 @@ def _member(levels: Sequence[Level], bounds: list[np.ndarray], k: int) -> tuple[
         levels[: last + 1], bounds, [*bounds[1:], None], strict=False
     ):
         begin, end = int(bound[k]), int(bound[k + 1])
-        parent = None
+        parent = sampled = interpolation = None
         if level.index < last:
             assert level.parent is not None
             assert next_bound is not None
             parent = level.parent[begin:end] - next_bound[k].astype(level.parent.dtype)
+            columns = slice(int(next_bound[k]), int(next_bound[k + 1]))
+            if level.sampled is not None:
+                sampled = level.sampled[columns] - begin
+            if level.interpolation is not None:
+                interpolation = level.interpolation[begin:end, columns]
         result.append(
             replace(
                 level,
                 graph=_slice(level.graph, begin, end),
                 parent=parent,
                 constraints=_slice_constraints(level.constraints, begin, end),
+                sampled=sampled,
+                interpolation=interpolation,
             )
         )
     return tuple(result)

@@ -18,11 +18,19 @@ from multiscale_gcn.hierarchy.archive import CHECKSUM, checksum, read_arrays, wr
 from multiscale_gcn.hierarchy.level import Level, check_levels, fingerprint
 
 FORMAT = "multiscale_gcn.Hierarchy"
-FORMAT_VERSION = 2
-"""The first had no checksum but the fingerprint, which leaves out constraints and the header."""
+FORMAT_VERSION = 3
+"""The first had no checksum but the fingerprint, which leaves out constraints and the header; the
+second no samples, no interpolations, and one quantum. Files that need no more are of the second."""
 
 OF_GRAPH = ("indptr", "indices", "weights", "node_weights")
-OF_LEVEL = (*OF_GRAPH, "parent", *(field.name for field in fields(Constraints)))
+OF_MATRIX = ("data", "indices", "indptr")
+OF_LEVEL = (
+    *OF_GRAPH,
+    "parent",
+    "sampled",
+    *(f"interpolation_{part}" for part in OF_MATRIX),
+    *(field.name for field in fields(Constraints)),
+)
 ENTRY = re.compile(rf"\d+\.({'|'.join(OF_LEVEL)})")
 
 
@@ -34,21 +42,31 @@ def save(
     order_version: int,
 ) -> None:
     """Write everything, or nothing."""
+    quanta = [level.graph.quantum for level in levels]
+    plain = set(quanta) == {quanta[0]} and all(
+        level.sampled is None and level.interpolation is None for level in levels
+    )
     header = {
         "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        "format_version": 2 if plain else FORMAT_VERSION,
         "order_version": order_version,
         "num_levels": len(levels),
         "method": method,
-        "quantum": levels[0].graph.quantum,
+        "quantum": quanta[0],
         "rounding": asdict(rounding),
         "fingerprint": fingerprint(levels, order_version),
     }
+    if not plain:
+        header["quanta"] = quanta
     arrays = {}
     for level in levels:
         for name in OF_GRAPH:
             arrays[f"{level.index}.{name}"] = getattr(level.graph, name)
-        for name, array in {"parent": level.parent, **level.constraints.arrays()}.items():
+        others = {"parent": level.parent, "sampled": level.sampled, **level.constraints.arrays()}
+        if level.interpolation is not None:
+            for part in OF_MATRIX:
+                others[f"interpolation_{part}"] = getattr(level.interpolation, part)
+        for name, array in others.items():
             if array is not None:
                 arrays[f"{level.index}.{name}"] = array
     write_arrays(path, header, arrays)
@@ -82,19 +100,37 @@ def load(path: str | PathLike[str]) -> tuple[tuple[Level, ...], str, Rounding, i
 def _contents(
     header: dict[str, Any], arrays: dict[str, np.ndarray]
 ) -> tuple[tuple[Level, ...], str, Rounding, int]:
-    quantum = None if header["quantum"] is None else float(header["quantum"])
     order_version = whole_number(header["order_version"], "order_version")
     count = whole_number(header["num_levels"], "num_levels", least=1, most=len(arrays))
-    levels = tuple(_level(arrays, k, quantum) for k in range(count))
+    quanta = header["quanta"] if "quanta" in header else [header["quantum"]] * count
+    sizes = [len(arrays[f"{k}.node_weights"]) for k in range(count)]
+    levels = tuple(
+        _level(arrays, k, quantum, num_coarse)
+        for k, (quantum, num_coarse) in enumerate(zip(quanta, [*sizes[1:], 0], strict=True))
+    )
     check_levels(levels)
     if fingerprint(levels, order_version) != header["fingerprint"]:
         raise ValueError("its content does not have the fingerprint it was saved with")
     return levels, str(header["method"]), Rounding(**header["rounding"]), order_version
 
 
-def _level(arrays: dict[str, np.ndarray], k: int, quantum: float | None) -> Level:
+def _level(arrays: dict[str, np.ndarray], k: int, quantum: Any, num_coarse: int) -> Level:
+    import scipy.sparse as sp
+
     graph = Graph(*(arrays[f"{k}.{name}"] for name in OF_GRAPH))
     constraints = Constraints.of(
         graph, **{field.name: arrays.get(f"{k}.{field.name}") for field in fields(Constraints)}
     )
-    return Level(k, graph._with_quantum(quantum), arrays.get(f"{k}.parent"), constraints)
+    interpolation = None
+    if f"{k}.interpolation_data" in arrays:
+        parts = tuple(arrays[f"{k}.interpolation_{part}"] for part in OF_MATRIX)
+        interpolation = sp.csr_array(parts, shape=(graph.num_nodes, num_coarse))
+        interpolation.check_format()
+    return Level(
+        k,
+        graph._with_quantum(None if quantum is None else float(quantum)),
+        arrays.get(f"{k}.parent"),
+        constraints,
+        arrays.get(f"{k}.sampled"),
+        interpolation,
+    )

@@ -227,7 +227,10 @@ class Hierarchy:
         return tuple(replace(self, levels=levels) for levels in batches.members(self.levels))
 
     def restriction(
-        self, fine: int, coarse: int, kind: Literal["sum", "mean", "weighted_mean"] = "mean"
+        self,
+        fine: int,
+        coarse: int,
+        kind: Literal["sum", "mean", "weighted_mean", "sampled"] = "mean",
     ) -> sp.csr_array:
         """Matrix that takes values on the nodes of a level to those of a coarser one.
 
@@ -235,23 +238,25 @@ class Hierarchy:
         ----------
         fine, coarse : int
             Indices of the two levels, ``fine <= coarse``.
-        kind : {"mean", "sum", "weighted_mean"}
+        kind : {"mean", "sum", "weighted_mean", "sampled"}
             ``"mean"`` is the product of the means from level to level, as HGN's coarse meshes
             use it; ``"weighted_mean"`` the mean over all descendants by their node weights;
-            ``"sum"`` their sum.
+            ``"sum"`` their sum; ``"sampled"`` takes the value of the node that the coarse node
+            is, where levels were made by choosing nodes.
 
         Returns
         -------
         scipy.sparse.csr_array of float64, shape (n_coarse, n_fine)
             Rows of both means sum to 1, and applied after :meth:`prolongation` they are the
-            identity.
+            identity, as the sampled one is.
 
         Raises
         ------
         IndexError
             If there is no such level.
         ValueError
-            If ``coarse`` is finer than ``fine``, or ``kind`` is none of these.
+            If ``coarse`` is finer than ``fine``, ``kind`` is none of these, or ``"sampled"`` and
+            a level in between has clusters for nodes.
 
         Examples
         --------
@@ -268,7 +273,7 @@ class Hierarchy:
         self,
         coarse: int,
         fine: int,
-        kind: Literal["constant", "smoothed", "linear"] = "constant",
+        kind: Literal["constant", "smoothed", "linear", "interpolated"] = "constant",
         *,
         damping: float | None = None,
         positions: ArrayLike | None = None,
@@ -279,7 +284,7 @@ class Hierarchy:
         ----------
         coarse, fine : int
             Indices of the two levels, ``fine <= coarse``.
-        kind : {"constant", "smoothed", "linear"}
+        kind : {"constant", "smoothed", "linear", "interpolated"}
             ``"constant"`` gives every node the value of the coarse node it belongs to.
             ``"smoothed"`` is the product, from level to level, of (I - damping D^-1 L) P, where P
             is the constant prolongation, L = D - W the Laplacian of the finer graph and D its
@@ -287,7 +292,8 @@ class Hierarchy:
             multigrid on L. ``"linear"`` is for meshes: the weights of the coarse node and of its
             neighbours reproduce the node's position, and so whatever is linear in it, and are those
             nearest to the constant ones: moving least squares, Levin 1998, Mathematics of
-            Computation 67.
+            Computation 67. ``"interpolated"`` is the product of what the method made, see
+            ``Level.interpolation``, and constant where a level has none.
         damping : float, optional
             4/3 over the largest eigenvalue of D^-1 L by default, which is found to a thousandth.
         positions : array of float, shape (n, d), optional
@@ -334,18 +340,19 @@ class Hierarchy:
         values: ArrayLike,
         fine: int,
         coarse: int,
-        kind: Literal["sum", "mean", "weighted_mean", "max", "min", "majority"] = "mean",
+        kind: Literal["sum", "mean", "weighted_mean", "max", "min", "majority", "sampled"] = "mean",
     ) -> np.ndarray:
         """Values on the nodes of a level, or labels, from those on a finer one.
 
         Parameters
         ----------
         values : array of real numbers, shape (n_fine, ...)
-            NaN makes the value of its coarse node NaN, and no other. ``"majority"`` takes any
-            dtype, such as texts, and NaN as a value like others that is larger than all of them.
+            NaN makes the value of its coarse node NaN, and no other. ``"majority"`` and
+            ``"sampled"`` take any dtype, such as texts; NaN is then a value like others, for the
+            majority one that is larger than all of them.
         fine, coarse : int
             Indices of the two levels, ``fine <= coarse``.
-        kind : {"mean", "sum", "weighted_mean", "max", "min", "majority"}
+        kind : {"mean", "sum", "weighted_mean", "max", "min", "majority", "sampled"}
             As in :meth:`restriction`; ``"max"`` and ``"min"`` are the largest and the smallest
             value of all descendants, ``"majority"`` the one that most of them have. Of several
             it is the smallest; each descendant counts as one, whatever it weighs.
@@ -353,7 +360,8 @@ class Hierarchy:
         Returns
         -------
         array, shape (n_coarse, ...)
-            float64; the maximum, the minimum and the majority have the dtype of ``values``.
+            float64; the maximum, the minimum, the majority and the sampled ones have the dtype of
+            ``values``.
 
         Raises
         ------
@@ -441,7 +449,8 @@ class Hierarchy:
             If there is no such level.
         ValueError
             If ``coarse`` is finer than ``fine``, ``attributes`` do not fit the finer graph,
-            or ``kind`` is none of these.
+            ``kind`` is none of these, or an edge has none to go to, as levels that are no
+            contraction leave it.
 
         Examples
         --------
@@ -460,7 +469,7 @@ class Hierarchy:
         self,
         positions: ArrayLike,
         coarse: int,
-        kind: Literal["mean", "weighted_mean"] = "mean",
+        kind: Literal["mean", "weighted_mean", "sampled"] = "mean",
     ) -> np.ndarray:
         """Positions of the nodes of a level, from those of the finest.
 
@@ -469,7 +478,7 @@ class Hierarchy:
         positions : array of float, shape (n, d)
         coarse : int
             Index of the level.
-        kind : {"mean", "weighted_mean"}
+        kind : {"mean", "weighted_mean", "sampled"}
             As in :meth:`restriction`.
 
         Returns

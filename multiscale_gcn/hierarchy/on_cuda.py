@@ -170,7 +170,14 @@ def levels_on_host(
         graph = known if index == 0 and known is not None else level.graph.to_graph(quantum)
         parent = None if level.parent is None else level.parent.get()
         result.append(
-            Level._of_valid(index=index, graph=graph, parent=parent, constraints=constraints)
+            Level._of_valid(
+                index=index,
+                graph=graph,
+                parent=parent,
+                constraints=constraints,
+                sampled=None,
+                interpolation=None,
+            )
         )
         if parent is not None:
             constraints = constraints.coarsened(parent)

@@ -27,7 +27,7 @@ def prolongation(
     damping: float | None = None,
     positions: ArrayLike | None = None,
 ) -> sp.csr_array:
-    one_of(kind, "kind", ("constant", "smoothed", "linear"))
+    one_of(kind, "kind", ("constant", "smoothed", "linear", "interpolated"))
     if damping is not None and kind != "smoothed":
         raise ValueError(f"damping = {shown(damping)} goes with kind='smoothed' only; leave it out")
     if positions is not None and kind != "linear":
@@ -36,6 +36,8 @@ def prolongation(
         return _smoothed_prolongation(levels, coarse, fine, damping)
     if kind == "linear":
         return _linear_prolongation(levels, coarse, fine, positions)
+    if kind == "interpolated":
+        return _interpolated_prolongation(levels, coarse, fine)
     return _constant_prolongation(levels, coarse, fine)
 
 
@@ -46,6 +48,17 @@ def _constant_prolongation(levels: Sequence[Level], coarse: int, fine: int) -> s
     n = len(parent)
     shape = (n, levels[coarse].num_nodes)
     return sp.csr_array((np.ones(n), parent, np.arange(n + 1)), shape=shape)
+
+
+def _interpolated_prolongation(levels: Sequence[Level], coarse: int, fine: int) -> sp.csr_array:
+    result = _constant_prolongation(levels, fine, fine)
+    for level in levels[fine:coarse]:
+        step = level.interpolation
+        if step is None:
+            step = _constant_prolongation(levels, level.index + 1, level.index)
+        result = result @ step
+    result.sort_indices()
+    return result
 
 
 def _smoothed_prolongation(
@@ -88,7 +101,9 @@ def node_positions(positions: ArrayLike, num_nodes: int) -> np.ndarray:
 
 
 def restriction(levels: Sequence[Level], fine: int, coarse: int, kind: str) -> sp.csr_array:
-    one_of(kind, "kind", ("sum", "mean", "weighted_mean"))
+    one_of(kind, "kind", ("sum", "mean", "weighted_mean", "sampled"))
+    if kind == "sampled":
+        return _sampling(levels, fine, coarse)
     if kind == "sum":
         values = np.ones(levels[fine].num_nodes)
     elif kind == "mean":
@@ -99,6 +114,27 @@ def restriction(levels: Sequence[Level], fine: int, coarse: int, kind: str) -> s
     result = _constant_prolongation(levels, coarse, fine)
     result.data = values
     return result.T.tocsr()
+
+
+def _sampling(levels: Sequence[Level], fine: int, coarse: int) -> sp.csr_array:
+    import scipy.sparse as sp
+
+    node = samples(levels, fine, coarse)
+    shape = (len(node), levels[fine].num_nodes)
+    return sp.csr_array((np.ones(len(node)), node, np.arange(len(node) + 1)), shape=shape)
+
+
+def samples(levels: Sequence[Level], fine: int, coarse: int) -> np.ndarray:
+    """The node of level ``fine`` that each node of level ``coarse`` is, shape (n_coarse,)."""
+    node = np.arange(levels[coarse].num_nodes)
+    for level in reversed(levels[fine:coarse]):
+        if level.sampled is None:
+            raise ValueError(
+                f"kind = 'sampled' needs nodes that were chosen, and those of level "
+                f"{level.index + 1} are clusters; take 'mean'"
+            )
+        node = level.sampled[node]
+    return node
 
 
 def _mean_of_means(levels: Sequence[Level], fine: int, coarse: int) -> np.ndarray:
@@ -115,7 +151,12 @@ def _mean_of_means(levels: Sequence[Level], fine: int, coarse: int) -> np.ndarra
 def restrict(
     levels: Sequence[Level], values: ArrayLike, fine: int, coarse: int, kind: str
 ) -> np.ndarray:
-    one_of(kind, "kind", ("sum", "mean", "weighted_mean", "max", "min", "majority"))
+    one_of(kind, "kind", ("sum", "mean", "weighted_mean", "max", "min", "majority", "sampled"))
+    if kind == "sampled":
+        given = plain_array(values, "values")
+        _check_length(given, levels[fine].num_nodes, "values")
+        chosen: np.ndarray = given[samples(levels, fine, coarse)]
+        return chosen
     if kind == "majority":
         ordered = _with_an_order(plain_array(values, "values"), "values")
         _check_length(ordered, levels[fine].num_nodes, "values")
@@ -154,7 +195,17 @@ def _coarse_entries(levels: Sequence[Level], fine: int, coarse: int) -> np.ndarr
     inner, outer = levels[fine].graph, levels[coarse].graph
     n = outer.num_nodes
     keys = outer.rows().astype(np.int64) * n + outer.indices
-    place: np.ndarray = np.searchsorted(keys, parent[inner.rows()] * n + parent[inner.indices])
+    wanted = parent[inner.rows()] * n + parent[inner.indices]
+    place: np.ndarray = np.searchsorted(keys, wanted)
+    found = np.zeros(len(place), dtype=np.bool_)
+    inside = place < len(keys)
+    found[inside] = keys[place[inside]] == wanted[inside]
+    if not found.all():
+        at = int(np.argmin(found))
+        raise ValueError(
+            f"the edge ({inner.rows()[at]}, {inner.indices[at]}) of level {fine} has none to go to "
+            f"in level {coarse}, which is no contraction; give attributes to its edges yourself"
+        )
     return place
 
 

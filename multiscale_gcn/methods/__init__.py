@@ -3,3 +3,4 @@
 from __future__ import annotations
 
 from multiscale_gcn.methods.method import ClusteringMethod as ClusteringMethod
+from multiscale_gcn.methods.method import Step as Step

@@ -3,14 +3,46 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import fields, is_dataclass
-from typing import ClassVar
+from dataclasses import dataclass, fields, is_dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from multiscale_gcn.checks.arguments import instance
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import Constraints
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What a method made of one level.
+
+    Parameters
+    ----------
+    parent : array of int, shape (n,)
+        Coarse node of every node, numbered from 0 without gaps.
+    graph : Graph, optional
+        The coarse graph. None: the contraction of the clusters, by which no weight is lost.
+    sampled : array of int, shape (n_coarse,), optional
+        The node that each coarse node is, for methods that choose nodes instead of merging them.
+    interpolation : scipy.sparse.csr_array of float64, shape (n, n_coarse), optional
+        How values come up from the coarse nodes. None: each node has what its coarse node has.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multiscale_gcn.methods import Step
+    >>> Step(np.array([0, 0, 1]), sampled=np.array([1, 2])).sampled
+    array([1, 2])
+    """
+
+    parent: np.ndarray
+    graph: Graph | None = None
+    sampled: np.ndarray | None = None
+    interpolation: sp.csr_array | None = None
 
 
 class ClusteringMethod(ABC):
@@ -71,6 +103,39 @@ class ClusteringMethod(ABC):
         ... ).tolist()
         [0, 0, 1]
         """
+
+    def step(
+        self,
+        graph: Graph,
+        *,
+        constraints: Constraints,
+        max_merges: np.ndarray | None,
+        backend: str,
+    ) -> Step:
+        """Take one step, and say what its coarse nodes are: clusters, unless overridden.
+
+        Parameters
+        ----------
+        graph, constraints, max_merges, backend
+            As in :meth:`parents`.
+
+        Returns
+        -------
+        Step
+
+        Examples
+        --------
+        >>> from multiscale_gcn import Constraints, Graph, HeavyEdgeMatching
+        >>> path = Graph([0, 1, 3, 4], [1, 0, 2, 1])
+        >>> step = HeavyEdgeMatching().step(
+        ...     path, constraints=Constraints(), max_merges=None, backend="auto"
+        ... )
+        >>> step.parent.tolist(), step.graph
+        ([0, 0, 1], None)
+        """
+        return Step(
+            self.parents(graph, constraints=constraints, max_merges=max_merges, backend=backend)
+        )
 
     def prepared(self, graph: Graph) -> ClusteringMethod:
         """The method with what it needs to know of the finest graph, before the first step.

@@ -7,21 +7,23 @@ import json
 import struct
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import networkx as nx
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tally import tried
 
 from multiscale_gcn import Hierarchy, coarsen
-from multiscale_gcn.hierarchy.files import FORMAT_VERSION
 
 
 def constrained() -> Hierarchy:
-    """A hierarchy with all that a file can hold."""
+    """A hierarchy with all that a file of clusters can hold."""
     n = 12
     return coarsen(
         nx.disjoint_union(nx.cycle_graph(n), nx.cycle_graph(n)),
@@ -32,9 +34,25 @@ def constrained() -> Hierarchy:
     )
 
 
+def sampled() -> Hierarchy:
+    """One with all that a file can hold."""
+    fine, *coarser = constrained().levels
+    assert fine.parent is not None
+    _, first = np.unique(fine.parent, return_index=True)
+    both = sp.csr_array(np.eye(coarser[0].num_nodes)[fine.parent] + np.eye(24, 12))
+    return Hierarchy((replace(fine, sampled=first, interpolation=both), *coarser))
+
+
 def everything(hierarchy: Hierarchy) -> list[object]:
     of_levels = [
-        (level.graph, level.graph.quantum, level.parent, level.constraints.arrays())
+        (
+            level.graph,
+            level.graph.quantum,
+            level.parent,
+            level.constraints.arrays(),
+            level.sampled,
+            None if level.interpolation is None else level.interpolation.toarray().tolist(),
+        )
         for level in hierarchy
     ]
     head = (hierarchy.method, hierarchy.rounding, hierarchy.order_version, hierarchy.fingerprint)
@@ -60,20 +78,31 @@ def saved(tmp_path: Path) -> tuple[Path, bytes, Hierarchy]:
     return path, path.read_bytes(), hierarchy
 
 
-def test_everything_comes_back(saved: tuple[Path, bytes, Hierarchy]) -> None:
-    path, _, hierarchy = saved
-    assert everything(Hierarchy.load(path)) == everything(hierarchy)
+@pytest.mark.parametrize("made", [constrained, sampled])
+def test_everything_comes_back(made: Callable[[], Hierarchy], tmp_path: Path) -> None:
+    hierarchy = made()
+    hierarchy.save(tmp_path / "h.npz")
+    assert everything(Hierarchy.load(tmp_path / "h.npz")) == everything(hierarchy)
 
 
+@cache
+def intact(made: Callable[[], Hierarchy], folder: Path) -> tuple[bytes, list[object]]:
+    """What is saved, and what must be read of it."""
+    hierarchy = made()
+    hierarchy.save(folder / "intact.npz")
+    return (folder / "intact.npz").read_bytes(), everything(hierarchy)
+
+
+@pytest.mark.parametrize("made", [constrained, sampled])
 @settings(max_examples=max(400, settings().max_examples))
 @given(data=st.data())
-def test_every_flipped_bit_is_noticed_or_harmless(data: st.DataObject, tmp_path_factory) -> None:
+def test_every_flipped_bit_is_noticed_or_harmless(
+    made: Callable[[], Hierarchy], data: st.DataObject, tmp_path_factory
+) -> None:
     folder = tmp_path_factory.getbasetemp()
     path = folder / "flipped.npz"
-    if "original" not in _CACHE:
-        constrained().save(path)
-        _CACHE["original"] = path.read_bytes()
-    content = bytearray(_CACHE["original"])
+    original, expected = intact(made, folder)
+    content = bytearray(original)
     bit = data.draw(st.integers(0, 8 * len(content) - 1))
     content[bit // 8] ^= 1 << bit % 8
     path.write_bytes(content)
@@ -86,11 +115,8 @@ def test_every_flipped_bit_is_noticed_or_harmless(data: st.DataObject, tmp_path_
         assert str(path) in refusal
         assert "; save" in refusal
     else:
-        assert everything(found) == everything(constrained())
+        assert everything(found) == expected
     tried("bits flipped in saved hierarchies")
-
-
-_CACHE: dict[str, bytes] = {}
 
 
 @pytest.mark.parametrize("method", [*range(8), *range(9, 20)])
@@ -216,7 +242,7 @@ def test_files_of_the_first_format_are_read(saved: tuple[Path, bytes, Hierarchy]
             return entry, data
         header = json.loads(np.load(io.BytesIO(data)).tobytes())
         assert header.pop("checksum")
-        assert header["format_version"] == FORMAT_VERSION
+        assert header["format_version"] == 2
         header["format_version"] = 1
         return entry, _npy(np.frombuffer(json.dumps(header).encode(), np.uint8))
 
