@@ -21,7 +21,7 @@ from torch import nn
 
 from benchmarks.nn.layers import medians, ring
 from examples.hgn_pose.body.skeleton import skeleton_graph
-from examples.hgn_pose.network.hgn import HGN
+from examples.hgn_pose.network.architectures.hgn import HGN
 from multiscale_gcn.nn import GConv, SemGConv
 from multiscale_gcn.ops import selection
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import nn
 
+from examples.hgn_pose.network.architectures.hgn import HGN
+from examples.hgn_pose.network.architectures.semgcn import SemGCN
 from examples.hgn_pose.network.building import count_parameters
-from examples.hgn_pose.network.hgn import HGN
-from examples.hgn_pose.network.rivals import SemGCN
 from multiscale_gcn import Graph, as_graph
 from multiscale_gcn.nn import GConv, SemGConv
 

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import torch
+import tyro
 from torch import nn
 
 from examples.hgn_pose.body.coarse import MESH_SIZES
 from examples.hgn_pose.body.skeleton import skeleton_graph
-from examples.hgn_pose.network.hgn import HGN
-from examples.hgn_pose.network.last_layer import scale_answers
-from examples.hgn_pose.network.rivals import SemGCN, SimpleBaseline
+from examples.hgn_pose.network.architecture import Wanted
+from examples.hgn_pose.network.first_weights import as_published, scale_answers
+from examples.hgn_pose.network.registry import ARCHITECTURES
 from multiscale_gcn import Hierarchy
 from multiscale_gcn.checks.arguments import one_of, real_number, whole_number
 from multiscale_gcn.nn import GConv, SemGConv
 
 FIRST_ANSWERS = 0.01
 """Size of the last layers at first, relative to what their classes draw."""
+
+NETWORKS = "; ".join(f"{name}: {entry.what}" for name, entry in ARCHITECTURES.items()) + "."
+"""Every network in a few words, for help."""
+
+if TYPE_CHECKING:
+    NetworkName = str
+else:
+    NetworkName = tyro.extras.literal_type_from_choices(ARCHITECTURES)
 
 _CONVOLUTIONS = {"sem": SemGConv, "vanilla": GConv}
 
@@ -27,37 +36,46 @@ _CONVOLUTIONS = {"sem": SemGConv, "vanilla": GConv}
 class NetworkOptions:
     """Which network, and how wide."""
 
-    network: Literal["hgn", "semgcn", "mlp"] = "hgn"
-    """hgn; semgcn: its bottom subnetwork alone; mlp: SimpleBaseline, which knows no graph."""
+    network: Annotated[NetworkName, tyro.conf.arg(help=NETWORKS)] = "hgn"
     channels: int = 128
-    """Features per node; the mlp's hidden layers have eight times as many."""
+    """Features per node."""
     conv: Literal["sem", "vanilla"] = "sem"
-    """sem: learned edge weights (SemGConv); vanilla: normalised adjacency (GConv)."""
+    """sem: learned edge weights (SemGConv); vanilla: normalised adjacency (GConv). Of hgn, semgcn
+    and graphsh."""
     fusion_order: Literal["parallel", "sequential"] = "parallel"
     """Of HGN's scales: parallel is the paper's equation 3, sequential its published code."""
-    dropout: float = 0.0
-    """Share of features dropped after every layer."""
+    dropout: float | None = None
+    """Share of features dropped after every layer; by default that of the network's paper."""
     without: Literal["none", "48", "96"] = "none"
     """Leave the graph of so many nodes out of HGN, as in the paper's ablation."""
+    init: Literal["published", "library"] = "published"
+    """How semantic convolutions begin: published, as in the code of SemGCN and HGN; library, with
+    larger weights, and last layers a hundred times smaller."""
 
     def __post_init__(self) -> None:
-        one_of(self.network, "network", ("hgn", "semgcn", "mlp"))
+        one_of(self.network, "network", tuple(ARCHITECTURES))
         whole_number(self.channels, "channels", least=1)
         one_of(self.conv, "conv", tuple(_CONVOLUTIONS))
         one_of(self.fusion_order, "fusion_order", ("parallel", "sequential"))
-        if not 0 <= real_number(self.dropout, "dropout") <= 1:
+        if self.dropout is not None and not 0 <= real_number(self.dropout, "dropout") <= 1:
             raise ValueError(f"dropout = {self.dropout} must lie between 0 and 1")
         one_of(self.without, "without", ("none", "48", "96"))
-        if self.without != "none" and self.network != "hgn":
+        one_of(self.init, "init", ("published", "library"))
+        if self.without != "none" and not self.has_meshes:
             raise ValueError(
-                f"without = {self.without} leaves a graph out of hgn, and {self.network} has none; "
+                f"without = {self.without} leaves a coarse graph out, and {self.network} has none; "
+                "leave it out"
+            )
+        if self.conv != "sem" and not ARCHITECTURES[self.network].takes_convolutions:
+            raise ValueError(
+                f"conv = {self.conv} means nothing to {self.network}, whose layers are its own; "
                 "leave it out"
             )
 
     @property
     def has_meshes(self) -> bool:
         """Whether the network also predicts coarse meshes."""
-        return self.network == "hgn"
+        return ARCHITECTURES[self.network].has_meshes
 
     @property
     def mesh_sizes(self) -> tuple[int, ...]:
@@ -75,9 +93,10 @@ class NetworkOptions:
 def build_network(options: NetworkOptions, hierarchy: Hierarchy | None, seed: int) -> nn.Module:
     """A network with first weights drawn from the seed; global random state stays as it was.
 
-    The last layer of every output begins a hundred times smaller than its class draws it, so that
-    the first answers lie near the pelvis and not metres away. Without this the first thousand
-    steps only shrink it.
+    Of semantic convolutions with ``init="published"`` see
+    :func:`~examples.hgn_pose.network.first_weights.as_published`. All other networks begin with a
+    last layer a hundred times smaller than its class draws it, so that the first answers lie near
+    the pelvis and not metres away. Without this the first thousand steps only shrink it.
 
     Parameters
     ----------
@@ -98,39 +117,31 @@ def build_network(options: NetworkOptions, hierarchy: Hierarchy | None, seed: in
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model, outputs = _build(options, hierarchy)
-    for layer in outputs:
+        architecture = ARCHITECTURES[options.network]
+        model = architecture.build(_wanted(options, hierarchy))
+        if options.init == "published" and any(isinstance(m, SemGConv) for m in model.modules()):
+            as_published(model)
+            return model
+    for layer in architecture.last_layers(model):
         scale_answers(layer, FIRST_ANSWERS)
     return model
 
 
-def _build(
-    options: NetworkOptions, hierarchy: Hierarchy | None
-) -> tuple[nn.Module, list[nn.Module]]:
-    """The network and the last layers of its outputs."""
-    if options.network == "mlp":
-        mlp = SimpleBaseline(channels=8 * options.channels, dropout=options.dropout)
-        return mlp, [mlp.output]
-    conv = _CONVOLUTIONS[options.conv]
-    skeleton = skeleton_graph()
-    if options.network == "semgcn":
-        semgcn = SemGCN(skeleton, options.channels, conv=conv, dropout=options.dropout)
-        return semgcn, [semgcn[-1]]
-    if hierarchy is None:
-        raise ValueError("hierarchy is missing; HGN runs on the graphs of a coarsened body")
-    mesh48, mesh96 = (
-        hierarchy.level(size).graph if size in options.mesh_sizes else None for size in MESH_SIZES
-    )
-    hgn = HGN(
-        skeleton,
-        mesh48,
-        mesh96,
-        options.channels,
-        conv=conv,
+def _wanted(options: NetworkOptions, hierarchy: Hierarchy | None) -> Wanted:
+    if options.has_meshes and hierarchy is None:
+        raise ValueError(
+            f"hierarchy is missing; {options.network} runs on the graphs of a coarsened body"
+        )
+    return Wanted(
+        channels=options.channels,
+        convolution=_CONVOLUTIONS[options.conv],
         fusion_order=options.fusion_order,
         dropout=options.dropout,
+        skeleton=skeleton_graph(),
+        meshes=tuple(hierarchy.level(size).graph for size in options.mesh_sizes)
+        if hierarchy is not None
+        else (),
     )
-    return hgn, list(hgn.outputs.values())
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from examples.hgn_pose.samples.batches import Batch
 from examples.hgn_pose.samples.samples import Samples
 from examples.hgn_pose.training.loss import pose_loss
 from examples.hgn_pose.training.options import TrainingOptions
+from examples.hgn_pose.training.randomness import Randomness
 from examples.hgn_pose.training.replay import Replay
 
 
@@ -31,6 +32,11 @@ class EpochRecord:
     mesh_loss: float
     error: float | None
     """MPJPE on the test frames in millimetres; only watched, nothing is chosen by it."""
+
+    def shown(self) -> dict[str, str]:
+        """For a progress bar."""
+        shown = {"epoch": str(self.epoch + 1), "loss": f"{self.loss:.4f}"}
+        return shown if self.error is None else {**shown, "test": f"{self.error:.1f} mm"}
 
 
 class Trainer:
@@ -122,47 +128,76 @@ class Trainer:
         FloatingPointError
             When the loss is no longer finite.
         """
-        first = len(self.records)
-        # Recorded anew in every call: restore() puts other tensors into Adam's state.
-        step = Replay(self._step, self.options.batch_size) if self.replay else self._step
-        with tqdm(
+        with self.progress(label) as bar:
+            for record in self.steps_to_go(watch, after_epoch):
+                bar.update()
+                if record is not None:
+                    bar.set_postfix(record.shown())
+        return self.records
+
+    def progress(self, label: str) -> tqdm:
+        """A bar of all steps, at those that are behind."""
+        return tqdm(
             total=self.options.epochs * self.steps,
-            initial=first * self.steps,
+            initial=len(self.records) * self.steps,
             desc=label,
             unit="step",
             dynamic_ncols=True,
-        ) as bar:
-            for epoch in range(first, self.options.epochs):
-                loss, pose, mesh = self._run_epoch(epoch, step, bar)
-                if not math.isfinite(loss):
-                    raise FloatingPointError(
-                        f"the loss is {loss} after epoch {epoch + 1}; lower the learning rate"
-                    )
-                error = None if watch is None else watch(self.model)
-                self.records.append(EpochRecord(epoch, loss, pose, mesh, error))
-                shown = {"epoch": epoch + 1, "loss": f"{loss:.4f}"}
-                bar.set_postfix(shown if error is None else {**shown, "test": f"{error:.1f} mm"})
-                if after_epoch is not None:
-                    after_epoch(self)
-        return self.records
+        )
+
+    def steps_to_go(
+        self,
+        watch: Callable[[nn.Module], float] | None = None,
+        after_epoch: Callable[[Trainer], None] | None = None,
+    ) -> Iterator[EpochRecord | None]:
+        """Train the remaining epochs, a step at a time, so that others may take theirs in between.
+
+        Parameters
+        ----------
+        watch, after_epoch
+            As in :meth:`fit`.
+
+        Yields
+        ------
+        EpochRecord or None
+            After every step; the record after the last step of an epoch.
+
+        Raises
+        ------
+        FloatingPointError
+            When the loss is no longer finite.
+        """
+        # Recorded anew in every call: restore() puts other tensors into Adam's state.
+        step = Replay(self._step, self.options.batch_size) if self.replay else self._step
+        for epoch in range(len(self.records), self.options.epochs):
+            totals = yield from self._run_epoch(epoch, step)
+            loss, pose, mesh = totals.tolist()
+            if not math.isfinite(loss):
+                raise FloatingPointError(
+                    f"the loss is {loss} after epoch {epoch + 1}; lower the learning rate"
+                )
+            error = None if watch is None else watch(self.model)
+            self.records.append(EpochRecord(epoch, loss, pose, mesh, error))
+            if after_epoch is not None:
+                after_epoch(self)
+            yield self.records[-1]
 
     def _run_epoch(
-        self, epoch: int, step: Callable[..., Tensor], bar: tqdm
-    ) -> tuple[float, float, float]:
+        self, epoch: int, step: Callable[..., Tensor]
+    ) -> Generator[None, None, Tensor]:  # [3]: means of the loss and its two terms
         self.model.train()
         options = self.options
         device = self.samples.positions.device
         totals = torch.zeros(3, dtype=torch.float64, device=device)
-        with torch.random.fork_rng([device] if self.on_cuda else []):
-            seed = epoch_seed(options.seed, epoch)
-            torch.manual_seed(seed)
-            for number, draw in enumerate(self._draws(seed)):
-                self._set_rate(options.rate(epoch, number, self.steps))
+        seed = epoch_seed(options.seed, epoch)
+        randomness = Randomness(device, seed)
+        for number, draw in enumerate(self._draws(seed)):
+            self._set_rate(options.rate(epoch, number, self.steps))
+            with randomness:
                 totals += step(*draw) * len(draw[0])
-                bar.update()
-        totals /= len(self.samples) * self.samples.views(self.cameras)
-        loss, pose, mesh = totals.tolist()
-        return loss, pose, mesh
+            if number < self.steps - 1:
+                yield None
+        return totals / (len(self.samples) * self.samples.views(self.cameras))
 
     def _step(self, *draw: Tensor) -> Tensor:  # [3]
         """One step of Adam; the loss and its two terms. Reads nothing back from the device."""

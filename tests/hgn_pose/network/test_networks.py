@@ -12,8 +12,9 @@ from torch import nn
 
 from examples.hgn_pose.body.skeleton import EDGES, FLIP, JOINTS, PAIRS, skeleton_graph
 from examples.hgn_pose.measuring.parameter_counts import format_table, parameter_table
-from examples.hgn_pose.network.hgn import HGN
-from examples.hgn_pose.network.rivals import SemGCN, SimpleBaseline
+from examples.hgn_pose.network.architectures.hgn import HGN
+from examples.hgn_pose.network.architectures.semgcn import SemGCN
+from examples.hgn_pose.network.architectures.simple_baseline import SimpleBaseline
 from multiscale_gcn import Graph, as_graph
 from multiscale_gcn.nn import GConv, GraphPattern, NonLocal, ResGConv, SemGConv
 

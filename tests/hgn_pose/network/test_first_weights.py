@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from examples.hgn_pose.body.skeleton import skeleton_graph
-from examples.hgn_pose.network.last_layer import scale_answers
+from examples.hgn_pose.network.first_weights import scale_answers
 from multiscale_gcn.nn import ConvolutionLayer, GConv, SemGConv
 
 

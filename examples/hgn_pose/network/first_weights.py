@@ -1,11 +1,13 @@
-"""How a network's last layers begin."""
+"""How networks begin: as their papers' code does, or with small answers."""
 
 from __future__ import annotations
 
 import torch
 from torch import nn
 
-from multiscale_gcn.nn import ConvolutionLayer
+from multiscale_gcn.nn import ConvolutionLayer, SemGConv
+
+PUBLISHED_GAIN = 1.414
 
 
 def scale_answers(layer: nn.Module, factor: float) -> None:
@@ -28,3 +30,20 @@ def scale_answers(layer: nn.Module, factor: float) -> None:
             f"the last layer is a {type(layer).__name__}, whose answers cannot be made small; let "
             "it derive from multiscale_gcn.nn.ConvolutionLayer and write scale_parameters()"
         )
+
+
+def as_published(model: nn.Module) -> None:
+    """Draw the weights of semantic convolutions as the published code of SemGCN and HGN does.
+
+    That code calls ``xavier_uniform_`` on one tensor of shape (2, C_in, C_out), of which PyTorch
+    takes C_out for a receptive field: the bound is 1.414 sqrt(6 / (C_in C_out + 2 C_out)), 0.027
+    for 128 channels, where matrix by matrix it is 0.217.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Its layers are changed in place, with numbers of the global generator.
+    """
+    for module in model.modules():
+        if isinstance(module, SemGConv):
+            nn.init.xavier_uniform_(module.weight, gain=PUBLISHED_GAIN)

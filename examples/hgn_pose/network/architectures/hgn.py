@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from examples.hgn_pose.network.architecture import Architecture, Wanted
 from multiscale_gcn.nn import Convolution, MultiScaleGCN, SemGConv
 from multiscale_gcn.nn.fusion import FusionOrder
 
@@ -66,3 +67,26 @@ class HGN(MultiScaleGCN):
             fusion_order=fusion_order,
             dropout=dropout,
         )
+
+
+def _build(wanted: Wanted) -> HGN:
+    middle, top = (*wanted.meshes, None)[:2]
+    return HGN(
+        wanted.skeleton,
+        middle,
+        top,
+        wanted.channels,
+        conv=wanted.convolution,
+        fusion_order=wanted.fusion_order,
+        dropout=wanted.dropout or 0.0,
+    )
+
+
+ARCHITECTURE = Architecture(
+    name="hgn",
+    what="Hierarchical Graph Networks on the joints and two coarse meshes (Li et al. 2021)",
+    build=_build,
+    last_layers=lambda model: list(model.outputs.values()),
+    has_meshes=True,
+    takes_convolutions=True,
+)

@@ -1,0 +1,45 @@
+"""What is known of a network beside its layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch import nn
+
+from multiscale_gcn import Graph
+from multiscale_gcn.nn import Convolution
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of an architecture."""
+
+    channels: int
+    convolution: Convolution
+    fusion_order: Literal["parallel", "sequential"]
+    dropout: float | None
+    """None: what its paper has."""
+    skeleton: Graph
+    meshes: tuple[Graph, ...]
+    """The coarse graphs of the body that it shall work on, from 48 nodes up; none for networks
+    without."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a network's file says of it, under the name ``ARCHITECTURE``."""
+
+    name: str
+    """For ``--network``."""
+    what: str
+    """In a few words, with its paper, for help and for tables."""
+    build: Callable[[Wanted], nn.Module]
+    """Takes 2D joints (B, 17, 2) and returns a tuple: the pose (B, 17, 3), then the meshes."""
+    last_layers: Callable[[Any], list[nn.Module]]
+    """Of a network that was built: the layers that answer."""
+    has_meshes: bool = False
+    """Whether it works on coarse graphs of the body, and answers with their vertices."""
+    takes_convolutions: bool = False
+    """Whether ``--conv`` means something to it."""
