@@ -24,12 +24,14 @@ from examples.hgn_pose.commands.params import Params
 from examples.hgn_pose.commands.predict import Predict
 from examples.hgn_pose.commands.robustness import Robustness
 from examples.hgn_pose.commands.sample import Sample
+from examples.hgn_pose.commands.table import MakeTable
 from examples.hgn_pose.commands.train import Train
 from examples.hgn_pose.commands.view import View
 
 Command = (
     Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Train, tyro.conf.subcommand("train")]
+    | Annotated[MakeTable, tyro.conf.subcommand("table")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Robustness, tyro.conf.subcommand("robustness")]
     | Annotated[Figures, tyro.conf.subcommand("figures")]

@@ -21,6 +21,7 @@ ORDER = (
     "training",
     "measuring",
     "pictures",
+    "tables",
     "lifting",
     "commands",
     "bake",

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
-from examples.hgn_pose.commands.evaluate import measure
 from examples.hgn_pose.commands.flat import Flat
 from examples.hgn_pose.commands.machine import MachineOptions
+from examples.hgn_pose.commands.runs import Run, carry_out
 from examples.hgn_pose.datasets.options import DataOptions
-from examples.hgn_pose.files.writing import make_folder, write_json
-from examples.hgn_pose.measuring.evaluation import watch
-from examples.hgn_pose.network.building import NetworkOptions, build_network
-from examples.hgn_pose.network.passports import passport_of
-from examples.hgn_pose.network.weights import (
-    save_weights,
-)
-from examples.hgn_pose.samples.preparing import prepare_data
-from examples.hgn_pose.training.checkpoint import resume_training, save_training
+from examples.hgn_pose.network.building import NetworkOptions
 from examples.hgn_pose.training.options import TrainingOptions
-from examples.hgn_pose.training.trainer import Trainer
-from multiscale_gcn import __version__
 
 
 @dataclass(frozen=True)
@@ -37,39 +27,31 @@ class Train:
     resume: bool = False
     """Go on from state.safetensors in the folder, as if the run had never stopped."""
 
+    seeds: tuple[int, ...] = ()
+    """Train one network for each of these seeds, side by side, in the folders seed0, seed1, ... of
+    --out; on a GPU that takes little longer than one."""
+
     def run(self) -> None:
         device = self.machine.prepare()
-        state = self.out / "state.safetensors"
-        if not self.resume:
-            if state.exists():
+        runs = self._runs()
+        for run in runs:
+            if run.state.exists() and not self.resume:
                 raise ValueError(
-                    f"{self.out} holds an earlier run; --resume goes on with it, another --out "
-                    f"keeps it, and without {state.name} it is overwritten"
+                    f"{run.folder} holds an earlier run; --resume goes on with it, another --out "
+                    f"keeps it, and without {run.state.name} it is overwritten"
                 )
-            make_folder(self.out)
-        options = self.training
-        meshes = self.network.has_meshes and options.lambdas()[1] > 0
-        if self.network.has_meshes and not meshes:
+            if self.resume and not run.state.exists():
+                raise FileNotFoundError(f"there is no file {run.state}; leave --resume out")
+        if self.network.has_meshes and not runs[0].meshes:
             print("lambda_mesh = 0: the coarse meshes are neither trained nor measured")
-        data = self.data.settled()
-        prepared = prepare_data(data, device, mesh_sizes=self.network.mesh_sizes if meshes else ())
-        model = build_network(self.network, prepared.hierarchy, options.seed).to(device)
-        passport = passport_of(self.network, prepared.body, prepared.hierarchy, data, meshes)
-        trainer = Trainer(model, prepared.train, prepared.cameras, options)
-        if self.resume:
-            resume_training(state, trainer, passport)
-            print(f"going on after epoch {len(trainer.records)}")
-        records = trainer.fit(
-            watch=lambda network: watch(network, prepared.test, prepared.cameras),
-            after_epoch=lambda trainer: save_training(state, trainer, passport),
-            label=self.network.network,
-        )
-        facts = {**passport.facts, "training": options.as_json(), "multiscale_gcn": __version__}
-        save_weights(self.out / "weights.safetensors", model, replace(passport, facts=facts))
-        metrics = measure(model, prepared, self.network.network, device)
-        metrics |= {
-            "training": options.as_json(),
-            "history": [asdict(record) for record in records],
-        }
-        write_json(self.out / "metrics.json", metrics)
-        print(f"wrote {self.out}/weights.safetensors and metrics.json")
+        carry_out(runs, self.data.settled(), device, together=len(runs), watched=True)
+
+    def _runs(self) -> list[Run]:
+        if not self.seeds:
+            return [Run(self.out, self.network, self.training)]
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds = {self.seeds} names a seed twice; name each once")
+        return [
+            Run(self.out / f"seed{seed}", self.network, replace(self.training, seed=seed))
+            for seed in self.seeds
+        ]

@@ -1,0 +1,156 @@
+"""Training runs in folders: made, resumed and measured, several side by side."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from examples.hgn_pose.commands.evaluate import measure
+from examples.hgn_pose.datasets.options import DataOptions
+from examples.hgn_pose.files.reading import reading
+from examples.hgn_pose.files.writing import make_folder, write_json
+from examples.hgn_pose.measuring.evaluation import watch
+from examples.hgn_pose.network.building import NetworkOptions, build_network
+from examples.hgn_pose.network.passports import passport_of
+from examples.hgn_pose.network.weights import Passport, save_weights
+from examples.hgn_pose.samples.preparing import PreparedData, prepare_data
+from examples.hgn_pose.training.checkpoint import resume_training, save_training
+from examples.hgn_pose.training.options import TrainingOptions
+from examples.hgn_pose.training.side_by_side import fit_side_by_side
+from examples.hgn_pose.training.trainer import Trainer
+from multiscale_gcn import __version__
+
+SECONDS_BETWEEN_STATES = 20
+"""A state is written after an epoch if none was for so long, and after the last one."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One network, trained in one way, into one folder."""
+
+    folder: Path
+    network: NetworkOptions
+    training: TrainingOptions
+
+    @property
+    def meshes(self) -> bool:
+        """Whether the coarse meshes are trained."""
+        return self.network.has_meshes and self.training.lambdas()[1] > 0
+
+    @property
+    def mesh_sizes(self) -> tuple[int, ...]:
+        """Of the targets that it needs."""
+        return self.network.mesh_sizes if self.meshes else ()
+
+    @property
+    def state(self) -> Path:
+        """Where it can be resumed from."""
+        return self.folder / "state.safetensors"
+
+    @property
+    def metrics(self) -> Path:
+        """What it came to; it is there when the run is over."""
+        return self.folder / "metrics.json"
+
+    def read_metrics(self) -> Mapping[str, Any]:
+        """Raises ValueError where they are of another run, or no metrics."""
+        with reading(self.metrics, "remove the folder, or give another --out"):
+            metrics: dict[str, Any] = json.loads(self.metrics.read_bytes())
+            wanted = {"training": self.training.as_json(), "network": asdict(self.network)}
+            wanted = json.loads(json.dumps(wanted))
+            found = {"training": metrics["training"], "network": metrics["options"]}
+            if found != wanted:
+                raise ValueError("they are of a run with other options")
+        return metrics
+
+
+def carry_out(
+    runs: Sequence[Run],
+    data: DataOptions,
+    device: torch.device,
+    *,
+    together: int,
+    watched: bool = False,
+) -> None:
+    """Train, measure and write some runs; those with a state in their folder go on from it.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+    data : DataOptions
+    device : torch.device
+    together : int
+        How many are trained side by side.
+    watched : bool
+        Whether the test error is recorded after every epoch.
+    """
+    for run in runs:
+        make_folder(run.folder)
+    prepared: dict[tuple[int, ...], PreparedData] = {}
+    for begin in range(0, len(runs), together):
+        chunk = runs[begin : begin + together]
+        for sizes in {run.mesh_sizes for run in chunk} - prepared.keys():
+            prepared[sizes] = prepare_data(data, device, mesh_sizes=sizes)
+        _train([(run, prepared[run.mesh_sizes]) for run in chunk], data, device, watched)
+
+
+def _train(
+    runs: Sequence[tuple[Run, PreparedData]],
+    data: DataOptions,
+    device: torch.device,
+    watched: bool,
+) -> None:
+    """Train and measure some runs side by side."""
+    trainers: list[Trainer] = []
+    passports: dict[Trainer, tuple[Run, Passport]] = {}
+    written: dict[Trainer, float] = {}
+    for run, prepared in runs:
+        model = build_network(run.network, prepared.hierarchy, run.training.seed).to(device)
+        passport = passport_of(run.network, prepared.body, prepared.hierarchy, data, run.meshes)
+        trainer = Trainer(model, prepared.train, prepared.cameras, run.training)
+        if run.state.exists():
+            resume_training(run.state, trainer, passport)
+            print(f"{run.folder}: going on after epoch {len(trainer.records)}")
+        trainers.append(trainer)
+        passports[trainer] = run, passport
+        written[trainer] = time.monotonic()
+
+    def save(trainer: Trainer) -> None:
+        over = len(trainer.records) == trainer.options.epochs
+        if over or time.monotonic() - written[trainer] > SECONDS_BETWEEN_STATES:
+            run, passport = passports[trainer]
+            save_training(run.state, trainer, passport)
+            written[trainer] = time.monotonic()
+
+    _, first = runs[0]
+    fit_side_by_side(
+        trainers,
+        watch=(lambda network: watch(network, first.test, first.cameras)) if watched else None,
+        after_epoch=save,
+        label=", ".join(dict.fromkeys(run.network.network for run, _ in runs)),
+    )
+    for trainer, (run, prepared) in zip(trainers, runs, strict=True):
+        _finish(trainer, run, passports[trainer][1], prepared, device)
+
+
+def _finish(
+    trainer: Trainer, run: Run, passport: Passport, prepared: PreparedData, device: torch.device
+) -> None:
+    """Write the weights, then the metrics, which say that the run is over."""
+    training = run.training.as_json()
+    facts = {**passport.facts, "training": training, "multiscale_gcn": __version__}
+    save_weights(run.folder / "weights.safetensors", trainer.model, replace(passport, facts=facts))
+    metrics = measure(trainer.model, prepared, run.network.network, device)
+    metrics |= {
+        "options": asdict(run.network),
+        "training": training,
+        "history": [asdict(record) for record in trainer.records],
+    }
+    write_json(run.metrics, metrics)
+    print(f"wrote {run.folder}/weights.safetensors and metrics.json")

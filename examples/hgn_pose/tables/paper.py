@@ -1,0 +1,119 @@
+"""Tables 1 to 4 of Li et al. 2021 (HGN), and one of all networks that the example has."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from examples.hgn_pose.network.building import NetworkOptions
+from examples.hgn_pose.network.registry import ARCHITECTURES
+from examples.hgn_pose.tables.table import Entry, Table
+
+ERRORS = ("mpjpe", "pa_mpjpe")
+MESHES = ("mpvpe_96", "mpvpe_48")
+
+
+def _hgn(
+    channels: int = 128,
+    without: Literal["none", "48", "96"] = "none",
+    conv: Literal["sem", "vanilla"] = "sem",
+) -> NetworkOptions:
+    return NetworkOptions("hgn", channels, conv, without=without)
+
+
+def _semgcn(conv: Literal["sem", "vanilla"] = "sem") -> NetworkOptions:
+    return NetworkOptions("semgcn", conv=conv)
+
+
+def _printed(mpjpe: float, pa_mpjpe: float | None, parameters: float) -> dict[str, float]:
+    printed = {"mpjpe": mpjpe, "pa_mpjpe": pa_mpjpe, "parameters": parameters}
+    return {name: value for name, value in printed.items() if value is not None}
+
+
+MESH_WEIGHT = Table(
+    "1",
+    "Weight of the mesh constraint",
+    ERRORS,
+    tuple(
+        Entry(f"HGN, lambda_M = {weight:g}", _hgn(), weight, _printed(mpjpe, pa_mpjpe, 1.04))
+        for weight, mpjpe, pa_mpjpe in (
+            (0.0, 38.31, 29.04),
+            (0.001, 37.68, 28.79),
+            (0.01, 37.32, 28.51),
+            (0.1, 38.69, 29.09),
+            (1.0, 39.64, 29.81),
+        )
+    ),
+)
+TOPOLOGY = Table(
+    "2",
+    "Denser graphs, lambda_M = 0.01",
+    (*ERRORS, *MESHES),
+    (
+        Entry("SemGCN", _semgcn(), paper=_printed(40.78, 31.01, 0.43)),
+        Entry(
+            "HGN without 48",
+            _hgn(without="48"),
+            paper={**_printed(38.69, 29.07, 0.82), "mpvpe_96": 66.28},
+        ),
+        Entry(
+            "HGN without 96",
+            _hgn(without="96"),
+            paper={**_printed(37.83, 28.71, 0.81), "mpvpe_48": 65.92},
+        ),
+        Entry(
+            "HGN",
+            _hgn(),
+            paper={**_printed(37.32, 28.51, 1.04), "mpvpe_96": 62.74, "mpvpe_48": 61.76},
+        ),
+    ),
+)
+TOPOLOGY_ALONE = Table(
+    "3",
+    "Denser graphs, lambda_M = 0",
+    ERRORS,
+    (
+        Entry("SemGCN", _semgcn(), 0.0, _printed(40.78, 31.01, 0.43)),
+        Entry("HGN without 48", _hgn(without="48"), 0.0, _printed(38.94, 29.47, 0.82)),
+        Entry("HGN without 96", _hgn(without="96"), 0.0, _printed(38.59, 29.18, 0.81)),
+        Entry("HGN", _hgn(), 0.0, _printed(38.31, 29.04, 1.04)),
+        Entry("HGN without 48", _hgn(91, "48"), 0.0, _printed(39.87, 30.31, 0.43)),
+        Entry("HGN without 96", _hgn(92, "96"), 0.0, _printed(39.71, 30.32, 0.43)),
+        Entry("HGN", _hgn(79), 0.0, _printed(39.26, 29.60, 0.43)),
+    ),
+)
+ARCHITECTURE = Table(
+    "4",
+    "Architectures with both convolutions",
+    ("mpjpe",),
+    (
+        Entry("SeqRes, sem", _semgcn(), paper=_printed(40.78, None, 0.43)),
+        Entry("HGN, sem", _hgn(64), paper=_printed(38.74, None, 0.29)),
+        Entry("HGN, sem", _hgn(), paper=_printed(37.32, None, 1.04)),
+        Entry("SeqRes, vanilla", _semgcn("vanilla"), paper=_printed(65.90, None, 0.30)),
+        Entry("HGN, vanilla", _hgn(64, conv="vanilla"), paper=_printed(42.92, None, 0.21)),
+        Entry("HGN, vanilla", _hgn(conv="vanilla"), paper=_printed(40.66, None, 0.71)),
+    ),
+)
+NETWORKS = Table(
+    "networks",
+    "All networks, each as wide as in its paper",
+    (*ERRORS, *MESHES),
+    tuple(Entry(name, NetworkOptions(name)) for name in ARCHITECTURES),
+    source="",
+)
+START = Table(
+    "start",
+    "How semantic convolutions begin",
+    ERRORS,
+    tuple(
+        Entry(f"{name}, {init}", NetworkOptions(network, init=init))
+        for name, network in (("HGN", "hgn"), ("SemGCN", "semgcn"))
+        for init in ("published", "library")
+    ),
+    source="",
+)
+
+TABLES = {
+    table.name: table
+    for table in (MESH_WEIGHT, TOPOLOGY, TOPOLOGY_ALONE, ARCHITECTURE, NETWORKS, START)
+}

@@ -1,0 +1,92 @@
+"""From the figures of several runs to a line of a table: mean and spread over seeds."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from examples.hgn_pose.tables.table import FIGURES, Entry, Table
+
+
+@dataclass(frozen=True)
+class Line:
+    """An entry with what its runs came to.
+
+    Attributes
+    ----------
+    entry : Entry
+    parameters : int
+    figures : mapping of str to sequence of float
+        One number a seed for every figure that the runs have.
+    """
+
+    entry: Entry
+    parameters: int
+    figures: Mapping[str, Sequence[float]]
+
+
+def line_of(entry: Entry, metrics: Sequence[Mapping[str, Any]]) -> Line:
+    """Of the metrics that the runs of an entry wrote."""
+    rows = [_figures(one["scores"]) for one in metrics]
+    figures = {name: [row[name] for row in rows] for name in rows[0]}
+    return Line(entry, int(metrics[0]["parameters"]), figures)
+
+
+def _figures(scores: Mapping[str, Any]) -> dict[str, float]:
+    figures = {"mpjpe": scores["mpjpe_mm"], "pa_mpjpe": scores["pa_mpjpe_mm"]}
+    return figures | {f"mpvpe_{size}": value for size, value in scores["mpvpe_mm"].items()}
+
+
+def mean_and_spread(values: Sequence[float]) -> str:
+    """Mean, and the standard deviation over seeds where there are several.
+
+    Examples
+    --------
+    >>> mean_and_spread([40.0, 41.0, 42.0]), mean_and_spread([40.04])
+    ('41.0 ± 1.0', '40.0')
+    """
+    mean = f"{np.mean(values):.1f}"
+    return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.1f}"
+
+
+def as_markdown(table: Table, lines: Sequence[Line]) -> str:
+    """The table, with the paper's figures beside ours where it has any."""
+    printed = any(line.entry.paper for line in lines)
+    head = ["network", "channels", "parameters"] + (["paper"] if printed else [])
+    for name in table.columns:
+        head += [FIGURES[name]] + (["paper"] if printed else [])
+    rows = [head, ["---"] * len(head)]
+    for line in lines:
+        row = [line.entry.label, str(line.entry.network.channels), f"{line.parameters:,}"]
+        row += [_paper(line.entry, "parameters", " M")] if printed else []
+        for name in table.columns:
+            found = line.figures.get(name)
+            row.append("-" if found is None else mean_and_spread(found))
+            row += [_paper(line.entry, name)] if printed else []
+        rows.append(row)
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def _paper(entry: Entry, name: str, unit: str = "") -> str:
+    return f"{entry.paper[name]:.2f}{unit}" if name in entry.paper else "-"
+
+
+def as_csv(table: Table, lines: Sequence[Line], seeds: Sequence[int]) -> str:
+    """A row for every entry, seed and figure; the paper's have no seed."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["network", "folder", "parameters", "figure", "seed", "value"])
+    for line in lines:
+        entry = line.entry
+        for name in table.columns:
+            facts = [entry.label, entry.folder, line.parameters, name]
+            if name in entry.paper:
+                writer.writerow([*facts, "paper", entry.paper[name]])
+            for seed, value in zip(seeds, line.figures.get(name, ()), strict=False):
+                writer.writerow([*facts, seed, value])
+    return text.getvalue()

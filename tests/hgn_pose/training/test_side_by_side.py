@@ -1,0 +1,78 @@
+"""Runs that share a device come out as they would alone."""
+
+import pytest
+import torch
+
+from examples.hgn_pose.datasets.readers.builtin import load_builtin
+from examples.hgn_pose.motion.cameras import ring_of_cameras
+from examples.hgn_pose.network.building import NetworkOptions, build_network
+from examples.hgn_pose.samples.gathering import gather
+from examples.hgn_pose.training.options import TrainingOptions
+from examples.hgn_pose.training.randomness import Randomness
+from examples.hgn_pose.training.side_by_side import fit_side_by_side
+from examples.hgn_pose.training.trainer import Trainer
+
+RUNS = [
+    (NetworkOptions("semgcn", 4, dropout=0.3), TrainingOptions(epochs=2, batch_size=16, seed=0)),
+    (NetworkOptions("semgcn", 4, dropout=0.3), TrainingOptions(epochs=3, batch_size=16, seed=1)),
+    (NetworkOptions("mlp", 2), TrainingOptions(epochs=1, batch_size=7, seed=0)),
+]
+
+
+def trainers(device="cpu"):
+    samples = gather(load_builtin().select(slice(0, 20))).to(device)
+    cameras = ring_of_cameras().to(device)
+    return [
+        Trainer(
+            build_network(network, None, training.seed).to(device), samples, cameras, training
+        )
+        for network, training in RUNS
+    ]
+
+
+def test_each_run_is_the_same_as_alone():
+    together, alone = trainers(), trainers()
+    before = torch.get_rng_state()
+    fit_side_by_side(together)
+    assert torch.equal(torch.get_rng_state(), before)
+    for one in alone:
+        one.fit()
+    for mine, other in zip(together, alone, strict=True):
+        assert mine.records == other.records
+        for name, value in other.tensors().items():
+            assert torch.equal(mine.tensors()[name], value), name
+
+
+def test_they_are_watched_and_saved_after_every_epoch():
+    saved = []
+    both = trainers()[:2]
+    fit_side_by_side(
+        both, watch=lambda model: 1.5, after_epoch=lambda t: saved.append(len(t.records))
+    )
+    assert sorted(saved) == [1, 1, 2, 2, 3]
+    assert {record.error for one in both for record in one.records} == {1.5}
+
+
+@pytest.mark.gpu
+def test_recorded_steps_on_streams_of_their_own():
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    together, alone = trainers("cuda"), trainers("cuda")
+    fit_side_by_side(together)
+    for one in alone:
+        one.fit()
+    for mine, other in zip(together, alone, strict=True):
+        losses = [[record.loss for record in one.records] for one in (mine, other)]
+        assert torch.allclose(*map(torch.tensor, losses), rtol=1e-3)
+
+
+def test_nobody_else_is_disturbed():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    mine = Randomness(torch.device("cpu"), 0)
+    with mine:
+        drawn = torch.rand(3)
+    assert torch.equal(torch.rand(3), expected)
+    torch.manual_seed(0)
+    assert torch.equal(torch.rand(3), drawn)
