@@ -26,9 +26,6 @@ from examples.hgn_pose.training.side_by_side import fit_side_by_side
 from examples.hgn_pose.training.trainer import Trainer
 from multiscale_gcn import __version__
 
-SECONDS_BETWEEN_STATES = 20
-"""A state is written after an epoch if none was for so long, and after the last one."""
-
 
 @dataclass(frozen=True)
 class Run:
@@ -77,6 +74,7 @@ def carry_out(
     *,
     together: int,
     watched: bool = False,
+    seconds_between_states: float = 0.0,
 ) -> None:
     """Train, measure and write some runs; those with a state in their folder go on from it.
 
@@ -89,6 +87,8 @@ def carry_out(
         How many are trained side by side.
     watched : bool
         Whether the test error is recorded after every epoch.
+    seconds_between_states : float
+        After an epoch a state is written if none was for so long, and after the last one.
     """
     for run in runs:
         make_folder(run.folder)
@@ -97,7 +97,8 @@ def carry_out(
         chunk = runs[begin : begin + together]
         for sizes in {run.mesh_sizes for run in chunk} - prepared.keys():
             prepared[sizes] = prepare_data(data, device, mesh_sizes=sizes)
-        _train([(run, prepared[run.mesh_sizes]) for run in chunk], data, device, watched)
+        pairs = [(run, prepared[run.mesh_sizes]) for run in chunk]
+        _train(pairs, data, device, watched, seconds_between_states)
 
 
 def _train(
@@ -105,6 +106,7 @@ def _train(
     data: DataOptions,
     device: torch.device,
     watched: bool,
+    seconds_between_states: float,
 ) -> None:
     """Train and measure some runs side by side."""
     trainers: list[Trainer] = []
@@ -123,7 +125,7 @@ def _train(
 
     def save(trainer: Trainer) -> None:
         over = len(trainer.records) == trainer.options.epochs
-        if over or time.monotonic() - written[trainer] > SECONDS_BETWEEN_STATES:
+        if over or time.monotonic() - written[trainer] >= seconds_between_states:
             run, passport = passports[trainer]
             save_training(run.state, trainer, passport)
             written[trainer] = time.monotonic()

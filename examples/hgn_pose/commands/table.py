@@ -20,6 +20,8 @@ from examples.hgn_pose.tables.summary import as_csv, as_markdown, line_of
 from examples.hgn_pose.tables.table import FIGURES, Entry
 from examples.hgn_pose.training.options import TrainingOptions
 
+SECONDS_BETWEEN_STATES = 20
+
 if TYPE_CHECKING:
     TableName = str
 else:
@@ -55,7 +57,13 @@ class MakeTable:
         data = self.data.settled()
         runs = [(entry, self._runs(entry)) for entry in table.entries]
         missing = [run for _, chosen in runs for run in chosen if not run.metrics.exists()]
-        carry_out(missing, data, device, together=self.together)
+        carry_out(
+            missing,
+            data,
+            device,
+            together=self.together,
+            seconds_between_states=SECONDS_BETWEEN_STATES,
+        )
         lines = [line_of(entry, [run.read_metrics() for run in chosen]) for entry, chosen in runs]
         text = as_markdown(table, lines)
         told = (

@@ -231,10 +231,10 @@ def test_resuming_on_other_2d_joints_is_refused(tmp_path):
 
 
 def test_an_interruption_says_how_to_go_on(monkeypatch, tmp_path):
-    def stop(trainer, **hooks):
+    def stop(trainer, *hooks):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Trainer, "fit", stop)
+    monkeypatch.setattr(Trainer, "steps_to_go", stop)
     with pytest.raises(SystemExit) as ended:
         main([*TRAIN, "--epochs", "1", "--out", str(tmp_path)])
     assert str(ended.value).startswith("interrupted; train --resume goes on")

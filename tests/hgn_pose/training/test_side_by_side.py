@@ -23,9 +23,7 @@ def trainers(device="cpu"):
     samples = gather(load_builtin().select(slice(0, 20))).to(device)
     cameras = ring_of_cameras().to(device)
     return [
-        Trainer(
-            build_network(network, None, training.seed).to(device), samples, cameras, training
-        )
+        Trainer(build_network(network, None, training.seed).to(device), samples, cameras, training)
         for network, training in RUNS
     ]
 
