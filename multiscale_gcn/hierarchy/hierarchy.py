@@ -273,7 +273,9 @@ class Hierarchy:
         self,
         coarse: int,
         fine: int,
-        kind: Literal["constant", "smoothed", "linear", "interpolated"] = "constant",
+        kind: Literal[
+            "constant", "smoothed", "smoothed_once", "linear", "interpolated"
+        ] = "constant",
         *,
         damping: float | None = None,
         positions: ArrayLike | None = None,
@@ -284,16 +286,18 @@ class Hierarchy:
         ----------
         coarse, fine : int
             Indices of the two levels, ``fine <= coarse``.
-        kind : {"constant", "smoothed", "linear", "interpolated"}
+        kind : {"constant", "smoothed", "smoothed_once", "linear", "interpolated"}
             ``"constant"`` gives every node the value of the coarse node it belongs to.
             ``"smoothed"`` is the product, from level to level, of (I - damping D^-1 L) P, where P
             is the constant prolongation, L = D - W the Laplacian of the finer graph and D its
             diagonal: smoothed aggregation, Vanek, Mandel and Brezina 1996, Computing 56, for
-            multigrid on L. ``"linear"`` is for meshes: the weights of the coarse node and of its
-            neighbours reproduce the node's position, and so whatever is linear in it, and are those
-            nearest to the constant ones: moving least squares, Levin 1998, Mathematics of
-            Computation 67. ``"interpolated"`` is the product of what the method made, see
-            ``Level.interpolation``, and constant where a level has none.
+            multigrid on L. ``"smoothed_once"`` is (I - damping D^-1 L) P with the P of all steps
+            together and the L of the finest level, which has fewer entries. ``"linear"`` is for
+            meshes: the weights of the coarse node and of its neighbours reproduce the node's
+            position, and so whatever is linear in it, and are those nearest to the constant ones:
+            moving least squares, Levin 1998, Mathematics of Computation 67. ``"interpolated"`` is
+            the product of what the method made, see ``Level.interpolation``, and constant where a
+            level has none.
         damping : float, optional
             4/3 over the largest eigenvalue of D^-1 L by default, which is found to a thousandth.
         positions : array of float, shape (n, d), optional

@@ -31,26 +31,31 @@ def smooth(
     if damping is None:
         if not connected.any():
             return prolongation
-        damping = 4.0 / 3.0 / largest_eigenvalue(graph)
+        damping = 4.0 / 3.0 / largest_eigenvalue(scaled_laplacian(graph))
     result = sp.csr_array(prolongation - damping * (step @ prolongation))
     result.sort_indices()
     return result
 
 
-def largest_eigenvalue(graph: Graph) -> float:
-    """Of D^-1 L: at most 2, and 2 if a component is bipartite."""
+def scaled_laplacian(graph: Graph) -> sp.csr_array:  # [n, n]
+    """D^-1/2 L D^-1/2, whose eigenvalues are those of D^-1 L."""
     import scipy.sparse as sp
-    from scipy.sparse.linalg import eigsh
 
     degrees, weights = _without_loops(graph)
     root = np.sqrt(np.divide(1.0, degrees, out=np.zeros_like(degrees), where=degrees > 0))
     scale = sp.diags_array(root)
-    similar = sp.diags_array((degrees > 0).astype(np.float64)) - scale @ weights @ scale
-    n = graph.num_nodes
+    return sp.diags_array((degrees > 0).astype(np.float64)) - scale @ weights @ scale
+
+
+def largest_eigenvalue(matrix: sp.csr_array) -> float:
+    """Of a symmetric matrix."""
+    from scipy.sparse.linalg import eigsh
+
+    n = matrix.shape[0]
     if n <= DENSE_NODES:
-        return float(np.linalg.eigvalsh(similar.toarray())[-1])
+        return float(np.linalg.eigvalsh(matrix.toarray())[-1])
     start = np.random.default_rng(0).standard_normal(n)
-    return float(eigsh(similar, k=1, which="LA", v0=start, tol=1e-3, return_eigenvectors=False)[0])
+    return float(eigsh(matrix, k=1, which="LA", v0=start, tol=1e-3, return_eigenvectors=False)[0])
 
 
 def _without_loops(graph: Graph) -> tuple[np.ndarray, sp.csr_array]:

@@ -27,13 +27,18 @@ def prolongation(
     damping: float | None = None,
     positions: ArrayLike | None = None,
 ) -> sp.csr_array:
-    one_of(kind, "kind", ("constant", "smoothed", "linear", "interpolated"))
-    if damping is not None and kind != "smoothed":
-        raise ValueError(f"damping = {shown(damping)} goes with kind='smoothed' only; leave it out")
+    one_of(kind, "kind", ("constant", "smoothed", "smoothed_once", "linear", "interpolated"))
+    if damping is not None and kind not in ("smoothed", "smoothed_once"):
+        raise ValueError(
+            f"damping = {shown(damping)} goes with kind='smoothed' and kind='smoothed_once' only; "
+            "leave it out"
+        )
     if positions is not None and kind != "linear":
         raise ValueError("positions goes with kind='linear' only; leave it out")
     if kind == "smoothed":
         return _smoothed_prolongation(levels, coarse, fine, damping)
+    if kind == "smoothed_once":
+        return _prolongation_smoothed_once(levels, coarse, fine, damping)
     if kind == "linear":
         return _linear_prolongation(levels, coarse, fine, positions)
     if kind == "interpolated":
@@ -64,13 +69,24 @@ def _interpolated_prolongation(levels: Sequence[Level], coarse: int, fine: int) 
 def _smoothed_prolongation(
     levels: Sequence[Level], coarse: int, fine: int, damping: float | None
 ) -> sp.csr_array:
-    if damping is not None:
-        damping = real_number(damping, "damping", above=0)
+    damping = _checked_damping(damping)
     result = _constant_prolongation(levels, fine, fine)
     for level in levels[fine:coarse]:
         step = _constant_prolongation(levels, level.index + 1, level.index)
         result = result @ smooth(step, level.graph, damping)
     return result
+
+
+def _prolongation_smoothed_once(
+    levels: Sequence[Level], coarse: int, fine: int, damping: float | None
+) -> sp.csr_array:
+    damping = _checked_damping(damping)
+    constant = _constant_prolongation(levels, coarse, fine)
+    return constant if coarse == fine else smooth(constant, levels[fine].graph, damping)
+
+
+def _checked_damping(damping: float | None) -> float | None:
+    return None if damping is None else real_number(damping, "damping", above=0)
 
 
 def _linear_prolongation(

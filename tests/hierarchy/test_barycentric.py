@@ -142,7 +142,10 @@ def test_a_tenth_of_what_the_constant_one_loses_is_not_lost(
             {"kind": "linear", "positions": [[0.0]] * 3 + [[np.nan]]},
             r"positions\[3, 0\] = nan must",
         ),
-        ({"kind": "linear", "positions": np.ones((4, 2)), "damping": 1}, "kind='smoothed' only"),
+        (
+            {"kind": "linear", "positions": np.ones((4, 2)), "damping": 1},
+            "kind='smoothed_once' only",
+        ),
     ],
 )
 def test_bad_input_is_refused(options: dict[str, Any], message: str) -> None:

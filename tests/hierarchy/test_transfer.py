@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multiscale_gcn import Graph, Hierarchy, as_graph, coarsen
-from multiscale_gcn.hierarchy.smoothing import DENSE_NODES, largest_eigenvalue
+from multiscale_gcn.hierarchy.smoothing import DENSE_NODES, largest_eigenvalue, scaled_laplacian
 from multiscale_gcn.testing import graphs
 
 NODE_KINDS: tuple[Literal["sum", "mean", "weighted_mean", "max", "min"], ...] = (
@@ -215,16 +215,39 @@ def test_smoothed_prolongation_is_its_formula(pair, damping) -> None:
     np.testing.assert_allclose(P.sum(axis=1), 1, rtol=1e-9)
 
 
+@given(level_pairs(), st.sampled_from([None, 0.5, 1.0]))
+def test_smoothing_once_is_its_formula(pair, damping) -> None:
+    hierarchy, fine, coarse = pair
+    once = hierarchy.prolongation(coarse, fine, "smoothed_once", damping=damping)
+    parents = hierarchy.parent(fine, coarse)
+    direct = Hierarchy.from_parents(hierarchy[fine].graph, [parents] if coarse > fine else [])
+    np.testing.assert_allclose(
+        once.toarray(),
+        smoothed_by_formula(direct, len(direct) - 1, 0, damping),
+        rtol=1e-6,
+        atol=1e-9,
+    )
+    if coarse == fine + 1:
+        smoothed = hierarchy.prolongation(coarse, fine, "smoothed", damping=damping)
+        np.testing.assert_array_equal(once.toarray(), smoothed.toarray())
+
+
+def test_smoothing_once_has_fewer_entries() -> None:
+    hierarchy = coarsen(nx.grid_2d_graph(24, 24), levels=3)
+    every = hierarchy.prolongation(3, 0, "smoothed").nnz
+    assert hierarchy.prolongation(3, 0, "smoothed_once").nnz < 0.7 * every
+
+
 def test_largest_eigenvalue_of_large_graphs() -> None:
     graph = as_graph(nx.grid_2d_graph(30, 40))
     assert graph.num_nodes > DENSE_NODES
-    assert largest_eigenvalue(graph) == pytest.approx(2, rel=1e-3), "bipartite"
+    assert largest_eigenvalue(scaled_laplacian(graph)) == pytest.approx(2, rel=1e-3), "bipartite"
     mesh = as_graph(nx.random_geometric_graph(300, 0.12, seed=1))
     W = mesh.to_scipy().toarray()
     alone = W.sum(1) == 0
     L = np.diag(W.sum(1)) - W
     expected = np.linalg.eigvals(L / np.where(alone, 1, W.sum(1))[:, None]).real.max()
-    assert largest_eigenvalue(mesh) == pytest.approx(expected, rel=1e-3)
+    assert largest_eigenvalue(scaled_laplacian(mesh)) == pytest.approx(expected, rel=1e-3)
 
 
 def two_grid_rate(hierarchy: Hierarchy, kind: Literal["constant", "smoothed"]) -> float:
@@ -284,7 +307,7 @@ def test_faces_that_differ_in_orientation_only_are_one() -> None:
         (lambda h: h.restrict_edges(np.ones(4), 0, 1), r"attributes has shape \(4,\), .* \(6, ..."),
         (lambda h: h.restrict_edges(np.ones(6), 0, 1, "weighted_mean"), "'mean', 'max', 'min'"),
         (lambda h: h.prolongation(1, 0, "cubic"), "'cubic' is none of 'constant', 'smoothed'"),
-        (lambda h: h.prolongation(1, 0, damping=0.5), "goes with kind='smoothed' only"),
+        (lambda h: h.prolongation(1, 0, damping=0.5), "goes with kind=.smoothed. and"),
         (lambda h: h.prolongation(1, 0, "smoothed", damping=0), "damping = 0 must be positive"),
     ],
 )  # fmt: skip
