@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from multiscale_gcn.methods.heavy_edge import VisitingOrderMatching as VisitingOrderMatching
     from multiscale_gcn.methods.local_variation import LocalVariation as LocalVariation
     from multiscale_gcn.methods.metis import MetisPartition as MetisPartition
+    from multiscale_gcn.methods.strong import StrongMatching as StrongMatching
     from multiscale_gcn.plotting import plot_comparison as plot_comparison
     from multiscale_gcn.plotting import plot_hierarchy as plot_hierarchy
     from multiscale_gcn.quality import assess as assess
@@ -75,6 +76,7 @@ _HOME = {
     "NormalizedCut": "ratings",
     "PairKind": "matching",
     "RoundingWarning": "graph.exact",
+    "StrongMatching": "methods.strong",
     "UnreferencedNodes": "convert",
     "VisitingOrderMatching": "methods.heavy_edge",
     "aggregate": "contraction",

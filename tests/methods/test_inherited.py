@@ -13,6 +13,7 @@ from multiscale_gcn import (
     HeavyEdgeMatching,
     LocalVariation,
     MetisPartition,
+    StrongMatching,
     VisitingOrderMatching,
 )
 from multiscale_gcn.testing import MethodTests
@@ -28,6 +29,10 @@ class TestKeepingIsolated(MethodTests):
 
 class TestVisitingOrderMatching(MethodTests):
     method = VisitingOrderMatching(order="random", seed=3)
+
+
+class TestStrongMatching(MethodTests):
+    method = StrongMatching()
 
 
 class TestDefferrardMatching(MethodTests):
