@@ -76,7 +76,7 @@ nitpick_ignore_regex = [
         "py:.*",
         r"(collections|hypothesis|networkx|np|numpy|nx|os|scipy|sp|st|torch|torch_geometric|typing)\..*",
     ),
-    ("py:class", "ArrayLike|Data|Figure|Shape|Tensor"),
+    ("py:class", "ArrayLike|Data|Figure|MultilevelSolver|Shape|Tensor"),
     # Internal: what the reference lists says what they are.
     ("py:class", r"(multiscale_gcn\.graph\.constraints\.)?NodeConstraints"),
     ("py:class", r"DeviceArrays|Table|VisitingOrder|Literal\['pair'"),

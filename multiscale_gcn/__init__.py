@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from multiscale_gcn.methods.local_variation import LocalVariation as LocalVariation
     from multiscale_gcn.methods.metis import MetisPartition as MetisPartition
     from multiscale_gcn.methods.strong import StrongMatching as StrongMatching
+    from multiscale_gcn.multigrid import couplings as couplings
+    from multiscale_gcn.multigrid import to_pyamg as to_pyamg
     from multiscale_gcn.plotting import plot_comparison as plot_comparison
     from multiscale_gcn.plotting import plot_hierarchy as plot_hierarchy
     from multiscale_gcn.quality import assess as assess
@@ -86,6 +88,7 @@ _HOME = {
     "coarsen_on_device": "coarsening.on_device",
     "compare": "comparison",
     "contract": "contraction",
+    "couplings": "multigrid",
     "drop_isolated": "convert",
     "match": "matching",
     "plot_comparison": "plotting",
@@ -93,6 +96,7 @@ _HOME = {
     "round_weights": "graph.exact",
     "select_backend": "backends",
     "to_networkx": "convert",
+    "to_pyamg": "multigrid",
     "to_pyg": "convert",
     "to_torch": "convert",
     "to_torch_sparse": "convert",

@@ -27,6 +27,7 @@ FLOW = (
     "plotting",
     "quality",
     "comparison",
+    "multigrid",
     "ops",
     "nn",
     "pyg",

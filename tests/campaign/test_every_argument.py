@@ -38,6 +38,7 @@ from multiscale_gcn import (
     nn,
 )
 from multiscale_gcn.graph.exact import Rounding
+from multiscale_gcn.graph.spectrum import laplacian
 from multiscale_gcn.nn import GraphPattern, SemGConv
 
 PACKAGE = Path(multiscale_gcn.__file__).parent
@@ -52,6 +53,7 @@ HIERARCHY = coarsen(GRAPH, levels=2)
 BATCH = coarsen(nx.disjoint_union(nx.path_graph(6), nx.path_graph(6)), levels=1,
                 batch=[0] * 6 + [1] * 6)  # fmt: skip
 N, NNZ, COARSE = GRAPH.num_nodes, GRAPH.num_entries, HIERARCHY[1].num_nodes
+SYSTEM = laplacian(GRAPH) + sp.eye_array(N)
 PATTERN = GraphPattern(GRAPH)
 X = torch.randn(2, N, 5)
 
@@ -146,6 +148,8 @@ OF_NAME: dict[str, dict[str, Any]] = {
         "score": torch.randn(10),
         "value": X,
     },
+    "couplings": {"matrix": SYSTEM},
+    "to_pyamg": {"matrix": SYSTEM},
     "Coarsen": {"levels": 1},
     "coarsen": {"levels": 1},
     "optimum_ratio": {"coarse": 1},
