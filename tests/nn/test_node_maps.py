@@ -185,7 +185,7 @@ def test_dense_and_sparse_maps_side_by_side():
         return levels(source - 1, target - 1) if source and target else None
 
     fusion = CrossScaleFusion([5, 24, 12], transfer=transfer)
-    kinds = [[type(m) for m in scale.maps] for scale in fusion.sums]  # type: ignore[union-attr]
+    kinds = [[type(m) for m in scale.maps] for scale in fusion.sums.values()]  # type: ignore[union-attr]
     assert kinds == [[DenseMap, DenseMap], [DenseMap, SparseMap], [DenseMap, SparseMap]]
     assert [y.shape[1] for y in fusion([torch.randn(2, n, 3) for n in (5, 24, 12)])] == [5, 24, 12]
 

@@ -12,11 +12,11 @@ from torch import nn
 from examples.hgn_pose.body.coarse import MESH_SIZES
 from examples.hgn_pose.body.skeleton import skeleton_graph
 from examples.hgn_pose.network.architecture import Wanted
+from examples.hgn_pose.network.convolutions import GConv, SemGConv
 from examples.hgn_pose.network.first_weights import as_published, scale_answers
 from examples.hgn_pose.network.registry import ARCHITECTURES
 from multiscale_gcn import Hierarchy
 from multiscale_gcn.checks.arguments import one_of, real_number, whole_number
-from multiscale_gcn.nn import GConv, SemGConv
 
 FIRST_ANSWERS = 0.01
 """Size of the last layers at first, relative to what their classes draw."""
