@@ -24,6 +24,7 @@ from torch_geometric.nn import GraphConv
 
 from multiscale_gcn import as_graph, coarsen
 from multiscale_gcn.nn import HierarchyTransfer, MultiScaleGCN
+from multiscale_gcn.nn.schedules import u_net
 
 SIDE, TRAIN, TEST, CHANNELS, BATCH = 22, 192, 64, 32, 32
 SIZES = (242, 121, 60)
@@ -154,12 +155,12 @@ def networks(faces: np.ndarray) -> dict[str, Callable[[], nn.Module]]:
     edge_index = torch.from_numpy(graph.edge_index())
     return {
         "one scale, six stages": partial(scales, [(0,)] * 6, 1),
-        "three scales, two stages, sparse": partial(
-            scales, [(0, 1), (0, 1, 2)], 3, transfer=transfer
-        ),
         "HGN's stages, sparse": partial(scales, HGN_STAGES, 3, transfer=transfer),
         "four scales, six stages, sparse": partial(scales, SIX_STAGES, transfer=transfer),
+        "  started as published": partial(scales, SIX_STAGES, transfer=transfer, start="published"),
         "four scales, six stages, dense": partial(scales, SIX_STAGES),
+        "u_net of four scales, sparse": partial(scales, u_net(4, depth=1), transfer=transfer),
+        "v_cycle of four scales, sparse": partial(scales, "v_cycle", transfer=transfer),
         "GraphConv of PyG, 8 layers": partial(EightGraphConvs, edge_index),
         "MLP at each node": PerNode,
     }
@@ -215,7 +216,7 @@ def main(steps: int, rate: float, seed: int, only: str) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--rate", type=float, default=5e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="rows whose name has this in it")

@@ -197,7 +197,7 @@ def test_interpolated_maps_are_those_of_the_hierarchy():
     weights = sp.csr_array([[1, 0], [2 / 3, 1 / 3], [1 / 3, 2 / 3], [0, 1]])
     fine, coarse = Graph([0, 1, 3, 5, 6], [1, 0, 2, 1, 3, 2]), Graph([0, 1, 2], [1, 0])
     level = Level(0, fine, np.array([0, 0, 1, 1]), sampled=np.array([0, 3]), interpolation=weights)
-    hierarchy = Hierarchy((level, Level(1, coarse)))
+    hierarchy = Hierarchy((level, Level(1, coarse, None)))
     transfer = HierarchyTransfer(hierarchy, kind="interpolated", restriction="sampled")
     np.testing.assert_array_equal(transfer(1, 0).toarray(), weights.toarray())
     np.testing.assert_array_equal(transfer(0, 1).toarray(), np.eye(4)[[0, 3]])

@@ -1,8 +1,9 @@
-"""At the start nothing changes the size of features: no layer, schedule, depth or number of scales."""
+"""At the start no layer, schedule, depth or number of scales changes the size of features."""
 
 from __future__ import annotations
 
 import functools
+from itertools import pairwise
 
 import pytest
 import torch
@@ -175,7 +176,7 @@ def test_a_network_as_published_fails_here():
     net = network([[0, 1, 2, 3]] * 6, transfer=TRANSFERS["constant"], start="published")
     sizes = sizes_on_the_way(net, train=True)
     fused = [sizes[f"fusions.{stage}.[0]"] for stage in range(6)]
-    assert all(after > 2 * before for before, after in zip(fused, fused[1:], strict=False))
+    assert all(after > 2 * before for before, after in pairwise(fused))
 
 
 @pytest.mark.parametrize("channels", [(1, 64), (64, 1), (32, 32), (3, 200)])
