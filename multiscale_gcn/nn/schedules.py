@@ -10,13 +10,13 @@ from typing import Any, Literal, get_args
 from multiscale_gcn.checks.arguments import one_of, shown, whole_number
 from multiscale_gcn.nn.layer_checks import listed
 
-__all__ = ["Schedule", "parallel", "u_net", "v_cycle", "w_cycle"]
+__all__ = ["parallel", "u_net", "v_cycle", "w_cycle"]
 
 Skips = Literal["add", "concatenate"]
 Pair = tuple[int, int]
 
-MOST_STAGES = 4096
-"""A schedule of more is a slip: no network of so many blocks has been trained."""
+MOST_SCALES, MOST_STAGES = 64, 4096
+"""Of a schedule by name: halved so often, no graph has a node left; nobody trains so deep."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Schedule:
 
     Examples
     --------
+    >>> from multiscale_gcn.nn.schedules import v_cycle
     >>> Schedule([(0,), (1,), (0,)], [[(0, 1)], [(1, 0)], []]) == v_cycle(2)
     True
     >>> Schedule([(0, 1), (0, 1)]).transfers
@@ -130,7 +131,7 @@ def parallel(num_scales: int, depth: int = 2) -> Schedule:
     Raises
     ------
     ValueError
-        If there is no scale, or no stage.
+        If there is no scale or no stage, or more than 64 or 4096.
 
     Examples
     --------
@@ -161,7 +162,7 @@ def u_net(num_scales: int, depth: int = 2) -> Schedule:
     Raises
     ------
     ValueError
-        If there is no scale, or no stage.
+        If there is no scale or no stage, or more than 64 or 4096.
 
     Examples
     --------
@@ -192,7 +193,7 @@ def v_cycle(num_scales: int, depth: int = 1) -> Schedule:
     Raises
     ------
     ValueError
-        If there is no scale, or no stage.
+        If there is no scale or no stage, or more than 64 or 4096.
 
     Examples
     --------
@@ -225,7 +226,7 @@ def w_cycle(num_scales: int, depth: int = 1) -> Schedule:
     Raises
     ------
     ValueError
-        If there is no scale, or no stage.
+        If there is no scale or no stage, or more than 12 or 4096.
 
     Examples
     --------
@@ -260,7 +261,7 @@ def _route(visits: list[int], depth: int, skips: Skips) -> Schedule:
     return Schedule(stages, sent + [[]] * depth, skips)
 
 
-def _numbers(num_scales: int, depth: int, most_scales: int = MOST_STAGES) -> tuple[int, int]:
+def _numbers(num_scales: int, depth: int, most_scales: int = MOST_SCALES) -> tuple[int, int]:
     num_scales = whole_number(num_scales, "num_scales", least=1, most=most_scales)
     return num_scales, whole_number(depth, "depth", least=1, most=MOST_STAGES)
 
