@@ -101,7 +101,7 @@ def _elements(
     mass = area[:, None, None] * (np.ones((3, 3)) + np.eye(3)) / 12
     rows, columns = np.repeat(faces, 3, axis=1).ravel(), np.tile(faces, 3).ravel()
     shape = (len(points), len(points))
-    return tuple(  # type: ignore[return-value]
+    return tuple(
         sp.coo_array((values.ravel(), (rows, columns)), shape=shape).tocsr()
         for values in (stiff, mass)
     )
