@@ -50,10 +50,10 @@ class ScaleSum(nn.Module):
         Width of the target. Both widths or neither: without them all are alike.
     start : {"mean", "zero", "given", "published"}
         ``"mean"``: each of S maps begins as its matrix over S, or at random with variance
-        1 / (S N), so that the sum is as large as its sources. ``"zero"``: all maps of nodes begin
-        at 0. ``"given"``: they begin as their matrices, behind maps of the channels, for equal
-        widths too, that begin at 0. ``"published"``: as their matrices or as nn.Linear draws, which
-        multiplies the size of features by the number of sources.
+        1 / (S N): the sum is as large as its sources, if rows of matrices sum to 1. ``"zero"``: all
+        maps of nodes begin at 0. ``"given"``: they begin as their matrices, behind maps of the
+        channels, for equal widths too, that begin at 0. ``"published"``: as their matrices or as
+        nn.Linear draws, which multiplies the size of features by the number of sources.
 
     Raises
     ------
@@ -97,7 +97,7 @@ class ScaleSum(nn.Module):
         self.source_channels: tuple[int, ...] | None = _widths(
             source_channels, channels, len(sources)
         )
-        self.channels: int | None = channels
+        self.channels: int | None = None if channels is None else positive(channels, "channels")
         if start == "given" and channels is None:
             raise ValueError(
                 "start = 'given' needs maps of the channels; give source_channels and channels"
@@ -323,7 +323,6 @@ def _widths(widths: Any, width: Any, count: int) -> tuple[int, ...] | None:
         raise ValueError("source_channels and channels go together; give both or neither")
     if widths is None:
         return None
-    positive(width, "channels")
     return _all_widths(widths, count, "source_channels", "sources")
 
 

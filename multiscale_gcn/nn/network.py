@@ -195,8 +195,9 @@ class MultiScaleGCN(nn.Module):
             "convolution": convolution,
             "dropout": probability(dropout, "dropout"),
         }
-        encoders = _makers(encoder, "encoder", functools.partial(GraphConvBlock, **options), scales)
-        decoders = _makers(decoder, "decoder", convolution, scales)
+        first = functools.partial(GraphConvBlock, **options)
+        encoders = _makers(encoder, "encoder", first, self.in_channels)
+        decoders = _makers(decoder, "decoder", convolution, self.out_channels)
         gain = 1.0 if start == "published" else 1 / len(self.stages)
 
         self.inputs: nn.ModuleDict = nn.ModuleDict(
@@ -313,7 +314,7 @@ class MultiScaleGCN(nn.Module):
 
 
 def _makers(
-    given: PerScale | None, name: str, default: Convolution, scales: Sequence[Graph]
+    given: PerScale | None, name: str, default: Convolution, widths: Sequence[int]
 ) -> list[Callable[[int, int, Graph], nn.Module]]:
     """For every scale, what makes its encoder or decoder."""
     if given is None:
@@ -325,15 +326,20 @@ def _makers(
         )
     if callable(given):
         check_callable(given, name, "in_channels", "out_channels", "graph")
-        return [functools.partial(made_by, given, name=name)] * len(scales)
+        return [functools.partial(made_by, given, name=name)] * len(widths)
     entries = listed(given, name)
-    if len(entries) != len(scales):
+    if len(entries) != len(widths):
         raise ValueError(
-            f"{name} has {len(entries)} entries for {len(scales)} graphs; give one for each, None "
+            f"{name} has {len(entries)} entries for {len(widths)} graphs; give one for each, None "
             "where the network's own is meant"
         )
     makers: list[Callable[[int, int, Graph], nn.Module]] = []
-    for place, entry in enumerate(entries):
+    for place, (entry, width) in enumerate(zip(entries, widths, strict=True)):
+        if entry is not None and not width:
+            what = "in_channels" if name == "encoder" else "out_channels"
+            raise ValueError(
+                f"{name}[{place}] is there, but {what}[{place}] is 0; give None, or channels"
+            )
         if isinstance(entry, nn.Module):
             makers.append(functools.partial(_ready, entry))
             continue

@@ -182,6 +182,8 @@ def test_one_encoder_or_decoder_for_each_scale():
         network(decoder=[None, 3, None])
     with pytest.raises(TypeError, match=r"decoder\[1\] = .* made a int; make a Module"):
         network(decoder=[None, lambda a, b, graph: 3, None])
+    with pytest.raises(ValueError, match=r"encoder\[1\] is there, but in_channels\[1\] is 0"):
+        network(encoder=[ready, Shifted, None])
     wrong = network(encoder=[Shifted(2, 7, None), None, None])
     with pytest.raises(ValueError, match="what the encoder of scale 0 made has 7 channels"):
         wrong(torch.randn(3, 5, 2))

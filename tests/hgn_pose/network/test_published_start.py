@@ -47,7 +47,7 @@ class Draws:
         self.convolution(f"{name}.first.convolution", CHANNELS, CHANNELS)
         self.convolution(f"{name}.second.convolution", CHANNELS, CHANNELS)
         inner = CHANNELS // 2
-        maps = {part: (CHANNELS, inner) for part in ("theta", "phi", "value")}
+        maps = dict.fromkeys(("theta", "phi", "value"), (CHANNELS, inner))
         maps["output"] = (inner, CHANNELS)
         for sizes in maps.values():
             nn.Linear(*sizes)  # drawn, and then drawn anew
