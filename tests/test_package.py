@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 PUBLIC_MODULES = (
     "multiscale_gcn",
     "multiscale_gcn.nn",
+    "multiscale_gcn.nn.schedules",
     "multiscale_gcn.ops",
     "multiscale_gcn.pyg",
     "multiscale_gcn.testing",

@@ -1,6 +1,7 @@
 """Layers and networks on one graph, and on several at once. Features are tensors [B, N, C]."""
 
 from multiscale_gcn.nn import convolutions
+from multiscale_gcn.nn import schedules as schedules
 from multiscale_gcn.nn.blocks import GraphConvBlock, ResGConv
 from multiscale_gcn.nn.convolution_contract import Convolution, ConvolutionLayer
 from multiscale_gcn.nn.convolutions import *  # noqa: F403
@@ -11,6 +12,7 @@ from multiscale_gcn.nn.node_maps import DenseMap, SparseMap
 from multiscale_gcn.nn.nonlocal_block import NonLocal
 from multiscale_gcn.nn.pattern_buffers import GraphPattern, MatrixPattern
 from multiscale_gcn.nn.pooling import GraphPool, GraphUnpool
+from multiscale_gcn.nn.schedules import Schedule
 
 __all__ = [
     "Convolution",
@@ -27,6 +29,7 @@ __all__ = [
     "NonLocal",
     "ResGConv",
     "ScaleSum",
+    "Schedule",
     "SparseMap",
     "Transfer",
 ]

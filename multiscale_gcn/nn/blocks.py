@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from multiscale_gcn.checks.arguments import flag
+from multiscale_gcn.checks.arguments import flag, real_number
 from multiscale_gcn.nn.apply_norm import apply_norm
 from multiscale_gcn.nn.convolution_contract import Convolution
 from multiscale_gcn.nn.convolutions import SemGConv
@@ -100,12 +100,16 @@ class ResGConv(nn.Module):
         As in :class:`GraphConvBlock`.
     non_local : bool
         Whether the non-local block follows.
+    gain : float
+        Size, at the start, of what the block adds: the scale of its last normalisation. With 1 / L
+        a row of L blocks keeps the size of the features, whatever L is. It must be more than 0: a
+        ReLU of nothing but zeros learns nothing.
 
     Raises
     ------
     ValueError
-        As there, if there are fewer than 2 channels for the non-local block, or if ``non_local``
-        is no flag.
+        As there, if there are fewer than 2 channels for the non-local block, if ``non_local``
+        is no flag, or if ``gain`` is not positive.
     TypeError
         As there.
 
@@ -126,14 +130,17 @@ class ResGConv(nn.Module):
         convolution: Convolution = SemGConv,
         dropout: float = 0.0,
         non_local: bool = True,
+        gain: float = 1.0,
     ) -> None:
         super().__init__()
         non_local = flag(non_local, "non_local")
+        gain = real_number(gain, "gain", above=0)
         channels = positive(channels, "channels")
         self.first, self.second = (
             GraphConvBlock(channels, channels, graph, convolution=convolution, dropout=dropout)
             for _ in range(2)
         )
+        nn.init.constant_(self.second.norm.weight, gain)
         self.non_local: NonLocal | None = NonLocal(channels) if non_local else None
 
     def forward(

@@ -86,14 +86,14 @@ def _takes(function: Any, arguments: tuple[str, ...]) -> bool:
     return True
 
 
-def made_by(convolution: Callable[..., Any], *arguments: Any) -> nn.Module:
-    """The layer that a convolution makes."""
+def made_by(
+    convolution: Callable[..., Any], *arguments: Any, name: str = "convolution"
+) -> nn.Module:
+    """The layer that a convolution, or whatever else makes one, makes."""
     layer = convolution(*arguments)
     if not isinstance(layer, nn.Module):
-        raise TypeError(
-            f"convolution = {shown(convolution)} made a {type(layer).__name__}; derive it from "
-            "ConvolutionLayer"
-        )
+        remedy = "derive it from ConvolutionLayer" if name == "convolution" else "make a Module"
+        raise TypeError(f"{name} = {shown(convolution)} made a {type(layer).__name__}; {remedy}")
     return layer
 
 
@@ -118,13 +118,14 @@ def _expected(nodes: int | None, channels: int | None) -> str:
     return f"[B, {'N' if nodes is None else nodes}, {'C' if channels is None else channels}]"
 
 
-def check_alike(features: Sequence[Tensor], name: str) -> None:
-    """Refuse features [B, N_k, C] that do not have B and C in common."""
+def check_alike(features: Sequence[Tensor], name: str, same_channels: bool = True) -> None:
+    """Refuse features [B, N_k, C] that do not have B, and C if wanted, in common."""
     first = features[0]
     for place, x in enumerate(features):
-        if x.shape[0] != first.shape[0] or x.shape[2] != first.shape[2]:
+        channels = first.shape[2] if same_channels else x.shape[2]
+        if x.shape[0] != first.shape[0] or x.shape[2] != channels:
+            what = "batch and channels are those" if same_channels else "the batch is that"
             raise ValueError(
                 f"{name}[{place}] has shape {list(x.shape)}, expected "
-                f"[{first.shape[0]}, {x.shape[1]}, {first.shape[2]}]: batch and channels "
-                f"are those of {name}[0]"
+                f"[{first.shape[0]}, {x.shape[1]}, {channels}]: {what} of {name}[0]"
             )

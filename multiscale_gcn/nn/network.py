@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, get_args
 
 from torch import Tensor, nn
 
-from multiscale_gcn.checks.arguments import flag, whole_number
+from multiscale_gcn.checks.arguments import flag, one_of, shown, whole_number
 from multiscale_gcn.convert import as_graph
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.nn.blocks import GraphConvBlock, ResGConv
@@ -26,27 +26,38 @@ from multiscale_gcn.nn.layer_checks import (
     probability,
 )
 from multiscale_gcn.nn.pattern_buffers import share_patterns
+from multiscale_gcn.nn.plan import Plan, members, plan
+from multiscale_gcn.nn.schedules import Schedule, as_schedule
+
+NetworkStart = Literal["zero", "given", "published"]
+
+PerScale = Convolution | Sequence[nn.Module | Convolution | None]
+"""One for all scales, called with (in_channels, out_channels, graph), or a list with an entry for
+each scale: such a function, a module that is ready, or None for what the network makes itself."""
 
 
 class MultiScaleGCN(nn.Module):
     """Graph network on several scales that exchange features: Li et al. 2021 (HGN), any schedule.
 
     A stage is one :class:`ResGConv` for each scale that takes part in it, followed by a
-    :class:`CrossScaleFusion` between them where there are several. A scale without an input of its
-    own begins, in the first stage that names it, as the sum of learned maps from all scales that
-    have begun. A scale that a stage does not name rests: it keeps its features.
+    :class:`CrossScaleFusion` between them, or between those that the :class:`Schedule` says. A
+    scale without an input of its own begins, in the first stage that names it, as the sum of
+    learned maps from all scales that have begun, or from those that the schedule says. A scale that
+    a stage does not name rests: it keeps its features. Maps that no output depends on are not made.
 
     Parameters
     ----------
     graphs : sequence of Graph, or anything that as_graph takes
         One graph for each scale.
-    stages : sequence of sequences of int
-        The scales, by their place in ``graphs``, that take part in each stage.
+    stages : Schedule, str, or sequence of sequences of int
+        A schedule, its name (``"parallel"``, ``"u_net"``, ``"v_cycle"``, ``"w_cycle"``: see
+        :mod:`multiscale_gcn.nn.schedules`), or the scales, by their place in ``graphs``, that take
+        part in each stage and then send to each other.
     in_channels : int or sequence of int
         Input channels of every scale, 0 for a scale without input. One number is that of scale 0,
         which then has the only input.
-    channels : int
-        Width of all scales.
+    channels : int or sequence of int
+        Width of all scales, or of each.
     out_channels : int or sequence of int
         Output channels of every scale, 0 for a scale without output. One number is that of all.
     convolution : callable (in_channels, out_channels, graph) -> Module
@@ -54,7 +65,7 @@ class MultiScaleGCN(nn.Module):
         your own.
     fusion_order : {"parallel", "sequential"}
         See :class:`CrossScaleFusion`.
-    transfer : callable (source, target) -> scipy.sparse matrix or None, optional
+    transfer : callable (source, target) -> scipy.sparse matrix, array or None, optional
         On which entries the maps between two scales have their weights, see
         :class:`CrossScaleFusion`; :class:`HierarchyTransfer` takes them from a hierarchy. By
         default the maps are dense.
@@ -62,15 +73,26 @@ class MultiScaleGCN(nn.Module):
         Whether every block ends with a :class:`NonLocal`.
     dropout : float
         Probability, after every convolution but the last ones.
+    encoder, decoder : callable (in_channels, out_channels, graph) -> Module, or sequence, optional
+        What makes the first features of a scale of its input, [B, N, C_in] to [B, N, C], and its
+        output of the last ones: a :class:`GraphConvBlock` and a convolution by default. A sequence
+        has an entry for each scale: such a function, a module, or None for the default.
+    start : {"zero", "given", "published"}
+        How the network begins. ``"zero"``: with features of one size in every stage, whatever the
+        schedule: fusions begin at 0, sums that a scale begins with are means, and what blocks add
+        begins at 1 / number of stages. ``"given"``: so too, with maps of nodes that begin as the
+        matrices of ``transfer``, behind maps of channels that begin at 0. ``"published"``: as the
+        code of Li et al. 2021, where features grow with every stage and every scale.
 
     Raises
     ------
     ValueError
         For stages that name no scale, an unknown one or one twice; for a scale with an output
-        that no stage names; for channels that do not fit the graphs; and in ``forward`` for the
-        wrong number, shape, type or device of inputs.
+        that no stage names; for a scale that works in a stage, or has an input, without any output
+        that depends on it; for transfers from a scale without features; for channels that do not
+        fit the graphs; and in ``forward`` for the wrong number, shape, type or device of inputs.
     TypeError
-        For what is no sequence, no function or no tensor where one belongs.
+        For what is no sequence, no function, no module or no tensor where one belongs.
 
     Notes
     -----
@@ -109,51 +131,78 @@ class MultiScaleGCN(nn.Module):
     ... )
     >>> [y.shape for y in network(torch.randn(1, 3600, 3))]
     [torch.Size([1, 3600, 1])]
+
+    Down to the coarsest scale and back to the finest, with wider features on coarser scales:
+
+    >>> network = MultiScaleGCN(
+    ...     [hierarchy[level].graph for level in levels],
+    ...     "u_net",
+    ...     in_channels=3,
+    ...     channels=[16, 32, 64],
+    ...     out_channels=[1, 0, 0],
+    ...     transfer=HierarchyTransfer(hierarchy, levels),
+    ... )
+    >>> [y.shape for y in network(torch.randn(1, 3600, 3))]
+    [torch.Size([1, 3600, 1])]
     """
 
     def __init__(
         self,
         graphs: Sequence[Any],
-        stages: Sequence[Sequence[int]],
+        stages: Schedule | str | Sequence[Sequence[int]],
         *,
         in_channels: int | Sequence[int],
-        channels: int,
+        channels: int | Sequence[int],
         out_channels: int | Sequence[int],
         convolution: Convolution = SemGConv,
         fusion_order: FusionOrder = "parallel",
         transfer: Transfer | None = None,
         non_local: bool = True,
         dropout: float = 0.0,
+        encoder: PerScale | None = None,
+        decoder: PerScale | None = None,
+        start: NetworkStart = "zero",
     ) -> None:
         super().__init__()
         scales = [_scale(k, graph) for k, graph in enumerate(listed(graphs, "graphs"))]
         if not scales:
             raise ValueError("graphs is empty; a network needs at least one")
-        channels = positive(channels, "channels")
         check_fusion_order(fusion_order)
+        one_of(start, "start", get_args(NetworkStart))
         check_callable(convolution, "convolution", "in_channels", "out_channels", "graph")
         if transfer is not None:
             check_callable(transfer, "transfer", "source", "target")
+            transfer = functools.cache(transfer)
         non_local = flag(non_local, "non_local")
         self.sizes: tuple[int, ...] = tuple(graph.num_nodes for graph in scales)
         self.in_channels: tuple[int, ...] = _per_scale(
             in_channels, "in_channels", len(scales), first_only=True
         )
+        self.channels: tuple[int, ...] = _per_scale(
+            channels, "channels", len(scales), first_only=False
+        )
         self.out_channels: tuple[int, ...] = _per_scale(
             out_channels, "out_channels", len(scales), first_only=False
         )
-        self.channels = channels
-        self.stages: tuple[tuple[int, ...], ...] = _stages(stages)
-        _check_stages(self.stages, self.in_channels, self.out_channels)
+        self.schedule: Schedule = as_schedule(stages, len(scales))
+        self.stages: tuple[tuple[int, ...], ...] = tuple(map(tuple, self.schedule.stages))
+        self.plan: Plan = plan(
+            self.schedule, self.in_channels, self.out_channels, fusion_order == "sequential"
+        )
+        for k in {k for stage in self.stages for k in stage}:
+            positive(self.channels[k], f"channels[{k}]")
         options: dict[str, Any] = {
             "convolution": convolution,
             "dropout": probability(dropout, "dropout"),
         }
-        transfer = None if transfer is None else functools.cache(transfer)
+        first = functools.partial(GraphConvBlock, **options)
+        encoders = _makers(encoder, "encoder", first, self.in_channels)
+        decoders = _makers(decoder, "decoder", convolution, self.out_channels)
+        gain = 1.0 if start == "published" else 1 / len(self.stages)
 
         self.inputs: nn.ModuleDict = nn.ModuleDict(
             {
-                str(k): GraphConvBlock(width, channels, scales[k], **options)
+                str(k): encoders[k](width, self.channels[k], scales[k])
                 for k, width in enumerate(self.in_channels)
                 if width
             }
@@ -161,39 +210,65 @@ class MultiScaleGCN(nn.Module):
         self.beginnings: nn.ModuleDict = nn.ModuleDict()
         self.blocks: nn.ModuleList = nn.ModuleList()
         self.fusions: nn.ModuleList = nn.ModuleList()
-        begun = [k for k, width in enumerate(self.in_channels) if width]
-        for stage in self.stages:
-            new = [k for k in stage if k not in begun]
-            for k in new:
-                matrices = None if transfer is None else [transfer(i, k) for i in begun]
-                sources = [self.sizes[i] for i in begun]
-                self.beginnings[str(k)] = ScaleSum(sources, self.sizes[k], matrices)
-            begun = sorted([*begun, *new])
+        for place, stage in enumerate(self.stages):
+            self._begin(place, transfer, start)
             self.blocks.append(
                 nn.ModuleDict(
                     {
-                        str(k): ResGConv(channels, scales[k], non_local=non_local, **options)
+                        str(k): ResGConv(
+                            self.channels[k],
+                            scales[k],
+                            non_local=non_local,
+                            gain=gain,
+                            **options,
+                        )
                         for k in stage
                     }
                 )
             )
-            self.fusions.append(self._fusion(stage, fusion_order, transfer))
+            self.fusions.append(self._fusion(place, fusion_order, transfer, start))
+        self._begin(len(self.stages), transfer, start)
         self.outputs: nn.ModuleDict = nn.ModuleDict(
             {
-                str(k): made_by(convolution, channels, width, scales[k])
+                str(k): decoders[k](self.channels[k], width, scales[k])
                 for k, width in enumerate(self.out_channels)
                 if width
             }
         )
         share_patterns(self)
 
+    def _begin(self, place: int, transfer: Transfer | None, start: NetworkStart) -> None:
+        for k, sources in self.plan.beginnings[place].items():
+            self.beginnings[str(k)] = ScaleSum(
+                [self.sizes[i] for i in sources],
+                self.sizes[k],
+                None if transfer is None else [transfer(i, k) for i in sources],
+                source_channels=[self.channels[i] for i in sources],
+                channels=self.channels[k],
+                start="published" if start == "published" else "mean",
+            )
+
     def _fusion(
-        self, stage: Sequence[int], fusion_order: FusionOrder, transfer: Transfer | None
+        self,
+        place: int,
+        fusion_order: FusionOrder,
+        transfer: Transfer | None,
+        start: NetworkStart,
     ) -> nn.Module:
-        if len(stage) == 1:
+        pairs = self.plan.exchanges[place]
+        if not pairs:
             return nn.Identity()
-        among = None if transfer is None else lambda i, k: transfer(stage[i], stage[k])
-        return CrossScaleFusion([self.sizes[k] for k in stage], fusion_order, among)
+        scales = members(self.stages[place], pairs)
+        among = None if transfer is None else lambda i, k: transfer(scales[i], scales[k])
+        return CrossScaleFusion(
+            [self.sizes[k] for k in scales],
+            fusion_order,
+            among,
+            pairs=[(scales.index(source), scales.index(target)) for source, target in pairs],
+            channels=[self.channels[k] for k in scales],
+            start=start,
+            skips=self.schedule.skips,
+        )
 
     def forward(
         self,
@@ -210,19 +285,72 @@ class MultiScaleGCN(nn.Module):
             k = int(key)
             check_features(x, self.sizes[k], self.in_channels[k], f"the input of scale {k}")
             features[k] = block(x)
-        for stage, blocks, fusion in zip(self.stages, self.blocks, self.fusions, strict=True):
-            begun = [features[k] for k in sorted(features)]
+            check_features(
+                features[k], self.sizes[k], self.channels[k], f"what the encoder of scale {k} made"
+            )
+        for place, stage in enumerate(self.stages):
+            self._add_beginnings(place, features)
+            blocks, fusion = self.blocks[place], self.fusions[place]
             for k in stage:
-                if k not in features:
-                    features[k] = self.beginnings[str(k)](begun)
-            worked = [blocks[str(k)](features[k]) for k in stage]  # type: ignore[index]
-            features.update(zip(stage, fusion(worked), strict=True))
+                features[k] = blocks[str(k)](features[k])  # type: ignore[index]
+            if pairs := self.plan.exchanges[place]:
+                scales = members(stage, pairs)
+                features.update(zip(scales, fusion([features[k] for k in scales]), strict=True))
+        self._add_beginnings(len(self.stages), features)
         return tuple(
             output(features[int(key)]).contiguous() for key, output in self.outputs.items()
         )
 
+    def _add_beginnings(self, place: int, features: dict[int, Tensor]) -> None:
+        """Those of all scales that begin here read what was there before."""
+        begun = {
+            k: self.beginnings[str(k)]([features[i] for i in sources])
+            for k, sources in self.plan.beginnings[place].items()
+        }
+        features.update(begun)
+
     def extra_repr(self) -> str:
         return f"sizes={list(self.sizes)}, stages={list(self.stages)}"
+
+
+def _makers(
+    given: PerScale | None, name: str, default: Convolution, widths: Sequence[int]
+) -> list[Callable[[int, int, Graph], nn.Module]]:
+    """For every scale, what makes its encoder or decoder."""
+    if given is None:
+        given = default
+    if isinstance(given, nn.Module):
+        raise TypeError(
+            f"{name} = {shown(given)} is one module for all scales; give a list, {name}=[...], "
+            "with an entry for each"
+        )
+    if callable(given):
+        check_callable(given, name, "in_channels", "out_channels", "graph")
+        return [functools.partial(made_by, given, name=name)] * len(widths)
+    entries = listed(given, name)
+    if len(entries) != len(widths):
+        raise ValueError(
+            f"{name} has {len(entries)} entries for {len(widths)} graphs; give one for each, None "
+            "where the network's own is meant"
+        )
+    makers: list[Callable[[int, int, Graph], nn.Module]] = []
+    for place, (entry, width) in enumerate(zip(entries, widths, strict=True)):
+        if entry is not None and not width:
+            what = "in_channels" if name == "encoder" else "out_channels"
+            raise ValueError(
+                f"{name}[{place}] is there, but {what}[{place}] is 0; give None, or channels"
+            )
+        if isinstance(entry, nn.Module):
+            makers.append(functools.partial(_ready, entry))
+            continue
+        make = default if entry is None else entry
+        check_callable(make, f"{name}[{place}]", "in_channels", "out_channels", "graph")
+        makers.append(functools.partial(made_by, make, name=f"{name}[{place}]"))
+    return makers
+
+
+def _ready(module: nn.Module, *_: Any) -> nn.Module:
+    return module
 
 
 def _per_scale(
@@ -250,41 +378,3 @@ def _scale(place: int, graph: Any) -> Graph:
         raise TypeError(f"graphs[{place}]: {error}") from error
     except ValueError as error:
         raise ValueError(f"graphs[{place}]: {error}") from error
-
-
-def _stages(stages: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
-    return tuple(
-        tuple(
-            whole_number(k, f"stages[{place}][{i}]")
-            for i, k in enumerate(listed(stage, f"stages[{place}]"))
-        )
-        for place, stage in enumerate(listed(stages, "stages"))
-    )
-
-
-def _check_stages(
-    stages: tuple[tuple[int, ...], ...],
-    in_channels: tuple[int, ...],
-    out_channels: tuple[int, ...],
-) -> None:
-    if not stages:
-        raise ValueError("stages is empty; a network needs at least one stage")
-    for place, stage in enumerate(stages):
-        if not stage:
-            raise ValueError(f"stages[{place}] names no scale; name one, or leave the stage out")
-        if len(set(stage)) < len(stage):
-            raise ValueError(f"stages[{place}] = {stage} names a scale twice; name it once")
-        for k in stage:
-            if not 0 <= k < len(out_channels):
-                raise ValueError(
-                    f"stages[{place}] names scale {k}; scales run from 0 to "
-                    f"{len(out_channels) - 1}, one for each graph"
-                )
-    begun = {k for stage in stages for k in stage}
-    begun.update(k for k, width in enumerate(in_channels) if width)
-    for k, width in enumerate(out_channels):
-        if width and k not in begun:
-            raise ValueError(
-                f"scale {k} has an output but no stage names it; add it to a stage, "
-                f"or set out_channels[{k}] to 0"
-            )

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from multiscale_gcn.checks.arrays import real_array
 from multiscale_gcn.nn.layer_checks import check_sparse
 from multiscale_gcn.nn.pattern_buffers import MatrixPattern, as_buffer
 from multiscale_gcn.ops import mix_nodes, propagate
@@ -87,6 +88,36 @@ class SparseMap(nn.Module):
         """The map without its bias, plus ``add``."""
         mixed = propagate(x, self.weight.to(x.dtype), self.pattern.entries)
         return mixed if add is None else add + mixed
+
+
+def node_map(source: int, target: int, matrix: Any, name: str = "matrix") -> DenseMap | SparseMap:
+    """Between scales of so many nodes: dense, on a sparse matrix, or begun from an array."""
+    import scipy.sparse as sp
+
+    if matrix is None:
+        return DenseMap(source, target)
+    if not isinstance(matrix, np.ndarray):
+        check_sparse(matrix, name)
+    if matrix.shape != (target, source):
+        raise ValueError(
+            f"{name} has shape {matrix.shape}, expected ({target}, {source}): a row for each node "
+            "of the target"
+        )
+    if sp.issparse(matrix):
+        return SparseMap(matrix)
+    weights = real_array(matrix, name).astype(np.float64)
+    finite = np.isfinite(weights)
+    if not finite.all():
+        row, column = np.argwhere(~finite)[0].tolist()
+        raise ValueError(
+            f"{name}: [{row}, {column}] = {weights[row, column]} must be finite: weights start "
+            "from the entries"
+        )
+    dense = DenseMap(source, target)
+    with torch.no_grad():
+        dense.weight.copy_(torch.from_numpy(weights))
+        dense.bias.zero_()
+    return dense
 
 
 def _checked(matrix: Any) -> Any:  # csr_array of float64, without duplicates

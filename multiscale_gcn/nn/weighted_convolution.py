@@ -15,8 +15,6 @@ from multiscale_gcn.nn.layer_checks import check_features, positive
 from multiscale_gcn.nn.pattern_buffers import GraphPattern
 from multiscale_gcn.ops import Normalisation
 
-XAVIER_GAIN = 1.414
-
 
 class WeightedConvolution(ConvolutionLayer):
     """The pattern, the weight matrices and the bias; a normalisation may be taken along."""
@@ -40,11 +38,14 @@ class WeightedConvolution(ConvolutionLayer):
             self.register_parameter("bias", None)
 
     def reset_parameters(self) -> None:
-        """Xavier uniform weight matrices with gain 1.414, bias uniform(+-1 / sqrt(C_out))."""
-        for matrix in self.weight:
-            nn.init.xavier_uniform_(matrix, gain=XAVIER_GAIN)
+        """Uniform weights of variance 2 / C_in, so that a ReLU behind keeps the size of features.
+
+        He et al. 2015. The bias is uniform(+-1 / sqrt(C_in)), as nn.Linear's.
+        """
+        bound = math.sqrt(6 / self.in_channels)
+        nn.init.uniform_(self.weight, -bound, bound)
         if self.bias is not None:
-            bound = 1 / math.sqrt(self.out_channels)
+            bound = 1 / math.sqrt(self.in_channels)
             nn.init.uniform_(self.bias, -bound, bound)
 
     @torch.no_grad()

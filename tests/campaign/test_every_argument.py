@@ -42,7 +42,10 @@ from multiscale_gcn.graph.spectrum import laplacian
 from multiscale_gcn.nn import GraphPattern, SemGConv
 
 PACKAGE = Path(multiscale_gcn.__file__).parent
-MODULES = ("multiscale_gcn", "multiscale_gcn.nn", "multiscale_gcn.ops", "multiscale_gcn.pyg")
+MODULES = (
+    "multiscale_gcn", "multiscale_gcn.nn", "multiscale_gcn.nn.schedules", "multiscale_gcn.ops",
+    "multiscale_gcn.pyg",
+)  # fmt: skip
 QUALITY = (
     "matched_weight", "cut_weight", "optimum_ratio", "eigenvalue_errors",
     "restricted_spectral_similarity", "num_components", "disconnected_clusters",
@@ -93,6 +96,7 @@ VALID: dict[str, Any] = {
     "node_weights": np.ones(N),
     "num_coarse": COARSE,
     "num_nodes": N,
+    "num_scales": 3,
     "operator": "semgconv",
     "out_channels": 4,
     "out_features": 4,
@@ -123,6 +127,7 @@ _logits = torch.rand(len(PATTERN.entries.rows))
 OF_NAME: dict[str, dict[str, Any]] = {
     "CrossScaleFusion": {"sizes": [N, COARSE]},
     "ScaleSum": {"sources": [N, COARSE], "target": N},
+    "Schedule": {"stages": [[0], [1]], "transfers": [[(0, 1)], []]},
     "GraphUnpool": {"coarse": 1, "fine": 0},
     "Level": {"index": 0},
     "Hierarchy": {"levels": HIERARCHY.levels},

@@ -116,11 +116,11 @@ def test_small_and_large_graphs_give_the_same(convolution, in_channels, out_chan
 def test_initial_state_of_the_convolutions():
     torch.manual_seed(0)
     layer = SemGConv(200, 100, ring(5))
-    bound = 1.414 * math.sqrt(6 / 300)
+    bound = math.sqrt(6 / 200)
     assert 0.99 * bound < layer.weight.abs().max() <= bound
     assert layer.weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.02)
     assert layer.bias is not None
-    assert 0.9 / 10 < layer.bias.abs().max() <= 1 / 10
+    assert 0.9 / math.sqrt(200) < layer.bias.abs().max() <= 1 / math.sqrt(200)
     assert torch.equal(layer.logits, torch.ones(15))
     assert GConv(2, 2, ring(5), bias=False).bias is None
 

@@ -22,6 +22,7 @@ from multiscale_gcn.nn import (
     ScaleSum,
     SemGConv,
 )
+from multiscale_gcn.nn.schedules import u_net
 
 GRAPHS = [ring(5), ring(8, 2), ring(12, 3)]
 HGN_STAGES = [(0, 1), (0, 1), (0, 1, 2), (0, 1, 2)]
@@ -36,10 +37,13 @@ def network(**options) -> MultiScaleGCN:
 
 
 def awake(net: nn.Module) -> nn.Module:
-    """Give the non-local blocks, which start as identities, something to do."""
+    """Give non-local blocks and fusions, which start as identities, something to do."""
     for module in net.modules():
         if isinstance(module, NonLocal):
             nn.init.normal_(module.norm.weight)
+        if isinstance(module, CrossScaleFusion):
+            for parameter in module.parameters():
+                nn.init.normal_(parameter, std=0.3)
     return net
 
 
@@ -76,6 +80,113 @@ def test_any_schedule():
     sum(y.square().mean() for y in outputs).backward()
     for name, parameter in net.named_parameters():
         assert parameter.grad is not None, name
+
+
+def test_a_v_cycle_step_by_step():
+    """Down by what the finer scale made, up by a correction to what the scale had."""
+    net = awake(network(stages="v_cycle", out_channels=[3, 0, 0])).eval()
+    x = torch.randn(4, 5, 2)
+
+    def part(name: str) -> nn.Module:
+        return net.get_submodule(name)
+
+    fine = part("blocks.0.0")(part("inputs.0")(x))
+    middle = part("blocks.1.1")(part("beginnings.1")([fine]))
+    coarse = part("blocks.2.2")(part("beginnings.2")([middle]))
+    _, middle = part("fusions.2")([coarse, middle])
+    middle = part("blocks.3.1")(middle)
+    _, fine = part("fusions.3")([middle, fine])
+    expected = part("outputs.0")(part("blocks.4.0")(fine))
+    (result,) = net(x)
+    torch.testing.assert_close(result, expected)
+    for parameter in net.get_submodule("fusions.3").parameters():
+        nn.init.zeros_(parameter)
+    assert not torch.allclose(net(x)[0], result), "the answer hears of the coarser scales"
+
+
+def test_a_u_net_step_by_step():
+    """On the way up a linear map of the channels reads what the scale had and what comes."""
+    net = network(stages=u_net(2, depth=1), graphs=GRAPHS[:2], out_channels=[3, 0]).double()
+    for parameter in net.parameters():
+        nn.init.normal_(parameter, std=0.5)
+    net.eval()
+    x = torch.randn(4, 5, 2, dtype=torch.float64)
+    fine = net.get_submodule("blocks.0.0")(net.get_submodule("inputs.0")(x))
+    down = net.get_submodule("beginnings.1.maps.0")
+    coarse = down.weight @ fine + down.bias[:, None]
+    coarse = net.get_submodule("blocks.1.1")(coarse)
+    up = net.get_submodule("fusions.1.sums.1.maps.0")
+    both = torch.cat([fine, up.weight @ coarse + up.bias[:, None]], dim=2)
+    joined = net.get_submodule("fusions.1.joins.1")(both)
+    expected = net.get_submodule("outputs.0")(net.get_submodule("blocks.2.0")(joined))
+    torch.testing.assert_close(net(x)[0], expected)
+
+
+def test_scales_of_different_widths():
+    net = awake(network(channels=[4, 8, 6], stages="w_cycle"))
+    widths = {
+        name: module.first.convolution.out_channels
+        for name, module in net.named_modules()
+        if isinstance(module, ResGConv)
+    }
+    assert set(widths.values()) == {4, 6, 8}
+    assert all(width == [4, 8, 6][int(name[-1])] for name, width in widths.items())
+    outputs = net(torch.randn(3, 5, 2))
+    assert [y.shape for y in outputs] == [(3, n, 3) for n in (5, 8, 12)]
+    sum(y.square().mean() for y in outputs).backward()
+    assert all(p.grad is not None for p in net.parameters())
+
+
+def test_a_scale_that_nobody_names_needs_no_width():
+    net = network(channels=[4, 8, 0], stages=[(0, 1)], out_channels=[1, 1, 0])
+    assert len(net(torch.randn(3, 5, 2))) == 2
+    with pytest.raises(ValueError, match=r"channels\[2\] = 0 must be at least 1"):
+        network(channels=[4, 8, 0], stages=[(0, 1, 2)])
+
+
+class Shifted(nn.Module):
+    """Somebody's own encoder or decoder: a linear map at every node."""
+
+    def __init__(self, in_channels: int, out_channels: int, graph: object) -> None:
+        super().__init__()
+        self.map = nn.Linear(in_channels, out_channels)
+        self.graph = graph
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.map(x) + 1
+
+
+def test_encoders_and_decoders_of_a_users_own():
+    net = network(encoder=Shifted, decoder=Shifted, in_channels=[2, 0, 4])
+    assert [type(m) for m in [*net.inputs.values(), *net.outputs.values()]] == [Shifted] * 5
+    assert [m.map.out_features for m in net.outputs.values()] == [3, 3, 3]
+    seen: list[Tensor] = []
+    net.get_submodule("outputs.1").register_forward_hook(lambda _, x, y: seen.extend([*x, y]))
+    x = torch.randn(3, 5, 2), torch.randn(3, 12, 4)
+    outputs = net(*x)
+    assert torch.equal(seen[0] @ net.get_parameter("outputs.1.map.weight").T
+                       + net.get_parameter("outputs.1.map.bias") + 1, seen[1])  # fmt: skip
+    assert torch.equal(outputs[1], seen[1])
+
+
+def test_one_encoder_or_decoder_for_each_scale():
+    ready = Shifted(2, 8, None)
+    net = network(encoder=[ready, None, None], decoder=[None, Shifted, None])
+    assert net.inputs["0"] is ready
+    assert [type(m) for m in net.outputs.values()] == [SemGConv, Shifted, SemGConv]
+    with pytest.raises(ValueError, match="encoder has 1 entries for 3 graphs"):
+        network(encoder=[ready])
+    with pytest.raises(TypeError, match=r"encoder = Shifted\(.*one module for all scales"):
+        network(encoder=ready)
+    with pytest.raises(TypeError, match=r"decoder\[1\] = 3 is no function of"):
+        network(decoder=[None, 3, None])
+    with pytest.raises(TypeError, match=r"decoder\[1\] = .* made a int; make a Module"):
+        network(decoder=[None, lambda a, b, graph: 3, None])
+    with pytest.raises(ValueError, match=r"encoder\[1\] is there, but in_channels\[1\] is 0"):
+        network(encoder=[ready, Shifted, None])
+    wrong = network(encoder=[Shifted(2, 7, None), None, None])
+    with pytest.raises(ValueError, match="what the encoder of scale 0 made has 7 channels"):
+        wrong(torch.randn(3, 5, 2))
 
 
 def test_the_order_within_a_stage_does_not_change_the_sizes():
@@ -115,6 +226,9 @@ def test_one_graph():
         ({"out_channels": [0, 0, 0]}, r"out_channels = \[0, 0, 0\]"),
         ({"out_channels": [1, -1, 0]}, r"out_channels = \[1, -1, 0\]"),
         ({"fusion_order": "backwards"}, "fusion_order = 'backwards'"),
+        ({"start": "mean"}, "start = 'mean' is none of 'zero', 'given', 'published'"),
+        ({"stages": "hgn"}, "stages = 'hgn' is none of 'parallel', 'u_net'"),
+        ({"channels": [1, 2]}, "channels has 2 entries for 3 graphs"),
     ],
 )
 def test_bad_arguments_are_named(options, message):
@@ -164,8 +278,12 @@ def test_moves_between_devices_and_types(convolution):
     assert [y.device.type for y in meta(torch.randn(3, 5, 2, device="meta"))] == ["meta"] * 3
 
 
-def test_gradcheck():
-    net = awake(network(channels=4).double()).eval()
+@pytest.mark.parametrize(
+    "options",
+    [{"channels": 4}, {"channels": [4, 3, 2], "stages": "u_net"}, {"stages": "v_cycle"}],
+)
+def test_gradcheck(options):
+    net = awake(network(**options).double()).eval()
     x = torch.randn(2, 5, 2, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(net, (x,), fast_mode=True)
 
@@ -244,9 +362,16 @@ def test_networks_compile_as_one_graph():
 
 
 @pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("stages", ["u_net", "v_cycle"])
+def test_cycles_compile_as_one_graph(stages):
+    net = awake(network(graphs=GRAPHS[:2], stages=stages, channels=[8, 6]))
+    assert_compiles(net, (torch.randn(3, 5, 2),), "aot_eager")
+
+
+@pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("fusion_order", ["parallel", "sequential"])
 def test_fusion_compiles_as_one_graph(fusion_order):
-    fusion = CrossScaleFusion([2, 3], fusion_order)
+    fusion = awake(CrossScaleFusion([2, 3], fusion_order))
     assert_compiles(fusion, ([torch.randn(2, 2, 4), torch.randn(2, 3, 4)],), "aot_eager")
 
 

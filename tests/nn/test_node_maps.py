@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from layer_graphs import ring
 from torch import Tensor, nn
 
-from multiscale_gcn import Graph, Hierarchy, coarsen, ops
+from multiscale_gcn import Graph, Hierarchy, Level, coarsen, ops
 from multiscale_gcn.nn import (
     CrossScaleFusion,
     DenseMap,
@@ -120,6 +120,7 @@ def test_sparse_fusion_is_dense_fusion_with_the_same_weights(order, kind, levels
     transfer = HierarchyTransfer(hierarchy, levels, kind)
     sizes = [hierarchy[level].num_nodes for level in levels]
     sparse = CrossScaleFusion(sizes, order, transfer).double()
+    assert not any(parameter.any() for parameter in sparse.parameters())
     for parameter in sparse.parameters():
         nn.init.normal_(parameter)
     dense = densified(sparse)
@@ -146,6 +147,8 @@ def test_sparse_fusion_gradcheck(order):
     hierarchy = coarsen(ring(8), sizes=[4])
     fusion = CrossScaleFusion(hierarchy.sizes, order, HierarchyTransfer(hierarchy)).double()
     parameters = list(fusion.parameters())
+    for parameter in parameters:
+        nn.init.normal_(parameter)
     features = [leaf(2, size, 2) for size in hierarchy.sizes]
 
     def run(*inputs: Tensor) -> tuple[Tensor, ...]:
@@ -176,6 +179,41 @@ def test_maps_start_as_the_matrices_and_keep_constants(kind):
     torch.testing.assert_close(layer([x]), expected)
 
 
+def test_linear_maps_are_those_of_the_hierarchy():
+    """Up by the linear prolongation; down by the mean, whose weights are not below 0."""
+    hierarchy = small_hierarchy()
+    angles = np.arange(24) / 24 * 2 * np.pi
+    positions = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    transfer = HierarchyTransfer(hierarchy, [2, 0], "linear", positions=positions)
+    up = hierarchy.prolongation(2, 0, "linear", positions=positions).toarray()
+    assert not np.array_equal(up, hierarchy.prolongation(2, 0).toarray())
+    positions[:] = 0  # the transfer has its own
+    np.testing.assert_array_equal(transfer(0, 1).toarray(), up)
+    np.testing.assert_array_equal(transfer(1, 0).toarray(), hierarchy.restriction(0, 2).toarray())
+
+
+def test_interpolated_maps_are_those_of_the_hierarchy():
+    """A path of four nodes, of which the ends stay and the middle ones lie between them."""
+    weights = sp.csr_array([[1, 0], [2 / 3, 1 / 3], [1 / 3, 2 / 3], [0, 1]])
+    fine, coarse = Graph([0, 1, 3, 5, 6], [1, 0, 2, 1, 3, 2]), Graph([0, 1, 2], [1, 0])
+    level = Level(0, fine, np.array([0, 0, 1, 1]), sampled=np.array([0, 3]), interpolation=weights)
+    hierarchy = Hierarchy((level, Level(1, coarse, None)))
+    transfer = HierarchyTransfer(hierarchy, kind="interpolated", restriction="sampled")
+    np.testing.assert_array_equal(transfer(1, 0).toarray(), weights.toarray())
+    np.testing.assert_array_equal(transfer(0, 1).toarray(), np.eye(4)[[0, 3]])
+    means = HierarchyTransfer(hierarchy, kind="interpolated")(0, 1)
+    np.testing.assert_array_equal(means.toarray(), [[0.5, 0.5, 0, 0], [0, 0, 0.5, 0.5]])
+    assert "restriction='sampled'" in repr(transfer)
+
+
+def test_restrictions_of_a_smoothed_transfer():
+    hierarchy = small_hierarchy()
+    smoothed = HierarchyTransfer(hierarchy, kind="smoothed", restriction="weighted_mean")
+    np.testing.assert_array_equal(
+        smoothed(0, 2).toarray(), hierarchy.restriction(0, 2, "weighted_mean").toarray()
+    )
+
+
 def test_dense_and_sparse_maps_side_by_side():
     """A joint graph without a place in the hierarchy is tied to it by dense maps."""
     hierarchy = small_hierarchy()
@@ -185,7 +223,7 @@ def test_dense_and_sparse_maps_side_by_side():
         return levels(source - 1, target - 1) if source and target else None
 
     fusion = CrossScaleFusion([5, 24, 12], transfer=transfer)
-    kinds = [[type(m) for m in scale.maps] for scale in fusion.sums]  # type: ignore[union-attr]
+    kinds = [[type(m) for m in scale.maps] for scale in fusion.sums.values()]  # type: ignore[union-attr]
     assert kinds == [[DenseMap, DenseMap], [DenseMap, SparseMap], [DenseMap, SparseMap]]
     assert [y.shape[1] for y in fusion([torch.randn(2, n, 3) for n in (5, 24, 12)])] == [5, 24, 12]
 
@@ -202,6 +240,8 @@ def network(hierarchy: Hierarchy, levels: list[int], **options) -> MultiScaleGCN
 def test_a_network_with_sparse_maps_is_one_with_dense_maps():
     hierarchy = small_hierarchy()
     sparse = network(hierarchy, [0, 1, 2])
+    for parameter in sparse.parameters():
+        nn.init.normal_(parameter, std=0.2)
     maps = [m for m in sparse.modules() if isinstance(m, SparseMap)]
     assert len(maps) == 1 + 2 + 2 + 6
     assert len({id(m.pattern) for m in maps}) == 6, "stages share their patterns"
@@ -226,7 +266,9 @@ def test_state_round_trips_and_holds_no_matrix():
 @pytest.mark.filterwarnings("default")  # of the compiler itself
 def test_sparse_fusion_compiles_as_one_graph():
     hierarchy = coarsen(ring(1200, 2), sizes=[600])
-    fusion = CrossScaleFusion([1200, 600], transfer=HierarchyTransfer(hierarchy, [0, 1]))
+    fusion = CrossScaleFusion(
+        [1200, 600], transfer=HierarchyTransfer(hierarchy, [0, 1]), start="published"
+    )
     features = [torch.randn(2, size, 4) for size in hierarchy.sizes]
     torch._dynamo.reset()
     compiled = torch.compile(fusion, fullgraph=True, backend="aot_eager")
@@ -242,7 +284,7 @@ def test_sparse_fusion_compiles_as_one_graph():
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
 def test_other_types(dtype):
     hierarchy = coarsen(ring(1200, 2), sizes=[600])
-    fusion = CrossScaleFusion([1200, 600], transfer=HierarchyTransfer(hierarchy))
+    fusion = CrossScaleFusion([1200, 600], transfer=HierarchyTransfer(hierarchy), start="published")
     features = [torch.randn(2, size, 4) for size in hierarchy.sizes]
     single = fusion(features)
     for ours, theirs in zip(fusion.to(dtype)([x.to(dtype) for x in features]), single, strict=True):
@@ -284,8 +326,25 @@ def test_a_large_network_trains_without_a_dense_matrix():
         ),
         (
             lambda: HierarchyTransfer(small_hierarchy(), kind="sharp"),  # type: ignore[arg-type]
-            "kind = 'sharp' is neither 'constant' nor 'smoothed'",
+            "kind = 'sharp' is none of 'constant', 'smoothed', 'linear'",
         ),
+        (
+            lambda: HierarchyTransfer(small_hierarchy(), kind="linear"),
+            "kind = 'linear' needs positions",
+        ),
+        (
+            lambda: HierarchyTransfer(small_hierarchy(), kind="linear", positions=np.ones((9, 2))),
+            r"positions has shape \(9, 2\), expected \(24, d\)",
+        ),
+        (
+            lambda: HierarchyTransfer(small_hierarchy(), positions=np.ones((24, 2))),
+            "positions goes with kind='linear' only",
+        ),
+        (
+            lambda: HierarchyTransfer(small_hierarchy(), restriction="sum"),  # type: ignore[arg-type]
+            "restriction = 'sum' is none of 'mean', 'weighted_mean', 'sampled'",
+        ),
+        (lambda: HierarchyTransfer(small_hierarchy(), restriction="sampled"), "sampled"),
         (
             lambda: MultiScaleGCN(
                 [ring(5), ring(3)],

@@ -12,11 +12,11 @@ from torch import nn
 from examples.hgn_pose.body.coarse import MESH_SIZES
 from examples.hgn_pose.body.skeleton import skeleton_graph
 from examples.hgn_pose.network.architecture import Wanted
+from examples.hgn_pose.network.convolutions import GConv, SemGConv
 from examples.hgn_pose.network.first_weights import as_published, scale_answers
 from examples.hgn_pose.network.registry import ARCHITECTURES
 from multiscale_gcn import Hierarchy
 from multiscale_gcn.checks.arguments import one_of, real_number, whole_number
-from multiscale_gcn.nn import GConv, SemGConv
 
 FIRST_ANSWERS = 0.01
 """Size of the last layers at first, relative to what their classes draw."""
@@ -48,9 +48,10 @@ class NetworkOptions:
     """Share of features dropped after every layer; by default that of the network's paper."""
     without: Literal["none", "48", "96"] = "none"
     """Leave the graph of so many nodes out of HGN, as in the paper's ablation."""
-    init: Literal["published", "library"] = "published"
-    """How semantic convolutions begin: published, as in the code of SemGCN and HGN; library, with
-    larger weights, and last layers a hundred times smaller."""
+    init: Literal["published", "by_matrix"] = "published"
+    """How semantic convolutions begin: published, as in the code of SemGCN and HGN; by_matrix, each
+    weight matrix drawn by itself, which makes them larger, and last layers a hundred times
+    smaller."""
 
     def __post_init__(self) -> None:
         one_of(self.network, "network", tuple(ARCHITECTURES))
@@ -60,7 +61,7 @@ class NetworkOptions:
         if self.dropout is not None and not 0 <= real_number(self.dropout, "dropout") <= 1:
             raise ValueError(f"dropout = {self.dropout} must lie between 0 and 1")
         one_of(self.without, "without", ("none", "48", "96"))
-        one_of(self.init, "init", ("published", "library"))
+        one_of(self.init, "init", ("published", "by_matrix"))
         if self.without != "none" and not self.has_meshes:
             raise ValueError(
                 f"without = {self.without} leaves a coarse graph out, and {self.network} has none; "

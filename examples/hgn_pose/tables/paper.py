@@ -108,7 +108,7 @@ START = Table(
     tuple(
         Entry(f"{name}, {init}", NetworkOptions(network, init=init))
         for name, network in (("HGN", "hgn"), ("SemGCN", "semgcn"))
-        for init in ("published", "library")
+        for init in ("published", "by_matrix")
     ),
     source="",
 )

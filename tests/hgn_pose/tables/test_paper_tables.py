@@ -43,7 +43,7 @@ def test_folders_tell_runs_apart():
                 {"fusion_order": "sequential"},
                 {"without": "48"},
                 {"dropout": 0.1},
-                {"init": "library"},
+                {"init": "by_matrix"},
                 {"network": "semgcn"},
             )
         ),

@@ -60,8 +60,10 @@ def test_recorded_steps_on_streams_of_their_own():
     for one in alone:
         one.fit()
     for mine, other in zip(together, alone, strict=True):
-        losses = [[record.loss for record in one.records] for one in (mine, other)]
-        assert torch.allclose(*map(torch.tensor, losses), rtol=1e-3)
+        mine_losses, alone_losses = (
+            torch.tensor([record.loss for record in one.records]) for one in (mine, other)
+        )
+        assert torch.allclose(mine_losses, alone_losses, rtol=1e-3)
 
 
 def test_nobody_else_is_disturbed():

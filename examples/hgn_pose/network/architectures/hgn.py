@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from examples.hgn_pose.network.architecture import Architecture, Wanted
-from multiscale_gcn.nn import Convolution, MultiScaleGCN, SemGConv
+from examples.hgn_pose.network.convolutions import SemGConv
+from multiscale_gcn.nn import Convolution, MultiScaleGCN
 from multiscale_gcn.nn.fusion import FusionOrder
 
 
@@ -22,7 +23,7 @@ class HGN(MultiScaleGCN):
     channels : int
         128 in the paper's main model.
     conv : callable (in_channels, out_channels, graph) -> Module
-        ``SemGConv`` or ``GConv``.
+        ``SemGConv`` or ``GConv`` of :mod:`examples.hgn_pose.network.convolutions`.
     fusion_order : {"parallel", "sequential"}
         The paper's equation, or the order of the code published with it.
     dropout : float
@@ -66,6 +67,7 @@ class HGN(MultiScaleGCN):
             convolution=conv,
             fusion_order=fusion_order,
             dropout=dropout,
+            start="published",
         )
 
 

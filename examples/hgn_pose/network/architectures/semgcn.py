@@ -7,7 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from examples.hgn_pose.network.architecture import Architecture, Wanted
-from multiscale_gcn.nn import Convolution, GraphConvBlock, NonLocal, ResGConv, SemGConv
+from examples.hgn_pose.network.convolutions import SemGConv
+from multiscale_gcn.nn import Convolution, GraphConvBlock, NonLocal, ResGConv
 
 
 class SemGCN(nn.Sequential):
@@ -22,7 +23,7 @@ class SemGCN(nn.Sequential):
     skeleton : Graph
     channels : int
     conv : callable (in_channels, out_channels, graph) -> Module
-        ``SemGConv`` or ``GConv``.
+        ``SemGConv`` or ``GConv`` of :mod:`examples.hgn_pose.network.convolutions`.
     dropout : float
 
     Examples
