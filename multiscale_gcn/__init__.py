@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from multiscale_gcn.multigrid import to_pyamg as to_pyamg
     from multiscale_gcn.plotting import plot_comparison as plot_comparison
     from multiscale_gcn.plotting import plot_hierarchy as plot_hierarchy
+    from multiscale_gcn.pyramids import MeshPyramid as MeshPyramid
+    from multiscale_gcn.pyramids import mesh_pyramid as mesh_pyramid
     from multiscale_gcn.quality import assess as assess
     from multiscale_gcn.ratings import AlgebraicDistance as AlgebraicDistance
     from multiscale_gcn.ratings import EdgeWeight as EdgeWeight
@@ -73,6 +75,7 @@ _HOME = {
     "Level": "hierarchy",
     "LocalVariation": "methods.local_variation",
     "Matching": "matching",
+    "MeshPyramid": "pyramids",
     "MetisPartition": "methods.metis",
     "NormalizedAssociation": "ratings",
     "NormalizedCut": "ratings",
@@ -91,6 +94,7 @@ _HOME = {
     "couplings": "multigrid",
     "drop_isolated": "convert",
     "match": "matching",
+    "mesh_pyramid": "pyramids",
     "plot_comparison": "plotting",
     "plot_hierarchy": "plotting",
     "round_weights": "graph.exact",

@@ -23,6 +23,7 @@ FLOW = (
     "contraction",
     "hierarchy",
     "coarsening",
+    "pyramids",
     "engines",
     "plotting",
     "quality",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from os import PathLike
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from multiscale_gcn.graph.exact import Rounding
 from multiscale_gcn.hierarchy.archive import CHECKSUM, checksum, read_arrays, write_arrays
 from multiscale_gcn.hierarchy.level import Level, check_levels, fingerprint
 
-FORMAT = "multiscale_gcn.Hierarchy"
+FORMAT = "multiscale_gcn."
+HIERARCHY = "Hierarchy"
+"""What the file holds, by the name of its class."""
 FORMAT_VERSION = 3
 """The first had no checksum but the fingerprint, which leaves out constraints and the header; the
 second no samples, no interpolations, and one quantum. Files that need no more are of the second."""
@@ -31,7 +34,6 @@ OF_LEVEL = (
     *(f"interpolation_{part}" for part in OF_MATRIX),
     *(field.name for field in fields(Constraints)),
 )
-ENTRY = re.compile(rf"\d+\.({'|'.join(OF_LEVEL)})")
 
 
 def save(
@@ -40,14 +42,16 @@ def save(
     method: str,
     rounding: Rounding,
     order_version: int,
+    kind: str = HIERARCHY,
+    further: Mapping[str, Sequence[np.ndarray]] = MappingProxyType({}),
 ) -> None:
-    """Write everything, or nothing."""
+    """Write everything, or nothing; ``further`` has arrays of each level, by their name."""
     quanta = [level.graph.quantum for level in levels]
     plain = set(quanta) == {quanta[0]} and all(
         level.sampled is None and level.interpolation is None for level in levels
     )
     header = {
-        "format": FORMAT,
+        "format": FORMAT + kind,
         "format_version": 2 if plain else FORMAT_VERSION,
         "order_version": order_version,
         "num_levels": len(levels),
@@ -69,19 +73,33 @@ def save(
         for name, array in others.items():
             if array is not None:
                 arrays[f"{level.index}.{name}"] = array
+        for name, of_levels in further.items():
+            arrays[f"{level.index}.{name}"] = of_levels[level.index]
     write_arrays(path, header, arrays)
 
 
-def load(path: str | PathLike[str]) -> tuple[tuple[Level, ...], str, Rounding, int]:
-    """The levels, the method, the rounding and the version of the order that were saved."""
+Contents = tuple[tuple[Level, ...], str, Rounding, int]
+"""The levels, the method, the rounding and the version of the order."""
+
+
+def load(path: str | PathLike[str]) -> Contents:
+    """What was saved of a hierarchy."""
+    return load_with(path, HIERARCHY, ())[0]
+
+
+def load_with(
+    path: str | PathLike[str], kind: str, further: Sequence[str]
+) -> tuple[Contents, dict[str, tuple[np.ndarray, ...]]]:
+    """What was saved of a hierarchy of this kind, and the further arrays of its levels."""
+    entry = re.compile(rf"\d+\.({'|'.join([*OF_LEVEL, *further])})")
     try:
-        header, arrays = read_arrays(path, lambda name: ENTRY.fullmatch(name) is not None)
+        header, arrays = read_arrays(path, lambda name: entry.fullmatch(name) is not None)
         version = whole_number(header["format_version"], "format_version", least=1)
-        if header["format"] != FORMAT:
+        if header["format"] != FORMAT + kind:
             raise ValueError(f"its format is {header['format']!r}")
     except (KeyError, ValueError) as error:
         raise ValueError(
-            f"{path} is not a hierarchy that Hierarchy.save wrote ({error}); save one"
+            f"{path} is not a hierarchy that {kind}.save wrote ({error}); save one"
         ) from None
     if version > FORMAT_VERSION:
         raise ValueError(
@@ -92,14 +110,16 @@ def load(path: str | PathLike[str]) -> tuple[tuple[Level, ...], str, Rounding, i
         contents = _contents(header, arrays)
         if version > 1 and checksum(header, arrays) != header[CHECKSUM]:
             raise ValueError("its content does not have the checksum it was saved with")
+        beside = {
+            name: tuple(arrays[f"{level.index}.{name}"] for level in contents[0])
+            for name in further
+        }
     except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"{path} is damaged: {error}; save the hierarchy again") from None
-    return contents
+    return contents, beside
 
 
-def _contents(
-    header: dict[str, Any], arrays: dict[str, np.ndarray]
-) -> tuple[tuple[Level, ...], str, Rounding, int]:
+def _contents(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Contents:
     order_version = whole_number(header["order_version"], "order_version")
     count = whole_number(header["num_levels"], "num_levels", least=1, most=len(arrays))
     quanta = header["quanta"] if "quanta" in header else [header["quantum"]] * count

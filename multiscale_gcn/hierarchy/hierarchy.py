@@ -122,7 +122,7 @@ class Hierarchy:
             levels.append(Level(k, fine, parent))
             fine = coarse
         levels.append(Level(len(levels), fine, None))
-        return cls(tuple(levels), rounding=rounding)
+        return Hierarchy(tuple(levels), rounding=rounding)
 
     def __len__(self) -> int:
         return len(self.levels)
@@ -649,7 +649,7 @@ class Hierarchy:
 
     def __repr__(self) -> str:
         lines = [
-            f"Hierarchy of {len(self)} levels: {self.method}",
+            f"{type(self).__name__} of {len(self)} levels: {self.method}",
             "level    nodes    edges  ratio  heaviest / mean",
         ]
         finer = None

@@ -11,9 +11,9 @@ SLACK = 1e-9
 
 
 def closest_on_triangles(
-    points: np.ndarray,  # [n, 3]
+    points: np.ndarray,  # [n, d]
     point_part: np.ndarray,  # [n]
-    vertices: np.ndarray,  # [m, 3]
+    vertices: np.ndarray,  # [m, d]
     triangles: np.ndarray,  # [F, 3], every vertex of a part stands in one
     vertex_part: np.ndarray,  # [m]
 ) -> tuple[np.ndarray, np.ndarray]:  # [n], [n, 3]
@@ -51,7 +51,7 @@ def _candidates(
     corners = np.column_stack([vertices, apart * vertex_part])[triangles]
     middle = corners.mean(axis=1)
     radius = np.linalg.norm(corners - middle[:, None], axis=2).max(axis=1)
-    reach = cKDTree(corners.reshape(-1, 4)).query(placed)[0]
+    reach = cKDTree(corners.reshape(-1, placed.shape[1])).query(placed)[0]
 
     size = np.frexp(radius)[1]
     found = [np.empty((2, 0), dtype=np.int64)]
@@ -70,8 +70,8 @@ def _candidates(
 
 
 def _closest_in(
-    points: np.ndarray,  # [m, 3]
-    corners: np.ndarray,  # [m, 3, 3]
+    points: np.ndarray,  # [m, d]
+    corners: np.ndarray,  # [m, 3, d]
 ) -> tuple[np.ndarray, np.ndarray]:  # [m, 3], [m]
     """Weights of the corners of each triangle, and the squared distance.
 
@@ -113,4 +113,5 @@ def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+    ratio: np.ndarray = np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+    return ratio

@@ -1,4 +1,4 @@
-"""Edges of a triangle mesh collapsed one by one, the one of the least quadric error first, in Numba.
+"""Edges of a triangle mesh collapsed one by one, that of the least quadric error first, in Numba.
 
 Where an edge collapses, the vertex ``gone`` merges into the vertex ``kept``. Of all such pairs the
 one with the smallest (error, kept, gone) comes first. It is refused, for the time being, if

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 
-OF_POINT = 2.0**-10
-"""Share of the squared distance from the vertex itself. It spreads the vertices of a flat part
-evenly, where planes alone say nothing, as in Trettner and Kobbelt, "Fast and robust QEF
-minimization using probabilistic quadrics", Computer Graphics Forum 39(2), 2020."""
+OF_POINT = 2.0**-16
+"""Weight of the squared distance from the vertex itself, against that from the plane of a face. It
+decides in flat parts, where the planes say nothing, and gives every quadric one minimum, as in
+Trettner and Kobbelt, "Fast and robust QEF minimization using probabilistic quadrics", Computer
+Graphics Forum 39(2), 2020."""
 OF_BOUNDARY = 8.0
-"""Weight of the plane that stands upright on a boundary edge, in squares of the edge's length."""
+"""Weight of the plane that stands upright on a boundary edge, against that of a face."""
 
 
 def vertex_quadrics(
@@ -22,38 +23,33 @@ def vertex_quadrics(
     triangles: np.ndarray,  # [F, 3]
     boundary: np.ndarray,  # [B, 3]: a boundary edge, and the third corner of its face
 ) -> np.ndarray:  # [n, 10]
-    """Of each vertex the sum over its faces, each weighted by its area.
+    """Of each vertex the sum over its faces of the squared distance from the plane of the face.
 
-    To the square of the distance from the plane of the face comes ``OF_POINT`` of that from the
-    vertex; both ends of a boundary edge also have its plane.
+    Every face counts once, as in the paper: so parts with many small faces keep more vertices. To
+    it comes ``OF_POINT`` of the squared distance from the vertex. Both ends of a boundary edge have
+    the plane that stands upright on it, ``OF_BOUNDARY`` times.
     """
     corner = vertices[triangles]
     normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
-    twice = np.linalg.norm(normal, axis=1)
-    area = twice / 2
-    unit = np.divide(normal, twice[:, None], out=np.zeros_like(normal), where=twice[:, None] > 0)
-    of_face = area[:, None] * _planes(unit, corner[:, 0])
+    of_face = _planes(normal, corner[:, 0])
     quadrics = np.zeros((len(vertices), 10))
     for k in range(3):
         np.add.at(quadrics, triangles[:, k], of_face)
-        points = OF_POINT * area[:, None] * _points(corner[:, k])
-        np.add.at(quadrics, triangles[:, k], points)
+        np.add.at(quadrics, triangles[:, k], OF_POINT * _points(corner[:, k]))
 
     start, end, opposite = (vertices[boundary[:, k]] for k in range(3))
-    along = end - start
-    squared = np.einsum("ij,ij->i", along, along)[:, None]
-    inward = (opposite - start) * squared
-    inward -= along * np.einsum("ij,ij->i", along, opposite - start)[:, None]
-    length = np.linalg.norm(inward, axis=1, keepdims=True)
-    upright = np.divide(inward, length, out=np.zeros_like(inward), where=length > 0)
-    of_edge = OF_BOUNDARY * squared * _planes(upright, start)
+    along, inward = end - start, opposite - start
+    upright = np.cross(along, np.cross(along, inward))
+    of_edge = OF_BOUNDARY * _planes(upright, start)
     for k in range(2):
         np.add.at(quadrics, boundary[:, k], of_edge)
     return quadrics
 
 
 def _planes(normal: np.ndarray, point: np.ndarray) -> np.ndarray:  # [m, 3] -> [m, 10]
-    """Squared distance from the plane through the point, whose normal has length 1 or 0."""
+    """Squared distance from the plane through the point with this normal; 0 where it has none."""
+    length = np.linalg.norm(normal, axis=1, keepdims=True)
+    normal = np.divide(normal, length, out=np.zeros_like(normal), where=length > 0)
     x, y, z = normal.T
     offset = np.einsum("ij,ij->i", normal, point)
     return np.stack(
