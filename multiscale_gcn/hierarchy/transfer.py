@@ -12,6 +12,7 @@ from multiscale_gcn.checks.arguments import one_of, real_number, shown
 from multiscale_gcn.checks.arrays import plain_array, real_array
 from multiscale_gcn.hierarchy.barycentric import barycentric
 from multiscale_gcn.hierarchy.choosing import EXTREMES, extreme, most_frequent
+from multiscale_gcn.hierarchy.least_squares import least_squares
 from multiscale_gcn.hierarchy.level import Level, parent_between
 from multiscale_gcn.hierarchy.smoothing import smooth
 
@@ -181,6 +182,28 @@ def restrict(
     if kind in EXTREMES:
         return extreme(kind, parent_between(levels, fine, coarse), array)
     return _product(restriction(levels, fine, coarse, kind), array)
+
+
+def fit(
+    levels: Sequence[Level],
+    values: ArrayLike,
+    fine: int,
+    coarse: int,
+    kind: str,
+    damping: float | None,
+    positions: ArrayLike | None,
+) -> np.ndarray:
+    array = _checked(values, levels[fine].num_nodes, "values").astype(np.float64)
+    off = np.argwhere(~np.isfinite(array))
+    if len(off):
+        place = tuple(off[0].tolist())
+        raise ValueError(
+            f"values[{', '.join(map(str, place))}] = {array[place]} must be finite: one such value "
+            "would be in all coarse ones; fill it in"
+        )
+    matrix = prolongation(levels, coarse, fine, kind, damping, positions)
+    flat = array.reshape(len(array), int(np.prod(array.shape[1:])))
+    return least_squares(matrix, flat).reshape(matrix.shape[1], *array.shape[1:])
 
 
 def prolong(levels: Sequence[Level], values: ArrayLike, coarse: int, fine: int) -> np.ndarray:
