@@ -6,6 +6,8 @@ from itertools import chain
 
 import numpy as np
 
+BLOCK = 1 << 15
+"""Points that are looked at together, for the memory that their candidates take."""
 SLACK = 1e-9
 """Share by which searches look further than they must, for the rounding of distances."""
 
@@ -22,12 +24,18 @@ def closest_on_triangles(
     The weights are from 0 to 1, sum to 1, and give the nearest point of the triangle. Of triangles
     at the same distance the first is taken.
     """
-    point, triangle = _candidates(points, point_part, vertices, triangles, vertex_part)
-    weights, squared = _closest_in(points[point], vertices[triangles[triangle]])
-    order = np.lexsort((triangle, squared, point))
-    _, first = np.unique(point[order], return_index=True)
-    best = order[first]
-    return triangle[best], weights[best]
+    found, weights_found = [np.empty(0, dtype=np.int64)], [np.empty((0, 3))]
+    for begin in range(0, len(points), BLOCK):
+        block = slice(begin, begin + BLOCK)
+        point, triangle = _candidates(
+            points[block], point_part[block], vertices, triangles, vertex_part
+        )
+        weights, squared = _closest_in(points[block][point], vertices[triangles[triangle]])
+        order = np.lexsort((triangle, squared, point))
+        _, first = np.unique(point[order], return_index=True)
+        found.append(triangle[order[first]])
+        weights_found.append(weights[order[first]])
+    return np.concatenate(found), np.concatenate(weights_found)
 
 
 def _candidates(
