@@ -35,6 +35,7 @@ from multiscale_gcn import (
     coarsen,
     compare,
     match,
+    mesh_pyramid,
     nn,
 )
 from multiscale_gcn.graph.exact import Rounding
@@ -55,6 +56,9 @@ GRAPH = as_graph(nx.grid_2d_graph(3, 4))
 HIERARCHY = coarsen(GRAPH, levels=2)
 BATCH = coarsen(nx.disjoint_union(nx.path_graph(6), nx.path_graph(6)), levels=1,
                 batch=[0] * 6 + [1] * 6)  # fmt: skip
+OCTAHEDRON = (np.repeat([1, -1], 3)[:, None] * np.tile(np.eye(3), (2, 1)),
+              [[a, b, c] for a in (0, 3) for b in (1, 4) for c in (2, 5)])  # fmt: skip
+PYRAMID = mesh_pyramid(OCTAHEDRON, [5])
 N, NNZ, COARSE = GRAPH.num_nodes, GRAPH.num_entries, HIERARCHY[1].num_nodes
 SYSTEM = laplacian(GRAPH) + sp.eye_array(N)
 PATTERN = GraphPattern(GRAPH)
@@ -90,6 +94,7 @@ VALID: dict[str, Any] = {
     "matching": match(GRAPH),
     "matrix": HIERARCHY.restriction(0, 1),
     "max_merges": None,
+    "mesh": OCTAHEDRON,
     "message": "stalled",
     "methods": [HeavyEdgeMatching()],
     "n": N,
@@ -131,6 +136,11 @@ OF_NAME: dict[str, dict[str, Any]] = {
     "GraphUnpool": {"coarse": 1, "fine": 0},
     "Level": {"index": 0},
     "Hierarchy": {"levels": HIERARCHY.levels},
+    "MeshPyramid": {
+        "levels": PYRAMID.levels,
+        "vertices": PYRAMID.vertices,
+        "faces": PYRAMID.faces,
+    },
     "HierarchyTransfer": {"levels": [0, 1]},
     "graph_convolution": _layer | {"values": _logits},
     "graph_convolution_reference": _layer | {"values": _logits},
@@ -155,6 +165,7 @@ OF_NAME: dict[str, dict[str, Any]] = {
     },
     "couplings": {"matrix": SYSTEM},
     "to_pyamg": {"matrix": SYSTEM},
+    "mesh_pyramid": {"sizes": [5]},
     "Coarsen": {"levels": 1},
     "coarsen": {"levels": 1},
     "optimum_ratio": {"coarse": 1},

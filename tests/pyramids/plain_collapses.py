@@ -37,7 +37,7 @@ class PlainCollapses:
                 self.terms[vertex].append((OF_BOUNDARY, upright, self.places[start]))
 
     def run(self, num_merges: int) -> list[tuple[int, int, np.ndarray]]:
-        """Of every collapse the vertex that was kept, the one that merged into it, and the place."""
+        """Of every collapse the vertex that was kept, the one that merged into it, the place."""
         done: list[tuple[int, int, np.ndarray]] = []
         refused: set[tuple[int, int]] = set()
         known: dict[tuple[int, int], float] = {}
@@ -130,7 +130,7 @@ class PlainCollapses:
         return [edge for edge in sorted(set(sides)) if sides.count(edge) == 1]
 
     def _link(self, simplex: set[int]) -> set[frozenset[int]]:
-        """Of the mesh, and the cone over its boundary: all that, joined to the simplex, is in it."""
+        """Of the mesh with a cone over its boundary: all that, joined to the simplex, is in it."""
         tops = [set(face) for face in self.faces]
         tops += [{*edge, BEYOND} for edge in self._rim_edges()]
         return {

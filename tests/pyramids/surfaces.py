@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import networkx as nx
 import numpy as np
-import trimesh
 from hypothesis import strategies as st
 from scipy.spatial import ConvexHull
 
@@ -25,10 +24,13 @@ def hull(n: int, seed: int) -> Mesh:
     return Mesh(points, ConvexHull(points).simplices.astype(np.int64))
 
 
-def ball(subdivisions: int, seed: int) -> Mesh:
-    made = trimesh.creation.icosphere(subdivisions=subdivisions)
-    shake = np.random.default_rng(seed).normal(scale=0.03, size=made.vertices.shape)
-    return Mesh(made.vertices * [1, 0.6, 1.7] + shake, np.array(made.faces))
+def ball(n: int, seed: int) -> Mesh:
+    """Closed, shaken, and all faces turned outwards."""
+    points, faces = hull(n, seed)
+    inwards = np.linalg.det(points[faces]) < 0
+    faces[inwards] = faces[inwards][:, ::-1]
+    shake = np.random.default_rng(seed).normal(scale=0.03, size=points.shape)
+    return Mesh(points * [1, 0.6, 1.7] + shake, faces)
 
 
 def sheet(rows: int, columns: int, seed: int | None = None, dimensions: int = 3) -> Mesh:
@@ -73,7 +75,7 @@ def _strip(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 def both(one: Mesh, other: Mesh) -> Mesh:
     """Two parts that share nothing."""
-    places = np.concatenate([one.vertices, other.vertices + [5, 0, 0]])
+    places = np.concatenate([one.vertices, other.vertices + np.array([5, 0, 0])])
     return Mesh(places, np.concatenate([one.faces, other.faces + len(one.vertices)]))
 
 
@@ -84,7 +86,7 @@ def meshes() -> st.SearchStrategy[Mesh]:
     sheets = st.builds(sheet, few, few, seeds)
     return st.one_of(
         hulls,
-        st.builds(ball, st.just(1), seeds),
+        st.builds(ball, st.just(40), seeds),
         sheets,
         st.builds(wound, few, few, seeds, twist=st.just(False), closed=st.just(True)),
         st.builds(wound, few, few, seeds, twist=st.booleans(), closed=st.just(False)),
