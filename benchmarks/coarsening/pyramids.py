@@ -5,7 +5,8 @@
 A quarter, a sixteenth and a sixty-fourth of the vertices. On the left the mean distance between the
 vertices and what comes back of them, over the diagonal of the bounding box. A pyramid
 goes up level by level, so that errors of levels add up; "in one step" each mesh is made of the
-finest one, as ``fast-simplification`` does it. What comes back there is the point nearest to each vertex.
+finest one, as ``fast-simplification`` does it; what comes back there is the point nearest to each
+vertex.
 
 In the middle the same for the mesh after a quarter turn from the bottom to the top, with the
 matrices of the mesh as it was: down by means, by least squares, or by the vertices that were kept.
