@@ -395,7 +395,9 @@ class Hierarchy:
         values: ArrayLike,
         fine: int,
         coarse: int,
-        kind: Literal["constant", "smoothed", "linear", "interpolated"] = "smoothed",
+        kind: Literal[
+            "constant", "smoothed", "smoothed_once", "linear", "interpolated"
+        ] = "smoothed",
         *,
         damping: float | None = None,
         positions: ArrayLike | None = None,

@@ -22,7 +22,11 @@ def dense(P: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.linalg.lstsq(P, values, rcond=1e-5)[0]
 
 
-@given(graphs(min_nodes=1, max_nodes=25), st.sampled_from(["constant", "smoothed"]), st.data())
+@given(
+    graphs(min_nodes=1, max_nodes=25),
+    st.sampled_from(["constant", "smoothed", "smoothed_once"]),
+    st.data(),
+)
 def test_no_coarse_values_come_nearer(graph, kind: Any, data) -> None:
     hierarchy = coarsen(graph, min_nodes=1)
     coarse = data.draw(st.integers(0, len(hierarchy) - 1))
@@ -54,7 +58,7 @@ def test_nearly_singular_directions_are_found_down_to_a_three_thousandth() -> No
     assert abs(found[3, 0]) < 1 / RIDGE
 
 
-@pytest.mark.parametrize("kind", ["constant", "smoothed", "linear"])
+@pytest.mark.parametrize("kind", ["constant", "smoothed", "smoothed_once", "linear"])
 def test_what_was_prolonged_is_found_again(kind: Any) -> None:
     grid = nx.grid_2d_graph(12, 12)
     options: dict[str, Any] = {"positions": np.array(list(grid))} if kind == "linear" else {}
@@ -115,7 +119,7 @@ def test_nothing_is_fitted_by_nothing() -> None:
         (["a"] * 4, {}, "values must hold real numbers"),
         (np.ones(4), {"kind": "best"}, "kind = 'best' is none of 'constant', 'smoothed'"),
         (np.ones(4), {"kind": "linear"}, "kind = 'linear' needs positions"),
-        (np.ones(4), {"kind": "constant", "damping": 1}, "kind='smoothed' only"),
+        (np.ones(4), {"kind": "constant", "damping": 1}, "damping = 1 goes with kind='smoothed'"),
     ],
 )
 def test_bad_input_to_it_is_refused(values: Any, options: dict[str, Any], message: str) -> None:
