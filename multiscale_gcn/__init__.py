@@ -41,8 +41,11 @@ if TYPE_CHECKING:
     from multiscale_gcn.methods.local_variation import LocalVariation as LocalVariation
     from multiscale_gcn.methods.metis import MetisPartition as MetisPartition
     from multiscale_gcn.methods.strong import StrongMatching as StrongMatching
+    from multiscale_gcn.mirrors import Mirror as Mirror
+    from multiscale_gcn.mirrors import find_mirror as find_mirror
     from multiscale_gcn.multigrid import couplings as couplings
     from multiscale_gcn.multigrid import to_pyamg as to_pyamg
+    from multiscale_gcn.nested import multi_mesh as multi_mesh
     from multiscale_gcn.plotting import plot_comparison as plot_comparison
     from multiscale_gcn.plotting import plot_hierarchy as plot_hierarchy
     from multiscale_gcn.quality import assess as assess
@@ -74,6 +77,7 @@ _HOME = {
     "LocalVariation": "methods.local_variation",
     "Matching": "matching",
     "MetisPartition": "methods.metis",
+    "Mirror": "mirrors",
     "NormalizedAssociation": "ratings",
     "NormalizedCut": "ratings",
     "PairKind": "matching",
@@ -90,7 +94,9 @@ _HOME = {
     "contract": "contraction",
     "couplings": "multigrid",
     "drop_isolated": "convert",
+    "find_mirror": "mirrors",
     "match": "matching",
+    "multi_mesh": "nested",
     "plot_comparison": "plotting",
     "plot_hierarchy": "plotting",
     "round_weights": "graph.exact",

@@ -52,7 +52,7 @@ def one_by_one(graph: Graph, method: HeavyEdgeMatching, options: dict[str, Any])
         mine = batch == member
         married = np.count_nonzero(mine & (kinds[False] == PairKind.EDGE))
         left = np.count_nonzero(mine & has_neighbours) - married
-        result[mine] = kinds[left > married][mine]
+        result[mine] = kinds[bool(left > married)][mine]
     return result
 
 
