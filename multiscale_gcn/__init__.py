@@ -41,8 +41,11 @@ if TYPE_CHECKING:
     from multiscale_gcn.methods.local_variation import LocalVariation as LocalVariation
     from multiscale_gcn.methods.metis import MetisPartition as MetisPartition
     from multiscale_gcn.methods.strong import StrongMatching as StrongMatching
+    from multiscale_gcn.mirrors import Mirror as Mirror
+    from multiscale_gcn.mirrors import find_mirror as find_mirror
     from multiscale_gcn.multigrid import couplings as couplings
     from multiscale_gcn.multigrid import to_pyamg as to_pyamg
+    from multiscale_gcn.nested import multi_mesh as multi_mesh
     from multiscale_gcn.plotting import plot_comparison as plot_comparison
     from multiscale_gcn.plotting import plot_hierarchy as plot_hierarchy
     from multiscale_gcn.pyramids import MeshPyramid as MeshPyramid
@@ -77,6 +80,7 @@ _HOME = {
     "Matching": "matching",
     "MeshPyramid": "pyramids",
     "MetisPartition": "methods.metis",
+    "Mirror": "mirrors",
     "NormalizedAssociation": "ratings",
     "NormalizedCut": "ratings",
     "PairKind": "matching",
@@ -93,8 +97,10 @@ _HOME = {
     "contract": "contraction",
     "couplings": "multigrid",
     "drop_isolated": "convert",
+    "find_mirror": "mirrors",
     "match": "matching",
     "mesh_pyramid": "pyramids",
+    "multi_mesh": "nested",
     "plot_comparison": "plotting",
     "plot_hierarchy": "plotting",
     "round_weights": "graph.exact",

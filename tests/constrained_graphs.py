@@ -21,7 +21,7 @@ def methods(draw: st.DrawFn) -> MatchingMethod:
         "rating": draw(st.sampled_from(RATINGS)),
         "seed": draw(st.sampled_from([0, 1, 2**64 - 1])),
         "max_node_weight": draw(st.none() | st.integers(3, 7)),
-        "two_hop": draw(st.sampled_from([True, True, False])),
+        "two_hop": draw(st.sampled_from([True, True, False, "auto"])),
         "isolated": draw(st.sampled_from(["pair", "pair", "keep"])),
     }
     order: Any = draw(st.sampled_from([None, None, "random", "degree", "natural"]))

@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.coarsening import compare
+from benchmarks.coarsening import compare, spectral
 
 
 def test_the_coarsening_benchmark_prints_times_ratios_and_equal_hashes(
@@ -15,3 +15,18 @@ def test_the_coarsening_benchmark_prints_times_ratios_and_equal_hashes(
     ours = [line.split() for line in output.splitlines() if "multiscale_gcn" in line]
     assert [line[-1] for line in ours] == ["1.00", "1.00"]
     assert "times the input's arrays" in output
+
+
+def test_the_spectral_benchmark_prints_an_error_for_every_method(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    spectral.main(["karate"])
+    missing, head, *lines = capsys.readouterr().out.splitlines()
+    assert missing == "left out: Loukas' library: say --loukas FOLDER"
+    assert head.split()[3:] == list(spectral.METHODS)
+    assert [line.split()[:3] for line in lines] == [["karate", "34", "17"], ["karate", "34", "9"]]
+    assert all(len(line.split()) == 3 + len(spectral.METHODS) for line in lines)
+    assert spectral.why_left_out("nowhere") in (
+        "pygsp cannot be imported",
+        "graph_coarsening cannot be imported",
+    )

@@ -16,6 +16,7 @@ from multiscale_gcn.graph.graph import Graph
 
 MOST_NODES = 2**40
 """That an array can be made for."""
+WAY_OUT = "; find_mirror(mesh).symmetrized(graph) gives images of each other the same weight"
 
 
 @dataclass(frozen=True, eq=False)
@@ -510,7 +511,7 @@ def _check_symmetry(graph: Graph, constraints: Constraints, mirror: np.ndarray) 
         u, v = rows[first], columns[first]
         raise ValueError(
             f"symmetry is no automorphism: the weight of ({u}, {v}) is {matrix[u, v]}, that of "
-            f"its image ({mirror[u]}, {mirror[v]}) is {matrix[mirror[u], mirror[v]]}"
+            f"its image ({mirror[u]}, {mirror[v]}) is {matrix[mirror[u], mirror[v]]}{WAY_OUT}"
         )
     for name, differs in (
         ("node weights", graph.node_weights[mirror] != graph.node_weights),
@@ -522,7 +523,7 @@ def _check_symmetry(graph: Graph, constraints: Constraints, mirror: np.ndarray) 
             u = int(np.argmax(differs))
             raise ValueError(
                 f"the symmetry does not keep the {name}: look at nodes {u} and {mirror[u]}, "
-                "which are images of each other"
+                f"which are images of each other{WAY_OUT if name == 'node weights' else ''}"
             )
 
 

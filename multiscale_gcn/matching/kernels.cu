@@ -63,15 +63,17 @@ struct Problem {
     int part;      // of a long row, a multiple of 32
     int small;     // so few nodes are done by one block
     int most_entries;  // one block gives up a round that looks at more
-    int two_hop;
+    int two_hop;  // one of the three below
     int pairs;  // whether any two that wait together may merge; else the list of them is left
     int pair_isolated;
 };
 
+const int NEVER = 0, ALWAYS = 1, IF_STALLED = 2;  // pairs at hubs
+
 // Places among the counters. There are three lengths of lists and three flags, used in turn, and
 // the numbers of tasks of the sums, of the first pointing, and of what follows.
 const int ARRIVED = 0, LENGTHS = 1, CHANGED = 4, SUM_TASKS = 7, FIRST_TASKS = 8, NUM_TASKS = 9,
-          SINGLES = 10, FINISHED = 11, NUM_HUBS = 12, NUM_WAITING = 13;
+          SINGLES = 10, FINISHED = 11, NUM_HUBS = 12, NUM_WAITING = 13, NUM_MARRIED = 14;
 
 // The rating of an edge of u; own is of u, degree of v. The table of formulas writes RATE.
 __device__ double rate(const Problem& p, double weight, int u, int v, double own, double degree) {
@@ -724,16 +726,21 @@ __device__ void pair_the_rest(const Problem& p) {
     int *waiting = p.live, *isolated = p.live + p.n;
     int per_block = (p.n + (int)gridDim.x - 1) / (int)gridDim.x;
     i64 begin = (i64)blockIdx.x * per_block, end = min(begin + per_block, (i64)p.n);
-    int alone = 0, total;
+    int alone = 0, married = 0, total;
     for (i64 from = begin; from < end; from += THREADS) {
         i64 u = from + threadIdx.x;
         bool single = u < end && p.kind[u] == SINGLE, has_any = single && p.nodes[u].neighbours;
         if (u < end) p.candidate[u] = has_any && p.pairs ? p.hub[u] : NOBODY, p.second[u] = 0;
         append(has_any, (int)u, waiting, p.counters + NUM_WAITING);
         alone += single && !has_any;
+        married += u < end && !single;
     }
     sum_before(alone, &total);
     if (threadIdx.x == 0) p.of_blocks[blockIdx.x] = total;
+    if (p.two_hop == IF_STALLED) {
+        sum_before(married, &total);
+        if (threadIdx.x == 0 && total) atomicAdd(p.counters + NUM_MARRIED, (unsigned)total);
+    }
     wait_for_grid(p.counters + ARRIVED);
     if (p.pair_isolated) {
         int before = 0, all = 0;
@@ -760,8 +767,11 @@ __device__ void pair_the_rest(const Problem& p) {
         }
     }
     int count = (int)__ldcg(p.counters + NUM_WAITING);
-    if (!p.two_hop || count < 2) return;
-    if (p.pairs) pair_two_hop(p, waiting, count);
+    if (p.two_hop == NEVER || count < 2) return;
+    if (p.pairs) {
+        bool stalled = count > (int)__ldcg(p.counters + NUM_MARRIED);
+        if (p.two_hop == ALWAYS || stalled) pair_two_hop(p, waiting, count);
+    }
     else point<ALL>(p, waiting, count);
 }
 
@@ -779,7 +789,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) point_long(Problem p) {
 
 extern "C" __global__ void __launch_bounds__(THREADS, 4) marry(Problem p) {
     marry_in_rounds(p);
-    if (__ldcg(p.counters + SINGLES) && (p.two_hop || p.pair_isolated)) pair_the_rest(p);
+    if (__ldcg(p.counters + SINGLES) && (p.two_hop != NEVER || p.pair_isolated)) pair_the_rest(p);
 }
 
 __device__ void marry_with_images(const Problem& p, int u, int v, int kind) {

@@ -71,7 +71,7 @@ def match(graph: Graph, method: MatchingOptions, of_nodes: NodeConstraints) -> M
     weigh = (graph.node_weights, limit)
     rules = _rules(of_nodes)
     if n <= SMALL and rules is None and method.turns is None:
-        wanted = (method.two_hop, method.isolated == "pair")
+        wanted = (bool(method.two_hop), method.two_hop == "auto", method.isolated == "pair")
         _match_serially(mate, kind, edges, graph.weights, weigh, wanted)
         return Matching._of_valid(mate=mates, kind=kind)
     with threads_to_use() as num_threads:
@@ -85,7 +85,8 @@ def match(graph: Graph, method: MatchingOptions, of_nodes: NodeConstraints) -> M
         else:
             _marry_in_rounds(mate, kind, edges, weigh, rules, several)
         if method.two_hop:
-            _pair_two_hop(mate, kind, edges, weigh, rules, several)
+            member = of_nodes.member if method.two_hop == "auto" else None
+            _pair_two_hop(mate, kind, edges, weigh, rules, member, several)
     if method.isolated == "pair":
         if rules is None:
             _pair_isolated(mate, kind, neighbours, weigh)
@@ -116,15 +117,16 @@ def _turns(method: MatchingOptions, graph: Graph, of_nodes: NodeConstraints) -> 
 @kernel()
 def _match_serially(mate, kind, edges, weights, weigh, wanted):
     """All of an unconstrained matching in one call, for graphs where calls take the time."""
-    two_hop, isolated = wanted
+    two_hop, only_if_stalled, isolated = wanted
     _describe(0, len(mate), mate, kind, edges, weights)
     everyone, candidate = mate.copy(), np.empty_like(mate)
     _marry_rest(everyone, everyone, candidate, mate, kind, edges, weigh, None)
     if two_hop:
         singles = _waiting_nodes(mate, kind, edges[6])
-        hubs = np.empty_like(singles)
-        _find_hubs(singles, hubs, kind, edges, weigh, None)
-        _pair_at_hubs(singles, hubs, mate, kind, weigh)
+        if not only_if_stalled or len(singles) > np.count_nonzero(kind):
+            hubs = np.empty_like(singles)
+            _find_hubs(singles, hubs, kind, edges, weigh, None)
+            _pair_at_hubs(singles, hubs, mate, kind, weigh)
     if isolated:
         _pair_isolated(mate, kind, edges[6], weigh)
 
@@ -419,9 +421,14 @@ def _visit(turns, mate, kind, edges, weigh, rules):
                 _marry_with_images(u, v, KIND_EDGE, mate, kind, rules)
 
 
-def _pair_two_hop(mate, kind, edges, weigh, rules, several) -> None:
-    """Pair the nodes that wait at the same neighbour, as the specification says."""
+def _pair_two_hop(mate, kind, edges, weigh, rules, member, several) -> None:
+    """Pair the nodes that wait at the same neighbour, as the specification says; given members of
+    the batch, only of those that edges alone would stall."""
     singles = _waiting_nodes(mate, kind, edges[6])
+    if member is not None:
+        married = np.bincount(member[kind != KIND_SINGLE], minlength=len(member))
+        left = np.bincount(member[singles], minlength=len(member))
+        singles = singles[(left > married)[member[singles]]]
     hubs = np.empty_like(singles)
     find_hubs = _find_all_hubs if several and len(singles) > SMALL else _find_hubs
     find_hubs(singles, hubs, kind, edges, weigh, rules)

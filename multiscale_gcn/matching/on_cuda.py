@@ -38,6 +38,9 @@ LONG_ROW = 64
 PART = 512
 """Of such a row, so many entries are looked at by a warp."""
 
+TWO_HOP = {False: 0, True: 1, "auto": 2}
+"""As the kernels number it."""
+
 WARPS_OF_BLOCK = 8
 NUM_COUNTERS = 16
 MOST_BLOCKS = 1 << 14
@@ -193,7 +196,7 @@ def match_on_device(
         part=PART,
         small=SMALL,
         most_entries=MOST_ENTRIES,
-        two_hop=method.two_hop,
+        two_hop=TWO_HOP[method.two_hop],
         pairs=any_pairs,
         pair_isolated=any_pairs and method.isolated == "pair",
     )
@@ -216,7 +219,7 @@ def match_on_device(
             nodes.view(np.int32).reshape(-1)[2::4], workspace.array("candidate", np.int32, n),
         )  # fmt: skip
         if method.two_hop:
-            pairing.two_hop()
+            pairing.two_hop(only_if_stalled=method.two_hop == "auto")
         if method.isolated == "pair":
             pairing.isolated()
     return mate, kind
@@ -235,9 +238,12 @@ class _Pairing:
     neighbours: Any
     candidate: Any  # the hubs of those that are left
 
-    def two_hop(self) -> None:
+    def two_hop(self, only_if_stalled: bool) -> None:
         """Pair the nodes that wait at the same neighbour, as the specification says."""
-        left = _where((self.kind == int(PairKind.SINGLE)) & (self.neighbours > 0))
+        single = self.kind == int(PairKind.SINGLE)
+        left = _where(single & (self.neighbours > 0))
+        if only_if_stalled:
+            left = self._of_stalled_members(left, _where(~single))
         if len(left) < 2:
             return
         hubs, mirror = self.candidate[left], self.rules.mirror
@@ -250,6 +256,15 @@ class _Pairing:
         for chosen in (fixed, ~fixed & (hubs < images)):
             at = cp.minimum(hubs, images)[chosen]
             self.waiting(left[chosen], at, PairKind.TWO_HOP)
+
+    def _of_stalled_members(self, left: Any, married: Any) -> Any:
+        first = self.rules.first_of_member
+        if first is None:
+            return left if len(left) > len(married) else left[:0]
+        more_left = cp.zeros(len(self.mate), cp.int32)  # at the first node of each member
+        more_left += cp.bincount(first[left], minlength=len(more_left))
+        more_left -= cp.bincount(first[married], minlength=len(more_left))
+        return left[more_left[first[left]] > 0]
 
     def isolated(self) -> None:
         nodes, mirror = _where(self.neighbours == 0), self.rules.mirror

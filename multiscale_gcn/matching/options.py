@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from multiscale_gcn.checks.arguments import flag, one_of, real_number, shown, whole_number
@@ -27,9 +28,10 @@ class MatchingOptions:
         Of the hash that breaks ties (and of the random visiting order), 0 to 2**64 - 1.
     max_node_weight : float, optional
         No two nodes merge whose weights add up to more.
-    two_hop : bool
+    two_hop : bool or "auto"
         Pair the nodes that are left over and have the same best neighbour. Without it, stars and
-        power-law graphs stall.
+        power-law graphs stall. ``"auto"``: only in a step that edges alone would stall, which is
+        one that leaves more nodes over than it marries; in a batch each member asks for itself.
     isolated : {"pair", "keep", "nearest"}
         Whether nodes without neighbours are paired among themselves by their ids, which merges
         components wherever they lie, kept, or paired with the nearest.
@@ -41,7 +43,7 @@ class MatchingOptions:
     rating: Rating = field(default_factory=NormalizedCut)
     seed: int = 0
     max_node_weight: float | None = None
-    two_hop: bool = True
+    two_hop: bool | Literal["auto"] = True
     isolated: Literal["pair", "keep", "nearest"] = "pair"
     positions: ArrayLike | None = None
 
@@ -53,7 +55,7 @@ class MatchingOptions:
         object.__setattr__(self, "seed", whole_number(self.seed, "seed", 0, LARGEST_SEED))
         if self.max_node_weight is not None:
             real_number(self.max_node_weight, "max_node_weight", above=0, finite=False)
-        object.__setattr__(self, "two_hop", flag(self.two_hop, "two_hop"))
+        object.__setattr__(self, "two_hop", _two_hop(self.two_hop))
         one_of(self.isolated, "isolated", ("pair", "keep", "nearest"))
         object.__setattr__(self, "positions", self._positions())
 
@@ -78,3 +80,11 @@ class MatchingOptions:
     def takes_turns(self) -> bool:
         """Whether each node waits for the ones before it."""
         return self.turns is not None
+
+
+def _two_hop(value: Any) -> bool | Literal["auto"]:
+    if isinstance(value, str) and value == "auto":
+        return "auto"
+    if isinstance(value, bool | np.bool_):
+        return flag(value, "two_hop")
+    raise ValueError(f"two_hop = {shown(value)} must be True or False, or 'auto'")

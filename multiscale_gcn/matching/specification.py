@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 import numpy as np
@@ -25,7 +25,10 @@ def match(graph: Graph, method: MatchingOptions, of_nodes: NodeConstraints) -> M
     else:
         _take_best(rated, order, state)
     if method.two_hop:
-        _pair_two_hop(rated, order, state)
+        left = [u for u in range(graph.num_nodes) if state.free(u) and _neighbours(graph, u)]
+        if method.two_hop == "auto":
+            left = _of_stalled_members(left, state, of_nodes.member.tolist())
+        _pair_two_hop(rated, left, order, state)
     if method.isolated == "pair":
         _pair_isolated(graph, order, state)
     return Matching._of_valid(
@@ -116,18 +119,24 @@ def _visit(graph: Graph, method: MatchingOptions, order: EdgeOrder, state: _Stat
             state.marry(u, min(candidates)[1], PairKind.EDGE)
 
 
-def _pair_two_hop(graph: Graph, order: EdgeOrder, state: _State) -> None:
+def _of_stalled_members(left: list[int], state: _State, member: list[int]) -> list[int]:
+    """Those of members of the batch that have more nodes left over than edges have married."""
+    num_left = Counter(member[u] for u in left)
+    married = Counter(m for u, m in enumerate(member) if not state.free(u))
+    return [u for u in left if num_left[member[u]] > married[member[u]]]
+
+
+def _pair_two_hop(graph: Graph, left: list[int], order: EdgeOrder, state: _State) -> None:
     """Pair the nodes that wait at the same neighbour.
 
     Under a symmetry a hub and its image have the same pairs, mirrored. Nodes that are their own
     image wait together at both; the others merge with their image at a hub that is its own.
     """
     waiting_at = defaultdict(list)
-    for u in range(graph.num_nodes):
-        neighbours = _neighbours(graph, u)
-        if not state.free(u) or not neighbours:
+    for u in left:
+        if not state.free(u):
             continue
-        hub = min((order.key(u, v, w), v) for v, w in neighbours)[1]
+        hub = min((order.key(u, v, w), v) for v, w in _neighbours(graph, u))[1]
         if state.fixed(u):
             waiting_at[True, min(hub, state.mirror[hub]), state.group[u]].append(u)
         elif state.fixed(hub):

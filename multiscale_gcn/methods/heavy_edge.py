@@ -31,9 +31,10 @@ class MatchingMethod(MatchingOptions, ClusteringMethod):
         Of the hash that breaks ties (and of the random visiting order), 0 to 2**64 - 1.
     max_node_weight : float, optional
         No two nodes merge whose weights add up to more.
-    two_hop : bool
+    two_hop : bool or "auto"
         Pair the nodes that are left over and have the same best neighbour. Without it, stars and
-        power-law graphs stall.
+        power-law graphs stall. ``"auto"``: only in a step that edges alone would stall, which is
+        one that leaves more nodes over than it marries; in a batch each member asks for itself.
     isolated : {"pair", "keep", "nearest"}
         Whether nodes without neighbours are paired among themselves by their ids, which merges
         components wherever they lie, kept, or paired with the nearest.
@@ -97,9 +98,10 @@ class HeavyEdgeMatching(MatchingMethod):
         Of the hash that breaks ties, 0 to 2**64 - 1.
     max_node_weight : float, optional
         No two nodes merge whose weights add up to more.
-    two_hop : bool
+    two_hop : bool or "auto"
         Pair the nodes that are left over and have the same best neighbour. Without it, stars and
-        power-law graphs stall.
+        power-law graphs stall. ``"auto"``: only in a step that edges alone would stall, which is
+        one that leaves more nodes over than it marries; in a batch each member asks for itself.
     isolated : {"pair", "keep", "nearest"}
         Whether nodes without neighbours are paired among themselves by their ids, which merges
         components wherever they lie, kept, or paired with the nearest.
@@ -142,9 +144,10 @@ class VisitingOrderMatching(MatchingMethod):
         Of the hash that breaks ties and of the random order, 0 to 2**64 - 1.
     max_node_weight : float, optional
         No two nodes merge whose weights add up to more.
-    two_hop : bool
+    two_hop : bool or "auto"
         Pair the nodes that are left over and have the same best neighbour. Without it, stars and
-        power-law graphs stall.
+        power-law graphs stall. ``"auto"``: only in a step that edges alone would stall, which is
+        one that leaves more nodes over than it marries; in a batch each member asks for itself.
     isolated : {"pair", "keep", "nearest"}
         Whether nodes without neighbours are paired among themselves by their ids, which merges
         components wherever they lie, kept, or paired with the nearest.

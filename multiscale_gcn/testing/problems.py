@@ -24,7 +24,7 @@ def heavy_edge_matchings(
         rating=draw(st.sampled_from(ratings)),
         seed=draw(st.integers(0, 2**64 - 1)),
         max_node_weight=draw(st.none() | st.integers(1, 6)),
-        two_hop=draw(st.booleans()),
+        two_hop=draw(st.sampled_from([True, False, "auto"])),
         isolated=draw(st.sampled_from(["pair", "keep"])),
     )
 

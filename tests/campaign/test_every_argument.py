@@ -34,6 +34,7 @@ from multiscale_gcn import (
     as_graph,
     coarsen,
     compare,
+    find_mirror,
     match,
     mesh_pyramid,
     nn,
@@ -63,6 +64,7 @@ N, NNZ, COARSE = GRAPH.num_nodes, GRAPH.num_entries, HIERARCHY[1].num_nodes
 SYSTEM = laplacian(GRAPH) + sp.eye_array(N)
 PATTERN = GraphPattern(GRAPH)
 X = torch.randn(2, N, 5)
+PLACES = np.indices((3, 4)).reshape(2, N).T.astype(float)
 
 VALID: dict[str, Any] = {
     "add": None,
@@ -91,6 +93,7 @@ VALID: dict[str, Any] = {
     "level": 1,
     "levels": 1,
     "mate": match(GRAPH).mate,
+    "mesh": GRAPH,
     "matching": match(GRAPH),
     "matrix": HIERARCHY.restriction(0, 1),
     "max_merges": None,
@@ -168,6 +171,7 @@ OF_NAME: dict[str, dict[str, Any]] = {
     "mesh_pyramid": {"sizes": [5]},
     "Coarsen": {"levels": 1},
     "coarsen": {"levels": 1},
+    "find_mirror": {"positions": PLACES},
     "optimum_ratio": {"coarse": 1},
     "Constraints": {"batch": np.zeros(N, int), "labels": np.zeros(N, int)},
     "DenseMap": {},
@@ -186,6 +190,7 @@ SKIPPED = {
     "DeviceLevel": "made by coarsen_on_device alone, and needs a device",
     "DenseMap": "torch.nn.Linear by another name",
     "GraphTensors": "a named tuple",
+    "Mirror": "made by find_mirror alone",
     "MultiScaleData": "a Data of PyTorch Geometric, which takes anything",
     "Normalisation": "a named tuple, which batch normalisation makes",
     "PairKind": "an enumeration",
@@ -326,6 +331,7 @@ def cases() -> Iterator[Case]:
         "Matching": lambda: match(GRAPH),
         "Constraints": Constraints,
         "HeavyEdgeMatching": HeavyEdgeMatching,
+        "Mirror": lambda: find_mirror(GRAPH, positions=PLACES, normal="x"),
     }
     for kind, make in makers.items():
         made = make()

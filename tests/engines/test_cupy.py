@@ -233,6 +233,18 @@ def test_hierarchies_of_exact_sizes_are_equal(
 
 @pytest.mark.gpu
 @on_gpu
+@pytest.mark.parametrize("constrained", [False, True])
+def test_many_blocks_agree_on_which_step_would_stall(constrained: bool) -> None:
+    tree = as_graph(nx.barabasi_albert_graph(60_000, 1, seed=2))
+    labels = np.arange(tree.num_nodes) % 2 if constrained else None
+    method = HeavyEdgeMatching(two_hop="auto")
+    expected = coarsen(tree, levels=8, method=method, labels=labels, backend="numba")
+    found = coarsen(tree, levels=8, method=method, labels=labels, backend="cupy")
+    assert found.fingerprint == expected.fingerprint
+
+
+@pytest.mark.gpu
+@on_gpu
 @settings(max_examples=40)
 @given(graphs(), st.data())
 def test_ratings_of_entries_too(graph: Graph, data: st.DataObject) -> None:

@@ -40,7 +40,7 @@ def methods(draw: st.DrawFn) -> MatchingMethod:
         "rating": draw(st.sampled_from(RATINGS)),
         "seed": draw(st.integers(0, 2**64 - 1)),
         "max_node_weight": draw(st.none() | st.integers(1, 6)),
-        "two_hop": draw(st.booleans()),
+        "two_hop": draw(st.sampled_from([True, False, "auto"])),
         "isolated": draw(st.sampled_from(["pair", "keep"])),
     }
     if draw(st.booleans()):
