@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -73,7 +73,7 @@ class HostStage(Stage):
         parent = parent.astype(self.graph.indices.dtype, copy=False)
         return parent, HostStage(
             coarse,
-            self.method.coarsened(self.graph, coarse, parent),
+            self.method.followed(self.graph, coarse, replace(step, parent=parent)),
             constraints.per_node(coarse.num_nodes),
             self.backend,
             step,

@@ -183,6 +183,33 @@ class ClusteringMethod(ABC):
         """
         return self
 
+    def followed(self, fine: Graph, coarse: Graph, step: Step) -> ClusteringMethod:
+        """The method for the next level, where it depends on more than the clusters.
+
+        Parameters
+        ----------
+        fine, coarse : Graph
+            The two levels.
+        step : Step
+            What the method made of the finer one.
+
+        Returns
+        -------
+        ClusteringMethod
+            What :meth:`coarsened` says, unless overridden.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from multiscale_gcn import Graph, HeavyEdgeMatching, aggregate
+        >>> from multiscale_gcn.methods import Step
+        >>> path = Graph([0, 1, 3, 4], [1, 0, 2, 1])
+        >>> step, method = Step(np.array([0, 0, 1])), HeavyEdgeMatching()
+        >>> method.followed(path, aggregate(path, step.parent), step) is method
+        True
+        """
+        return self.coarsened(fine, coarse, step.parent)
+
     @property
     def takes_turns(self) -> bool:
         """Whether each node waits for the ones before it, so that no device can run it."""
