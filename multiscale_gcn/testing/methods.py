@@ -11,6 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from multiscale_gcn.coarsening import CoarseningStalled, coarsen
+from multiscale_gcn.convert import as_graph
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.hierarchy import Hierarchy
@@ -42,6 +43,33 @@ class MethodTests:
     method: ClusteringMethod
     min_nodes = 0
     """Of the graphs that it is tried on."""
+    contracts = True
+    """Whether each coarse graph is the contraction of the clusters."""
+
+    def method_for(self, graph: Graph) -> ClusteringMethod:
+        """The method, with what it must be told of the finest graph, such as positions.
+
+        Parameters
+        ----------
+        graph : Graph
+
+        Returns
+        -------
+        ClusteringMethod
+            ``self.method``, unless overridden.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from multiscale_gcn import VoxelGrid
+        >>> from multiscale_gcn.testing import MethodTests
+        >>> class TestVoxels(MethodTests):
+        ...     method = VoxelGrid(np.zeros((0, 1)), 1.0)
+        ...     def method_for(self, graph):
+        ...         return VoxelGrid(np.arange(graph.num_nodes)[:, None], 2.0)
+        >>> TestVoxels().test_no_size_is_overshot()
+        """
+        return self.method
 
     def coarsened(self, graph: Graph, **options: Any) -> Hierarchy:
         """The hierarchy, or what of it was reached; what the method refuses is not counted.
@@ -72,7 +100,7 @@ class MethodTests:
         (4, 2)
         """
         try:
-            return coarsen(graph, method=self.method, **options)
+            return coarsen(graph, method=self.method_for(as_graph(graph)), **options)
         except CoarseningStalled as stalled:
             return stalled.hierarchy
         except ValueError as refused:
@@ -82,7 +110,23 @@ class MethodTests:
     def test_every_level_is_the_contraction_of_the_one_before(self) -> None:
         @given(graphs(min_nodes=max(self.min_nodes, 1)))
         def check(graph: Graph) -> None:
-            assert_valid_hierarchy(self.coarsened(graph, levels=3))
+            hierarchy = self.coarsened(graph, levels=3)
+            assert_valid_hierarchy(hierarchy, contraction=self.contracts)
+
+        if self.method.needs_sizes:
+            pytest.skip("the method makes levels of given sizes only")
+        check()
+
+    def test_interpolation_keeps_constants_and_samples(self) -> None:
+        @given(graphs(min_nodes=max(self.min_nodes, 1)))
+        def check(graph: Graph) -> None:
+            for level in self.coarsened(graph, levels=2).levels[:-1]:
+                if level.interpolation is not None:
+                    rows = level.interpolation.sum(axis=1)
+                    assert np.allclose(rows, 1.0, atol=1e-9), "a constant does not come back"
+                    if level.sampled is not None:
+                        own = level.interpolation[level.sampled].toarray()
+                        assert np.array_equal(own, np.eye(len(own))), "a kept node loses its value"
 
         if self.method.needs_sizes:
             pytest.skip("the method makes levels of given sizes only")
