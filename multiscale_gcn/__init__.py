@@ -35,12 +35,17 @@ if TYPE_CHECKING:
     from multiscale_gcn.matching import PairKind as PairKind
     from multiscale_gcn.matching import match as match
     from multiscale_gcn.methods import ClusteringMethod as ClusteringMethod
+    from multiscale_gcn.methods.bi_stride import BiStride as BiStride
     from multiscale_gcn.methods.defferrard import DefferrardMatching as DefferrardMatching
+    from multiscale_gcn.methods.farthest_points import FarthestPoints as FarthestPoints
     from multiscale_gcn.methods.heavy_edge import HeavyEdgeMatching as HeavyEdgeMatching
     from multiscale_gcn.methods.heavy_edge import VisitingOrderMatching as VisitingOrderMatching
+    from multiscale_gcn.methods.k_mis import MaximalIndependentSet as MaximalIndependentSet
+    from multiscale_gcn.methods.kron import KronReduction as KronReduction
     from multiscale_gcn.methods.local_variation import LocalVariation as LocalVariation
     from multiscale_gcn.methods.metis import MetisPartition as MetisPartition
     from multiscale_gcn.methods.strong import StrongMatching as StrongMatching
+    from multiscale_gcn.methods.voxels import VoxelGrid as VoxelGrid
     from multiscale_gcn.mirrors import Mirror as Mirror
     from multiscale_gcn.mirrors import find_mirror as find_mirror
     from multiscale_gcn.multigrid import couplings as couplings
@@ -63,6 +68,7 @@ __version__ = "0.1.0"
 _HOME = {
     "AlgebraicDistance": "ratings",
     "BackendUnavailable": "backends",
+    "BiStride": "methods.bi_stride",
     "ClusteringMethod": "methods",
     "CoarseningStalled": "coarsening",
     "Constraints": "graph.constraints",
@@ -70,14 +76,17 @@ _HOME = {
     "DeviceHierarchy": "hierarchy.on_cuda",
     "DeviceLevel": "hierarchy.on_cuda",
     "EdgeWeight": "ratings",
+    "FarthestPoints": "methods.farthest_points",
     "GivenRating": "ratings",
     "Graph": "graph",
     "HeavyEdgeMatching": "methods.heavy_edge",
     "Hierarchy": "hierarchy",
     "InnerProduct": "ratings",
+    "KronReduction": "methods.kron",
     "Level": "hierarchy",
     "LocalVariation": "methods.local_variation",
     "Matching": "matching",
+    "MaximalIndependentSet": "methods.k_mis",
     "MeshPyramid": "pyramids",
     "MetisPartition": "methods.metis",
     "Mirror": "mirrors",
@@ -88,6 +97,7 @@ _HOME = {
     "StrongMatching": "methods.strong",
     "UnreferencedNodes": "convert",
     "VisitingOrderMatching": "methods.heavy_edge",
+    "VoxelGrid": "methods.voxels",
     "aggregate": "contraction",
     "as_graph": "convert",
     "assess": "quality",
