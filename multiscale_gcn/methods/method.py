@@ -198,6 +198,11 @@ class ClusteringMethod(ABC):
         ClusteringMethod
             What :meth:`coarsened` says, unless overridden.
 
+        Raises
+        ------
+        TypeError
+            If ``step`` is none.
+
         Examples
         --------
         >>> import numpy as np
@@ -208,6 +213,7 @@ class ClusteringMethod(ABC):
         >>> method.followed(path, aggregate(path, step.parent), step) is method
         True
         """
+        instance(step, "step", Step, "what the method's step returns")
         return self.coarsened(fine, coarse, step.parent)
 
     @property

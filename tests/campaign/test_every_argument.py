@@ -41,6 +41,7 @@ from multiscale_gcn import (
 )
 from multiscale_gcn.graph.exact import Rounding
 from multiscale_gcn.graph.spectrum import laplacian
+from multiscale_gcn.methods import Step
 from multiscale_gcn.nn import GraphPattern, SemGConv
 
 PACKAGE = Path(multiscale_gcn.__file__).parent
@@ -117,6 +118,7 @@ VALID: dict[str, Any] = {
     "sizes": [6],
     "sizes_given": True,
     "source": GRAPH,
+    "step": Step(HIERARCHY.parent(0, 1)),
     "sources": [0, 1],
     "stages": [[0, 1]],
     "target": 0,
@@ -137,6 +139,7 @@ OF_NAME: dict[str, dict[str, Any]] = {
     "Schedule": {"stages": [[0], [1]], "transfers": [[(0, 1)], []]},
     "GraphUnpool": {"coarse": 1, "fine": 0},
     "Level": {"index": 0},
+    "VoxelGrid": {"size": 1.0},
     "Hierarchy": {"levels": HIERARCHY.levels},
     "MeshPyramid": {
         "levels": PYRAMID.levels,
