@@ -146,7 +146,7 @@ class KronReduction(ClusteringMethod):
         eliminate(
             graph.indptr, graph.indices, graph.weights,
             pieces.nodes, pieces.begin, pieces.dropped,
-            between, inside, leader,
+            between, inside, leader, PANEL,
         )  # fmt: skip
         sampled = np.flatnonzero(kept)
         parent = np.searchsorted(sampled, leader)
@@ -209,6 +209,10 @@ def _largest(matrix: sp.csr_array) -> np.ndarray:
 
     vector: np.ndarray = eigsh(matrix, k=1, which="LA", v0=uniform(0, 0, np.arange(n)))[1][:, 0]
     return vector
+
+
+PANEL = 32
+"""Rows of dropped nodes that are added to another while it is at hand; no result depends on it."""
 
 
 class _Pieces:
@@ -298,6 +302,7 @@ def _eliminate(
     between: np.ndarray,
     inside: np.ndarray,
     leader: np.ndarray,
+    panel: int,
 ) -> None:
     """Take the dropped nodes of each piece away, one by one: a star becomes the mesh of its ends.
 
@@ -319,17 +324,21 @@ def _eliminate(
                 j = place[indices[at]]
                 if j > i:
                     W[i, j] = weights[at]
-        for k in range(d):
-            total = 0.0
-            for j in range(k + 1, size):
-                total += W[k, j]
-            for i in range(k + 1, size):
-                through = W[k, i] / total
-                if through > 0.0:
+        total = np.zeros(d)
+        for begin_panel in range(0, d, panel):
+            end_panel = min(begin_panel + panel, d)
+            for i in range(begin_panel, size):
+                for k in range(begin_panel, min(i, end_panel)):
+                    through = W[k, i] / total[k]
+                    if through > 0.0:
+                        for j in range(i + 1, size):
+                            W[i, j] += through * W[k, j]
+                if i < end_panel:
                     for j in range(i + 1, size):
-                        W[i, j] += through * W[k, j]
+                        total[i] += W[i, j]
+        for k in range(d):
             for j in range(k + 1, size):
-                W[k, j] /= total
+                W[k, j] /= total[k]
         for k in range(d - 1, -1, -1):
             for i in range(k + 1, d):
                 if W[k, i] > 0.0:

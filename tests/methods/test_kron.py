@@ -179,3 +179,17 @@ def test_dense_pieces_are_refused_with_a_way_out(monkeypatch: pytest.MonkeyPatch
 def test_bad_masks_are_refused(kept, message) -> None:
     with pytest.raises(ValueError, match=message):
         coarsen(nx.Graph([(0, 1), (2, 3)]), levels=1, method=KronReduction(kept))
+
+
+def test_large_pieces_are_eliminated_in_panels(monkeypatch: pytest.MonkeyPatch) -> None:
+    mesh = as_graph(nx.triangular_lattice_graph(12, 14))
+    kept = np.arange(mesh.num_nodes) % 7 == 3
+    step = reduced(mesh, kept)
+    assert step.graph is not None
+    L = laplacian(mesh).toarray()
+    inner = np.linalg.solve(L[~kept][:, ~kept], L[~kept][:, kept])
+    expected = L[kept][:, kept] - L[kept][:, ~kept] @ inner
+    np.testing.assert_allclose(laplacian(step.graph).toarray(), expected, atol=1e-13)
+    for panel in (1, 5, 1000):
+        monkeypatch.setattr(kron, "PANEL", panel)
+        assert reduced(mesh, kept).graph == step.graph
