@@ -84,7 +84,9 @@ def coarsen(
         No step is taken to fewer nodes.
     method : ClusteringMethod, optional
         ``HeavyEdgeMatching()`` by default, which rates edges by normalised cut and about halves
-        the graph at every step.
+        the graph at every step. ``BiStride``, ``MaximalIndependentSet``, ``FarthestPoints``,
+        ``VoxelGrid``, ``KronReduction``, ``LocalVariation``, ``MetisPartition``,
+        ``VisitingOrderMatching`` and ``DefferrardMatching`` are others, or one of your own.
     labels : array of int, shape (n,), optional
         Nodes with different labels never merge.
     survivors : array of bool, shape (n,), optional
