@@ -74,6 +74,10 @@ def test_members_of_a_batch_are_as_each_would_be_alone(name: str) -> None:
             for ours, theirs in zip(member, alone, strict=True):
                 for field in ("parent", "sampled"):
                     assert np.array_equal(getattr(ours, field), getattr(theirs, field))
+                assert (ours.interpolation is None) == (theirs.interpolation is None)
+                if ours.interpolation is not None:
+                    difference = abs(ours.interpolation - theirs.interpolation)
+                    assert difference.max() < 1e-9
                 np.testing.assert_array_equal(ours.graph.indices, theirs.graph.indices)
                 np.testing.assert_allclose(ours.graph.weights, theirs.graph.weights, rtol=1e-6)
 
