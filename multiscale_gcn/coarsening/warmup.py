@@ -6,12 +6,17 @@ import numpy as np
 
 from multiscale_gcn.coarsening import coarsen
 from multiscale_gcn.convert import as_graph
+from multiscale_gcn.methods.bi_stride import BiStride
 from multiscale_gcn.methods.defferrard import DefferrardMatching
+from multiscale_gcn.methods.farthest_points import FarthestPoints
 from multiscale_gcn.methods.heavy_edge import (
     HeavyEdgeMatching,
     MatchingMethod,
     VisitingOrderMatching,
 )
+from multiscale_gcn.methods.k_mis import MaximalIndependentSet
+from multiscale_gcn.methods.kron import KronReduction
+from multiscale_gcn.methods.method import ClusteringMethod
 
 WIDTH = 150
 """Of a grid that is large enough for several threads; its next level is one for a single thread."""
@@ -36,4 +41,13 @@ def warmup() -> None:
     for method in methods:
         coarsen(graph, levels=2, method=method)
         coarsen(graph, levels=2, method=method, labels=np.zeros(graph.num_nodes, dtype=np.int64))
-    coarsen(graph, levels=2, method=DefferrardMatching())
+    row, column = np.divmod(ids.ravel(), WIDTH)
+    others: tuple[ClusteringMethod, ...] = (
+        DefferrardMatching(),
+        BiStride(),
+        MaximalIndependentSet(),
+        FarthestPoints(np.stack([row, column], axis=1)),
+    )
+    for other in others:
+        coarsen(graph, levels=2, method=other)
+    coarsen(graph, levels=1, method=KronReduction((row + column) % 2 == 0))

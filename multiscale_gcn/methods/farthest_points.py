@@ -157,7 +157,7 @@ class _Cloud:
     """The points of one member of a batch."""
 
     def __init__(self, points: np.ndarray) -> None:
-        self.points = points
+        self.points = np.array(points, order="C")
         self.blocks = _Blocks(points) if len(points) else None
 
     def owners(self, given: np.ndarray, count: int, choose: Callable[..., Any]) -> np.ndarray:

@@ -123,14 +123,13 @@ class MaximalIndependentSet(ClusteringMethod):
         near = (rows != graph.indices) & (of_nodes.group[rows] == of_nodes.group[graph.indices])
         turns = np.lexsort((self._ties(of_nodes.local_ids), -self._scores(graph, near)))
         gather = engine_for(backend, self).compiled(_gather)
-        leader, distance = gather(
-            graph.indptr, graph.indices, near, turns, of_nodes.survives, self.k
-        )
-        missing = still_missing(distance == 0, of_nodes, max_merges)
+        centre = of_nodes.survives.copy()
+        leader, distance = gather(graph.indptr, graph.indices, near, turns, centre, self.k)
+        centre = distance == 0
+        missing = still_missing(centre, of_nodes, max_merges)
         if missing.any():
             farthest = turns[np.argsort(-distance[turns], kind="stable")]
             farthest = farthest[distance[farthest] > 0]
-            centre = distance == 0
             centre[first_of_each(farthest, of_nodes.member, missing)] = True
             leader, _ = gather(graph.indptr, graph.indices, near, turns, centre, self.k)
         parent, sampled = numbered(leader)

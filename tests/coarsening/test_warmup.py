@@ -1,14 +1,33 @@
 import networkx as nx
 import numba
+import numpy as np
 
-from multiscale_gcn import EdgeWeight, HeavyEdgeMatching, coarsen, warmup
+from multiscale_gcn import (
+    BiStride,
+    EdgeWeight,
+    FarthestPoints,
+    HeavyEdgeMatching,
+    KronReduction,
+    MaximalIndependentSet,
+    coarsen,
+    warmup,
+)
+from multiscale_gcn.compiled.functions import compiled
 from multiscale_gcn.contraction import on_cpu as contraction
 from multiscale_gcn.matching import on_cpu as matching
+from multiscale_gcn.methods import bi_stride, farthest_points, k_mis, kron
 
 KERNELS = {
     matching: ("_look_all", "_settle_all", "_match_serially", "_visit", "_pair_waiting"),
     contraction: ("_merge_by_columns", "_merge_blocks"),
 }
+FUNCTIONS = (
+    bi_stride._depths,
+    k_mis._gather,
+    farthest_points._farthest,
+    farthest_points._nearest,
+    kron._eliminate,
+)
 
 
 def _signatures() -> dict[str, list]:
@@ -32,3 +51,20 @@ def test_nothing_is_left_to_compile_after_a_warmup() -> None:
             coarsen(graph, levels=3, method=method)
         coarsen(graph, levels=2, labels=[0] * len(graph))
     assert _signatures() == before
+
+
+def test_neither_are_the_functions_of_methods_that_keep_nodes() -> None:
+    warmup()
+    before = {function: list(compiled(function).signatures) for function in FUNCTIONS}
+    assert all(before.values())
+    grid = nx.grid_2d_graph(12, 12)
+    survivors = np.arange(144) % 50 == 0
+    places = np.asfortranarray(np.random.default_rng(0).random((144, 3)))
+    for method in (
+        BiStride(), BiStride(places), MaximalIndependentSet(2, scores=np.arange(144)),
+        FarthestPoints(places), KronReduction(),
+    ):  # fmt: skip
+        coarsen(grid, sizes=[100, 30], method=method)
+        coarsen(grid, levels=2, method=method, survivors=survivors, batch=np.zeros(144, int))
+    after = {function: list(compiled(function).signatures) for function in FUNCTIONS}
+    assert after == before
