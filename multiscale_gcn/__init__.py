@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from multiscale_gcn.matching import PairKind as PairKind
     from multiscale_gcn.matching import match as match
     from multiscale_gcn.methods import ClusteringMethod as ClusteringMethod
+    from multiscale_gcn.methods import Step as Step
     from multiscale_gcn.methods.bi_stride import BiStride as BiStride
     from multiscale_gcn.methods.defferrard import DefferrardMatching as DefferrardMatching
     from multiscale_gcn.methods.farthest_points import FarthestPoints as FarthestPoints
@@ -94,6 +95,7 @@ _HOME = {
     "NormalizedCut": "ratings",
     "PairKind": "matching",
     "RoundingWarning": "graph.exact",
+    "Step": "methods",
     "StrongMatching": "methods.strong",
     "UnreferencedNodes": "convert",
     "VisitingOrderMatching": "methods.heavy_edge",

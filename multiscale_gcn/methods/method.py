@@ -34,7 +34,7 @@ class Step:
     Examples
     --------
     >>> import numpy as np
-    >>> from multiscale_gcn.methods import Step
+    >>> from multiscale_gcn import Step
     >>> Step(np.array([0, 0, 1]), sampled=np.array([1, 2])).sampled
     array([1, 2])
     """
@@ -206,8 +206,7 @@ class ClusteringMethod(ABC):
         Examples
         --------
         >>> import numpy as np
-        >>> from multiscale_gcn import Graph, HeavyEdgeMatching, aggregate
-        >>> from multiscale_gcn.methods import Step
+        >>> from multiscale_gcn import Graph, HeavyEdgeMatching, Step, aggregate
         >>> path = Graph([0, 1, 3, 4], [1, 0, 2, 1])
         >>> step, method = Step(np.array([0, 0, 1])), HeavyEdgeMatching()
         >>> method.followed(path, aggregate(path, step.parent), step) is method

@@ -31,6 +31,7 @@ from multiscale_gcn import (
     CoarseningStalled,
     Constraints,
     HeavyEdgeMatching,
+    Step,
     as_graph,
     coarsen,
     compare,
@@ -41,7 +42,6 @@ from multiscale_gcn import (
 )
 from multiscale_gcn.graph.exact import Rounding
 from multiscale_gcn.graph.spectrum import laplacian
-from multiscale_gcn.methods import Step
 from multiscale_gcn.nn import GraphPattern, SemGConv
 
 PACKAGE = Path(multiscale_gcn.__file__).parent
