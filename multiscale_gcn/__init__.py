@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from multiscale_gcn.matching import PairKind as PairKind
     from multiscale_gcn.matching import match as match
     from multiscale_gcn.methods import ClusteringMethod as ClusteringMethod
+    from multiscale_gcn.methods.centroidal import CentroidalClusters as CentroidalClusters
+    from multiscale_gcn.methods.centroidal import RefinedClusters as RefinedClusters
     from multiscale_gcn.methods.defferrard import DefferrardMatching as DefferrardMatching
     from multiscale_gcn.methods.heavy_edge import HeavyEdgeMatching as HeavyEdgeMatching
     from multiscale_gcn.methods.heavy_edge import VisitingOrderMatching as VisitingOrderMatching
@@ -53,7 +55,11 @@ if TYPE_CHECKING:
     from multiscale_gcn.quality import assess as assess
     from multiscale_gcn.ratings import AlgebraicDistance as AlgebraicDistance
     from multiscale_gcn.ratings import EdgeWeight as EdgeWeight
+    from multiscale_gcn.ratings import Expansion as Expansion
+    from multiscale_gcn.ratings import ExpansionStar as ExpansionStar
+    from multiscale_gcn.ratings import ExpansionStar2 as ExpansionStar2
     from multiscale_gcn.ratings import GivenRating as GivenRating
+    from multiscale_gcn.ratings import InnerOuter as InnerOuter
     from multiscale_gcn.ratings import InnerProduct as InnerProduct
     from multiscale_gcn.ratings import NormalizedAssociation as NormalizedAssociation
     from multiscale_gcn.ratings import NormalizedCut as NormalizedCut
@@ -63,6 +69,7 @@ __version__ = "0.1.0"
 _HOME = {
     "AlgebraicDistance": "ratings",
     "BackendUnavailable": "backends",
+    "CentroidalClusters": "methods.centroidal",
     "ClusteringMethod": "methods",
     "CoarseningStalled": "coarsening",
     "Constraints": "graph.constraints",
@@ -70,10 +77,14 @@ _HOME = {
     "DeviceHierarchy": "hierarchy.on_cuda",
     "DeviceLevel": "hierarchy.on_cuda",
     "EdgeWeight": "ratings",
+    "Expansion": "ratings",
+    "ExpansionStar": "ratings",
+    "ExpansionStar2": "ratings",
     "GivenRating": "ratings",
     "Graph": "graph",
     "HeavyEdgeMatching": "methods.heavy_edge",
     "Hierarchy": "hierarchy",
+    "InnerOuter": "ratings",
     "InnerProduct": "ratings",
     "Level": "hierarchy",
     "LocalVariation": "methods.local_variation",
@@ -84,6 +95,7 @@ _HOME = {
     "NormalizedAssociation": "ratings",
     "NormalizedCut": "ratings",
     "PairKind": "matching",
+    "RefinedClusters": "methods.centroidal",
     "RoundingWarning": "graph.exact",
     "StrongMatching": "methods.strong",
     "UnreferencedNodes": "convert",

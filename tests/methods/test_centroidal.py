@@ -1,0 +1,421 @@
+"""Clusters that are compact where nodes have places: the moves, by a plain specification."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from multiscale_gcn import (
+    CentroidalClusters,
+    CoarseningStalled,
+    Constraints,
+    DefferrardMatching,
+    Graph,
+    HeavyEdgeMatching,
+    Hierarchy,
+    RefinedClusters,
+    aggregate,
+    as_graph,
+    coarsen,
+)
+from multiscale_gcn.compiled.functions import compiled
+from multiscale_gcn.methods.boundary_moves import move_boundaries
+from multiscale_gcn.methods.farthest_seeds import divide, parts_by_weight
+from multiscale_gcn.methods.integers import (
+    SQUARE_BITS,
+    integer_places,
+    integer_weights,
+)
+from multiscale_gcn.methods.method import by_first_member
+from multiscale_gcn.quality import disconnected_clusters
+from multiscale_gcn.testing import MethodTests, assert_valid_hierarchy, graphs
+
+GRID = nx.convert_node_labels_to_integers(nx.grid_2d_graph(9, 12))
+PLACES = np.array([divmod(node, 12) for node in GRID], dtype=float)
+
+
+def places_for(graph: Graph) -> np.ndarray:
+    """Ones with many ties, that depend on the number of nodes alone."""
+    return np.random.default_rng(graph.num_nodes).integers(0, 4, (graph.num_nodes, 2)).astype(float)
+
+
+class TestCentroidalClusters(MethodTests):
+    method: Any = CentroidalClusters(positions=np.zeros((0, 2)))
+
+    def coarsened(self, graph: Graph, **options: Any) -> Hierarchy:
+        placed = type(self)()
+        placed.method = replace(self.method, positions=places_for(graph))
+        return super(TestCentroidalClusters, placed).coarsened(graph, **options)
+
+
+class TestRefinedClusters(TestCentroidalClusters):
+    method = RefinedClusters(method=HeavyEdgeMatching(), positions=np.zeros((0, 2)))
+
+
+class TestRefinedConnectedClusters(TestCentroidalClusters):
+    method = RefinedClusters(
+        method=HeavyEdgeMatching(two_hop=False, isolated="keep"), positions=np.zeros((0, 2))
+    )
+
+
+class TestRefinedTurns(TestCentroidalClusters):
+    method = RefinedClusters(method=DefferrardMatching(), positions=np.zeros((0, 2)))
+
+
+# The moves, written anew: everything from its definition, whenever it is needed.
+
+
+def specified(
+    graph: Graph,
+    places: np.ndarray,
+    weights: np.ndarray,
+    group: np.ndarray,
+    maps: Sequence[np.ndarray],
+    balance: int,
+    rounds: int,
+) -> list[int]:
+    """Clusters after the moves; ``maps[0]`` is their start, the others lead to the levels above."""
+    network = nx.Graph(list(zip(*graph.edge_index().tolist(), strict=True)))
+    network.add_nodes_from(range(graph.num_nodes))
+    cluster = maps[0].tolist()
+    x, w = places.tolist(), weights.tolist()
+    counts = [int(m.max()) + 1 for m in maps]
+
+    def at(c: int, k: int) -> int:
+        for above in maps[1 : k + 1]:
+            c = int(above[c])
+        return c
+
+    def members(k: int, c: int) -> list[int]:
+        return [v for v in network if at(cluster[v], k) == c]
+
+    def centre(nodes: list[int]) -> list[int]:
+        total = sum(w[v] for v in nodes)
+        sums = (sum(w[v] * x[v][axis] for v in nodes) for axis in range(places.shape[1]))
+        return [(2 * s + total) // (2 * total) for s in sums]
+
+    def distance(u: int, middle: list[int]) -> int:
+        return sum((a - b) ** 2 for a, b in zip(x[u], middle, strict=True))
+
+    def cost(u: int, nodes: list[int], k: int, sign: int) -> int:
+        heavy, mean = sum(w[v] for v in nodes), max(sum(w) // counts[k], 1)
+        even = balance * spread[k] // 256
+        return distance(u, centre(nodes)) * heavy // (heavy + sign * w[u]) + (
+            even * (2 * heavy + sign * w[u]) // mean
+        )
+
+    for _ in range(rounds):
+        spread = []
+        for k in range(len(maps)):
+            middles = {c: centre(members(k, c)) for c in range(counts[k])}
+            total = sum(w[v] * distance(v, middles[at(cluster[v], k)]) for v in network)
+            spread.append(max(total // sum(w), 1))
+        before = list(cluster)
+        for u in sorted(network):
+            own = cluster[u]
+            if len(members(0, own)) == 1:
+                continue
+            gains = {}
+            for other in {cluster[v] for v in network[u] if group[v] == group[u]} - {own}:
+                gain = 0
+                for k in range(len(maps)):
+                    a, b = at(own, k), at(other, k)
+                    if a != b:
+                        difference = cost(u, members(k, a), k, -1) - cost(u, members(k, b), k, 1)
+                        gain += difference * min(256 * spread[0] // spread[k], 256) // 256
+                gains[other] = gain
+            best = min(gains, key=lambda other: (-gains[other], other), default=own)
+            if best == own or gains[best] <= 0:
+                continue
+            whole = True
+            for k in range(len(maps)):
+                a = at(own, k)
+                if a != at(best, k):
+                    inside = network.subgraph(members(k, a))
+                    without = network.subgraph(set(inside) - {u})
+                    pieces = nx.number_connected_components
+                    whole &= pieces(without) <= pieces(inside)
+            if whole:
+                cluster[u] = best
+        if cluster == before:
+            break
+    return cluster
+
+
+def flattened(maps: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The cluster above every cluster, and the level of each."""
+    counts = [int(m.max()) + 1 for m in maps]
+    starts = np.cumsum(counts)
+    whole = [above + start for above, start in zip(maps[1:], starts, strict=False)]
+    above = np.concatenate([*whole, np.full(counts[-1], -1)]).astype(np.int64)
+    return above, np.repeat(np.arange(len(counts)), counts)
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> tuple[Any, ...]:
+    graph = draw(graphs(min_nodes=2, max_nodes=14))
+    n = graph.num_nodes
+    coordinate = st.integers(0, 3) | st.integers(0, 2**15)
+    places = np.array(draw(st.lists(st.tuples(coordinate, coordinate), min_size=n, max_size=n)))
+    weight = st.sampled_from([1, 2, 2**20]) | st.integers(1, 2**22)
+    weights = np.array(draw(st.lists(weight, min_size=n, max_size=n)))
+    group = np.array(draw(st.lists(st.integers(0, 1), min_size=n, max_size=n)))
+    fine = np.array(draw(st.lists(st.integers(0, 4), min_size=n, max_size=n)))
+    maps = [by_first_member(fine * 2 + group)]
+    if draw(st.booleans()):
+        count = int(maps[0].max()) + 1
+        pairs = draw(st.lists(st.integers(0, 1), min_size=count, max_size=count))
+        maps.append(by_first_member(np.array(pairs)))
+    balance = draw(st.sampled_from([0, 128, 512, 2048]))
+    return graph, places, weights, group, maps, balance, draw(st.integers(0, 4))
+
+
+@pytest.mark.parametrize("form", [compiled, lambda function: function], ids=["compiled", "plain"])
+def test_the_moves_are_those_of_the_specification(form: Callable[..., Any]) -> None:
+    @given(problems())
+    def check(problem: tuple[Any, ...]) -> None:
+        graph, places, weights, group, maps, balance, rounds = problem
+        cluster = maps[0].copy()
+        above, level = flattened(maps)
+        form(move_boundaries)(
+            graph.indptr, graph.indices, places, weights, group, cluster, above, level, balance,
+            rounds,
+        )  # fmt: skip
+        assert cluster.tolist() == specified(*problem)
+
+    check()
+
+
+@given(st.data())
+def test_nothing_overflows_at_the_ends_of_the_ranges(data: st.DataObject) -> None:
+    """The compiled moves have 64 bits, the specification as many as it takes."""
+    n = data.draw(st.integers(3, 9))
+    end = st.sampled_from([0, 2**15 - 1, 2**15])
+    places = np.array(data.draw(st.lists(st.tuples(end, end, end), min_size=n, max_size=n)))
+    weights = np.ones(n, np.int64)
+    weights[data.draw(st.integers(0, n - 1))] = 2**26
+    graph = as_graph(nx.complete_graph(n))
+    maps = [np.arange(n) % 3, np.array([0, 1, 1])]
+    above, level = flattened(maps)
+    cluster = maps[0].copy()
+    group = np.zeros(n, np.int64)
+    compiled(move_boundaries)(
+        graph.indptr, graph.indices, places, weights, group, cluster, above, level, 2048, 3
+    )
+    assert cluster.tolist() == specified(graph, places, weights, group, maps, 2048, 3)
+
+
+@given(graphs(min_nodes=1, shapes=("grid", "mesh", "path", "star", "complete")), st.data())
+def test_parts_are_connected_and_as_many_as_asked(graph: Graph, data: st.DataObject) -> None:
+    n = graph.num_nodes
+    piece = np.zeros(n, np.int64)
+    for number, nodes in enumerate(nx.connected_components(nx.Graph(graph.to_scipy()))):
+        piece[list(nodes)] = number
+    count = int(piece.max()) + 1
+    wanted = data.draw(st.integers(count, n))
+    parts = parts_by_weight(np.bincount(piece, graph.node_weights), np.bincount(piece), wanted)
+    assert parts.sum() == wanted
+    assert (parts <= np.bincount(piece)).all()
+    places = places_for(graph).astype(np.int64)
+    found = compiled(divide)(graph.indptr, graph.indices, places, piece, parts)
+    assert np.array_equal(found, divide(graph.indptr, graph.indices, places, piece, parts))
+    assert np.array_equal(np.unique(found), np.arange(wanted))
+    network = nx.Graph(graph.to_scipy())
+    for c in range(wanted):
+        members = np.flatnonzero(found == c).tolist()
+        assert nx.is_connected(network.subgraph(members))
+        assert len(set(piece[members])) == 1
+
+
+def test_the_first_seeds_are_the_ends() -> None:
+    graph, places = as_graph(nx.path_graph(7)), np.arange(7)[:, None]
+    found = divide(graph.indptr, graph.indices, places, np.zeros(7, np.int64), np.array([2]))
+    assert found.tolist() == [0, 0, 0, 0, 1, 1, 1]
+
+
+def test_parts_go_to_the_heaviest() -> None:
+    parts = parts_by_weight(np.array([10, 40, 30, 90]), np.array([9, 9, 9, 2]), 8)
+    assert parts.tolist() == [1, 3, 2, 2]
+
+
+@given(st.integers(1, 70), st.floats(1e-300, 1e100), st.integers(0, 2**32 - 1))
+def test_no_squared_distance_exceeds_its_bits(dimension: int, scale: float, seed: int) -> None:
+    ends = np.random.default_rng(seed).integers(-1, 2, (4, dimension)) * (scale / 2)
+    places = integer_places(ends)
+    apart = places[:, None] - places[None]
+    assert int((apart**2).sum(axis=2).max()) <= 2**SQUARE_BITS
+    assert places.min() >= 0
+
+
+def test_integers_are_the_positions_to_one_step_and_the_weights_to_one_unit() -> None:
+    rng = np.random.default_rng(0)
+    positions, weights = rng.normal(size=(50, 3)), rng.random(50) + 0.1
+    places, whole = integer_places(positions), integer_weights(weights)
+    step = np.ptp(positions, axis=0).max() / 2**14
+    back = places * (np.ptp(positions, axis=0) / np.ptp(places, axis=0)).max()
+    assert np.abs(back - (positions - positions.min(axis=0))).max() < step
+    np.testing.assert_allclose(whole / whole.sum(), weights / weights.sum(), rtol=1e-5)
+    assert integer_places(np.ones((3, 2))).tolist() == [[0, 0]] * 3
+
+
+# The methods.
+
+
+def energy(hierarchy: Hierarchy, coarse: int, positions: np.ndarray) -> float:
+    parent = hierarchy.parent(0, coarse)
+    return float(((positions - hierarchy.coarse_positions(positions, coarse)[parent]) ** 2).sum())
+
+
+def test_squares_of_a_grid_are_found() -> None:
+    grid = nx.grid_2d_graph(8, 8)
+    method = CentroidalClusters(positions=np.array(grid.nodes, dtype=float))
+    hierarchy = coarsen(grid, sizes=[16, 4], method=method)
+    quarters = {frozenset(np.flatnonzero(hierarchy.parent(0, 2) == c).tolist()) for c in range(4)}
+    ids = np.arange(64).reshape(8, 8)
+    expected = [ids[:4, :4], ids[:4, 4:], ids[4:, :4], ids[4:, 4:]]
+    assert quarters == {frozenset(part.ravel().tolist()) for part in expected}
+    assert hierarchy[1].graph.node_weights.max() <= 5
+
+
+@pytest.mark.parametrize("sizes", [[20], [30, 10], [54, 27, 9, 3], [108], [108, 1]])
+def test_levels_nest_are_connected_and_have_the_sizes(sizes: list[int]) -> None:
+    hierarchy = coarsen(GRID, sizes=sizes, method=CentroidalClusters(positions=PLACES))
+    assert_valid_hierarchy(hierarchy)
+    assert hierarchy.sizes == tuple(sorted({108, *sizes}, reverse=True))
+    for k in range(1, len(hierarchy)):
+        assert disconnected_clusters(hierarchy, 0, k) == 0
+
+
+def test_refinement_lowers_the_energy_and_keeps_clusters_connected() -> None:
+    start = HeavyEdgeMatching(two_hop=False)
+    before = coarsen(GRID, sizes=[12], method=start)
+    still = RefinedClusters(method=start, positions=PLACES, balance=0, rounds=0)
+    unmoved = coarsen(GRID, sizes=[12], method=still)
+    assert np.array_equal(unmoved.parent(0, -1), before.parent(0, -1))
+    after = coarsen(GRID, sizes=[12], method=replace(still, rounds=50))
+    assert energy(after, -1, PLACES) < 0.9 * energy(before, -1, PLACES)
+    assert disconnected_clusters(after) == 0
+
+
+def test_no_move_of_one_node_is_left_that_would_gain() -> None:
+    """At rest, by the energy itself, in floating point and without the formula of a move."""
+    method = CentroidalClusters(positions=PLACES, balance=0)
+    hierarchy = coarsen(GRID, sizes=[10], method=method)
+    parent = hierarchy.parent(0, 1)
+
+    def inertia(clusters: np.ndarray) -> float:
+        means = [PLACES[clusters == c].mean(axis=0) for c in range(10)]
+        return float(sum(((PLACES[clusters == c] - means[c]) ** 2).sum() for c in range(10)))
+
+    rest = inertia(parent)
+    for u, v in GRID.edges:
+        for node, other in ((u, v), (v, u)):
+            moved = parent.copy()
+            moved[node] = parent[other]
+            left = np.flatnonzero(moved == parent[node]).tolist()
+            if left and nx.is_connected(GRID.subgraph(left)):
+                assert inertia(moved) > rest - 0.05
+
+
+def test_balance_makes_clusters_as_heavy_as_each_other() -> None:
+    rng = np.random.default_rng(0)
+    weights = np.where(PLACES[:, 1] < 3, 10.0, 1.0) * (1 + rng.random(108))
+    graph = as_graph(GRID, node_weights=weights)
+    heaviest = [
+        coarsen(graph, sizes=[9], method=CentroidalClusters(positions=PLACES, balance=balance))[
+            1
+        ].graph.node_weights.max()
+        / (weights.sum() / 9)
+        for balance in (0.0, 8.0)
+    ]
+    assert heaviest[1] < 1.3 < heaviest[0]
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        CentroidalClusters(positions=PLACES),
+        RefinedClusters(method=HeavyEdgeMatching(), positions=PLACES),
+    ],
+)
+def test_every_backend_finds_the_same(method: Any) -> None:
+    plain, fast = (
+        coarsen(GRID, sizes=[18, 6], method=method, backend=backend)
+        for backend in ("python", "numba")
+    )
+    assert plain.fingerprint == fast.fingerprint
+
+
+def test_labels_are_kept() -> None:
+    labels = (PLACES[:, 0] > 3).astype(int)
+    for method in (
+        CentroidalClusters(positions=PLACES),
+        RefinedClusters(method=HeavyEdgeMatching(), positions=PLACES),
+    ):
+        hierarchy = coarsen(GRID, sizes=[20, 6], labels=labels, method=method)
+        for k in (1, 2):
+            kinds = np.stack([hierarchy.parent(0, k), labels])
+            assert np.unique(kinds, axis=1).shape[1] == hierarchy[k].num_nodes
+
+
+def test_one_step_of_its_own_is_that_of_a_hierarchy_of_one_level() -> None:
+    graph, method = as_graph(GRID), CentroidalClusters(positions=PLACES)
+    options: dict[str, Any] = {"constraints": Constraints(), "backend": "auto"}
+    parent = method.parents(graph, max_merges=np.array([98]), **options)
+    assert np.array_equal(parent, coarsen(GRID, sizes=[10], method=method).parent(0, 1))
+    coarse = aggregate(graph, parent)
+    below = method.coarsened(graph, coarse, parent)
+    assert below.parents(coarse, max_merges=np.array([7]), **options).max() == 2
+    assert np.array_equal(below.parents(coarse, max_merges=np.array([0]), **options), range(10))
+
+
+def test_levels_of_another_method_are_refined_one_by_one() -> None:
+    method = RefinedClusters(method=HeavyEdgeMatching(), positions=PLACES)
+    assert coarsen(GRID, levels=3, method=method).sizes == coarsen(GRID, levels=3).sizes
+
+
+def test_a_method_that_stalls_says_so() -> None:
+    light = HeavyEdgeMatching(max_node_weight=2)
+    with pytest.raises(CoarseningStalled, match="short of 9"):
+        coarsen(GRID, sizes=[9], method=RefinedClusters(method=light, positions=PLACES))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"balance": -1}, "balance = -1.0 must be from 0 to 8"),
+        ({"balance": 9}, "balance = 9 must be at most 8"),
+        ({"rounds": -1}, "rounds = -1 must be at least 0"),
+        ({"positions": [1.0, 2.0]}, r"positions has shape \(2,\), expected \(n, d\)"),
+    ],
+)
+def test_bad_options_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        CentroidalClusters(**{"positions": PLACES, **options})
+
+
+def test_what_cannot_be_done_is_refused() -> None:
+    method = CentroidalClusters(positions=PLACES)
+    with pytest.raises(ValueError, match="makes levels of given sizes only"):
+        coarsen(GRID, levels=2, method=method)
+    with pytest.raises(ValueError, match="positions has 108 rows, and the graph has 5 nodes"):
+        coarsen(nx.path_graph(5), sizes=[2], method=method)
+    with pytest.raises(ValueError, match="cannot honour symmetry"):
+        coarsen(GRID, sizes=[9], method=method, symmetry=np.arange(108))
+    apart = CentroidalClusters(positions=np.zeros((4, 1)))
+    with pytest.raises(ValueError, match=r"at least 4 nodes must remain.* does not merge comp"):
+        coarsen(nx.empty_graph(4), sizes=[2], method=apart)
+    path = CentroidalClusters(positions=np.zeros((3, 1)))
+    with pytest.raises(ValueError, match="connected clusters, each of one label, are 3"):
+        coarsen(nx.path_graph(3), sizes=[2], labels=[0, 1, 0], method=path)
+    with pytest.raises(TypeError, match="method must be a method such as HeavyEdgeMatching"):
+        RefinedClusters(method=3, positions=PLACES)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="max_merges = None leaves open how many"):
+        method.parents(as_graph(GRID), constraints=Constraints(), max_merges=None, backend="auto")
