@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+REACH = 256
+"""Nodes that are visited at most to see that a cluster stays whole; a detour of more is as good as
+none, and a move that would need it is not made."""
+
 
 def move_boundaries(
     indptr: np.ndarray,
@@ -134,7 +138,7 @@ def move_boundaries(
             whole = True
             a, b = own, best
             while a != b and a >= 0 and whole:
-                # Whether its neighbours in a still reach each other there without it.
+                # Whether its neighbours in a still reach each other there without it, by few nodes.
                 search += 1
                 seen[u] = search
                 wanted, first = 0, -1
@@ -150,7 +154,7 @@ def move_boundaries(
                     seen[first] = search
                     queue[0] = first
                     head, tail, found = 0, 1, 1
-                    while head < tail and found < wanted:
+                    while head < min(tail, REACH) and found < wanted:
                         v = queue[head]
                         head += 1
                         for entry in range(indptr[v], indptr[v + 1]):

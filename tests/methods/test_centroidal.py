@@ -212,6 +212,23 @@ def test_nothing_overflows_at_the_ends_of_the_ranges(data: st.DataObject) -> Non
     assert cluster.tolist() == specified(graph, places, weights, group, maps, 2048, 3)
 
 
+@pytest.mark.parametrize(("length", "moves"), [(100, True), (400, False)])
+def test_a_cluster_may_be_opened_where_the_way_round_is_short(length: int, moves: bool) -> None:
+    """A ring of one cluster, far from its node 0, beside which another cluster has one node."""
+    ring = nx.cycle_graph(length)
+    ring.add_edge(0, length)
+    places = np.full((length + 1, 1), 1000)
+    places[[0, length]] = 0
+    graph = as_graph(ring)
+    cluster = np.repeat([0, 1], [length, 1])
+    compiled(move_boundaries)(
+        graph.indptr, graph.indices, places, np.ones(length + 1, np.int64),
+        np.zeros(length + 1, np.int64), cluster, np.array([-1, -1]), np.array([0, 0]), 0, 1,
+    )  # fmt: skip
+    assert (cluster[0] == 1) == moves
+    assert (cluster[1:length] == 0).all()
+
+
 @given(graphs(min_nodes=1, shapes=("grid", "mesh", "path", "star", "complete")), st.data())
 def test_parts_are_connected_and_as_many_as_asked(graph: Graph, data: st.DataObject) -> None:
     n = graph.num_nodes
