@@ -4,14 +4,15 @@
 
 The example's body at 96 and at 48 nodes, by today's default, by the example's own way, by the one
 that HGN's code has, by heavy edges that know areas, with and without moves afterwards, by clusters
-that are made to be compact, and by METIS; beside them Lloyd's algorithm, written here with NumPy
-alone: k-means of the vertices by their areas, of which only the piece that holds most of its area
-keeps a cluster, and the rest goes to the nearest cluster beside it.
+that are made to be compact, with positions and by the lengths of edges alone, and by METIS and
+pyamg; beside them Lloyd's algorithm, written here with NumPy alone: k-means of the vertices by their
+areas, of which only the piece that holds most of its area keeps a cluster, and the rest goes to the
+nearest cluster beside it.
 
 Of every level: the area of the largest cluster over the mean, the number of clusters that are not
 connected, and the root of the mean squared distance to the middle of the cluster, by area, in
-millimetres. Seconds are of both levels, the best of three runs after one to compile. METIS and
-Lloyd make each level from the vertices, so theirs do not nest.
+millimetres. Seconds are of both levels, the best of three runs after one to compile. METIS,
+pyamg and Lloyd make each level from the vertices, so theirs do not nest.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ SIZES = (96, 48)
 LIMIT = 1.5
 """Of the heaviest cluster over the mean at 48 nodes, for heavy edges."""
 ROUNDS = 3
+ROUNDS_OF_PYAMG = 20
+NEEDS = {"METIS": "pymetis", "pyamg's Lloyd": "pyamg"}
+"""Libraries of rows that are left out without them."""
 METIS_UNITS = 2**24
 """Of area to the square metre, for METIS, which takes integers."""
 Levels = dict[int, np.ndarray]
@@ -59,6 +63,7 @@ class Body:
         mesh = SimpleNamespace(vertices=self.vertices, faces=self.model.faces)
         self.plain: Graph = as_graph(mesh)
         self.by_area: Graph = as_graph(mesh, node_weights="area")
+        self.by_shape: Graph = as_graph(mesh, node_weights="area", weights="inverse_length")
         self.areas = self.by_area.node_weights
 
     def means(self, cluster: np.ndarray) -> np.ndarray:
@@ -133,6 +138,25 @@ def of_metis(body: Body) -> Levels:
     }
 
 
+def of_centroidal_without_positions(body: Body) -> Levels:
+    hierarchy = coarsen(body.by_shape, sizes=SIZES, method=CentroidalClusters())
+    return {size: hierarchy.parent(0, hierarchy.level(size).index) for size in SIZES}
+
+
+def of_pyamg(body: Body) -> Levels:
+    """Along edges of the lengths of the mesh, from random vertices."""
+    from pyamg.aggregation.aggregate import lloyd_aggregation
+
+    levels = {}
+    for size in SIZES:
+        np.random.seed(0)  # noqa: NPY002 (that is where it takes its vertices from)
+        matrix = sp.csr_matrix(body.by_shape.to_scipy())
+        ratio = size / len(body.vertices)
+        members = lloyd_aggregation(matrix, ratio=ratio, measure="inv", maxiter=ROUNDS_OF_PYAMG)[0]
+        levels[size] = np.asarray(members.argmax(axis=1)).reshape(-1)
+    return levels
+
+
 def of_lloyd(body: Body) -> Levels:
     return {size: lloyd(body, size) for size in SIZES}
 
@@ -154,7 +178,9 @@ METHODS: dict[str, Callable[[Body], Levels]] = {
         )
     ),
     "centroidal": of_hierarchy(lambda body: CentroidalClusters(positions=body.vertices)),
+    "no positions": of_centroidal_without_positions,
     "METIS": of_metis,
+    "pyamg's Lloyd": of_pyamg,
     "Lloyd": of_lloyd,
 }
 
@@ -165,8 +191,8 @@ def main(methods: Sequence[str] = tuple(METHODS)) -> None:
     head = "".join(f"{f'{size}: area':>11}{'apart':>7}{'radius':>8}" for size in SIZES)
     print(f"{'method':17}{head}{'seconds':>10}")
     for name in methods:
-        if name == "METIS" and util.find_spec("pymetis") is None:
-            print(f"{name:17}  not installed: pip install 'multiscale-gcn[metis]'")
+        if name in NEEDS and util.find_spec(NEEDS[name]) is None:
+            print(f"{name:17}  not installed: pip install {NEEDS[name]}")
             continue
         levels, seconds = METHODS[name](body), np.inf
         for _ in range(ROUNDS):

@@ -1,4 +1,4 @@
-"""Compact clusters of nodes that have a place: Lloyd's on a graph, balanced, for several sizes."""
+"""Compact clusters: Lloyd's on a graph, balanced, for several sizes at once."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from multiscale_gcn.methods.integers import (
     integer_places,
     integer_weights,
 )
+from multiscale_gcn.methods.landmarks import distances_to_landmarks
 from multiscale_gcn.methods.method import ClusteringMethod
 from multiscale_gcn.methods.nesting import PlacedGraph
 
@@ -30,35 +31,37 @@ class Places:
 
     Parameters
     ----------
-    positions : array of float, shape (n, d)
+    positions : array of float, shape (n, d), optional
         Of the nodes of the finest graph. Coarse nodes lie at the mean of their members by node
-        weight.
+        weight. Without any, a node lies where its distances along the graph to 16 nodes far from
+        each other are its coordinates; an edge is as long as one over its weight.
     balance : float
         From 0, which is Lloyd's energy alone, to 8.
     rounds : int
         How often all nodes have their turn to move at most.
     """
 
-    positions: ArrayLike
+    positions: ArrayLike | None = None
     balance: float = 2.0
     rounds: int = 100
 
     def __post_init__(self) -> None:
-        if not isinstance(self.positions, NodePositions):
+        if self.positions is not None and not isinstance(self.positions, NodePositions):
             object.__setattr__(self, "positions", NodePositions.of(self.positions))
         object.__setattr__(self, "balance", checked_balance(self.balance))
         object.__setattr__(self, "rounds", checked_rounds(self.rounds))
 
     def placed(self, graph: Graph, constraints: Constraints, backend: str) -> PlacedGraph:
         """The graph with its places, as integers."""
-        positions: NodePositions = instance(
-            self.positions, "positions", NodePositions, "give an array"
-        )
-        positions.check_length(graph.num_nodes)
         constraints.check_length(graph.num_nodes)
+        if isinstance(self.positions, NodePositions):
+            self.positions.check_length(graph.num_nodes)
+            places = self.positions.array
+        else:
+            places = distances_to_landmarks(graph)
         return PlacedGraph(
             graph,
-            integer_places(positions.array),
+            integer_places(places),
             integer_weights(graph.node_weights),
             constraints.per_node(graph.num_nodes).group,
             self.balance,
@@ -66,12 +69,11 @@ class Places:
             engine_for(backend).compiled,
         )
 
-    def coarse_positions(self, fine: Graph, parent: np.ndarray) -> NodePositions:
+    def coarse_positions(self, fine: Graph, parent: np.ndarray) -> NodePositions | None:
         """Of the next level."""
-        positions: NodePositions = instance(
-            self.positions, "positions", NodePositions, "give an array"
-        )
-        return positions.coarsened(fine.node_weights, parent)
+        if isinstance(self.positions, NodePositions):
+            return self.positions.coarsened(fine.node_weights, parent)
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +89,7 @@ class CentroidalClusters(Places, ClusteringMethod):
     The energy of a level is the sum of squared distances to the means of the clusters, by node
     weight, and ``balance`` times the mean squared distance times the sum of squared weights of the
     clusters over the mean weight. Vertices of a mesh should weigh their area:
-    ``as_graph(mesh, node_weights="area")``. Edge weights play no part.
+    ``as_graph(mesh, node_weights="area")``. Edge weights play no part where positions are given.
 
     Positions are rounded to steps of a power of two, some 32,768 to the longest axis, and weights
     to about 2**26 units in all; all the rest are integers, and nodes take turns in the order of
@@ -97,9 +99,10 @@ class CentroidalClusters(Places, ClusteringMethod):
 
     Parameters
     ----------
-    positions : array of float, shape (n, d)
+    positions : array of float, shape (n, d), optional
         Of the nodes of the finest graph. Coarse nodes lie at the mean of their members by node
-        weight.
+        weight. Without any, a node lies where its distances along the graph to 16 nodes far from
+        each other are its coordinates; an edge is as long as one over its weight.
     balance : float
         How much clusters of different weights cost, from 0, which is Lloyd's energy, to 8.
     rounds : int
@@ -118,7 +121,8 @@ class CentroidalClusters(Places, ClusteringMethod):
     Source of the moves: Valette and Chassery, "Approximated centroidal Voronoi diagrams for uniform
     polygonal mesh coarsening", Computer Graphics Forum 23(3), 2004, without the balance; the cost
     of a move is that of Hartigan and Wong, "A k-means clustering algorithm", Applied Statistics
-    28(1), 1979.
+    28(1), 1979. Source of the coordinates where none are given: Harel and Koren, "Graph drawing by
+    high-dimensional embedding", Journal of Graph Algorithms and Applications 8(2), 2004.
 
     Examples
     --------
@@ -132,6 +136,12 @@ class CentroidalClusters(Places, ClusteringMethod):
     (24, 6, 2)
     >>> hierarchy[2].graph.node_weights.tolist()
     [12.0, 12.0]
+
+    A graph without positions:
+
+    >>> cliques = nx.relaxed_caveman_graph(4, 12, 0.05, seed=0)
+    >>> coarsen(cliques, sizes=[4], method=CentroidalClusters())[1].graph.node_weights.tolist()
+    [12.0, 12.0, 12.0, 12.0]
     """
 
     honours: ClassVar[frozenset[str]] = frozenset({"labels"})
@@ -214,9 +224,10 @@ class RefinedClusters(Places, ClusteringMethod):
     ----------
     method : ClusteringMethod
         Which makes the clusters.
-    positions : array of float, shape (n, d)
+    positions : array of float, shape (n, d), optional
         Of the nodes of the finest graph. Coarse nodes lie at the mean of their members by node
-        weight.
+        weight. Without any, a node lies where its distances along the graph to 16 nodes far from
+        each other are its coordinates; an edge is as long as one over its weight.
     balance : float
         How much clusters of different weights cost, from 0, which is Lloyd's energy, to 8.
     rounds : int

@@ -25,6 +25,7 @@ from multiscale_gcn import (
     as_graph,
     coarsen,
 )
+from multiscale_gcn.backends import BackendUnavailable, backend_names, engine_for
 from multiscale_gcn.compiled.functions import compiled
 from multiscale_gcn.methods.boundary_moves import move_boundaries
 from multiscale_gcn.methods.farthest_seeds import divide, parts_by_weight
@@ -33,6 +34,7 @@ from multiscale_gcn.methods.integers import (
     integer_places,
     integer_weights,
 )
+from multiscale_gcn.methods.landmarks import LANDMARKS, distances_to_landmarks
 from multiscale_gcn.methods.method import by_first_member
 from multiscale_gcn.quality import disconnected_clusters
 from multiscale_gcn.testing import MethodTests, assert_valid_hierarchy, graphs
@@ -67,6 +69,10 @@ class TestRefinedConnectedClusters(TestCentroidalClusters):
 
 class TestRefinedTurns(TestCentroidalClusters):
     method = RefinedClusters(method=DefferrardMatching(), positions=np.zeros((0, 2)))
+
+
+class TestWithoutPositions(MethodTests):
+    method = CentroidalClusters()
 
 
 # The moves, written anew: everything from its definition, whenever it is needed.
@@ -282,6 +288,25 @@ def test_integers_are_the_positions_to_one_step_and_the_weights_to_one_unit() ->
     assert integer_places(np.ones((3, 2))).tolist() == [[0, 0]] * 3
 
 
+@given(graphs(min_nodes=1, max_nodes=25))
+def test_landmarks_are_far_apart_and_distances_those_of_dijkstra(graph: Graph) -> None:
+    found = distances_to_landmarks(graph)
+    assert np.array_equal(found, np.rint(found))
+    lengths = np.minimum(2.0**10 * (graph.weights.max(initial=1) / graph.weights), 2.0**30)
+    network = nx.Graph()
+    network.add_nodes_from(range(graph.num_nodes))
+    for u, v, length in zip(*graph.edge_index().tolist(), np.rint(lengths), strict=True):
+        network.add_edge(u, v, weight=length)
+    for component in nx.connected_components(network):
+        members = sorted(component)
+        near = nx.single_source_dijkstra_path_length(network, members[0])
+        for k in range(LANDMARKS):
+            landmark = max(members, key=lambda v: (near[v], -v))
+            distance = nx.single_source_dijkstra_path_length(network, landmark)
+            assert found[members, k].tolist() == [distance[v] for v in members]
+            near = distance if k == 0 else {v: min(near[v], distance[v]) for v in members}
+
+
 # The methods.
 
 
@@ -359,15 +384,25 @@ def test_balance_makes_clusters_as_heavy_as_each_other() -> None:
     "method",
     [
         CentroidalClusters(positions=PLACES),
+        CentroidalClusters(),
         RefinedClusters(method=HeavyEdgeMatching(), positions=PLACES),
     ],
 )
-def test_every_backend_finds_the_same(method: Any) -> None:
-    plain, fast = (
-        coarsen(GRID, sizes=[18, 6], method=method, backend=backend)
-        for backend in ("python", "numba")
-    )
-    assert plain.fingerprint == fast.fingerprint
+@pytest.mark.parametrize("backend", backend_names())
+def test_every_backend_finds_the_same(method: Any, backend: str) -> None:
+    try:
+        engine_for(backend)
+    except BackendUnavailable as error:
+        pytest.skip(str(error))
+    expected = coarsen(GRID, sizes=[18, 6], method=method, backend="python")
+    found = coarsen(GRID, sizes=[18, 6], method=method, backend=backend)
+    assert found.fingerprint == expected.fingerprint
+
+
+def test_caves_are_found_without_positions() -> None:
+    caves = nx.relaxed_caveman_graph(4, 12, 0.05, seed=0)
+    hierarchy = coarsen(caves, sizes=[8, 4], method=CentroidalClusters())
+    assert (hierarchy.parent(0, 2).reshape(4, 12) == hierarchy.parent(0, 2)[::12, None]).all()
 
 
 def test_labels_are_kept() -> None:
