@@ -5,9 +5,9 @@
 The example's body at 96 and at 48 nodes, by today's default, by the example's own way, by the one
 that HGN's code has, by heavy edges that know areas, with and without moves afterwards, by clusters
 that are made to be compact, with positions and by the lengths of edges alone, and by METIS and
-pyamg; beside them Lloyd's algorithm, written here with NumPy alone: k-means of the vertices by their
-areas, of which only the piece that holds most of its area keeps a cluster, and the rest goes to the
-nearest cluster beside it.
+pyamg; beside them Lloyd's algorithm, written here with NumPy alone: k-means of the vertices by
+their areas, of which only the piece that holds most of its area keeps a cluster, and the rest goes
+to the nearest cluster beside it.
 
 Of every level: the area of the largest cluster over the mean, the number of clusters that are not
 connected, and the root of the mean squared distance to the middle of the cluster, by area, in

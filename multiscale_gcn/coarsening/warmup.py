@@ -6,6 +6,7 @@ import numpy as np
 
 from multiscale_gcn.coarsening import coarsen
 from multiscale_gcn.convert import as_graph
+from multiscale_gcn.methods.centroidal import CentroidalClusters
 from multiscale_gcn.methods.defferrard import DefferrardMatching
 from multiscale_gcn.methods.heavy_edge import (
     HeavyEdgeMatching,
@@ -37,3 +38,4 @@ def warmup() -> None:
         coarsen(graph, levels=2, method=method)
         coarsen(graph, levels=2, method=method, labels=np.zeros(graph.num_nodes, dtype=np.int64))
     coarsen(graph, levels=2, method=DefferrardMatching())
+    coarsen(graph, sizes=[WIDTH], method=CentroidalClusters(rounds=1))

@@ -63,7 +63,7 @@ class Places:
             graph,
             integer_places(places),
             integer_weights(graph.node_weights),
-            constraints.per_node(graph.num_nodes).group,
+            constraints.per_node(graph.num_nodes).group.copy(),  # writable, as the other arrays
             self.balance,
             self.rounds,
             engine_for(backend).compiled,

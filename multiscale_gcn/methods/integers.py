@@ -28,8 +28,8 @@ def integer_places(positions: np.ndarray) -> np.ndarray:
     low = positions.min(axis=0)
     bits = (SQUARE_BITS - (dimension - 1).bit_length()) // 2
     exponent = int(np.frexp(np.max(positions - low))[1])
-    steps: np.ndarray = np.rint(np.ldexp(positions - low, bits - exponent)).astype(np.int64)
-    return steps
+    steps = np.rint(np.ldexp(positions - low, bits - exponent))
+    return np.ascontiguousarray(steps, dtype=np.int64)
 
 
 def integer_weights(node_weights: np.ndarray) -> np.ndarray:
