@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from multiscale_gcn.matching import match as match
     from multiscale_gcn.methods import ClusteringMethod as ClusteringMethod
     from multiscale_gcn.methods.centroidal import CentroidalClusters as CentroidalClusters
-    from multiscale_gcn.methods.centroidal import RefinedClusters as RefinedClusters
     from multiscale_gcn.methods.defferrard import DefferrardMatching as DefferrardMatching
     from multiscale_gcn.methods.heavy_edge import HeavyEdgeMatching as HeavyEdgeMatching
     from multiscale_gcn.methods.heavy_edge import VisitingOrderMatching as VisitingOrderMatching
     from multiscale_gcn.methods.local_variation import LocalVariation as LocalVariation
     from multiscale_gcn.methods.metis import MetisPartition as MetisPartition
+    from multiscale_gcn.methods.refined import RefinedClusters as RefinedClusters
     from multiscale_gcn.methods.strong import StrongMatching as StrongMatching
     from multiscale_gcn.mirrors import Mirror as Mirror
     from multiscale_gcn.mirrors import find_mirror as find_mirror
@@ -95,7 +95,7 @@ _HOME = {
     "NormalizedAssociation": "ratings",
     "NormalizedCut": "ratings",
     "PairKind": "matching",
-    "RefinedClusters": "methods.centroidal",
+    "RefinedClusters": "methods.refined",
     "RoundingWarning": "graph.exact",
     "StrongMatching": "methods.strong",
     "UnreferencedNodes": "convert",

@@ -12,8 +12,8 @@ from multiscale_gcn import (
 from multiscale_gcn.compiled.functions import compiled
 from multiscale_gcn.contraction import on_cpu as contraction
 from multiscale_gcn.matching import on_cpu as matching
-from multiscale_gcn.methods.boundary_moves import move_boundaries
-from multiscale_gcn.methods.farthest_seeds import divide
+from multiscale_gcn.methods.compact.boundary_moves import move_boundaries
+from multiscale_gcn.methods.compact.farthest_seeds import divide
 
 KERNELS = {
     matching: ("_look_all", "_settle_all", "_match_serially", "_visit", "_pair_waiting"),

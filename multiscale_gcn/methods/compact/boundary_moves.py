@@ -60,7 +60,7 @@ def move_boundaries(
 
     Notes
     -----
-    See :mod:`multiscale_gcn.methods.integers` for the ranges in which no product overflows.
+    See :mod:`multiscale_gcn.methods.compact.integers` for the ranges in which no product overflows.
     """
     n, dimension = places.shape
     count = len(above)

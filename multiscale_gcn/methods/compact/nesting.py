@@ -10,9 +10,9 @@ import numpy as np
 
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.spectrum import components
-from multiscale_gcn.methods.boundary_moves import move_boundaries
-from multiscale_gcn.methods.farthest_seeds import divide, parts_by_weight
-from multiscale_gcn.methods.integers import BALANCE_UNITS
+from multiscale_gcn.methods.compact.boundary_moves import move_boundaries
+from multiscale_gcn.methods.compact.farthest_seeds import divide, parts_by_weight
+from multiscale_gcn.methods.compact.integers import BALANCE_UNITS
 from multiscale_gcn.methods.method import by_first_member
 
 DIVISION = 16
