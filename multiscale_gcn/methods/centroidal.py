@@ -11,6 +11,7 @@ from multiscale_gcn.checks.arguments import instance
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.graph.exact import round_weights
+from multiscale_gcn.methods.compact.found import Found
 from multiscale_gcn.methods.compact.places import Places
 from multiscale_gcn.methods.method import ClusteringMethod
 
@@ -96,7 +97,7 @@ class CentroidalClusters(Places, ClusteringMethod):
         if not sizes:
             return self
         maps = self.placed(graph, constraints, backend).nested(sizes)
-        return _Found(tuple(maps), self.describe())
+        return Found(tuple(maps), self.describe())
 
     def parents(
         self,
@@ -120,29 +121,3 @@ class CentroidalClusters(Places, ClusteringMethod):
 
     def coarsened(self, fine: Graph, coarse: Graph, parent: np.ndarray) -> CentroidalClusters:
         return replace(self, positions=self.coarse_positions(fine, parent))
-
-
-@dataclass(frozen=True, eq=False)
-class _Found(ClusteringMethod):
-    """Clusters that were found for all levels at once."""
-
-    maps: tuple[np.ndarray, ...]
-    described: str
-
-    honours: ClassVar[frozenset[str]] = CentroidalClusters.honours
-
-    def parents(
-        self,
-        graph: Graph,
-        *,
-        constraints: Constraints,
-        max_merges: np.ndarray | None,
-        backend: str,
-    ) -> np.ndarray:
-        return self.maps[0]
-
-    def coarsened(self, fine: Graph, coarse: Graph, parent: np.ndarray) -> _Found:
-        return replace(self, maps=self.maps[1:])
-
-    def describe(self) -> str:
-        return self.described

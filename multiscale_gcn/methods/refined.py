@@ -12,6 +12,7 @@ from multiscale_gcn.checks.arguments import instance, shown
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.graph.exact import round_weights
+from multiscale_gcn.methods.compact.found import Found
 from multiscale_gcn.methods.compact.places import Places
 from multiscale_gcn.methods.method import ClusteringMethod
 
@@ -22,10 +23,11 @@ class RefinedClusters(Places, ClusteringMethod):
 
     With ``sizes`` the other method takes as many steps as it needs to the next of them, and the
     nodes of this level move between the clusters that it came to; the levels in between are not
-    kept. With ``levels`` or ``min_nodes`` each of its steps is refined. The moves are those of
-    :class:`~multiscale_gcn.CentroidalClusters`, on the host whatever the backend. A level is
-    refined before the next is known, so the next has fewer ways to be balanced; where the other
-    method is not wanted for its own sake, ``CentroidalClusters`` finds better levels.
+    kept. When all sizes are reached, nodes of the finest graph move once more, where that is better
+    for all levels together. With ``levels`` or ``min_nodes`` each step of the other method is
+    refined by itself. The moves are those of :class:`~multiscale_gcn.CentroidalClusters`, on the
+    host whatever the backend. Where the other method is not wanted for its own sake,
+    ``CentroidalClusters`` finds better levels.
 
     Parameters
     ----------
@@ -90,6 +92,25 @@ class RefinedClusters(Places, ClusteringMethod):
 
     def prepared(self, graph: Graph) -> RefinedClusters:
         return replace(self, method=self.method.prepared(graph))
+
+    def planned(
+        self, graph: Graph, *, sizes: tuple[int, ...], constraints: Constraints, backend: str
+    ) -> ClusteringMethod:
+        if len(sizes) < 2:
+            return self
+        maps: list[np.ndarray] = []
+        fine, step, of_level = graph, self.prepared(graph), constraints
+        for size in sizes:
+            merges = np.array([fine.num_nodes - size])
+            parent = step.parents(fine, constraints=of_level, max_merges=merges, backend=backend)
+            if int(parent.max()) + 1 > size:  # it stalls; the steps will say where
+                return self
+            coarse = engine_for(backend).aggregate(fine, parent, size)
+            maps.append(parent)
+            step, of_level = step.coarsened(fine, coarse, parent), of_level.coarsened(parent)
+            fine = coarse
+        placed = self.placed(graph, constraints, backend)
+        return Found((placed.refined(maps[0], maps[1:]), *maps[1:]), self.describe())
 
     def parents(
         self,

@@ -11,6 +11,7 @@ import pytest
 
 from multiscale_gcn import (
     CentroidalClusters,
+    ClusteringMethod,
     CoarseningStalled,
     Constraints,
     DefferrardMatching,
@@ -185,10 +186,23 @@ def test_levels_of_another_method_are_refined_one_by_one() -> None:
     assert coarsen(GRID, levels=3, method=method).sizes == coarsen(GRID, levels=3).sizes
 
 
+def test_at_the_end_nodes_move_for_all_levels_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    grid = nx.grid_2d_graph(30, 40)
+    places = np.array(grid.nodes, dtype=float)
+    method = RefinedClusters(method=HeavyEdgeMatching(two_hop=False), positions=places)
+    together = coarsen(grid, sizes=[40, 20], method=method)
+    monkeypatch.setattr(RefinedClusters, "planned", ClusteringMethod.planned)
+    one_by_one = coarsen(grid, sizes=[40, 20], method=method)
+    assert energy(together, 2, places) < 0.95 * energy(one_by_one, 2, places)
+    assert energy(together, 1, places) < 1.05 * energy(one_by_one, 1, places)
+    assert disconnected_clusters(together) == 0
+    assert together.sizes == one_by_one.sizes == (1200, 40, 20)
+
+
 def test_a_method_that_stalls_says_so() -> None:
     light = HeavyEdgeMatching(max_node_weight=2)
     with pytest.raises(CoarseningStalled, match="short of 9"):
-        coarsen(GRID, sizes=[9], method=RefinedClusters(method=light, positions=PLACES))
+        coarsen(GRID, sizes=[60, 9], method=RefinedClusters(method=light, positions=PLACES))
 
 
 @pytest.mark.parametrize(
