@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from multiscale_gcn.methods import ClusteringMethod as ClusteringMethod
     from multiscale_gcn.methods import Step as Step
     from multiscale_gcn.methods.bi_stride import BiStride as BiStride
+    from multiscale_gcn.methods.centroidal import CentroidalClusters as CentroidalClusters
     from multiscale_gcn.methods.defferrard import DefferrardMatching as DefferrardMatching
     from multiscale_gcn.methods.farthest_points import FarthestPoints as FarthestPoints
     from multiscale_gcn.methods.heavy_edge import HeavyEdgeMatching as HeavyEdgeMatching
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from multiscale_gcn.methods.kron import KronReduction as KronReduction
     from multiscale_gcn.methods.local_variation import LocalVariation as LocalVariation
     from multiscale_gcn.methods.metis import MetisPartition as MetisPartition
+    from multiscale_gcn.methods.refined import RefinedClusters as RefinedClusters
     from multiscale_gcn.methods.strong import StrongMatching as StrongMatching
     from multiscale_gcn.methods.voxels import VoxelGrid as VoxelGrid
     from multiscale_gcn.mirrors import Mirror as Mirror
@@ -59,7 +61,11 @@ if TYPE_CHECKING:
     from multiscale_gcn.quality import assess as assess
     from multiscale_gcn.ratings import AlgebraicDistance as AlgebraicDistance
     from multiscale_gcn.ratings import EdgeWeight as EdgeWeight
+    from multiscale_gcn.ratings import Expansion as Expansion
+    from multiscale_gcn.ratings import ExpansionStar as ExpansionStar
+    from multiscale_gcn.ratings import ExpansionStar2 as ExpansionStar2
     from multiscale_gcn.ratings import GivenRating as GivenRating
+    from multiscale_gcn.ratings import InnerOuter as InnerOuter
     from multiscale_gcn.ratings import InnerProduct as InnerProduct
     from multiscale_gcn.ratings import NormalizedAssociation as NormalizedAssociation
     from multiscale_gcn.ratings import NormalizedCut as NormalizedCut
@@ -70,6 +76,7 @@ _HOME = {
     "AlgebraicDistance": "ratings",
     "BackendUnavailable": "backends",
     "BiStride": "methods.bi_stride",
+    "CentroidalClusters": "methods.centroidal",
     "ClusteringMethod": "methods",
     "CoarseningStalled": "coarsening",
     "Constraints": "graph.constraints",
@@ -77,11 +84,15 @@ _HOME = {
     "DeviceHierarchy": "hierarchy.on_cuda",
     "DeviceLevel": "hierarchy.on_cuda",
     "EdgeWeight": "ratings",
+    "Expansion": "ratings",
+    "ExpansionStar": "ratings",
+    "ExpansionStar2": "ratings",
     "FarthestPoints": "methods.farthest_points",
     "GivenRating": "ratings",
     "Graph": "graph",
     "HeavyEdgeMatching": "methods.heavy_edge",
     "Hierarchy": "hierarchy",
+    "InnerOuter": "ratings",
     "InnerProduct": "ratings",
     "KronReduction": "methods.kron",
     "Level": "hierarchy",
@@ -94,6 +105,7 @@ _HOME = {
     "NormalizedAssociation": "ratings",
     "NormalizedCut": "ratings",
     "PairKind": "matching",
+    "RefinedClusters": "methods.refined",
     "RoundingWarning": "graph.exact",
     "Step": "methods",
     "StrongMatching": "methods.strong",

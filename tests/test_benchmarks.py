@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.coarsening import compare, spectral
+from benchmarks.coarsening import bodies, compare, spectral
 
 
 def test_the_coarsening_benchmark_prints_times_ratios_and_equal_hashes(
@@ -30,3 +30,25 @@ def test_the_spectral_benchmark_prints_an_error_for_every_method(
         "pygsp cannot be imported",
         "graph_coarsening cannot be imported",
     )
+
+
+def test_centroidal_clusters_of_a_body_are_as_compact_as_lloyds_and_balanced() -> None:
+    body = bodies.Body()
+    levels = bodies.METHODS["centroidal"](body)
+    for size in bodies.SIZES:
+        area, apart, radius = body.measured(levels[size])
+        assert levels[size].max() == size - 1
+        assert area <= 1.4
+        assert apart == 0
+        assert radius <= 1.15 * body.measured(bodies.lloyd(body, size))[2]
+
+
+def test_the_benchmark_of_bodies_prints_a_row_for_each_method(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bodies.main(["default", "METIS"])
+    head, names, default, metis = capsys.readouterr().out.splitlines()
+    assert head.startswith("13348 vertices")
+    assert names.split()[0] == "method"
+    assert default.split()[1:4] == ["5.70", "0", "94.7"]
+    assert metis.startswith("METIS")

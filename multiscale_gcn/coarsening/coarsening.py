@@ -151,8 +151,11 @@ def coarsen(
     engine = engine_for(backend, method)
     fine, rounding = round_weights(fine, constraints.batch)
     warn_of_rounding(rounding)
-    stage = engine.stage(fine, method, constraints, how_far.counts(constraints))
-    descent = descend(stage or HostStage.of(fine, method, constraints, backend), how_far)
+    planned = method.planned(
+        fine, sizes=how_far.sizes_below(fine.num_nodes), constraints=constraints, backend=backend
+    )
+    stage = engine.stage(fine, planned, constraints, how_far.counts(constraints))
+    descent = descend(stage or HostStage.of(fine, planned, constraints, backend), how_far)
     hierarchy = Hierarchy(descent.levels(), method.describe(), rounding)
     if descent.missing is not None:
         coarsest = hierarchy[-1]

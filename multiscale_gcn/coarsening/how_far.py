@@ -75,6 +75,11 @@ class HowFar:
         """Whether levels must have the sizes that were asked for."""
         return self.targets is not None
 
+    def sizes_below(self, num_nodes: int) -> tuple[int, ...]:
+        """The exact sizes below that of the finest graph, decreasing; none without such."""
+        targets = [] if self.targets is None else self.targets.tolist()
+        return tuple(size for size in reversed(targets) if size < num_nodes)
+
     def counts(self, constraints: Constraints) -> bool:
         """Whether the nodes of a step's clusters are counted before it is taken."""
         return self.exact or (self.min_nodes is not None and constraints.batch is not None)

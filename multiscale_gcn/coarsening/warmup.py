@@ -7,6 +7,7 @@ import numpy as np
 from multiscale_gcn.coarsening import coarsen
 from multiscale_gcn.convert import as_graph
 from multiscale_gcn.methods.bi_stride import BiStride
+from multiscale_gcn.methods.centroidal import CentroidalClusters
 from multiscale_gcn.methods.defferrard import DefferrardMatching
 from multiscale_gcn.methods.farthest_points import FarthestPoints
 from multiscale_gcn.methods.heavy_edge import (
@@ -51,3 +52,4 @@ def warmup() -> None:
     for other in others:
         coarsen(graph, levels=2, method=other)
     coarsen(graph, levels=1, method=KronReduction((row + column) % 2 == 0))
+    coarsen(graph, sizes=[WIDTH], method=CentroidalClusters(rounds=1))

@@ -8,7 +8,7 @@ import numpy as np
 
 from multiscale_gcn.convert.assembly import Entries, Mesh
 from multiscale_gcn.convert.options import Kind, Options
-from multiscale_gcn.convert.polygons import sides_of_faces
+from multiscale_gcn.convert.polygons import fan_of_faces, sides_of_faces
 from multiscale_gcn.convert.values import (
     as_array,
     as_ids,
@@ -33,7 +33,7 @@ def from_array(source: Any, options: Options) -> Entries | Mesh:
         options.refuse_all_but("symmetrize", source="a dense matrix", kind=kind)
         return from_dense(array)
     if kind == "faces":
-        options.refuse_all_but("num_nodes", source=_FACES, kind=kind)
+        options.refuse_all_but("measures", "num_nodes", source=_FACES, kind=kind)
         return from_faces(array, options.num_nodes, "faces")
     options.refuse_all_but("weights", "num_nodes", "symmetrize", source=f"an {kind}", kind=kind)
     if kind == "edge_index":
@@ -103,7 +103,8 @@ def from_faces(array: Any, num_nodes: int | None, name: str, positions: Any = No
     if num_nodes is None and positions is not None:
         num_nodes = len(positions)
     n = count_nodes(num_nodes, **{name: faces})
-    return Mesh(sides_of_faces(faces), n, name, positions, counted_by_ids=not said)
+    sides, triangles = sides_of_faces(faces), fan_of_faces(faces)
+    return Mesh(sides, n, name, positions, triangles, counted_by_ids=not said)
 
 
 def square(shape: tuple[int, ...]) -> int:

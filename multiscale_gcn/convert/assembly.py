@@ -10,6 +10,15 @@ import numpy as np
 
 from multiscale_gcn.convert.isolated import Unreferenced
 from multiscale_gcn.convert.options import Options
+from multiscale_gcn.convert.surfaces import (
+    cotangents,
+    inverse_lengths,
+    places_of,
+    says_area,
+    says_measure,
+    triangles_of,
+    vertex_areas,
+)
 from multiscale_gcn.convert.symmetry import check_symmetric, mirrored, symmetrized
 from multiscale_gcn.convert.values import as_node_weights
 from multiscale_gcn.graph import LARGEST_INT32, Graph
@@ -102,6 +111,7 @@ class Mesh:
     num_nodes: int
     what: str
     positions: Any = None  # [V, D]
+    triangles: np.ndarray | None = None  # [T, 3] of a surface; those of its polygons are fans
     counted_by_ids: bool = True
 
     def unreferenced(self) -> Unreferenced | None:
@@ -115,7 +125,7 @@ class Mesh:
         )
 
     def graph(self, options: Options) -> Graph:
-        """An edge of weight 1 for every pair; pairs of a node with itself are none."""
+        """An edge for every pair; pairs of a node with itself are none."""
         if self.num_nodes <= LARGEST_INT32:  # then a pair is one number, which is faster to sort
             low, high = self.sides.min(axis=1), self.sides.max(axis=1)
             keys = np.sort((low * self.num_nodes + high)[low != high])
@@ -124,5 +134,29 @@ class Mesh:
         else:
             sides = np.sort(self.sides, axis=1)
             ids = np.unique(sides[sides[:, 0] != sides[:, 1]], axis=0).T
-        entries = Entries(ids, np.ones(ids.shape[1]), self.num_nodes, self.what, each_once=True)
-        return entries.graph(replace(options, symmetrize=None))
+        values, node_weights = self._edge_weights(ids, options), options.node_weights
+        if says_area(node_weights):
+            node_weights = vertex_areas(*self._surface("node_weights = 'area'"))
+        entries = Entries(ids, values, self.num_nodes, self.what, each_once=True)
+        return entries.graph(replace(options, symmetrize=None, node_weights=node_weights))
+
+    def _edge_weights(self, ids: np.ndarray, options: Options) -> np.ndarray:
+        if not says_measure(options.weights):
+            return np.ones(ids.shape[1])
+        asked = f"weights = {options.weights!r}"
+        if options.weights == "cotangent":
+            return cotangents(ids, *self._surface(asked))
+        return inverse_lengths(ids, self._places(asked))
+
+    def _surface(self, asked: str) -> tuple[np.ndarray, np.ndarray]:
+        places = self._places(asked)
+        return triangles_of(self.triangles, self.what, asked), places
+
+    def _places(self, asked: str) -> np.ndarray:
+        places = places_of(self.positions, self.what, asked)
+        if len(places) != self.num_nodes:
+            raise ValueError(
+                f"num_nodes = {self.num_nodes} does not go with {asked}: the {len(places)} "
+                "positions say how many nodes there are; leave it out"
+            )
+        return places

@@ -9,7 +9,7 @@ import numpy as np
 from multiscale_gcn.convert.arrays import from_faces
 from multiscale_gcn.convert.assembly import Mesh
 from multiscale_gcn.convert.options import Options
-from multiscale_gcn.convert.polygons import Sides, polygon_sides
+from multiscale_gcn.convert.polygons import Sides, fan_of_faces, polygon_sides
 from multiscale_gcn.convert.values import (
     as_any_array,
     as_ids,
@@ -47,6 +47,8 @@ MIDSIDE = {
     "hexahedron20": "hexahedron",
 }
 
+OF_SURFACES = ("vertex", "line", "triangle", "quad")
+
 
 def is_mesh(source: Any) -> bool:
     return has(source, "faces", "vertices")
@@ -67,6 +69,7 @@ def is_scene(source: Any) -> bool:
 def from_scene(source: Any, options: Options) -> Mesh:
     """Of a ``trimesh.Scene``: its meshes one behind the other, each once."""
     sides, positions = [np.empty((0, 2), dtype=np.int64)], [np.empty((0, 3))]
+    triangles = [np.empty((0, 3), dtype=np.int64)]
     n = 0
     for name, geometry in source.geometry.items():
         if not is_mesh(geometry):
@@ -77,12 +80,21 @@ def from_scene(source: Any, options: Options) -> Mesh:
         vertices = as_positions(geometry.vertices, f"vertices of {name!r}")
         mesh = from_faces(geometry.faces, None, f"faces of {name!r}", vertices)
         sides.append(mesh.sides + n)
+        assert mesh.triangles is not None
+        triangles.append(mesh.triangles + n)
         positions.append(vertices)
         n += mesh.num_nodes
     said = options.num_nodes is not None
     pairs = np.concatenate(sides)
     n = count_nodes(options.num_nodes if said else n, **{"faces of the scene": pairs})
-    return Mesh(pairs, n, "faces", np.concatenate(positions), counted_by_ids=not said)
+    return Mesh(
+        pairs,
+        n,
+        "faces",
+        np.concatenate(positions),
+        np.concatenate(triangles),
+        counted_by_ids=not said,
+    )
 
 
 def is_cell_mesh(source: Any) -> bool:
@@ -98,7 +110,22 @@ def from_cells(source: Any, options: Options) -> Mesh:
     sides = [np.empty((0, 2), dtype=np.int64)]
     for k, (kind, data) in enumerate(blocks):
         sides.extend(_sides_of_block(kind, data, f"cells[{k}].data", n))
-    return Mesh(np.concatenate(sides), n, "cells", source.points, counted_by_ids=not said)
+    triangles = _triangles([kind for kind, _ in blocks], [data for _, data in blocks])
+    return Mesh(
+        np.concatenate(sides), n, "cells", source.points, triangles, counted_by_ids=not said
+    )
+
+
+def _triangles(kinds: list[str], blocks: list[Any]) -> np.ndarray | None:
+    """Of a surface of triangles, quads and polygons, which may have lines; None: of others."""
+    if not all(kind in OF_SURFACES or kind.startswith("polygon") for kind in kinds):
+        return None
+    faces = [
+        as_ids(data, "cells")
+        for kind, data in zip(kinds, blocks, strict=True)
+        if kind not in ("vertex", "line")
+    ]
+    return np.concatenate([np.empty((0, 3), dtype=np.int64), *map(fan_of_faces, faces)])
 
 
 def _sides_of_block(kind: str, data: Any, name: str, n: int) -> list[np.ndarray]:

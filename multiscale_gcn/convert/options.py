@@ -52,6 +52,8 @@ class Options:
                 f"kind = {self.kind!r} does not go with this kind of source, {source}; leave it out"
             )
         for name in ("weights", "num_nodes", "symmetrize", "weld"):
+            if name == "weights" and "measures" in accepted and isinstance(self.weights, str):
+                continue  # of a mesh, which knows their names
             if name not in accepted and getattr(self, name) is not None:
                 raise ValueError(
                     f"{name} does not go with this kind of source, {source}; leave it out"

@@ -58,9 +58,12 @@ def as_graph(
     weights : array, shape (E,), or str, optional
         Weights of the columns of an ``edge_index``, of the rows of an edge list or a frame. A
         name stands for an edge attribute of a networkx graph, an attribute of ``Data`` such as
-        ``"edge_attr"``, or a column of a frame.
-    node_weights : array, shape (n,), optional
-        Node weights, 1 by default.
+        ``"edge_attr"``, or a column of a frame. Of a mesh with positions ``"cotangent"`` is half
+        the sum of the cotangents of the angles opposite to an edge, and ``"inverse_length"`` one
+        over its length.
+    node_weights : array, shape (n,), or "area", optional
+        Node weights, 1 by default. Of a mesh with positions ``"area"`` is a third of the area of
+        the triangles around a vertex.
     num_nodes : int, optional
         Number of nodes for edges or faces; the largest id plus one by default.
     symmetrize : bool or {"mirror", "max", "mean", "sum"}
@@ -107,7 +110,15 @@ def as_graph(
     Notes
     -----
     Duplicate entries add up. An entry of weight zero is no edge. Self loops are kept. Faces and
-    cells give every side the weight 1, however many share it.
+    cells give every side the weight 1, however many share it, unless ``weights`` names another.
+
+    For areas and cotangents faces of more than three corners count as fans of triangles around
+    their first corner; diagonals are no edges. Cotangents add up to less than zero across angles
+    that sum to more than 180 degrees, and to zero in rectangles with a diagonal. As a weight must
+    be positive, such an edge weighs a millionth of the median of the positive ones: next to the
+    zero at which negative cotangents are usually cut off (so in CGAL's surface deformation),
+    without losing the edge. A triangle without area has no angles and is refused, as is an edge of
+    length zero; areas take such triangles for what they are, nothing.
 
     Nodes of a graph from a file are the vertices of the file in their order, those that no face
     names included. An STL file has no vertices, only corners: corners at the same position are
@@ -124,6 +135,16 @@ def as_graph(
     Graph(3 nodes, 2 edges)
     >>> as_graph(np.array([[0, 1, 2], [2, 1, 3], [0, 2, 4], [4, 2, 3]]))
     Graph(5 nodes, 8 edges)
+
+    A square of two triangles, whose diagonal lies across two right angles:
+
+    >>> from types import SimpleNamespace
+    >>> square = SimpleNamespace(
+    ...     vertices=[[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], faces=[[0, 1, 2], [0, 2, 3]]
+    ... )
+    >>> graph = as_graph(square, node_weights="area", weights="cotangent")
+    >>> graph.node_weights.round(3).tolist(), graph.weights[:3].tolist()
+    ([0.333, 0.167, 0.333, 0.167], [0.5, 5e-07, 0.5])
     """
     options = Options.of(kind, weights, node_weights, num_nodes, symmetrize, weld)
     if isinstance(source, Graph) and node_weights is None and options.symmetrize is None:

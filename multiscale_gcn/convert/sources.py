@@ -25,6 +25,7 @@ class Source:
 
 
 EDGES = ("weights", "num_nodes", "symmetrize")
+MESH = ("measures", "num_nodes", "weld")
 
 # The first that fits takes it. Arrays and files know themselves which options go with what they
 # turn out to be.
@@ -46,14 +47,12 @@ SOURCES = (
     Source("a HeteroData", data.is_hetero, data.refuse_hetero, EDGES),
     Source("an object with edge_index", data.is_data, data.from_data, EDGES, "edge_index"),
     Source("an object with adj_t", data.has_adjacency, data.from_adjacency, ("symmetrize",)),
-    Source("an object with face", data.has_face, data.from_face, ("num_nodes", "weld"), "faces"),
+    Source("an object with face", data.has_face, data.from_face, MESH, "faces"),
     Source("a sparse tensor", sparse.is_tensor, sparse.from_tensor, ("symmetrize",), "dense"),
     Source("a sparse matrix", sparse.is_matrix, sparse.from_matrix, ("symmetrize",), "dense"),
-    Source(
-        "a mesh of cells", meshes.is_cell_mesh, meshes.from_cells, ("num_nodes", "weld"), "faces"
-    ),
-    Source("a mesh", meshes.is_mesh, meshes.from_mesh, ("num_nodes", "weld"), "faces"),
-    Source("a scene", meshes.is_scene, meshes.from_scene, ("num_nodes", "weld"), "faces"),
+    Source("a mesh of cells", meshes.is_cell_mesh, meshes.from_cells, MESH, "faces"),
+    Source("a mesh", meshes.is_mesh, meshes.from_mesh, MESH, "faces"),
+    Source("a scene", meshes.is_scene, meshes.from_scene, MESH, "faces"),
 )
 
 

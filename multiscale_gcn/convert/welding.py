@@ -53,14 +53,21 @@ def weld_map(positions: Any, tolerance: float = 0.0) -> np.ndarray:
 def welded(mesh: Mesh, tolerance: float) -> Mesh:
     if mesh.positions is None:
         raise ValueError("weld does not go with a source without positions; leave it out")
-    node = weld_map(mesh.positions, tolerance)
+    mesh_positions = as_positions(mesh.positions, "positions")
+    node = weld_map(mesh_positions, tolerance)
     if len(node) != mesh.num_nodes:
         raise ValueError(
             f"num_nodes = {mesh.num_nodes} does not go with weld: the {len(node)} positions say "
             "how many nodes there are; leave it out"
         )
     n = int(node.max()) + 1 if len(node) else 0
-    return replace(mesh, sides=node[mesh.sides], num_nodes=n, positions=None)
+    return replace(
+        mesh,
+        sides=node[mesh.sides],
+        num_nodes=n,
+        positions=mesh_positions[np.unique(node, return_index=True)[1]],
+        triangles=None if mesh.triangles is None else node[mesh.triangles],
+    )
 
 
 def _joined(places: np.ndarray, tolerance: float) -> np.ndarray:

@@ -159,6 +159,38 @@ class ClusteringMethod(ABC):
         """
         return self
 
+    def planned(
+        self, graph: Graph, *, sizes: tuple[int, ...], constraints: Constraints, backend: str
+    ) -> ClusteringMethod:
+        """The method, told before the first step which sizes are asked for.
+
+        Parameters
+        ----------
+        graph : Graph
+            The finest, of exact weights.
+        sizes : tuple of int
+            Of the levels to come, decreasing. In a batch each member has them all, or those that
+            it has the nodes for.
+        constraints : Constraints
+            Only those that the method honours.
+        backend : str
+            See :func:`~multiscale_gcn.select_backend`.
+
+        Returns
+        -------
+        ClusteringMethod
+            Itself, unless its levels depend on those to come.
+
+        Examples
+        --------
+        >>> from multiscale_gcn import Constraints, Graph, HeavyEdgeMatching
+        >>> path, method = Graph([0, 1, 3, 4], [1, 0, 2, 1]), HeavyEdgeMatching()
+        >>> options = {"constraints": Constraints(), "backend": "auto"}
+        >>> method.planned(path, sizes=(2, 1), **options) is method
+        True
+        """
+        return self
+
     def coarsened(self, fine: Graph, coarse: Graph, parent: np.ndarray) -> ClusteringMethod:
         """The method for the next level: itself, unless it holds something of the nodes.
 

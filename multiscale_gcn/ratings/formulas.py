@@ -17,7 +17,7 @@ from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.ratings.rating import Ids, NodeTerms, Numbers, Rating
 
-TERMS = ("degree", "inverse_degree", "loop")
+TERMS = ("degree", "inverse_degree", "loop", "node_weight")
 """Of :class:`NodeTerms`. In a formula each has the end that it is of: degree_u, degree_v."""
 
 
@@ -25,8 +25,8 @@ class FormulaRating(Rating):
     """Base of the ratings that one formula says.
 
     Derive from it and write the formula, the same from either end, of ``weight`` and of the terms
-    ``degree_u``, ``degree_v``, ``inverse_degree_u``, ``inverse_degree_v``, ``loop_u`` and
-    ``loop_v``, with numbers, + - * /, parentheses and ``sqrt``.
+    ``degree_u``, ``degree_v``, ``inverse_degree_u``, ``inverse_degree_v``, ``loop_u``, ``loop_v``,
+    ``node_weight_u`` and ``node_weight_v``, with numbers, + - * /, parentheses and ``sqrt``.
 
     Examples
     --------
@@ -101,6 +101,84 @@ class NormalizedAssociation(FormulaRating):
     """
 
     formula: ClassVar[str] = "(2.0 * weight + (loop_u + loop_v)) / (degree_u + degree_v)"
+
+
+@dataclass(frozen=True)
+class Expansion(FormulaRating):
+    """w_uv / (c_u + c_v), with node weights c.
+
+    Heavy nodes wait, so clusters stay about as heavy as each other.
+
+    Source: Holtgrewe, Sanders and Schulz, "Engineering a scalable high quality graph partitioner",
+    IPDPS 2010.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from multiscale_gcn import Expansion, HeavyEdgeMatching, as_graph, match
+    >>> path = as_graph(nx.path_graph(4), node_weights=[1, 1, 9, 9])
+    >>> match(path, HeavyEdgeMatching(rating=Expansion())).mate.tolist()
+    [1, 0, 3, 2]
+    """
+
+    formula: ClassVar[str] = "weight / (node_weight_u + node_weight_v)"
+
+
+@dataclass(frozen=True)
+class ExpansionStar(FormulaRating):
+    """w_uv / (c_u c_v), with node weights c. Source: see :class:`~multiscale_gcn.Expansion`.
+
+    Examples
+    --------
+    >>> from multiscale_gcn import ExpansionStar, HeavyEdgeMatching
+    >>> HeavyEdgeMatching(rating=ExpansionStar()).rating
+    ExpansionStar()
+    """
+
+    formula: ClassVar[str] = "weight / (node_weight_u * node_weight_v)"
+
+
+@dataclass(frozen=True)
+class ExpansionStar2(FormulaRating):
+    """w_uv^2 / (c_u c_v), with node weights c.
+
+    On a mesh whose vertices weigh their area, ``as_graph(mesh, node_weights="area")``, clusters get
+    about as much surface as each other.
+
+    Source: Holtgrewe, Sanders and Schulz, "Engineering a scalable high quality graph partitioner",
+    IPDPS 2010, expansion*2.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from multiscale_gcn import ExpansionStar2, HeavyEdgeMatching, coarsen
+    >>> method = HeavyEdgeMatching(rating=ExpansionStar2())
+    >>> coarsen(nx.path_graph(8), levels=2, method=method).sizes
+    (8, 4, 2)
+    """
+
+    formula: ClassVar[str] = "(weight / node_weight_u) * (weight / node_weight_v)"
+
+
+@dataclass(frozen=True)
+class InnerOuter(FormulaRating):
+    """w_uv / (out_u + out_v), with out the weight of all edges that leave a node.
+
+    The share of their edges that merging the two makes inner ones. The source divides by out_u +
+    out_v - 2 w_uv, which puts the edges in the same order, and is infinite between two nodes that
+    have no other neighbours.
+
+    Source: Holtgrewe, Sanders and Schulz, "Engineering a scalable high quality graph partitioner",
+    IPDPS 2010.
+
+    Examples
+    --------
+    >>> from multiscale_gcn import HeavyEdgeMatching, InnerOuter
+    >>> HeavyEdgeMatching(rating=InnerOuter()).rating
+    InnerOuter()
+    """
+
+    formula: ClassVar[str] = "weight / ((degree_u - loop_u) + (degree_v - loop_v))"
 
 
 FUSED: tuple[type[FormulaRating], ...] = (EdgeWeight, NormalizedCut, NormalizedAssociation)

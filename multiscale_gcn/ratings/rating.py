@@ -31,11 +31,14 @@ class NodeTerms:
         1 / degree; 0 where the degree is 0.
     loop : array
         Weight of the self loop, 0 without one.
+    node_weight : array
+        Weight of the node.
     """
 
     degree: np.ndarray
     inverse_degree: np.ndarray
     loop: np.ndarray
+    node_weight: np.ndarray
 
     @classmethod
     def of(cls, graph: Graph) -> NodeTerms:
@@ -46,7 +49,7 @@ class NodeTerms:
         loop = np.zeros(n)
         loop[rows[on_diagonal]] = graph.weights[on_diagonal]
         inverse = np.divide(1.0, degree, out=np.zeros(n), where=degree > 0)
-        return cls(degree, inverse, loop)
+        return cls(degree, inverse, loop, graph.node_weights)
 
 
 class Rating(ABC):

@@ -99,6 +99,7 @@ VALID: dict[str, Any] = {
     "max_merges": None,
     "mesh": OCTAHEDRON,
     "message": "stalled",
+    "method": HeavyEdgeMatching(),
     "methods": [HeavyEdgeMatching()],
     "n": N,
     "node_weights": np.ones(N),

@@ -4,11 +4,13 @@ import numpy as np
 
 from multiscale_gcn import (
     BiStride,
+    CentroidalClusters,
     EdgeWeight,
     FarthestPoints,
     HeavyEdgeMatching,
     KronReduction,
     MaximalIndependentSet,
+    RefinedClusters,
     coarsen,
     warmup,
 )
@@ -16,6 +18,8 @@ from multiscale_gcn.compiled.functions import compiled
 from multiscale_gcn.contraction import on_cpu as contraction
 from multiscale_gcn.matching import on_cpu as matching
 from multiscale_gcn.methods import bi_stride, farthest_points, k_mis, kron
+from multiscale_gcn.methods.compact.boundary_moves import move_boundaries
+from multiscale_gcn.methods.compact.farthest_seeds import divide
 
 KERNELS = {
     matching: ("_look_all", "_settle_all", "_match_serially", "_visit", "_pair_waiting"),
@@ -37,6 +41,20 @@ def _signatures() -> dict[str, list]:
         for name, value in vars(module).items()
         if isinstance(value, numba.core.dispatcher.Dispatcher)
     }
+
+
+def test_nothing_of_compact_clusters_is_left_to_compile_after_a_warmup() -> None:
+    warmup()
+    functions = [compiled(move_boundaries), compiled(divide)]
+    before = [list(function.signatures) for function in functions]
+    assert all(before)
+    grid = nx.grid_2d_graph(20, 20)
+    centroidal = CentroidalClusters(positions=list(grid.nodes))
+    refined = RefinedClusters(method=HeavyEdgeMatching(), positions=list(grid.nodes))
+    for method in (centroidal, refined):
+        coarsen(grid, sizes=[30, 9], method=method)
+        coarsen(grid, sizes=[30, 9], method=method, labels=[k // 200 for k in range(400)])
+    assert [list(function.signatures) for function in functions] == before
 
 
 def test_nothing_is_left_to_compile_after_a_warmup() -> None:

@@ -33,6 +33,10 @@ def coarse_body() -> tuple[BuiltInBody, Hierarchy]:
 def coarsen_body(body: BodyModel) -> Hierarchy:
     """A body's mesh coarsened to exactly 96 and 48 nodes.
 
+    By heavy edge matching that counts vertices, which gives hands, feet and face most of the nodes:
+    the shipped weights were trained on these graphs. ``CentroidalClusters`` spreads nodes by
+    surface, but knows no symmetry; see ``docs/geometry.md``.
+
     The hierarchy has the body's left-right symmetry on every level, if the body has a mirror. No
     node stands for more than 1.5 times the mean share of 48: vertices on the middle line merge only
     with each other or across it, and without that limit the last pairs would be heavy ones. Where

@@ -14,7 +14,12 @@ import numpy as np
 
 from multiscale_gcn.convert.assembly import Mesh
 from multiscale_gcn.convert.options import Options
-from multiscale_gcn.convert.polygons import sides_of_faces, sides_of_strip
+from multiscale_gcn.convert.polygons import (
+    fan_of_faces,
+    sides_of_faces,
+    sides_of_strip,
+    triangles_of_strip,
+)
 from multiscale_gcn.convert.values import count_nodes
 
 JSON_CHUNK, BINARY_CHUNK = 0x4E4F534A, 0x004E4942
@@ -67,6 +72,7 @@ def _mesh(text: bytes, binary: bytes | None, path: Path) -> Mesh:
         return buffers[index]
 
     sides, positions, n = [np.empty((0, 2), dtype=np.int64)], [np.empty((0, 3))], 0
+    triangles = [np.empty((0, 3), dtype=np.int64)]
     numbered: dict[int, int] = {}  # primitives may share their vertices
     for mesh in tree.get("meshes", []):
         for primitive in mesh["primitives"]:
@@ -83,8 +89,16 @@ def _mesh(text: bytes, binary: bytes | None, path: Path) -> Mesh:
                 raise ValueError("indices of a primitive are no whole numbers")
             corners = corners.astype(np.int64)
             count_nodes(count, indices=corners)
-            sides.append(_sides(corners, primitive.get("mode", TRIANGLES)) + numbered[at])
-    return Mesh(np.concatenate(sides), n, "faces", np.concatenate(positions))
+            mode = primitive.get("mode", TRIANGLES)
+            sides.append(_sides(corners, mode) + numbered[at])
+            triangles.append(_triangles(corners, mode) + numbered[at])
+    return Mesh(
+        np.concatenate(sides),
+        n,
+        "faces",
+        np.concatenate(positions),
+        np.concatenate(triangles),
+    )
 
 
 def _sides(corners: np.ndarray, mode: int) -> np.ndarray:  # [S, 2]
@@ -106,6 +120,16 @@ def _sides(corners: np.ndarray, mode: int) -> np.ndarray:  # [S, 2]
         spokes = np.stack([np.full(len(corners), corners[0]), corners], axis=1)
         return np.concatenate([spokes, around[1:-1]])
     raise ValueError(f"a primitive has mode {mode}, and so no sides")
+
+
+def _triangles(corners: np.ndarray, mode: int) -> np.ndarray:  # [T, 3]
+    if mode == TRIANGLES:
+        return corners.reshape(-1, 3)
+    if mode == STRIP:
+        return triangles_of_strip(corners)
+    if mode == FAN:
+        return fan_of_faces(corners[None])
+    return np.empty((0, 3), dtype=np.int64)
 
 
 def _accessor(tree: Any, index: int, buffer: Any) -> np.ndarray:  # [count, width]

@@ -12,13 +12,14 @@ import numpy as np
 from multiscale_gcn.convert.assembly import Mesh
 from multiscale_gcn.convert.files.text import Line, read_text, refuse
 from multiscale_gcn.convert.options import Options
-from multiscale_gcn.convert.polygons import polygon_sides
+from multiscale_gcn.convert.polygons import fan_of_polygons, polygon_sides
 from multiscale_gcn.convert.values import count_nodes
 
 
 def read(path: Path, options: Options) -> Mesh:
     positions: list[tuple[float, ...]] = []
     sides: list[tuple[int, int]] = []
+    faces: list[list[int]] = []
     text = read_text(path).replace("\\\n", " ")
     for line in enumerate(text.split("\n"), start=1):
         keyword, *fields = line[1].split("#", 1)[0].split() or [""]
@@ -32,11 +33,16 @@ def read(path: Path, options: Options) -> Mesh:
             around = polygon_sides(len(corners))
             if keyword == "l":
                 around = around[:-1]
+            else:
+                faces.append(corners)
             sides += [(corners[a], corners[b]) for a, b in around]
     pairs = np.array(sides, dtype=np.int64).reshape(-1, 2)
     n = len(positions)
     count_nodes(n, **{f"{path.name}: sides of faces": pairs})
-    return Mesh(pairs, n, "faces", np.array(positions).reshape(n, 3))
+    corners_of_all = np.array([corner for face in faces for corner in face], dtype=np.int64)
+    counts = np.array([len(face) for face in faces], dtype=np.int64)
+    triangles = fan_of_polygons(corners_of_all, counts)
+    return Mesh(pairs, n, "faces", np.array(positions).reshape(n, 3), triangles)
 
 
 def _position(fields: list[str], line: Line, path: Path) -> tuple[float, ...]:

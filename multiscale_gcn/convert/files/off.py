@@ -17,7 +17,7 @@ from multiscale_gcn.convert.files.text import (
     tables_by_width,
 )
 from multiscale_gcn.convert.options import Options
-from multiscale_gcn.convert.polygons import sides_of_faces
+from multiscale_gcn.convert.polygons import fan_of_faces, sides_of_faces
 from multiscale_gcn.convert.values import count_nodes
 
 # The counts may follow without a space, as in ModelNet40.
@@ -54,8 +54,8 @@ def read(path: Path, options: Options) -> Mesh:
     if len(body) != num_vertices + num_faces:
         _refuse_length(lines, body, num_vertices, num_faces, path)
     positions = _positions(body[:num_vertices], dimension, path)
-    sides = _sides(body[num_vertices:], num_vertices, path)
-    return Mesh(sides, num_vertices, "faces", positions)
+    sides, triangles = _sides(body[num_vertices:], num_vertices, path)
+    return Mesh(sides, num_vertices, "faces", positions, triangles)
 
 
 def _counts(lines: list[Line], at: int, least: int, path: Path) -> list[int]:
@@ -103,8 +103,10 @@ def _positions(lines: list[Line], dimension: int, path: Path) -> np.ndarray:
     return positions
 
 
-def _sides(lines: list[Line], n: int, path: Path) -> np.ndarray:
+def _sides(lines: list[Line], n: int, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Sides of the faces, and their triangles."""
     sides = [np.empty((0, 2), dtype=np.int64)]
+    triangles = [np.empty((0, 3), dtype=np.int64)]
     for group, numbers in _faces_by_corners(lines, path):
         corners = numbers[:, 1:]
         whole = (corners == np.floor(corners)) & (corners >= 0) & (corners < n)
@@ -112,9 +114,10 @@ def _sides(lines: list[Line], n: int, path: Path) -> np.ndarray:
             bad = int(np.flatnonzero(~whole.all(axis=1))[0])
             refuse(path, group[bad], "names no vertex", f"they are numbered from 0 to {n - 1}")
         sides.append(sides_of_faces(corners.astype(np.int64)))
+        triangles.append(fan_of_faces(corners.astype(np.int64)))
     pairs = np.concatenate(sides)
     count_nodes(n, **{f"{path.name}: sides of faces": pairs})
-    return pairs
+    return pairs, np.concatenate(triangles)
 
 
 def _faces_by_corners(lines: list[Line], path: Path) -> list[tuple[list[Line], np.ndarray]]:

@@ -12,7 +12,12 @@ from multiscale_gcn.convert.files.ply_header import Columns, Element, Lists, rea
 from multiscale_gcn.convert.files.ply_text import text_columns
 from multiscale_gcn.convert.files.text import decoded, is_marked
 from multiscale_gcn.convert.options import Options
-from multiscale_gcn.convert.polygons import sides_of_polygons, sides_of_strip
+from multiscale_gcn.convert.polygons import (
+    fan_of_polygons,
+    sides_of_polygons,
+    sides_of_strip,
+    triangles_of_strip,
+)
 from multiscale_gcn.convert.values import as_whole_ids, count_nodes
 
 CORNERS = ("vertex_indices", "vertex_index")
@@ -28,6 +33,7 @@ def read(path: Path, options: Options) -> Mesh:
     else:
         columns = binary_columns(content, header, path)
     sides = [np.empty((0, 2), dtype=np.int64)]
+    triangles = [np.empty((0, 3), dtype=np.int64)]
     n, positions = 0, None
     for element, held in zip(header.elements, columns, strict=True):
         if element.name == "vertex":
@@ -37,16 +43,19 @@ def read(path: Path, options: Options) -> Mesh:
         elif element.name == "face":
             corners = _corners(element, held, path)
             sides.append(sides_of_polygons(*corners))
+            triangles.append(fan_of_polygons(*corners))
         elif element.name == "tristrips":
             flat, counts = _corners(element, held, path)
             ends = np.cumsum(counts)[:-1]
             # Those of different rows are different strips.
-            sides.append(sides_of_strip(np.insert(flat, ends, -1)))
+            strips = np.insert(flat, ends, -1)
+            sides.append(sides_of_strip(strips))
+            triangles.append(triangles_of_strip(strips))
         elif element.name == "edge":
             sides.append(_edges(element, held, path))
     pairs = np.concatenate(sides)
     count_nodes(n, **{f"{path.name}: sides of faces": pairs})
-    return Mesh(pairs, n, "faces", positions)
+    return Mesh(pairs, n, "faces", positions, np.concatenate(triangles))
 
 
 def _corners(element: Element, held: Columns, path: Path) -> tuple[np.ndarray, np.ndarray]:

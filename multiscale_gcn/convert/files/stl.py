@@ -53,7 +53,8 @@ def read(path: Path, options: Options) -> Mesh:
     n = int(corner.max()) + 1 if len(corner) else 0
     first = np.zeros(n, dtype=np.int64)
     first[corner[::-1]] = np.arange(len(corner))[::-1]
-    return Mesh(sides_of_faces(corner.reshape(-1, 3)), n, "faces", positions[first])
+    faces = corner.reshape(-1, 3)
+    return Mesh(sides_of_faces(faces), n, "faces", positions[first], faces)
 
 
 def _from_text(text: str, path: Path) -> np.ndarray:

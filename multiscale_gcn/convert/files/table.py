@@ -46,7 +46,7 @@ class Sort:
 EDGES = Sort(("weights", "num_nodes", "symmetrize"), "edge_list")
 NETWORK = Sort(("weights", "symmetrize"))
 MATRIX = Sort(("symmetrize",), "dense")
-MESH = Sort(("weld",), "faces")
+MESH = Sort(("measures", "weld"), "faces")
 
 FORMATS = {
     ".csv": Format(edge_list.read, EDGES),

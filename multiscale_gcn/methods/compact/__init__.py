@@ -1,0 +1,1 @@
+"""Compact clusters: what the methods that make them, and those that mend them, stand on."""
