@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import networkx as nx
 import numpy as np
 from constrained_graphs import (
     constrained_graphs,
@@ -117,6 +118,18 @@ def test_an_edge_comes_before_two_that_wait_however_badly_it_is_rated() -> None:
     assert np.bincount(match(graph, method).kind).tolist() == [0, 4, 2]
     for most in (1, 2):
         assert np.bincount(match(graph, method, max_pairs=most).kind)[1:].tolist() == [2 * most]
+
+
+def test_of_pairs_that_weigh_the_same_those_with_fewest_neighbours_in_all_are_kept() -> None:
+    """3 + 3, 1 + 4 and 1 + 6 of them: neither the larger, nor the smaller, nor the ids decide."""
+    built = nx.empty_graph(18)
+    built.add_edges_from([(0, 2), (0, 3), (1, 4), (1, 5), (10, 6), (10, 7), (10, 8)])
+    built.add_edges_from((12, leaf) for leaf in range(13, 18))
+    built.add_edges_from([(0, 1), (9, 10), (11, 12)], weight=2)
+    graph, method = as_graph(built), HeavyEdgeMatching(rating=EdgeWeight())
+    assert match(graph, method, max_pairs=1).pairs().tolist() == [[9, 10]]
+    assert match(graph, method, max_pairs=2).pairs().tolist() == [[0, 1], [9, 10]]
+    assert match(graph, method, max_pairs=3).pairs().tolist() == [[0, 1], [9, 10], [11, 12]]
 
 
 @given(crowded_graphs(), st.sampled_from([2**63, 2**64 - 1]))
