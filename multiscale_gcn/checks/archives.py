@@ -1,13 +1,13 @@
-"""Entries of npz files, which take no more memory than what is stored of them accounts for."""
+"""Npz files without pickles, whose entries take no more memory than what is stored of them."""
 
 from __future__ import annotations
 
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -15,6 +15,21 @@ from multiscale_gcn.checks.npy import Header, check_shape, read_array, read_head
 
 MOST_COMPRESSED = 1100
 """No array can be so many times as large as what deflate stores of it."""
+
+
+def write(file: IO[bytes], arrays: Mapping[str, Any]) -> None:
+    """Write the arrays, compressed.
+
+    Raises
+    ------
+    ValueError
+        If one of them holds objects, which would be pickled.
+    """
+    held = {name: np.asanyarray(array) for name, array in arrays.items()}
+    for name, array in held.items():
+        if array.dtype.hasobject:
+            raise ValueError(f"{name} holds objects, which are not pickled; give numbers or text")
+    np.savez_compressed(file, **held)  # an older NumPy takes allow_pickle for one more array
 
 
 def names_in(archive: zipfile.ZipFile) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from multiscale_gcn.checks.archives import names_in, opened
+from multiscale_gcn.checks.archives import names_in, opened, write
 from multiscale_gcn.checks.writing import whole_file
 
 HEADER, CHECKSUM = "header", "checksum"
@@ -30,12 +30,7 @@ def write_arrays(
     """Write the arrays and a header of JSON, all or nothing."""
     text = json.dumps({**header, CHECKSUM: checksum(header, arrays)})
     with whole_file(path) as file:
-        np.savez_compressed(
-            file,
-            allow_pickle=False,
-            **{HEADER: np.frombuffer(text.encode(), dtype=np.uint8)},
-            **arrays,
-        )
+        write(file, {HEADER: np.frombuffer(text.encode(), dtype=np.uint8), **arrays})
 
 
 def read_arrays(

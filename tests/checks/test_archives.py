@@ -16,7 +16,18 @@ from hypothesis import given
 from hypothesis.extra.numpy import array_shapes, arrays, scalar_dtypes
 
 from multiscale_gcn import Hierarchy, as_graph
-from multiscale_gcn.checks.archives import names_in, opened
+from multiscale_gcn.checks.archives import names_in, opened, write
+
+
+def test_what_is_written_is_what_was_given_and_nothing_else() -> None:
+    stream = io.BytesIO()
+    write(stream, {"a": [1.5, 2], "b": "text"})
+    with zipfile.ZipFile(stream) as archive:
+        assert names_in(archive) == ["a", "b"]
+    assert read(stream.getvalue()).tolist() == [1.5, 2]
+    assert read(stream.getvalue(), "b") == "text"
+    with pytest.raises(ValueError, match="b holds objects, which are not pickled"):
+        write(io.BytesIO(), {"a": [1], "b": [None]})
 
 
 def read(content: bytes, name: str = "a", **limits: Any) -> np.ndarray:

@@ -82,7 +82,7 @@ def read_shipped_npz(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
 def write_npz(path: Path, arrays: dict[str, Any]) -> None:
     """Write arrays compressed, whole or not at all; make the folder if need be."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    archives.write(buffer, arrays)
     write_bytes(path, buffer.getvalue())
 
 
