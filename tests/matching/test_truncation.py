@@ -132,6 +132,32 @@ def test_of_pairs_that_weigh_the_same_those_with_fewest_neighbours_in_all_are_ke
     assert match(graph, method, max_pairs=3).pairs().tolist() == [[0, 1], [9, 10], [11, 12]]
 
 
+def mirrored(pairs: list[tuple[int, int]], images: list[tuple[int, int]], n: int) -> np.ndarray:
+    mirror = np.arange(n)
+    for (u, v), (a, b) in zip(pairs, images, strict=True):
+        mirror[[u, v, a, b]] = a, b, u, v
+    return mirror
+
+
+def test_a_pair_and_its_image_stand_where_the_better_of_them_does() -> None:
+    """The ids of two of them differ by 1 and by 4, those of the others by 2 and by 3."""
+    pairs, images = [(0, 1), (8, 10)], [(2, 6), (12, 15)]
+    graph = as_graph(pairs + images, kind="edge_list", symmetrize=True, num_nodes=16)
+    constraints = Constraints.of(graph, symmetry=mirrored(pairs, images, 16))
+    found = match(graph, constraints=constraints, max_pairs=2)
+    assert found.pairs().tolist() == [[0, 1], [2, 6]]
+
+
+def test_where_two_pairs_have_no_room_a_heavier_one_without_an_image_is_kept() -> None:
+    pairs, images = [(0, 1)], [(2, 3)]
+    edges = [*pairs, *images, (4, 5)]
+    graph = as_graph(edges, kind="edge_list", symmetrize=True, node_weights=[1, 1, 1, 1, 2, 2])
+    constraints = Constraints.of(graph, symmetry=mirrored(pairs, images, 6))
+    for most, kept_pairs in ((1, [[4, 5]]), (2, [[0, 1], [2, 3]])):
+        found = match(graph, constraints=constraints, max_pairs=most)
+        assert found.pairs().tolist() == kept_pairs
+
+
 @given(crowded_graphs(), st.sampled_from([2**63, 2**64 - 1]))
 def test_more_pairs_than_can_be_counted_are_all(drawn, most: int) -> None:
     graph, options = drawn
