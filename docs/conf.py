@@ -38,6 +38,8 @@ templates_path = ["_templates"]
 
 html_theme = "furo"
 html_title = f"multiscale-gcn {release}"
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3

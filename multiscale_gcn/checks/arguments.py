@@ -81,6 +81,7 @@ def real_number(
     name: str,
     *,
     above: float = -math.inf,
+    least: float = -math.inf,
     most: float = math.inf,
     finite: bool = True,
 ) -> float:
@@ -89,8 +90,8 @@ def real_number(
     Raises
     ------
     ValueError
-        Naming the argument, if it is no number, not above ``above``, more than ``most``, or not
-        finite where it must be.
+        Naming the argument, if it is no number, not above ``above``, less than ``least``, more
+        than ``most``, or not finite where it must be.
     """
     is_number = isinstance(value, Real | np.integer | np.floating)
     if not is_number or isinstance(value, bool):
@@ -99,9 +100,10 @@ def real_number(
         number = float(value)
     except OverflowError:
         number = math.inf
-    unfit = math.isnan(number) or number <= above or number > most
+    unfit = math.isnan(number) or number <= above or not least <= number <= most
     if unfit or (finite and math.isinf(number)):
         demands = ["positive" if above == 0 else f"above {above:g}"] * (above > -math.inf)
+        demands += [f"at least {least:g}"] * (least > -math.inf)
         demands += [f"at most {most:g}"] * (most < math.inf)
         demands += ["finite"] * finite
         raise ValueError(f"{name} = {shown(value)} must be {' and '.join(demands) or 'a number'}")

@@ -98,7 +98,8 @@ def from_scene(source: Any, options: Options) -> Mesh:
 
 
 def is_cell_mesh(source: Any) -> bool:
-    return has(source, "points", "cells", "cells_dict")
+    # Of the class: for some polyhedra cells_dict itself raises.
+    return has(source, "points", "cells") and hasattr(type(source), "cells_dict")
 
 
 def from_cells(source: Any, options: Options) -> Mesh:

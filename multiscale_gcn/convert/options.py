@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, Literal, get_args
 
 import numpy as np
 
-from multiscale_gcn.checks.arguments import flag, shown, whole_number
+from multiscale_gcn.checks.arguments import flag, real_number, shown, whole_number
 
 Kind = Literal["dense", "edge_index", "edge_list", "faces"]
 Symmetrize = Literal["mirror", "max", "mean", "sum"]
@@ -42,7 +40,7 @@ class Options:
             node_weights=node_weights,
             num_nodes=None if num_nodes is None else whole_number(num_nodes, "num_nodes", least=0),
             symmetrize=as_symmetrize(symmetrize),
-            weld=None if weld is None else tolerance_of(weld, "weld"),
+            weld=None if weld is None else real_number(weld, "weld", least=0),
         )
 
     def refuse_all_but(self, *accepted: str, source: str, kind: Kind | None = None) -> None:
@@ -74,14 +72,3 @@ def as_symmetrize(value: Any) -> Symmetrize | None:
         return "mirror" if flag(value, "symmetrize") else None
     known = ", ".join(map(repr, get_args(Symmetrize)))
     raise ValueError(f"symmetrize = {shown(value)} must be True, False or one of {known}")
-
-
-def tolerance_of(value: Any, name: str) -> float:
-    if isinstance(value, Real) and not isinstance(value, bool):
-        number = float(value)
-        if math.isfinite(number) and number >= 0:
-            return number
-    raise ValueError(
-        f"{name} = {shown(value)} must be a distance, finite and not negative; 0 joins vertices at "
-        "exactly one position"
-    )

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from multiscale_gcn.checks.arguments import real_number
 from multiscale_gcn.convert.assembly import Mesh
-from multiscale_gcn.convert.options import tolerance_of
 from multiscale_gcn.convert.values import as_positions
 
 NEIGHBOURS = 100
@@ -41,7 +41,7 @@ def weld_map(positions: Any, tolerance: float = 0.0) -> np.ndarray:
     >>> weld_map([[0.0, 0, 0], [1, 0, 0], [0, 0, 0], [2, 0, 0]])
     array([0, 1, 0, 2])
     """
-    tolerance = tolerance_of(tolerance, "tolerance")
+    tolerance = real_number(tolerance, "tolerance", least=0)
     array = as_positions(positions, "positions") + 0.0  # of which -0.0 is 0.0
     _, first, inverse = np.unique(array, axis=0, return_index=True, return_inverse=True)
     group = inverse.reshape(-1)

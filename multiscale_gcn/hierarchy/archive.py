@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import math
 import zipfile
 from collections.abc import Callable, Mapping
 from os import PathLike
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from multiscale_gcn.checks.archives import names_in, opened, write
 from multiscale_gcn.checks.writing import whole_file
 
 HEADER, CHECKSUM = "header", "checksum"
@@ -22,8 +22,6 @@ LARGEST_HEADER = 1 << 20
 OF_CONTENT = (None, errno.EINVAL)
 """Numbers of the system's errors that come of what a file holds: bzip2's have none, and an entry
 may claim to begin before the file."""
-MOST_COMPRESSED = 1100
-"""No array can be so many times as large as what is stored of it."""
 
 
 def write_arrays(
@@ -32,12 +30,7 @@ def write_arrays(
     """Write the arrays and a header of JSON, all or nothing."""
     text = json.dumps({**header, CHECKSUM: checksum(header, arrays)})
     with whole_file(path) as file:
-        np.savez_compressed(
-            file,
-            allow_pickle=False,
-            **{HEADER: np.frombuffer(text.encode(), dtype=np.uint8)},
-            **arrays,
-        )
+        write(file, {HEADER: np.frombuffer(text.encode(), dtype=np.uint8), **arrays})
 
 
 def read_arrays(
@@ -56,15 +49,15 @@ def read_arrays(
     """
     try:
         with Path(path).open("rb") as file, zipfile.ZipFile(file) as archive:
-            text = _array(archive, archive.getinfo(f"{HEADER}.npy"), LARGEST_HEADER).tobytes()
-            header = json.loads(text)
+            with opened(archive, HEADER, LARGEST_HEADER) as entry:
+                header = json.loads(entry.array().tobytes())
             if not isinstance(header, dict):
                 raise ValueError(f"its header is a {type(header).__name__}, not an object")
-            arrays = {
-                name: _array(archive, info, MOST_COMPRESSED * info.compress_size + (1 << 10))
-                for info in archive.infolist()
-                if (name := info.filename.removesuffix(".npy")) != HEADER and wanted(name)
-            }
+            arrays = {}
+            for name in names_in(archive):
+                if name != HEADER and wanted(name):
+                    with opened(archive, name) as entry:
+                        arrays[name] = entry.array()
     except Exception as error:  # whatever zipfile, zlib, bz2, NumPy and json say of foreign bytes
         if isinstance(error, OSError) and error.errno not in OF_CONTENT:
             raise
@@ -84,20 +77,3 @@ def checksum(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
     return digest.hexdigest()
-
-
-def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> np.ndarray:
-    if info.file_size > most:
-        raise ValueError(f"{info.filename} claims {info.file_size} bytes")
-    with archive.open(info) as file:
-        version = np.lib.format.read_magic(file)
-        read_header = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[version]
-        shape, _, dtype = read_header(file)
-        if dtype.hasobject or math.prod(shape) * dtype.itemsize != info.file_size - file.tell():
-            raise ValueError(f"{info.filename} is no array of {shape} {dtype}")
-    with archive.open(info) as file:
-        array: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
-    return array

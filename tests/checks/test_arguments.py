@@ -1,7 +1,8 @@
-"""Whole numbers as users have them, and what is none."""
+"""Numbers as users have them, and what is none."""
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import networkx as nx
@@ -19,6 +20,7 @@ from multiscale_gcn import (
     assess,
     coarsen,
 )
+from multiscale_gcn.checks.arguments import real_number
 
 PATH = nx.path_graph(20)
 
@@ -81,3 +83,28 @@ def test_what_is_no_whole_number_is_refused_by_name(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         function(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("value", "bounds", "demand"),
+    [
+        (-1e-300, {"least": 0}, "at least 0 and finite"),
+        (0, {"above": 0}, "positive and finite"),
+        (1.5, {"least": 0, "most": 1}, "at least 0 and at most 1 and finite"),
+        (np.nan, {"finite": False}, "a number"),
+        (10**400, {"least": 0}, "at least 0 and finite"),
+        (np.inf, {}, "finite"),
+        ("1", {}, "a number"),
+        (True, {}, "a number"),
+    ],
+)
+def test_numbers_outside_are_refused(value: Any, bounds: dict[str, Any], demand: str) -> None:
+    with pytest.raises(ValueError, match=rf"x = .* must be {demand}$"):
+        real_number(value, "x", **bounds)
+
+
+@pytest.mark.parametrize("kind", [int, float, np.float32, np.int8, Fraction])
+def test_numbers_of_any_type_on_the_border_are_taken(kind: Any) -> None:
+    for value in (real_number(kind(2), "x", least=2), real_number(kind(2), "x", most=2)):
+        assert type(value) is float
+        assert value == 2

@@ -350,6 +350,26 @@ def test_a_scene_with_something_else_is_refused() -> None:
         as_graph(scene)
 
 
+@pytest.mark.filterwarnings("ignore::multiscale_gcn.convert.UnreferencedNodes")
+@pytest.mark.parametrize("form", ["{0}", "{0}/{0}", "{0}//{0}", "{0}/{0}/{0}"])
+def test_an_obj_file_cut_within_its_last_face_is_refused(form: str, tmp_path: Path) -> None:
+    """Unless nothing but digits of its last number is missing."""
+    path, vertices = tmp_path / "a.obj", "v 0 0 0\n" * 13
+    whole, last = (
+        "f " + " ".join(form.format(corner) for corner in face)
+        for face in ((1, 2, 3, 4), (10, 11, 12, 13))
+    )
+    for length in range(1, len(last) + 1):
+        path.write_text(f"{vertices}{whole}\n{last[:length]}")
+        if length >= len(last) - 1:
+            assert as_graph(path).num_edges == 8
+        else:
+            with pytest.raises(ValueError, match=r"line 15 of .*: .*; (it|vertices)"):
+                as_graph(path)
+    path.write_text(f"{vertices}{last}\nf 1 2 3\n")  # which ends as it should
+    assert as_graph(path).num_edges == 7
+
+
 # What other libraries write
 
 

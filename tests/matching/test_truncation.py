@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import networkx as nx
 import numpy as np
 from constrained_graphs import (
     constrained_graphs,
@@ -117,6 +118,44 @@ def test_an_edge_comes_before_two_that_wait_however_badly_it_is_rated() -> None:
     assert np.bincount(match(graph, method).kind).tolist() == [0, 4, 2]
     for most in (1, 2):
         assert np.bincount(match(graph, method, max_pairs=most).kind)[1:].tolist() == [2 * most]
+
+
+def test_of_pairs_that_weigh_the_same_those_with_fewest_neighbours_in_all_are_kept() -> None:
+    """3 + 3, 1 + 4 and 1 + 6 of them: neither the larger, nor the smaller, nor the ids decide."""
+    built = nx.empty_graph(18)
+    built.add_edges_from([(0, 2), (0, 3), (1, 4), (1, 5), (10, 6), (10, 7), (10, 8)])
+    built.add_edges_from((12, leaf) for leaf in range(13, 18))
+    built.add_edges_from([(0, 1), (9, 10), (11, 12)], weight=2)
+    graph, method = as_graph(built), HeavyEdgeMatching(rating=EdgeWeight())
+    assert match(graph, method, max_pairs=1).pairs().tolist() == [[9, 10]]
+    assert match(graph, method, max_pairs=2).pairs().tolist() == [[0, 1], [9, 10]]
+    assert match(graph, method, max_pairs=3).pairs().tolist() == [[0, 1], [9, 10], [11, 12]]
+
+
+def mirrored(pairs: list[tuple[int, int]], images: list[tuple[int, int]], n: int) -> np.ndarray:
+    mirror = np.arange(n)
+    for (u, v), (a, b) in zip(pairs, images, strict=True):
+        mirror[[u, v, a, b]] = a, b, u, v
+    return mirror
+
+
+def test_a_pair_and_its_image_stand_where_the_better_of_them_does() -> None:
+    """The ids of two of them differ by 1 and by 4, those of the others by 2 and by 3."""
+    pairs, images = [(0, 1), (8, 10)], [(2, 6), (12, 15)]
+    graph = as_graph(pairs + images, kind="edge_list", symmetrize=True, num_nodes=16)
+    constraints = Constraints.of(graph, symmetry=mirrored(pairs, images, 16))
+    found = match(graph, constraints=constraints, max_pairs=2)
+    assert found.pairs().tolist() == [[0, 1], [2, 6]]
+
+
+def test_where_two_pairs_have_no_room_a_heavier_one_without_an_image_is_kept() -> None:
+    pairs, images = [(0, 1)], [(2, 3)]
+    edges = [*pairs, *images, (4, 5)]
+    graph = as_graph(edges, kind="edge_list", symmetrize=True, node_weights=[1, 1, 1, 1, 2, 2])
+    constraints = Constraints.of(graph, symmetry=mirrored(pairs, images, 6))
+    for most, kept_pairs in ((1, [[4, 5]]), (2, [[0, 1], [2, 3]])):
+        found = match(graph, constraints=constraints, max_pairs=most)
+        assert found.pairs().tolist() == kept_pairs
 
 
 @given(crowded_graphs(), st.sampled_from([2**63, 2**64 - 1]))

@@ -1,29 +1,25 @@
 """Read and write npz files, without trust in pickles or sizes, with errors that say what is wrong.
 
-An archive is looked at only where an array is wanted, and no array takes more memory than what is
-stored of it can account for.
+An archive is looked at only where an array is wanted.
 """
 
 from __future__ import annotations
 
 import io
 import zipfile
-from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
-from examples.hgn_pose.files.npy import read_array, read_header
 from examples.hgn_pose.files.reading import reading
 from examples.hgn_pose.files.unpickling import unpickle
 from examples.hgn_pose.files.writing import write_bytes
+from multiscale_gcn.checks import archives
 
 Result = TypeVar("Result")
 
-MOST_COMPRESSED = 1100
-"""No array can be so many times as large as what deflate stores of it."""
 REMEDY = "give a whole npz file, as numpy.savez writes it"
 
 
@@ -35,7 +31,7 @@ def names_in(path: Path) -> list[str]:
     ValueError
         If the file is missing, damaged or no npz file.
     """
-    return _opened(path, _names)
+    return _opened(path, archives.names_in)
 
 
 def read_npz(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
@@ -86,7 +82,7 @@ def read_shipped_npz(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
 def write_npz(path: Path, arrays: dict[str, Any]) -> None:
     """Write arrays compressed, whole or not at all; make the folder if need be."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    archives.write(buffer, arrays)
     write_bytes(path, buffer.getvalue())
 
 
@@ -100,16 +96,8 @@ def _opened(path: Path, read: Callable[[zipfile.ZipFile], Result]) -> Result:
             return read(archive)
 
 
-def _names(archive: zipfile.ZipFile) -> list[str]:
-    names = [name.removesuffix(".npy") for name in archive.namelist()]
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise ValueError(f"it holds {twice[0]!r} twice")
-    return names
-
-
 def _entries(archive: zipfile.ZipFile, names: Iterable[str], *, pickled: bool) -> dict[str, Any]:
-    stored = _names(archive)
+    stored = archives.names_in(archive)
     wanted = list(dict.fromkeys(names))
     missing = [name for name in wanted if name not in stored]
     if missing:
@@ -118,21 +106,9 @@ def _entries(archive: zipfile.ZipFile, names: Iterable[str], *, pickled: bool) -
 
 
 def _entry(archive: zipfile.ZipFile, name: str, pickled: bool) -> Any:
-    info = archive.getinfo(f"{name}.npy")
-    if info.file_size > MOST_COMPRESSED * info.compress_size + (1 << 10):
-        raise ValueError(f"{name} claims {info.file_size} bytes and holds {info.compress_size}")
-    with archive.open(info) as file:
-        value = _value(file, name, info.file_size, pickled)
-        if file.read(1):  # at the end of the entry zipfile compares its checksum
-            raise ValueError(f"{name} goes on after its end")
-    return value
-
-
-def _value(file: IO[bytes], name: str, size: int, pickled: bool) -> Any:
-    header = read_header(file)
-    if not header.dtype.hasobject:
-        return read_array(file, header, size - file.tell(), name)
-    if not pickled:
-        raise ValueError(f"{name} is pickled, and pickled arrays are not read here")
-    value = unpickle(file, name)
-    return value.item() if isinstance(value, np.ndarray) and not value.ndim else value
+    with archives.opened(archive, name) as entry:
+        if not (pickled and entry.header.dtype.hasobject):
+            return entry.array()
+        value = unpickle(entry.file, name)
+        entry.check_end()
+        return value.item() if isinstance(value, np.ndarray) and not value.ndim else value

@@ -21,9 +21,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from examples.hgn_pose.files.npy import check_shape
 from examples.hgn_pose.files.pickle_words import Unhurried, count_words
 from examples.hgn_pose.files.reading import reading
+from multiscale_gcn.checks.npy import check_shape
 
 MOST_SHARED = 64
 """Items to a byte of the pickle, each counted wherever it is used; no honest file has so many."""

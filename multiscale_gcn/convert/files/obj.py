@@ -20,8 +20,9 @@ def read(path: Path, options: Options) -> Mesh:
     positions: list[tuple[float, ...]] = []
     sides: list[tuple[int, int]] = []
     faces: list[list[int]] = []
-    text = read_text(path).replace("\\\n", " ")
-    for line in enumerate(text.split("\n"), start=1):
+    fewest = 0  # corners of a face so far
+    lines = read_text(path).replace("\\\n", " ").split("\n")
+    for line in enumerate(lines, start=1):
         keyword, *fields = line[1].split("#", 1)[0].split() or [""]
         if keyword == "v":
             positions.append(_position(fields, line, path))
@@ -30,11 +31,14 @@ def read(path: Path, options: Options) -> Mesh:
             least, what = (2, "a line") if keyword == "l" else (3, "a face")
             if len(corners) < least:
                 refuse(path, line, f"has too few corners for {what}", f"it takes {least} or more")
+            if keyword != "l":
+                if line[0] == len(lines):
+                    _check_last(fields, fewest, line, path)
+                fewest = min(fewest or len(corners), len(corners))
+                faces.append(corners)
             around = polygon_sides(len(corners))
             if keyword == "l":
                 around = around[:-1]
-            else:
-                faces.append(corners)
             sides += [(corners[a], corners[b]) for a, b in around]
     pairs = np.array(sides, dtype=np.int64).reshape(-1, 2)
     n = len(positions)
@@ -51,6 +55,14 @@ def _position(fields: list[str], line: Line, path: Path) -> tuple[float, ...]:
     except ValueError:
         refuse(path, line, "is no vertex", "it takes three numbers")
     return x, y, z
+
+
+def _check_last(fields: list[str], fewest: int, line: Line, path: Path) -> None:
+    """Refuse a face at which the file ends in the middle of a line, where that can be told."""
+    first, last = fields[0], fields[-1]
+    if len(fields) < fewest or last.endswith("/") or last.count("/") < first.count("/"):
+        why, remedy = "has no end, and less than the faces before", "it is cut, or lacks a newline"
+        refuse(path, line, why, remedy)
 
 
 def _corners(fields: list[str], n: int, line: Line, path: Path) -> list[int]:

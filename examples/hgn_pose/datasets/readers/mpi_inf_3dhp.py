@@ -14,10 +14,11 @@ import numpy as np
 
 from examples.hgn_pose.datasets.data_set import DataSet
 from examples.hgn_pose.datasets.takes import Y_DOWN_TO_Z_UP, RealCamera, Take, join, level_camera
-from examples.hgn_pose.files.archives import MOST_COMPRESSED, read_objects
+from examples.hgn_pose.files.archives import read_objects
 from examples.hgn_pose.files.reading import numbers, reading
 from examples.hgn_pose.motion.motion import Clip
 from examples.hgn_pose.motion.recording import Recording
+from multiscale_gcn.checks.archives import MOST_COMPRESSED
 
 TEST_SEQUENCES = ("TS1", "TS2", "TS3", "TS4", "TS5", "TS6")
 """1 and 2 stand before a green screen, 3 and 4 in the studio without one, 5 and 6 outdoors."""
