@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import GraphConv
 
 from multiscale_gcn import as_graph, coarsen
-from multiscale_gcn.nn import HierarchyTransfer, MultiScaleGCN
+from multiscale_gcn.nn import DenseMap, HierarchyTransfer, MultiScaleGCN
 from multiscale_gcn.nn.schedules import u_net
 
 SIDE, TRAIN, TEST, CHANNELS, BATCH = 22, 192, 64, 32, 32
@@ -172,13 +172,25 @@ def answer(network: nn.Module, x: Tensor) -> Tensor:
     return result
 
 
+def parts(network: nn.Module, rate: float) -> list[dict[str, Any]]:
+    """Parameters and their rates: a step of Adam moves all weights of a dense row alike."""
+    rates = {
+        parameter: rate / module.in_features**0.5
+        for module in network.modules()
+        if isinstance(module, DenseMap)
+        for parameter in module.parameters()
+    }
+    return [{"params": [p], "lr": rates.get(p, rate)} for p in network.parameters()]
+
+
 def learn(network: nn.Module, task: Heat, steps: int, rate: float) -> tuple[float, float, float]:
     """Deviation of the first answers, first loss, and the error in the end."""
     x, y = task.x[:TRAIN], task.y[:TRAIN]
     with torch.no_grad():
         first = answer(network, x[:BATCH])
-    optimizer = torch.optim.Adam(network.parameters(), rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps)
+    optimizer = torch.optim.Adam(parts(network, rate))
+    rates = [group["lr"] for group in optimizer.param_groups]
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=steps)
     for _ in range(steps):
         batch = torch.randperm(TRAIN)[:BATCH]
         loss = (answer(network, x[batch]) - y[batch]).square().mean()
@@ -196,9 +208,8 @@ def main(steps: int, rate: float, seed: int, only: str) -> None:
     task = heat(seed)
     print(f"{TRAIN} samples, {TEST} to test, {steps} steps of {BATCH}, {CHANNELS} channels")
     print(f"the mean field: error {task.error(task.y[:TRAIN].mean(0).expand(TEST, -1, -1)):.2f}")
-    print(
-        f"{'network':36}{'parameters':>11}{'deviation':>11}{'first loss':>12}{'error':>7}{'s':>6}"
-    )
+    heads = f"{'parameters':>11}{'deviation':>11}{'first loss':>12}{'error':>7}{'s':>6}"
+    print(f"{'network':36}{heads}")
     for name, build in networks(task.faces).items():
         if only not in name:
             continue
