@@ -52,8 +52,9 @@ class RefinedClusters(Places, ClusteringMethod):
 
     Notes
     -----
-    Labels are honoured where the other method does, survivors, symmetry and batches are not. A
-    cluster of the other method that is not connected may stay so; no other becomes so.
+    Levels are contractions: a coarse graph of the other method's own leads it to the next step, and
+    no farther. Labels are honoured where the other method does, survivors, symmetry and batches are
+    not. A cluster of the other method that is not connected may stay so; no other becomes so.
 
     Examples
     --------
@@ -138,17 +139,19 @@ class RefinedClusters(Places, ClusteringMethod):
         cluster = np.arange(graph.num_nodes)
         left = max_merges
         while left is None or left.any():
-            parent = method.parents(
-                graph, constraints=constraints, max_merges=left, backend=backend
-            ).astype(np.int64)
+            step = method.step(graph, constraints=constraints, max_merges=left, backend=backend)
+            parent = step.parent.astype(np.int64)
             number = int(parent.max(initial=-1)) + 1
             merged = len(parent) - number
             cluster = parent[cluster]
             if left is None or merged == 0:
                 break
             left = left - merged
-            coarse = engine.aggregate(graph, parent, number)
-            method = method.coarsened(graph, coarse, parent)
+            if step.graph is None:
+                coarse = engine.aggregate(graph, parent, number)
+            else:
+                coarse, _ = round_weights(step.graph)
+            method = method.followed(graph, coarse, step)
             constraints = constraints.coarsened(parent)
             graph = coarse
         return cluster

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from multiscale_gcn import (
+    BiStride,
     CentroidalClusters,
     ClusteringMethod,
     CoarseningStalled,
     Constraints,
     DefferrardMatching,
+    FarthestPoints,
     Graph,
     HeavyEdgeMatching,
     Hierarchy,
@@ -184,6 +186,22 @@ def test_one_step_of_its_own_is_that_of_a_hierarchy_of_one_level() -> None:
 def test_levels_of_another_method_are_refined_one_by_one() -> None:
     method = RefinedClusters(method=HeavyEdgeMatching(), positions=PLACES)
     assert coarsen(GRID, levels=3, method=method).sizes == coarsen(GRID, levels=3).sizes
+
+
+def test_methods_that_choose_nodes_lead_to_clusters_as_well() -> None:
+    for chooser in (BiStride(), FarthestPoints(PLACES)):
+        hierarchy = coarsen(
+            GRID, sizes=[12], method=RefinedClusters(method=chooser, positions=PLACES)
+        )
+        assert_valid_hierarchy(hierarchy)
+        assert hierarchy.sizes == (108, 12)
+        before = coarsen(GRID, sizes=[12], method=chooser).parent(0, -1)
+        assert energy(hierarchy, -1, PLACES) < inertia_of(before)
+
+
+def inertia_of(cluster: np.ndarray) -> float:
+    means = {c: PLACES[cluster == c].mean(axis=0) for c in np.unique(cluster).tolist()}
+    return float(sum(((PLACES[cluster == c] - m) ** 2).sum() for c, m in means.items()))
 
 
 def test_at_the_end_nodes_move_for_all_levels_together(monkeypatch: pytest.MonkeyPatch) -> None:
