@@ -43,8 +43,9 @@ def mesh_pyramid(
     ----------
     mesh
         A pair (vertices, faces), vertices of shape (V, 2) or (V, 3) and faces of shape (F, k), or
-        an object that has them: of trimesh, of meshio, or a ``Data`` of PyTorch Geometric with
-        ``pos`` and ``face``. Faces of more than three corners are split into fans. It must be a
+        whatever :func:`~multiscale_gcn.as_graph` takes that has both: an object of trimesh or
+        meshio, a ``Data`` of PyTorch Geometric with ``pos`` and ``face``, or the path of a mesh.
+        Faces of more than three corners are split into fans. It must be a
         manifold, with or without boundary; it may have several parts, and its faces any
         orientation.
     sizes : iterable of int
@@ -69,6 +70,8 @@ def mesh_pyramid(
         cannot be; for another placement.
     TypeError
         For what is no mesh.
+    FileNotFoundError
+        For a path at which there is no file.
     CoarseningStalled
         If no edge may collapse any more before the sizes are reached. It carries what was reached.
 

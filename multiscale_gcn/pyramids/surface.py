@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 
 import numpy as np
 
-from multiscale_gcn.checks.foreign import attribute, has
-from multiscale_gcn.convert.values import as_any_array, as_ids, as_positions, asking, count_nodes
+from multiscale_gcn.convert import data, meshes
+from multiscale_gcn.convert.arrays import from_faces
+from multiscale_gcn.convert.assembly import Entries, Mesh
+from multiscale_gcn.convert.files.table import from_file
+from multiscale_gcn.convert.options import Options
+from multiscale_gcn.convert.values import as_positions
 
-FACES = {"triangle": 3, "quad": 4}
-"""Cells of meshio that are faces, and how many corners they have."""
-NO_FACES = ("vertex", "line")
+READERS = (
+    (meshes.is_cell_mesh, meshes.from_cells),
+    (meshes.is_mesh, meshes.from_mesh),
+    (meshes.is_scene, meshes.from_scene),
+    (data.has_face, data.from_face),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +45,7 @@ class Surface:
 
     @classmethod
     def of(cls, mesh: Any) -> Surface:
-        """Read a mesh, and split faces of more corners into fans of triangles.
+        """Read a mesh.
 
         Raises
         ------
@@ -47,64 +54,39 @@ class Surface:
         TypeError
             For what is no mesh.
         """
-        vertices, faces = _read(mesh)
+        vertices, triangles = _read(mesh)
         if vertices.shape[1] not in (2, 3):
             raise ValueError(
                 f"vertices must have shape (V, 2) or (V, 3), got {vertices.shape}; a surface lies "
                 "in the plane or in space"
             )
-        n = len(vertices)
-        triangles = [np.empty((0, 3), dtype=np.int64)]
-        for name, polygons in faces:
-            count_nodes(n, **{name: polygons})
-            triangles += [polygons[:, [0, k, k + 1]] for k in range(1, polygons.shape[1] - 1)]
-        fan = np.concatenate(triangles)
-        _refuse_bad_triangles(fan, n)
-        edges, boundary = _edges(fan)
-        return cls(vertices, fan, edges, boundary)
+        _refuse_bad_triangles(triangles, len(vertices))
+        edges, boundary = _edges(triangles)
+        return cls(vertices, triangles, edges, boundary)
 
 
-def _read(mesh: Any) -> tuple[np.ndarray, list[tuple[str, np.ndarray]]]:
-    """Vertices, and faces of each number of corners with their name."""
-    if has(mesh, "points", "cells", "cells_dict"):
-        with asking(mesh):
-            blocks = [(str(block.type), block.data) for block in mesh.cells]
-        return as_positions(mesh.points, "points"), list(_faces_of_cells(blocks))
-    if has(mesh, "vertices", "faces"):
-        return as_positions(mesh.vertices, "vertices"), [_faces(mesh.faces)]
-    if has(mesh, "pos", "face") and not callable(attribute(mesh, "face")):
-        face = as_any_array(mesh.face, "face")
-        return as_positions(mesh.pos, "pos"), [_faces(face.T if face.ndim == 2 else face)]
-    if isinstance(mesh, tuple | list) and len(mesh) == 2:
-        return as_positions(mesh[0], "vertices"), [_faces(mesh[1])]
-    raise TypeError(
-        f"cannot read a {type(mesh).__name__} as a mesh; give (vertices, faces), or an object that "
-        "has both, such as trimesh.load_mesh(path, process=False)"
-    )
-
-
-def _faces(given: Any) -> tuple[str, np.ndarray]:
-    faces = as_ids(given, "faces")
-    if faces.ndim != 2 or faces.shape[1] < 3:
-        raise ValueError(
-            f"faces must have shape (F, 3), or (F, k) with more corners, got {faces.shape}; give "
-            "one row for each face"
+def _read(mesh: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices and triangles, as graphs of meshes are read."""
+    found = _found(mesh)
+    if not isinstance(found, Mesh) or found.positions is None or found.triangles is None:
+        raise TypeError(
+            f"cannot read a {type(mesh).__name__} as a mesh; give (vertices, faces), an object "
+            "that has both, such as a trimesh.Trimesh, or the path of a mesh, of triangles or "
+            "polygons"
         )
-    return "faces", faces
+    return as_positions(found.positions, "vertices"), found.triangles
 
 
-def _faces_of_cells(blocks: list[tuple[str, Any]]) -> Iterator[tuple[str, np.ndarray]]:
-    for k, (kind, data) in enumerate(blocks):
-        if kind in NO_FACES:
-            continue
-        cells = as_ids(data, f"cells[{k}].data")
-        corners = FACES.get(kind, cells.shape[-1] if kind.startswith("polygon") else None)
-        if cells.ndim != 2 or corners is None or cells.shape[1] != corners:
-            raise ValueError(
-                f"cells[{k}] are of kind {kind!r} and shape {cells.shape}; a surface has "
-                "triangles, quads and polygons"
-            )
-        yield f"cells[{k}].data", cells
+def _found(mesh: Any) -> Entries | Mesh | None:
+    if isinstance(mesh, tuple | list) and len(mesh) == 2:
+        return from_faces(mesh[1], None, "faces", as_positions(mesh[0], "vertices"))
+    options = Options.of(None, None, None, None, False, None)
+    if isinstance(mesh, str | PathLike):
+        return from_file(mesh, options)
+    for is_one, reader in READERS:
+        if is_one(mesh):
+            return reader(mesh, options)
+    return None
 
 
 def _refuse_bad_triangles(triangles: np.ndarray, n: int) -> None:
