@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from hypothesis import strategies as st
 
 from multiscale_gcn.nn import Schedule
 
-Atom = tuple[object, ...]
+Atom = tuple[Any, ...]
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def drawn(fusion: CrossScaleFusion) -> CrossScaleFusion:
 @st.composite
 def exchanges(draw: st.DrawFn) -> dict:
     count = draw(st.integers(2, 4))
-    several = {"min_size": count, "max_size": count}
+    several: dict[str, Any] = {"min_size": count, "max_size": count}
     pairs = list(permutations(range(count), 2))
     widths = draw(st.none() | st.lists(st.integers(1, 3), **several))
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import shutil
+from typing import Any
 
 import pytest
 import torch
@@ -112,10 +113,10 @@ def test_a_u_net_step_by_step():
     net.eval()
     x = torch.randn(4, 5, 2, dtype=torch.float64)
     fine = net.get_submodule("blocks.0.0")(net.get_submodule("inputs.0")(x))
-    down = net.get_submodule("beginnings.1.maps.0")
+    down: Any = net.get_submodule("beginnings.1.maps.0")
     coarse = down.weight @ fine + down.bias[:, None]
     coarse = net.get_submodule("blocks.1.1")(coarse)
-    up = net.get_submodule("fusions.1.sums.1.maps.0")
+    up: Any = net.get_submodule("fusions.1.sums.1.maps.0")
     both = torch.cat([fine, up.weight @ coarse + up.bias[:, None]], dim=2)
     joined = net.get_submodule("fusions.1.joins.1")(both)
     expected = net.get_submodule("outputs.0")(net.get_submodule("blocks.2.0")(joined))
@@ -159,7 +160,8 @@ class Shifted(nn.Module):
 def test_encoders_and_decoders_of_a_users_own():
     net = network(encoder=Shifted, decoder=Shifted, in_channels=[2, 0, 4])
     assert [type(m) for m in [*net.inputs.values(), *net.outputs.values()]] == [Shifted] * 5
-    assert [m.map.out_features for m in net.outputs.values()] == [3, 3, 3]
+    made: list[Any] = list(net.outputs.values())
+    assert [m.map.out_features for m in made] == [3, 3, 3]
     seen: list[Tensor] = []
     net.get_submodule("outputs.1").register_forward_hook(lambda _, x, y: seen.extend([*x, y]))
     x = torch.randn(3, 5, 2), torch.randn(3, 12, 4)

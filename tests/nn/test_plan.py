@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import assume, given, settings
@@ -36,7 +38,7 @@ def test_the_plan_holds_what_the_outputs_depend_on(case, sequential):
             first = next(k for k in case.schedule.stages[place] if (place, k) in works)
             assert f"stages[{place}] lets scale {first} work" in str(caught.value)
         else:
-            inputs = min(atom[1] for atom in useless)
+            inputs = min(k for _, k, *_ in useless)
             assert f"the input of scale {inputs} reaches no output" in str(caught.value)
         return
     made = plan(case.schedule, case.inputs, case.outputs, sequential)
@@ -101,7 +103,7 @@ def test_every_parameter_of_a_cycle_gets_a_gradient(schedule):
 
 
 def test_a_stage_that_is_not_read_is_refused_and_said_how_to_mend():
-    options = {"in_channels": 1, "channels": 4, "out_channels": [1, 0]}
+    options: dict[str, Any] = {"in_channels": 1, "channels": 4, "out_channels": [1, 0]}
     with pytest.raises(
         ValueError, match=r"stages\[1\] lets scale 1 work, .* no output: .* 'v_cycle'"
     ):

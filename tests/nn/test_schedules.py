@@ -82,15 +82,24 @@ def test_a_schedule_is_a_value():
         (lambda: Schedule([]), "stages is empty"),
         (lambda: Schedule([(0,), ()]), r"stages\[1\] names no scale"),
         (lambda: Schedule([(0, 0)]), r"stages\[0\] = \(0, 0\) names a scale twice"),
-        (lambda: Schedule([(0,), ("a",)]), r"stages\[1\]\[0\] = 'a' must be an integer"),
+        (
+            lambda: Schedule([(0,), ("a",)]),  # type: ignore[list-item]
+            r"stages\[1\]\[0\] = 'a' must be an integer",
+        ),
         (lambda: Schedule([(0,), (1,)], [[]]), "transfers has 1 entries for 2 stages"),
-        (lambda: Schedule([(0,)], [[(0, 1, 2)]]), r"transfers\[0\]\[0\] = \(0, 1, 2\) must be a p"),
+        (
+            lambda: Schedule([(0,)], [[(0, 1, 2)]]),  # type: ignore[list-item]
+            r"transfers\[0\]\[0\] = \(0, 1, 2\) must be a p",
+        ),
         (lambda: Schedule([(0,)], [[(0, 0)]]), r"transfers\[0\]\[0\] sends scale 0 to itself"),
         (
             lambda: Schedule([(0,)], [[(0, 1), (0, 1)]]),
             r"transfers\[0\]\[1\] = \(0, 1\) is there t",
         ),
-        (lambda: Schedule([(0,)], [[(0, 1.5)]]), r"transfers\[0\]\[0\]\[1\] = 1.5 must be an int"),
+        (
+            lambda: Schedule([(0,)], [[(0, 1.5)]]),  # type: ignore[list-item]
+            r"transfers\[0\]\[0\]\[1\] = 1.5 must be an int",
+        ),
         (lambda: Schedule([(0,)], skips="both"), "skips = 'both' is neither"),  # type: ignore[arg-type]
         (lambda: u_net(0), "num_scales = 0 must be at least 1"),
         (lambda: v_cycle(2, depth=0), "depth = 0 must be at least 1"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
@@ -43,7 +45,7 @@ CONVOLUTIONS = {
     "GConv separate": functools.partial(GConv, separate_self=True),
     "SemGConv per channel": functools.partial(SemGConv, per_channel=True),
 }
-TRANSFERS = {
+TRANSFERS: dict[str, Any] = {
     "dense": None,
     "constant": HierarchyTransfer(HIERARCHY),
     "smoothed": HierarchyTransfer(HIERARCHY, kind="smoothed"),
@@ -195,7 +197,7 @@ def test_no_convolution_does(convolution, channels):
 def test_no_layer_does():
     torch.manual_seed(0)
     x = smooth_input(24, 32)
-    layers = {
+    layers: dict[str, Callable[[Tensor], Tensor]] = {
         "GraphConvBlock": GraphConvBlock(32, 32, ring(24)),
         "ResGConv": ResGConv(32, ring(24)),
         "NonLocal": NonLocal(32),
