@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from multiscale_gcn.ops.operand_checks import check_operands
+from multiscale_gcn.ops.operand_checks import check_one_type, check_operands
 
 
 def check_sparse(matrix: Any, name: str) -> None:
@@ -38,6 +38,13 @@ def check_features(x: Tensor, nodes: int | None, channels: int | None, name: str
 
 def _expected(nodes: int | None, channels: int | None) -> str:
     return f"[B, {'N' if nodes is None else nodes}, {'C' if channels is None else channels}]"
+
+
+def check_fits_layer(weight: Tensor, **features: Tensor) -> None:
+    """Refuse features of another type than a layer's weight, or on another device."""
+    tensors = {**features, "the weight of the layer": weight}
+    check_operands(**tensors)
+    check_one_type(**tensors)
 
 
 def check_alike(features: Sequence[Tensor], name: str, same_channels: bool = True) -> None:

@@ -12,10 +12,12 @@ from torch import Tensor, nn
 from multiscale_gcn.checks.arguments import whole_number
 from multiscale_gcn.checks.arrays import real_array
 from multiscale_gcn.graph import Graph
-from multiscale_gcn.nn.layer_checks import check_features, positive
+from multiscale_gcn.nn.feature_checks import check_features, check_fits_layer
+from multiscale_gcn.nn.layer_checks import positive
 from multiscale_gcn.nn.pattern_buffers import as_buffer, graph_with_nodes
 from multiscale_gcn.nn.segment_sums import SegmentSpread, SegmentSum
 from multiscale_gcn.ops.layout import by_node
+from multiscale_gcn.ops.operand_checks import check_operands
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -80,8 +82,8 @@ class MeshGraphBlock(nn.Module):
         self.channels = positive(channels, "channels")
         hidden = whole_number(hidden_layers, "hidden_layers", least=1, most=MOST_LAYERS)
         self.edges: EdgeEnds = EdgeEnds(graph)
-        self.edge_update: nn.Sequential = _perceptron(3 * channels, channels, hidden)
-        self.node_update: nn.Sequential = _perceptron(2 * channels, channels, hidden)
+        self.edge_update: nn.Sequential = _perceptron(3, self.channels, hidden)
+        self.node_update: nn.Sequential = _perceptron(2, self.channels, hidden)
 
     def forward(
         self,
@@ -97,6 +99,7 @@ class MeshGraphBlock(nn.Module):
                 f"{[x.shape[0], self.edges.num_edges, self.channels]}: one row for each entry of "
                 "the graph off its diagonal"
             )
+        check_fits_layer(self.edge_update[0].weight, x=x, edges=edges)  # type: ignore[arg-type]
         nodes, messages = by_node(x), by_node(edges)
         messages = messages + self._edge_news(nodes, messages)
         both = torch.cat([nodes, self.edges.sums(messages)], dim=-1)
@@ -199,7 +202,9 @@ def relative_positions(
     """
     checked = graph_with_nodes(graph)
     if not isinstance(positions, Tensor):
-        positions = as_buffer(real_array(positions, "positions"), torch.get_default_dtype())
+        places = real_array(positions, "positions").astype(np.float64)
+        positions = as_buffer(places, torch.get_default_dtype())
+    check_operands(positions=positions)
     if not positions.is_floating_point():
         raise ValueError(f"positions is {positions.dtype}; convert it with .to(torch.float32)")
     if positions.dim() < 2 or positions.shape[-2] != checked.num_nodes:
@@ -222,8 +227,8 @@ def edge_ends(graph: Graph) -> tuple[np.ndarray, np.ndarray]:  # [E], [E]
     return rows[apart], columns[apart]
 
 
-def _perceptron(in_channels: int, channels: int, hidden_layers: int) -> nn.Sequential:
-    layers: list[nn.Module] = [nn.Linear(in_channels, channels)]
+def _perceptron(inputs: int, channels: int, hidden_layers: int) -> nn.Sequential:
+    layers: list[nn.Module] = [nn.Linear(inputs * channels, channels)]
     for _ in range(hidden_layers):
         layers += [nn.ReLU(), nn.Linear(channels, channels)]
     return nn.Sequential(*layers, nn.LayerNorm(channels))

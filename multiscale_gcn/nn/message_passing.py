@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from multiscale_gcn.nn.convolution_contract import ConvolutionLayer
-from multiscale_gcn.nn.feature_checks import check_features
+from multiscale_gcn.nn.feature_checks import check_features, check_fits_layer
 from multiscale_gcn.nn.pattern_buffers import EdgeList
 
 _OURS = ("self", "x", "edge_index", "edge_weight", "edge_attr")
@@ -76,6 +76,7 @@ class MessagePassingConvolution(ConvolutionLayer):
     ) -> Tensor:  # [B, N, C_out]
         """The layer, of every member by itself."""
         check_features(x, self.edges.num_nodes, self.in_channels)
+        check_fits_layer(self.gain, x=x)
         index, weights = self.edges.batched(x.shape[0])
         result = convolve(self.layer, x.flatten(0, 1), index, weights, self.out_channels)
         return torch.unflatten(result, 0, x.shape[:2]) * self.gain
@@ -93,15 +94,19 @@ def is_message_passing(kind: Any) -> bool:
     return derived or "edge_index" in _parameters(kind.forward)
 
 
+def layer_class(convolution: Any) -> Any:
+    """What a ``functools.partial`` is of; anything else itself."""
+    while isinstance(convolution, functools.partial):
+        convolution = convolution.func
+    return convolution
+
+
 def as_convolution(convolution: Any) -> Any:
     """A class of such layers, or a ``functools.partial`` of one, as a convolution.
 
     Anything else is returned as it is.
     """
-    kind = convolution
-    while isinstance(kind, functools.partial):
-        kind = kind.func
-    if not is_message_passing(kind):
+    if not is_message_passing(layer_class(convolution)):
         return convolution
     return lambda in_channels, out_channels, graph: made_layer(
         convolution, in_channels, out_channels
@@ -116,10 +121,7 @@ def made_layer(convolution: Callable[..., nn.Module], in_channels: int, out_chan
     TypeError
         If it is not made of ``(in_channels, out_channels)``, or needs more.
     """
-    kind: Any = convolution
-    while isinstance(kind, functools.partial):
-        kind = kind.func
-    name, parameters = kind.__name__, _parameters(convolution)
+    name, parameters = layer_class(convolution).__name__, _parameters(convolution)
     if not {"in_channels", "out_channels"} <= set(parameters):
         raise TypeError(
             f"convolution = {name} is not made of (in_channels, out_channels); give "

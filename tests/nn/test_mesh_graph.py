@@ -172,6 +172,12 @@ def test_two_scales_by_pooling_between_blocks() -> None:
             lambda: MeshGraphBlock(3, ring(5))(torch.zeros(2, 6, 3), torch.zeros(2, 10, 3)),
             "x has 6 nodes on axis 1, the graph has 5",
         ),
+        (
+            lambda: MeshGraphBlock(3, ring(5))(
+                torch.zeros(2, 5, 3).double(), torch.zeros(2, 10, 3)
+            ),
+            "edges is torch.float32 and x torch.float64",
+        ),
         (lambda: relative_positions(ring(5), np.zeros((6, 2))), r"expected \[..., 5, d\]"),
         (lambda: relative_positions(ring(5), torch.zeros(5, 2).int()), "positions is torch.int32"),
     ],
