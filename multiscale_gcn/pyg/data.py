@@ -201,12 +201,20 @@ class MultiScaleData(Data):  # type: ignore[misc]
     def _check_fresh(self) -> None:
         if _SIZES not in self:
             return
-        made_of = int(self[_SIZES][:, 0].sum())
+        made_of, *coarser = self[_SIZES].sum(0).tolist()
         if made_of != self.num_nodes:
             raise ValueError(
                 f"the levels were made of a graph of {made_of} nodes, and this Data has "
                 f"{self.num_nodes} now; put Coarsen behind the transform that changed it"
             )
+        expected = {f"parent_{k}": n for k, n in enumerate([made_of, *coarser[:-1]])}
+        expected |= {f"node_weight_{k}": n for k, n in enumerate(coarser, start=1)}
+        for name, size in expected.items():
+            if name not in self or len(self[name]) != size:
+                raise ValueError(
+                    f"{name} was made for {size} nodes and is not as it was; put Coarsen behind "
+                    "the transform that changed it"
+                )
 
 
 def is_level(data: Data, name: str) -> bool:

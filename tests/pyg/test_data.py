@@ -55,6 +55,17 @@ def test_levels_of_a_graph_that_lost_nodes_are_refused_where_they_are_used() -> 
     assert Coarsen(1)(stale).level_sizes.tolist() == [[2, 1]]
 
 
+def test_levels_that_a_transform_took_for_something_else_are_refused() -> None:
+    data = Coarsen(2)(path(9))
+    data.parent_1 = torch.cat([data.parent_1, data.parent_1])
+    with pytest.raises(ValueError, match="parent_1 was made for 5 nodes and is not as it was"):
+        Batch.from_data_list([data])
+    data = Coarsen(2)(path(9))
+    del data["node_weight_1"]
+    with pytest.raises(ValueError, match="node_weight_1 was made for 5 nodes"):
+        data.num_nodes_of(2)
+
+
 def test_other_operations_keep_the_levels() -> None:
     data = Coarsen(2)(path(9))
     for same in (data.clone(), copy.copy(data), data.to("cpu"), data.contiguous()):

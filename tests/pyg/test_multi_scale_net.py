@@ -229,7 +229,7 @@ def test_features_may_come_from_elsewhere() -> None:
             r"Coarsen\(levels=2\) makes so many",
         ),
         (
-            lambda d: MultiScaleNet(3, 8, 2, 2)(d, [[0.0] * 3] * 9),  # type: ignore[arg-type]
+            lambda d: MultiScaleNet(3, 8, 2, 2)(d, [[0.0] * 3] * 9),
             TypeError,
             "x is a list; give a torch.Tensor",
         ),
