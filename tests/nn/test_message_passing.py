@@ -89,7 +89,6 @@ class TestGraphConv(MessagePassingTests):
         (partial(pyg.GENConv, norm="layer"), None),
         (pyg.FiLMConv, None),
         (partial(pyg.EGConv, num_heads=2), None),
-        (pyg.GeneralConv, None),
         (lambda i, o, graph: pyg.GINConv(nn.Linear(i, o)), None),
         (lambda i, o, graph: pyg.EdgeConv(nn.Linear(2 * i, o)), None),
         (lambda i, o, graph: pyg.GCN(i, 8, num_layers=2, out_channels=o), "edge_weight"),
