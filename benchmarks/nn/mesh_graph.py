@@ -50,7 +50,7 @@ def report(name: str, runs: dict[str, Callable[[], None]], repeats: int) -> None
 def message_passing(mesh: Graph, batch: int, channels: int, repeats: int) -> None:
     block = MeshGraphBlock(channels, mesh)
     x, edges = leaf(batch, mesh.num_nodes, channels), leaf(batch, block.edges.num_edges, channels)
-    forms = {
+    forms: dict[str, Callable[..., Tensor]] = {
         "ours": lambda x, edges: block(x, edges)[0],
         "joined": partial(joined, block),
     }
