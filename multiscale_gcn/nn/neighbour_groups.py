@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,12 @@ MOST_HOPS = 1000
 
 Groups = Callable[[np.ndarray, np.ndarray], Any]
 """Of (nodes, neighbours), two arrays of ids, one place for every entry: the group of each."""
+
+
+def itself_and_others(nodes: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
+    """Group 0 for a node itself, 1 for its neighbours."""
+    groups: np.ndarray = (nodes != neighbours).astype(np.int64)
+    return groups
 
 
 class _SumOfGroups(WeightedConvolution):
@@ -119,6 +126,12 @@ class KHopConv(_SumOfGroups):
         }
         super().__init__(in_channels, out_channels, checked, matrices, bias)
 
+    def reset_parameters(self) -> None:
+        """As of other convolutions, so small that the sum over distances is of their size."""
+        super().reset_parameters()
+        with torch.no_grad():
+            self.weight.div_(math.sqrt(len(self.groups)))
+
 
 class NeighbourGroupConv(_SumOfGroups):
     """Graph convolution with a weight matrix for each group of neighbours.
@@ -136,7 +149,8 @@ class NeighbourGroupConv(_SumOfGroups):
         Only its pattern counts; every node gets a self loop.
     groups : callable (nodes, neighbours) -> array of int
         Is given the ends of all entries of A + I, two arrays of ids of shape (nnz,), row by row,
-        and returns the group of each. A group is any integer from 0, and has one weight matrix.
+        and returns the group of each. A group is any integer from 0, and has one weight matrix. A
+        node itself and its neighbours are the two groups by default.
     bias : bool
 
     Raises
@@ -170,7 +184,7 @@ class NeighbourGroupConv(_SumOfGroups):
         out_channels: int,
         graph: Any,
         *,
-        groups: Groups,
+        groups: Groups = itself_and_others,
         bias: bool = True,
     ) -> None:
         check_callable(groups, "groups", "nodes", "neighbours")

@@ -86,7 +86,6 @@ VALID: dict[str, Any] = {
     "function": torch.nn.Identity(),
     "graph": GRAPH,
     "graphs": [GRAPH, HIERARCHY[1].graph],
-    "groups": lambda nodes, neighbours: (nodes != neighbours).astype(int),
     "hierarchy": HIERARCHY,
     "in_channels": 5,
     "in_features": 5,

@@ -93,13 +93,9 @@ def test_hops_of_any_graph_are_shortest_paths(graph: Graph, hops: int) -> None:
         assert pattern.columns.tolist() == columns.tolist()  # type: ignore[operator]
 
 
-def itself_and_others(nodes: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
-    return (nodes != neighbours).astype(int)
-
-
 def test_two_groups_are_gconv_with_a_matrix_for_itself() -> None:
     graph = as_graph(nx.random_geometric_graph(30, 0.3, seed=1))
-    layer = NeighbourGroupConv(3, 4, graph, groups=itself_and_others)
+    layer = NeighbourGroupConv(3, 4, graph)
     twin = GConv(3, 4, graph, separate_self=True)
     twin.load_state_dict(layer.state_dict())
     x = torch.randn(2, 30, 3)
@@ -114,7 +110,7 @@ def test_groups_in_a_network_of_several_scales() -> None:
         in_channels=2,
         channels=8,
         out_channels=3,
-        convolution=lambda i, o, graph: NeighbourGroupConv(i, o, graph, groups=itself_and_others),
+        convolution=NeighbourGroupConv,
     )
     training, evaluated = network(torch.randn(6, 8, 2)), network.eval()(torch.randn(6, 8, 2))
     assert [y.shape for y in training] == [y.shape for y in evaluated]
@@ -151,6 +147,14 @@ def test_groups_in_a_network_of_several_scales() -> None:
 def test_bad_arguments_are_named(run: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         run()
+
+
+@pytest.mark.parametrize("hops", [1, 2, 6])
+def test_more_hops_do_not_make_features_larger_at_the_start(hops: int) -> None:
+    torch.manual_seed(0)
+    layer = KHopConv(64, 64, ring(40), hops=hops, bias=False)
+    x = torch.randn(8, 1, 64).expand(8, 40, 64)  # alike at all nodes, which every hop keeps
+    assert 1.2 < layer(x).square().mean().sqrt() < 1.6  # the root of 2, which a ReLU takes back
 
 
 def test_layers_print_their_groups() -> None:
