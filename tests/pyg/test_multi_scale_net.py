@@ -18,7 +18,7 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.loader import DataLoader
 from torch_geometric.transforms import ToSparseTensor
 
-from multiscale_gcn import as_graph, to_pyg
+from multiscale_gcn import BiStride, FarthestPoints, as_graph, to_pyg
 from multiscale_gcn.pyg import Coarsen, MultiScaleNet
 
 SCHEDULES = ["u_net", "parallel"]
@@ -167,6 +167,19 @@ def test_interpolating_levels() -> None:
     assert network(data).shape == (9, 2)
     with pytest.raises(ValueError, match="has no sampled_0"):
         network(members()[0])
+
+
+@pytest.mark.parametrize("method", [BiStride(), lambda data: FarthestPoints(data.pos)])
+def test_methods_that_choose_nodes(method: Any) -> None:
+    torch.manual_seed(0)
+    network = MultiScaleNet(3, 8, 2, levels=2, pool="sampled", unpool="interpolated").double()
+    found = []
+    for data in members()[:3]:
+        data = data.without_levels()
+        data.pos = torch.randn(data.num_nodes, 3, dtype=torch.float64)
+        found.append(Coarsen(2, method=method)(data))
+    whole = network(Batch.from_data_list(found))
+    torch.testing.assert_close(whole, torch.cat([network(data) for data in found]))
 
 
 @pytest.mark.filterwarnings("ignore:Sparse")
