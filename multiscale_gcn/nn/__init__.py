@@ -7,12 +7,14 @@ from multiscale_gcn.nn.convolution_contract import Convolution, ConvolutionLayer
 from multiscale_gcn.nn.convolutions import *  # noqa: F403
 from multiscale_gcn.nn.fusion import CrossScaleFusion, ScaleSum
 from multiscale_gcn.nn.hierarchy_transfer import HierarchyTransfer, Transfer
+from multiscale_gcn.nn.mesh_graph import MeshGraphBlock, relative_positions
 from multiscale_gcn.nn.network import MultiScaleGCN
 from multiscale_gcn.nn.node_maps import DenseMap, SparseMap
 from multiscale_gcn.nn.nonlocal_block import NonLocal
 from multiscale_gcn.nn.pattern_buffers import GraphPattern, MatrixPattern
 from multiscale_gcn.nn.pooling import GraphPool, GraphUnpool
 from multiscale_gcn.nn.schedules import Schedule
+from multiscale_gcn.nn.space_time import spatio_temporal, spatio_temporal_ids
 
 __all__ = [
     "Convolution",
@@ -25,6 +27,7 @@ __all__ = [
     "GraphUnpool",
     "HierarchyTransfer",
     "MatrixPattern",
+    "MeshGraphBlock",
     "MultiScaleGCN",
     "NonLocal",
     "ResGConv",
@@ -32,5 +35,8 @@ __all__ = [
     "Schedule",
     "SparseMap",
     "Transfer",
+    "relative_positions",
+    "spatio_temporal",
+    "spatio_temporal_ids",
 ]
 __all__ += convolutions.__all__

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 Convolution = Callable[[int, int, Any], nn.Module]
 """Makes a convolution of (in_channels, out_channels, graph): a class derived from
-:class:`ConvolutionLayer`, or a ``functools.partial`` of one."""
+:class:`ConvolutionLayer`, or a ``functools.partial`` of one. Blocks and networks also take a class
+of PyTorch Geometric's layers, or a ``functools.partial`` of one, such as ``GATv2Conv``."""
 
 
 class ConvolutionLayer(nn.Module, ABC):

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from multiscale_gcn.checks.arguments import flag
 from multiscale_gcn.graph import Graph
+from multiscale_gcn.nn.neighbour_groups import KHopConv, NeighbourGroupConv
 from multiscale_gcn.nn.pattern_buffers import as_buffer, with_loops
 from multiscale_gcn.nn.weighted_convolution import WeightedConvolution
 from multiscale_gcn.ops import Normalisation, graph_convolution, semgconv
 
-__all__ = ["GConv", "SemGConv"]
+__all__ = ["GConv", "KHopConv", "NeighbourGroupConv", "SemGConv"]
 
 
 class GConv(WeightedConvolution):

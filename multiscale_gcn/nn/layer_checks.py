@@ -1,16 +1,23 @@
-"""Checks that layers make of their arguments and of their input."""
+"""Checks that layers make of their arguments."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from multiscale_gcn.checks.arguments import real_number, shown, whole_number
 from multiscale_gcn.hierarchy import Hierarchy
-from multiscale_gcn.ops.operand_checks import check_operands
+from multiscale_gcn.nn.feature_checks import check_alike as check_alike
+from multiscale_gcn.nn.feature_checks import check_features as check_features
+from multiscale_gcn.nn.feature_checks import check_sparse as check_sparse
+from multiscale_gcn.nn.message_passing import (
+    MessagePassingConvolution,
+    as_convolution,
+    is_message_passing,
+)
 
 MOST = 2**31 - 1
 """Of channels and of nodes: more overflow where PyTorch multiplies sizes."""
@@ -54,18 +61,9 @@ def check_hierarchy(hierarchy: Any) -> None:
         )
 
 
-def check_sparse(matrix: Any, name: str) -> None:
-    import scipy.sparse as sp
-
-    if not sp.issparse(matrix):
-        raise ValueError(f"{name} is a {type(matrix).__name__}; give a scipy.sparse matrix")
-    if matrix.ndim != 2:
-        raise ValueError(f"{name} has shape {matrix.shape}, expected (M, N); reshape it")
-
-
 def check_callable(function: Any, name: str, *arguments: str) -> None:
     """Refuse what cannot be called with so many arguments, as far as it tells."""
-    if not _takes(function, arguments):
+    if not _takes(as_convolution(function), arguments):
         takes = ", ".join(arguments)
         raise TypeError(f"{name} = {shown(function)} is no function of ({takes}); give one")
 
@@ -87,45 +85,21 @@ def _takes(function: Any, arguments: tuple[str, ...]) -> bool:
 
 
 def made_by(
-    convolution: Callable[..., Any], *arguments: Any, name: str = "convolution"
+    convolution: Callable[..., Any],
+    in_channels: int,
+    out_channels: int,
+    graph: Any,
+    *,
+    name: str = "convolution",
 ) -> nn.Module:
-    """The layer that a convolution, or whatever else makes one, makes."""
-    layer = convolution(*arguments)
+    """The layer that a convolution, or whatever else makes one, makes.
+
+    One of PyTorch Geometric is made to take a batch of features.
+    """
+    layer = as_convolution(convolution)(in_channels, out_channels, graph)
     if not isinstance(layer, nn.Module):
         remedy = "derive it from ConvolutionLayer" if name == "convolution" else "make a Module"
         raise TypeError(f"{name} = {shown(convolution)} made a {type(layer).__name__}; {remedy}")
+    if is_message_passing(type(layer)):
+        return MessagePassingConvolution(layer, in_channels, out_channels, graph)
     return layer
-
-
-def check_features(x: Tensor, nodes: int | None, channels: int | None, name: str = "x") -> None:
-    """Refuse features that are not [B, nodes, channels]; None: any number."""
-    check_operands(**{name: x})
-    if x.dim() != 3:
-        raise ValueError(f"{name} has shape {list(x.shape)}, expected {_expected(nodes, channels)}")
-    if nodes is not None and x.shape[1] != nodes:
-        raise ValueError(
-            f"{name} has {x.shape[1]} nodes on axis 1, the graph has {nodes}: "
-            f"shape {list(x.shape)}, expected {_expected(nodes, channels)}"
-        )
-    if channels is not None and x.shape[2] != channels:
-        raise ValueError(
-            f"{name} has {x.shape[2]} channels on axis 2, the layer takes {channels}: "
-            f"shape {list(x.shape)}, expected {_expected(nodes, channels)}"
-        )
-
-
-def _expected(nodes: int | None, channels: int | None) -> str:
-    return f"[B, {'N' if nodes is None else nodes}, {'C' if channels is None else channels}]"
-
-
-def check_alike(features: Sequence[Tensor], name: str, same_channels: bool = True) -> None:
-    """Refuse features [B, N_k, C] that do not have B, and C if wanted, in common."""
-    first = features[0]
-    for place, x in enumerate(features):
-        channels = first.shape[2] if same_channels else x.shape[2]
-        if x.shape[0] != first.shape[0] or x.shape[2] != channels:
-            what = "batch and channels are those" if same_channels else "the batch is that"
-            raise ValueError(
-                f"{name}[{place}] has shape {list(x.shape)}, expected "
-                f"[{first.shape[0]}, {x.shape[1]}, {channels}]: {what} of {name}[0]"
-            )

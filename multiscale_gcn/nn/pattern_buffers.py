@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from multiscale_gcn.convert import as_graph
 from multiscale_gcn.graph import Graph
-from multiscale_gcn.nn.layer_checks import check_sparse
+from multiscale_gcn.nn.feature_checks import check_sparse
 from multiscale_gcn.ops import CrossPattern, Pattern
 
 if TYPE_CHECKING:
@@ -55,10 +55,7 @@ class GraphPattern(nn.Module):
 
     def __init__(self, graph: Any) -> None:
         super().__init__()
-        self.graph: Graph = as_graph(graph)
-        n = self.graph.num_nodes
-        if n == 0:
-            raise ValueError("graph has no nodes; a layer needs at least one")
+        self.graph: Graph = graph_with_nodes(graph)
         for name, tensor in _pattern_tensors(self).items():
             self.register_buffer(name, tensor, persistent=False)
 
@@ -149,8 +146,74 @@ class MatrixPattern(nn.Module):
         return f"{m} x {n}, {len(self.rows)} entries"
 
 
+class EdgeList(nn.Module):
+    """The entries of a graph as PyTorch Geometric wants them, for one member or a batch of them.
+
+    Self loops are those of the graph. The buffers are not in the ``state_dict``.
+
+    Parameters
+    ----------
+    graph : Graph, or anything that as_graph takes
+
+    Raises
+    ------
+    ValueError
+        If the graph has no nodes.
+
+    Examples
+    --------
+    >>> from multiscale_gcn import Graph
+    >>> EdgeList(Graph([0, 1, 2], [1, 0])).batched(2)
+    (tensor([[0, 1, 2, 3],
+            [1, 0, 3, 2]]), tensor([1., 1., 1., 1.]))
+    """
+
+    index: Tensor
+    weights: Tensor
+
+    def __init__(self, graph: Any) -> None:
+        super().__init__()
+        self.graph: Graph = graph_with_nodes(graph)
+        ends = np.stack([self.graph.rows(), self.graph.indices])
+        self.register_buffer("index", as_buffer(ends), persistent=False)
+        weights = as_buffer(self.graph.weights, torch.get_default_dtype())
+        self.register_buffer("weights", weights, persistent=False)
+        self._last: tuple[Any, Tensor, Tensor] | None = None
+
+    @property
+    def num_nodes(self) -> int:
+        """Of the graph."""
+        return self.graph.num_nodes
+
+    def batched(self, members: int) -> tuple[Tensor, Tensor]:  # [2, B nnz], [B nnz]
+        """The entries of so many copies, member by member; those of the last call are kept."""
+        case = (members, self.index.device, self.weights.dtype)
+        if self._last is not None and self._last[0] == case:
+            return self._last[1:]
+        starts = torch.arange(members, device=self.index.device) * self.num_nodes
+        index = (self.index[:, None, :] + starts[None, :, None]).flatten(1)
+        weights = self.weights.repeat(members)
+        if not torch.compiler.is_compiling():
+            self._last = (case, index, weights)
+        return index, weights
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_last": None}
+
+    def extra_repr(self) -> str:
+        return f"{self.num_nodes} nodes, {len(self.weights)} entries"
+
+
 _made: weakref.WeakValueDictionary[int, GraphPattern] = weakref.WeakValueDictionary()
 """A pattern by the ``id`` of its graph: the layers of a graph hold the same tensors."""
+
+
+def graph_with_nodes(graph: Any) -> Graph:
+    """Anything that as_graph takes; a layer needs at least one node."""
+    checked = as_graph(graph)
+    if checked.num_nodes == 0:
+        raise ValueError("graph has no nodes; a layer needs at least one")
+    return checked
 
 
 def _pattern_tensors(pattern: GraphPattern) -> dict[str, Tensor]:
@@ -208,12 +271,13 @@ def _default_device() -> torch.device:
 
 def share_patterns(module: nn.Module) -> None:
     """Let all layers below that have equal patterns hold one, to save memory."""
-    graphs: dict[int, GraphPattern] = {}
+    graphs: dict[tuple[type, int], nn.Module] = {}
     matrices: dict[tuple[int, ...], list[MatrixPattern]] = {}
     for parent in list(module.modules()):
         for name, child in parent.named_children():
-            if isinstance(child, GraphPattern):
-                setattr(parent, name, graphs.setdefault(id(child.graph), child))
+            if isinstance(child, GraphPattern | EdgeList):
+                key = (type(child), id(child.graph))
+                setattr(parent, name, graphs.setdefault(key, child))
             elif isinstance(child, MatrixPattern):
                 sizes = tuple(len(tensor) for tensor in child.entries)
                 alike = matrices.setdefault(sizes, [])

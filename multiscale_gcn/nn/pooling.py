@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from multiscale_gcn.checks.arguments import one_of
 from multiscale_gcn.hierarchy import Hierarchy
 from multiscale_gcn.nn.layer_checks import check_hierarchy
 from multiscale_gcn.nn.pattern_buffers import as_buffer
-from multiscale_gcn.ops.bags import sum_bags
+from multiscale_gcn.nn.segment_sums import SegmentSpread, SegmentSum
 from multiscale_gcn.ops.differentiable import DifferentiableFunction
 
 PoolKind = Literal["mean", "sum", "weighted_mean", "max"]
@@ -76,48 +76,6 @@ class _Tournament(nn.Module):
         return x
 
 
-class _Sum(DifferentiableFunction):
-    """Sum of the rows of each cluster; its gradient is :class:`_Spread`, and the other way round.
-
-    Autograd's own gradient of a gather on a CPU adds row by row, which is slow.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        rows: Tensor,  # [N_fine, M]
-        *clusters: Tensor | None,
-    ) -> Tensor:  # [N_coarse, M]
-        ctx.save_for_backward(*clusters)
-        _, members, offsets, shares = clusters
-        assert members is not None
-        assert offsets is not None
-        weights = None if shares is None else shares.to(rows.dtype)[members]
-        return sum_bags(rows, members, offsets, weights)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        return _Spread.apply(gradients[0].contiguous(), *ctx.saved_tensors), None, None, None, None
-
-
-class _Spread(DifferentiableFunction):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        rows: Tensor,  # [N_coarse, M]
-        *clusters: Tensor | None,
-    ) -> Tensor:  # [N_fine, M]
-        ctx.save_for_backward(*clusters)
-        parent, _, _, shares = clusters
-        assert parent is not None
-        spread = rows.index_select(0, parent)
-        return spread if shares is None else spread * shares.to(rows.dtype)[:, None]
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        return _Sum.apply(gradients[0].contiguous(), *ctx.saved_tensors), None, None, None, None
-
-
 class GraphPool(nn.Module):
     """Features of a level's nodes to features of a coarser level's: mean, sum or maximum.
 
@@ -175,7 +133,7 @@ class GraphPool(nn.Module):
         if self.kind == "max":
             highest: Tensor = self.tournament(nodes)
             return highest.movedim(0, -2)
-        return _apply(_Sum, nodes, *self.clusters.tensors())
+        return _apply(SegmentSum, nodes, *self.clusters.tensors())
 
     def extra_repr(self) -> str:
         return f"{self.num_fine} -> {self.num_coarse} nodes, kind={self.kind!r}"
@@ -222,7 +180,7 @@ class GraphUnpool(nn.Module):
     ) -> Tensor:  # [..., N_fine, C]
         """One row of features for every fine node."""
         return _apply(
-            _Spread,
+            SegmentSpread,
             _nodes_first(x, self.num_coarse, self.clusters.parent),
             *self.clusters.tensors(),
         )

@@ -24,6 +24,7 @@ import scipy.sparse as sp
 import torch
 from tally import tried
 from torch_geometric.data import Data
+from torch_geometric.nn import GATConv, SAGEConv
 
 import multiscale_gcn
 from multiscale_gcn import (
@@ -81,6 +82,7 @@ VALID: dict[str, Any] = {
     "features": np.ones((N, 3)),
     "fine": 0,
     "fine_graph": GRAPH,
+    "frames": 3,
     "function": torch.nn.Identity(),
     "graph": GRAPH,
     "graphs": [GRAPH, HIERARCHY[1].graph],
@@ -173,6 +175,9 @@ OF_NAME: dict[str, dict[str, Any]] = {
     "to_pyamg": {"matrix": SYSTEM},
     "mesh_pyramid": {"sizes": [5]},
     "Coarsen": {"levels": 1},
+    "MultiScaleNet": {"levels": 1, "convolution": SAGEConv},
+    "Pool": {"kind": "mean"},
+    "Unpool": {"kind": "constant"},
     "coarsen": {"levels": 1},
     "find_mirror": {"mesh": GRAPH, "positions": PLACES},
     "optimum_ratio": {"coarse": 1},
@@ -355,6 +360,8 @@ def cases() -> Iterator[Case]:
         "NonLocal()": nn.NonLocal(5),
         "GraphConvBlock()": nn.GraphConvBlock(5, 4, GRAPH),
         "ResGConv()": nn.ResGConv(5, GRAPH),
+        "KHopConv()": nn.KHopConv(5, 4, GRAPH),
+        "GATConv in a block()": nn.GraphConvBlock(5, 4, GRAPH, convolution=GATConv),
         "GraphPool()": nn.GraphPool(HIERARCHY, 0, 1),
         "MultiScaleGCN()": nn.MultiScaleGCN(
             [GRAPH], [[0], [0]], in_channels=5, channels=6, out_channels=4

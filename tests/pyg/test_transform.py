@@ -1,8 +1,10 @@
-"""The transform of PyTorch Geometric, alone and in mini-batches."""
+"""Coarsening as a transform of PyTorch Geometric, alone and in mini-batches."""
 
 from __future__ import annotations
 
+import math
 import pickle
+from fractions import Fraction
 
 import networkx as nx
 import numpy as np
@@ -14,11 +16,20 @@ from hypothesis import strategies as st
 pytest.importorskip("torch_geometric", reason="optional: PyTorch Geometric")
 
 from torch_geometric.data import Batch, Data, HeteroData
+from torch_geometric.datasets import FakeDataset
 from torch_geometric.loader import DataLoader
-from torch_geometric.transforms import Compose, ToUndirected
+from torch_geometric.transforms import Compose, ToSparseTensor, ToUndirected
 from torch_geometric.utils import scatter
 
-from multiscale_gcn import Graph, VisitingOrderMatching, as_graph, coarsen, to_pyg
+from multiscale_gcn import (
+    Graph,
+    HeavyEdgeMatching,
+    VisitingOrderMatching,
+    as_graph,
+    coarsen,
+    to_networkx,
+    to_pyg,
+)
 from multiscale_gcn.pyg import Coarsen, MultiScaleData
 from multiscale_gcn.testing import graphs
 
@@ -38,6 +49,13 @@ def level_graph(data: Data, k: int) -> Graph:
         node_weights=data[f"node_weight_{k}"],
         num_nodes=len(data[f"node_weight_{k}"]),
     )
+
+
+def assert_equal(one: Batch, other: Batch) -> None:
+    names = set(one.keys())
+    assert names == set(other.keys())
+    for name in names:
+        assert torch.equal(torch.as_tensor(one[name]), torch.as_tensor(other[name])), name
 
 
 @given(graphs(min_nodes=1), st.integers(1, 4))
@@ -162,17 +180,23 @@ def test_a_data_of_ones_own() -> None:
 
 
 def test_bad_input_is_refused() -> None:
-    with pytest.raises(ValueError, match="either levels or sizes"):
+    with pytest.raises(ValueError, match="give either levels, ratio or both, or sizes"):
         Coarsen()
-    with pytest.raises(ValueError, match="either levels or sizes"):
+    with pytest.raises(ValueError, match="give either levels, ratio or both, or sizes"):
         Coarsen(2, sizes=[3])
     with pytest.raises(ValueError, match="min_nodes is no option of Coarsen"):
         Coarsen(2, min_nodes=3)
     one = to_pyg(as_graph(nx.path_graph(3)))
-    with pytest.raises(TypeError, match="a Data of one graph, got DataBatch"):
-        Coarsen(2)(Batch.from_data_list([one, one]))
-    with pytest.raises(TypeError, match="a Data of one graph, got HeteroData"):
+    with pytest.raises(TypeError, match="a Data or a batch of them, got HeteroData"):
         Coarsen(2)(HeteroData())
+    with pytest.raises(ValueError, match="neither edge_index nor adj_t"):
+        Coarsen(2)(Data(x=torch.ones(3, 1)))
+    with pytest.raises(ValueError, match=r"ratio = 1\.5 must be below 1"):
+        Coarsen(ratio=1.5)
+    with pytest.raises(ValueError, match=r"ratio\[1\] = 0 must be positive"):
+        Coarsen(ratio=[0.5, 0])
+    with pytest.raises(ValueError, match="ratio has 2 entries and levels = 3"):
+        Coarsen(3, ratio=[0.5, 0.5])
     with pytest.raises(ValueError, match="sizes has 9, and the graph has 3 nodes"):
         Coarsen(sizes=[9])(one)
     with pytest.raises(ValueError, match=r"levels = 2\.5 must be an integer"):
@@ -185,3 +209,86 @@ def test_new_levels_replace_all_old_ones() -> None:
     afresh = Coarsen(1, method=VisitingOrderMatching(seed=3))(data)
     assert again.keys() == afresh.keys()
     assert torch.equal(again.parent_0, afresh.parent_0)
+
+
+@settings(max_examples=30)
+@given(
+    graphs(min_nodes=0, max_nodes=25),
+    st.lists(st.sampled_from(["0.1", "0.25", "0.5", "0.9"]), min_size=1, max_size=3),
+)
+def test_ratios_are_shares_of_the_level_before(graph: Graph, ratios: list[str]) -> None:
+    """Never fewer nodes than the share, and as many if the graph holds together."""
+    data = Coarsen(ratio=[float(ratio) for ratio in ratios])(with_features(graph))
+    sizes = data.level_sizes[0].tolist()
+    assert sizes == [data.num_nodes_of(k) for k in range(len(ratios) + 1)]
+    whole = graph.num_nodes and nx.is_connected(to_networkx(graph))
+    wanted = graph.num_nodes
+    for size, ratio in zip(sizes[1:], ratios, strict=True):
+        wanted = math.ceil(Fraction(ratio) * wanted)
+        assert size >= wanted
+        assert size == wanted or not whole
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_one_ratio_is_that_of_all_levels() -> None:
+    graph = as_graph(nx.path_graph(30))
+    assert Coarsen(ratio=0.1)(to_pyg(graph)).level_sizes.tolist() == [[30, 3]]
+    assert Coarsen(3, ratio=0.5)(to_pyg(graph)).level_sizes.tolist() == [[30, 15, 8, 4]]
+    assert repr(Coarsen(2, ratio=0.5)) == "Coarsen(ratio=[0.5, 0.5])"
+
+
+def test_ratios_stop_where_constraints_of_the_method_do() -> None:
+    light = HeavyEdgeMatching(max_node_weight=2)
+    data = Coarsen(3, ratio=0.25, method=light)(to_pyg(as_graph(nx.path_graph(8))))
+    assert data.level_sizes.tolist() == [[8, 4, 4, 4]]
+
+
+def test_a_batch_is_coarsened_member_by_member() -> None:
+    members = [with_features(as_graph(nx.path_graph(n)), n) for n in (9, 4, 1)]
+    batch = Coarsen(2)(Batch.from_data_list(members))
+    expected = Batch.from_data_list([Coarsen(2)(data) for data in members])
+    assert_equal(batch, expected)
+
+
+@pytest.mark.filterwarnings("ignore:Sparse")
+def test_an_adjacency_in_place_of_edges() -> None:
+    data = with_features(as_graph(nx.random_geometric_graph(12, 0.5, seed=0)))
+    sparse = ToSparseTensor(attr="edge_weight")(data.clone())
+    assert sparse.edge_index is None
+    ours, expected = Coarsen(2)(sparse), Coarsen(2)(data)
+    for name in ("parent_0", "edge_index_1", "edge_weight_2", "batch_1", "level_sizes"):
+        assert torch.equal(ours[name], expected[name])
+    assert ours.adj_t is sparse.adj_t
+    batch = Batch.from_data_list([ours, ours])
+    assert batch.parent_0.max() + 1 == 2 * ours.num_nodes_of(1)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.float32])
+def test_a_graph_without_edges(dtype: torch.dtype) -> None:
+    empty = Data(edge_index=torch.empty(2, 0, dtype=dtype), num_nodes=5)
+    alone = HeavyEdgeMatching(isolated="keep")
+    data = Coarsen(2, method=alone)(empty)
+    assert data.level_sizes.tolist() == [[5, 5, 5]]
+    assert data.parent_0.tolist() == [0, 1, 2, 3, 4]
+    assert Coarsen(ratio=0.5)(Data(edge_index=empty.edge_index, num_nodes=0)).num_nodes_of(1) == 0
+
+
+def test_batches_from_workers_are_those_of_one_process() -> None:
+    dataset = FakeDataset(num_graphs=6, avg_num_nodes=15, transform=Coarsen(ratio=[0.5, 0.5]))
+    alone = list(DataLoader(dataset, batch_size=3))
+    from_workers = list(DataLoader(dataset, batch_size=3, num_workers=2))
+    for one, other in zip(alone, from_workers, strict=True):
+        assert_equal(one, other)
+
+
+def test_a_method_made_of_the_data() -> None:
+    seen = []
+
+    def method(data: Data) -> VisitingOrderMatching:
+        seen.append(data.num_nodes)
+        return VisitingOrderMatching(seed=data.num_nodes)
+
+    data = to_pyg(as_graph(nx.random_geometric_graph(40, 0.4, seed=1)))
+    expected = Coarsen(2, method=VisitingOrderMatching(seed=40))(data)
+    assert torch.equal(Coarsen(2, method=method)(data).parent_0, expected.parent_0)
+    assert seen == [40]
