@@ -210,7 +210,8 @@ def test_networks_learn(prepared, network):
 
 def test_first_answers_lie_near_the_pelvis(prepared):
     for name in ("hgn", "semgcn", "mlp"):
-        model = build_network(NetworkOptions(name, 16), prepared.hierarchy, 0).eval()
+        options = NetworkOptions(name, 16, init="by_matrix")
+        model = build_network(options, prepared.hierarchy, 0).eval()
         with torch.no_grad():
             answers = model(torch.rand(8, 17, 2) - 0.5)
         assert max(float(answer.abs().max()) for answer in answers) < 0.5
