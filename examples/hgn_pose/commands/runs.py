@@ -59,7 +59,7 @@ class Run:
         """Raises ValueError where they are of another run, or no metrics."""
         with reading(self.metrics, "remove the folder, or give another --out"):
             metrics: dict[str, Any] = json.loads(self.metrics.read_bytes())
-            wanted = {"training": self.training.as_json(), "network": asdict(self.network)}
+            wanted = {"training": self.training.as_json(), "network": self.network.as_json()}
             wanted = json.loads(json.dumps(wanted))
             found = {"training": metrics["training"], "network": metrics["options"]}
             if found != wanted:
@@ -150,7 +150,7 @@ def _finish(
     save_weights(run.folder / "weights.safetensors", trainer.model, replace(passport, facts=facts))
     metrics = measure(trainer.model, prepared, run.network.network, device)
     metrics |= {
-        "options": asdict(run.network),
+        "options": run.network.as_json(),
         "training": training,
         "history": [asdict(record) for record in trainer.records],
     }

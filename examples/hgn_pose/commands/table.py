@@ -76,7 +76,7 @@ class MakeTable:
         first = table.columns[0]
         rows = [
             (
-                f"{line.entry.label}, {line.entry.network.channels}",
+                f"{line.entry.label}, {line.entry.network.width}",
                 list(line.figures[first]),
                 line.entry.paper.get(first),
             )

@@ -39,6 +39,10 @@ class Architecture:
     """Takes 2D joints (B, 17, 2) and returns a tuple: the pose (B, 17, 3), then the meshes."""
     last_layers: Callable[[Any], list[nn.Module]]
     """Of a network that was built: the layers that answer."""
+    channels: int = 128
+    """Of its paper."""
+    channels_step: int = 1
+    """Its channels are a multiple of this: they are shared out among heads or levels."""
     has_meshes: bool = False
     """Whether it works on coarse graphs of the body, and answers with their vertices."""
     takes_convolutions: bool = False

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
 import tyro
@@ -37,8 +37,8 @@ class NetworkOptions:
     """Which network, and how wide."""
 
     network: Annotated[NetworkName, tyro.conf.arg(help=NETWORKS)] = "hgn"
-    channels: int = 128
-    """Features per node."""
+    channels: int | None = None
+    """Features per node; by default as many as in the network's paper."""
     conv: Literal["sem", "vanilla"] = "sem"
     """sem: learned edge weights (SemGConv); vanilla: normalised adjacency (GConv). Of hgn, semgcn
     and graphsh."""
@@ -55,7 +55,8 @@ class NetworkOptions:
 
     def __post_init__(self) -> None:
         one_of(self.network, "network", tuple(ARCHITECTURES))
-        whole_number(self.channels, "channels", least=1)
+        if self.channels is not None:
+            self._check_channels(whole_number(self.channels, "channels", least=1))
         one_of(self.conv, "conv", tuple(_CONVOLUTIONS))
         one_of(self.fusion_order, "fusion_order", ("parallel", "sequential"))
         if self.dropout is not None and not 0 <= real_number(self.dropout, "dropout") <= 1:
@@ -72,6 +73,30 @@ class NetworkOptions:
                 f"conv = {self.conv} means nothing to {self.network}, whose layers are its own; "
                 "leave it out"
             )
+
+    def _check_channels(self, channels: int) -> None:
+        step = ARCHITECTURES[self.network].channels_step
+        if channels % step:
+            raise ValueError(
+                f"channels = {channels} must be a multiple of {step} for {self.network}, which "
+                f"shares them out; take {channels + step - channels % step}"
+            )
+
+    @property
+    def width(self) -> int:
+        """Features per node, those that were asked for or those of the paper.
+
+        Examples
+        --------
+        >>> from examples.hgn_pose.network.building import NetworkOptions
+        >>> NetworkOptions().width, NetworkOptions(channels=64).width
+        (128, 64)
+        """
+        return ARCHITECTURES[self.network].channels if self.channels is None else self.channels
+
+    def as_json(self) -> dict[str, Any]:
+        """All that builds the network again, whatever the width of its paper is by then."""
+        return {**asdict(self), "channels": self.width}
 
     @property
     def has_meshes(self) -> bool:
@@ -134,7 +159,7 @@ def _wanted(options: NetworkOptions, hierarchy: Hierarchy | None) -> Wanted:
             f"hierarchy is missing; {options.network} runs on the graphs of a coarsened body"
         )
     return Wanted(
-        channels=options.channels,
+        channels=options.width,
         convolution=_CONVOLUTIONS[options.conv],
         fusion_order=options.fusion_order,
         dropout=options.dropout,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 from torch import nn
@@ -42,9 +41,9 @@ def load_network(weights: Path, body: BodyModel, hierarchy: Hierarchy) -> nn.Mod
     check_body(weights, passport, body)
     options = network_of(weights, passport)
     widest = max((size for value in tensors.values() for size in value.shape), default=0)
-    if options.channels > widest:
+    if options.width > widest:
         raise ValueError(
-            f"{weights} is damaged: its passport says channels = {options.channels}, and its "
+            f"{weights} is damaged: its passport says channels = {options.width}, and its "
             f"widest tensor has {widest}; {REMEDY}"
         )
     model = build_network(options, hierarchy, seed=0)
@@ -88,7 +87,7 @@ def passport_of(
     """What the weights of a network trained on some data say about themselves."""
     train_every, _ = data.strides()
     return Passport(
-        network=asdict(network),
+        network=network.as_json(),
         fingerprint=fingerprint_for(network, hierarchy),
         facts={
             "data": data.data,

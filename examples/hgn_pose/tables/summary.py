@@ -62,7 +62,7 @@ def as_markdown(table: Table, lines: Sequence[Line]) -> str:
         head += [FIGURES[name]] + (["paper"] if printed else [])
     rows = [head, ["---"] * len(head)]
     for line in lines:
-        row = [line.entry.label, str(line.entry.network.channels), f"{line.parameters:,}"]
+        row = [line.entry.label, str(line.entry.network.width), f"{line.parameters:,}"]
         row += [_paper(line.entry, "parameters", " M")] if printed else []
         for name in table.columns:
             found = line.figures.get(name)

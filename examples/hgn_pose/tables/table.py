@@ -37,7 +37,7 @@ class Entry:
         'hgn-79-without96-mesh0'
         """
         network = self.network
-        parts = [network.network, str(network.channels)]
+        parts = [network.network, str(network.width)]
         for name, usual in (("conv", "sem"), ("fusion_order", "parallel"), ("init", "published")):
             if getattr(network, name) != usual:
                 parts.append(str(getattr(network, name)))
