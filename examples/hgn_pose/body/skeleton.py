@@ -51,6 +51,29 @@ EDGES = (
 PAIRS = ((4, 1), (5, 2), (6, 3), (11, 14), (12, 15), (13, 16))
 """Left and right joints."""
 
+PARTS = (
+    ("R_Knee", "R_Ankle"),
+    ("L_Knee", "L_Ankle"),
+    ("R_Hip", "L_Hip"),
+    ("Pelvis", "Torso"),
+    ("Neck", "Nose", "Head"),
+    ("R_Elbow", "R_Wrist"),
+    ("L_Elbow", "L_Wrist"),
+    ("R_Shoulder", "L_Shoulder"),
+)
+"""Joints that the networks of SemGCN and its followers pool; these have no nose, and so pairs."""
+
+
+def part_ids() -> tuple[tuple[int, ...], ...]:
+    """The joints of every part by number.
+
+    Examples
+    --------
+    >>> part_ids()[:2]
+    ((2, 3), (5, 6))
+    """
+    return tuple(tuple(JOINTS.index(name) for name in part) for part in PARTS)
+
 
 def _flip() -> np.ndarray:
     flip = np.arange(len(JOINTS))

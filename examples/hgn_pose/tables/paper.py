@@ -24,6 +24,10 @@ def _semgcn(conv: Literal["sem", "vanilla"] = "sem") -> NetworkOptions:
     return NetworkOptions("semgcn", conv=conv)
 
 
+def _graphsh(conv: Literal["sem", "vanilla"] = "sem") -> NetworkOptions:
+    return NetworkOptions("graphsh", conv=conv)
+
+
 def _printed(mpjpe: float, pa_mpjpe: float | None, parameters: float) -> dict[str, float]:
     printed = {"mpjpe": mpjpe, "pa_mpjpe": pa_mpjpe, "parameters": parameters}
     return {name: value for name, value in printed.items() if value is not None}
@@ -87,9 +91,11 @@ ARCHITECTURE = Table(
     ("mpjpe",),
     (
         Entry("SeqRes, sem", _semgcn(), paper=_printed(40.78, None, 0.43)),
+        Entry("GraphSH, sem", _graphsh(), paper=_printed(39.20, None, 0.44)),
         Entry("HGN, sem", _hgn(64), paper=_printed(38.74, None, 0.29)),
         Entry("HGN, sem", _hgn(), paper=_printed(37.32, None, 1.04)),
         Entry("SeqRes, vanilla", _semgcn("vanilla"), paper=_printed(65.90, None, 0.30)),
+        Entry("GraphSH, vanilla", _graphsh("vanilla"), paper=_printed(59.10, None, 0.22)),
         Entry("HGN, vanilla", _hgn(64, conv="vanilla"), paper=_printed(42.92, None, 0.21)),
         Entry("HGN, vanilla", _hgn(conv="vanilla"), paper=_printed(40.66, None, 0.71)),
     ),

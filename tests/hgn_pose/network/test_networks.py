@@ -143,7 +143,7 @@ def test_simple_baseline_is_the_published_one():
 
 def test_parameter_table_counts_what_its_rows_say():
     rows = parameter_table(SKELETON, MESH48, MESH96)
-    assert len(rows) == 11
+    assert len(rows) == 13
     by_name = {(row.model, row.channels, row.convolution): row for row in rows}
     assert by_name["HGN", 128, "sem"].parameters == 1_047_401
     assert by_name["HGN", 128, "sem"].agreement == "truncated"
@@ -152,7 +152,9 @@ def test_parameter_table_counts_what_its_rows_say():
     assert logits.count == 9 * 48 * 7 + 5 * 96 * 7
     assert logits.nodes == 9 * 48 + 5 * 96
     assert by_name["HGN", 128, "vanilla"].mesh_logits.count == 0
-    assert {row.paper for row in rows} == {43, 82, 81, 104, 29, 30, 21, 71}
+    assert by_name["GraphSH", 64, "sem"].agreement == "rounded"
+    assert by_name["GraphSH", 64, "vanilla"].agreement == "truncated"
+    assert {row.paper for row in rows} == {43, 82, 81, 104, 44, 29, 30, 22, 21, 71}
 
 
 def test_every_row_agrees_or_differs_by_mesh_edges():
@@ -170,7 +172,7 @@ def test_explanation_is_counted():
     row = next(
         row
         for row in parameter_table(SKELETON, MESH48, MESH96)
-        if (row.channels, row.convolution) == (64, "sem")
+        if (row.model, row.channels, row.convolution) == ("HGN", 64, "sem")
     )
     assert row.excess == 301_161 - 299_999
     assert "+1,162 parameters: 6,384 are logits of mesh edges, 7.00 a node" in row.explanation

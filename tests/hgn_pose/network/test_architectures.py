@@ -1,0 +1,107 @@
+"""What every network of the registry does, and how many parameters its paper has."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from examples.hgn_pose.network.building import NetworkOptions, build_network, count_parameters
+from examples.hgn_pose.network.registry import ARCHITECTURES
+
+WITHOUT_MESHES = [name for name, entry in ARCHITECTURES.items() if not entry.has_meshes]
+VARIANTS = [
+    (name, conv)
+    for name in WITHOUT_MESHES
+    for conv in (("sem", "vanilla") if ARCHITECTURES[name].takes_convolutions else ("sem",))
+]
+
+
+def small(name: str, conv: str = "sem") -> nn.Module:
+    """A narrow network without dropout, all of whose parameters are random."""
+    options = NetworkOptions(name, channels=16, conv=conv, dropout=0.0)  # type: ignore[arg-type]
+    model = build_network(options, None, seed=0)
+    torch.manual_seed(1)
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    return model
+
+
+@pytest.mark.parametrize(("name", "conv"), VARIANTS)
+def test_every_parameter_takes_part(name, conv):
+    model = small(name, conv)
+    (pose,) = model(torch.randn(8, 17, 2))
+    assert pose.shape == (8, 17, 3)
+    assert pose.dtype == torch.float32
+    (pose * torch.randn_like(pose)).sum().backward()
+    for key, parameter in model.named_parameters():
+        assert parameter.grad is not None, key
+        assert parameter.grad.abs().max() > 0, key
+
+
+@pytest.mark.parametrize(("name", "conv"), VARIANTS)
+def test_poses_of_a_batch_are_apart(name, conv):
+    model = small(name, conv).eval()
+    x = torch.randn(5, 17, 2)
+    (whole,) = model(x)
+    for k in range(5):
+        torch.testing.assert_close(model(x[k : k + 1])[0], whole[k : k + 1], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "conv"), VARIANTS)
+def test_every_joint_may_move_every_other(name, conv):
+    """The receptive field is the whole body, as in all of the papers."""
+    model = small(name, conv).eval()
+    x = torch.randn(3, 17, 2, requires_grad=True)
+    (pose,) = model(x)
+    reached = torch.autograd.grad(pose[:, 10].sum(), x)[0].abs().amax((0, 2))
+    assert (reached > 0).all(), reached
+
+
+@pytest.mark.parametrize(("name", "conv"), VARIANTS)
+def test_state_and_buffers_are_apart_from_the_graph(name, conv):
+    model = small(name, conv)
+    other = build_network(NetworkOptions(name, channels=16, conv=conv, dropout=0.0), None, seed=5)
+    x = torch.randn(3, 17, 2)
+    other.load_state_dict(model.state_dict())
+    assert torch.equal(other.eval()(x)[0], model.eval()(x)[0])
+
+
+@pytest.mark.parametrize("name", WITHOUT_MESHES)
+def test_dropout_is_that_of_the_options(name):
+    def rates(dropout: float | None) -> set[float]:
+        model = build_network(NetworkOptions(name, channels=16, dropout=dropout), None, 0)
+        found = {m.p for m in model.modules() if isinstance(m, nn.Dropout)}
+        return found | {
+            m.dropout for m in model.modules() if isinstance(m, nn.MultiheadAttention)
+        } - {0.0}
+
+    assert rates(0.125) == {0.125}
+    assert rates(0.0) <= {0.0}
+
+
+@pytest.mark.parametrize(
+    ("options", "parameters", "printed"),
+    [
+        (NetworkOptions("mlp"), 4_296_755, "4.29"),
+        (NetworkOptions("graphsh"), 438_684, "0.44"),
+        (NetworkOptions("graphsh", conv="vanilla"), 224_907, "0.22"),
+    ],
+)
+def test_parameters_are_the_papers(options, parameters, printed):
+    """Counted on 17 joints; what that changes stands in the docstring of each network."""
+    model = build_network(options, None, 0)
+    assert count_parameters(model) == parameters
+    assert abs(parameters / 1e6 - float(printed)) < 0.01
+
+
+def test_graphsh_has_the_published_modules_parameters():
+    """438,657 on 16 joints; the nose brings an edge and a loop to nine convolutions."""
+    assert count_parameters(build_network(NetworkOptions("graphsh"), None, 0)) == 438_657 + 9 * 3
+
+
+def test_channels_that_cannot_be_shared_out_are_refused():
+    with pytest.raises(
+        ValueError, match=r"channels = 6 must be a multiple of 4 for graphsh.*take 8"
+    ):
+        NetworkOptions("graphsh", channels=6)
