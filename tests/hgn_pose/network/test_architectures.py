@@ -86,6 +86,7 @@ def test_dropout_is_that_of_the_options(name):
         (NetworkOptions("mlp"), 4_296_755, "4.29"),
         (NetworkOptions("graphsh"), 438_684, "0.44"),
         (NetworkOptions("graphsh", conv="vanilla"), 224_907, "0.22"),
+        (NetworkOptions("transformer"), 1_786_947, "1.787"),
     ],
 )
 def test_parameters_are_the_papers(options, parameters, printed):
