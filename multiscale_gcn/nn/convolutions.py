@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from multiscale_gcn.checks.arguments import flag
-from multiscale_gcn.graph import Graph
+from multiscale_gcn.nn.adjacency import normalised_adjacency
+from multiscale_gcn.nn.chebyshev import ChebConv
+from multiscale_gcn.nn.modulated import ModulatedGConv
 from multiscale_gcn.nn.neighbour_groups import KHopConv, NeighbourGroupConv
-from multiscale_gcn.nn.pattern_buffers import as_buffer, with_loops
+from multiscale_gcn.nn.pattern_buffers import as_buffer
+from multiscale_gcn.nn.unshared import UnsharedGConv
 from multiscale_gcn.nn.weighted_convolution import WeightedConvolution
 from multiscale_gcn.ops import Normalisation, graph_convolution, semgconv
 
-__all__ = ["GConv", "KHopConv", "NeighbourGroupConv", "SemGConv"]
+__all__ = [
+    "ChebConv",
+    "GConv",
+    "KHopConv",
+    "ModulatedGConv",
+    "NeighbourGroupConv",
+    "SemGConv",
+    "UnsharedGConv",
+]
 
 
 class GConv(WeightedConvolution):
@@ -77,7 +87,7 @@ class GConv(WeightedConvolution):
         self.weighted = flag(weighted, "weighted")
         super().__init__(in_channels, out_channels, graph, matrices, bias)
         values = as_buffer(
-            _normalised_adjacency(self.pattern.graph, self.weighted), torch.get_default_dtype()
+            normalised_adjacency(self.pattern.graph, self.weighted), torch.get_default_dtype()
         )
         self.register_buffer("adjacency", values, persistent=False)
         self.reset_parameters()
@@ -159,18 +169,3 @@ class SemGConv(WeightedConvolution):
     def convolve(self, x: Tensor, norm: Normalisation | None, relu: bool) -> Tensor:
         arguments = (x, self.logits, self.weight, self.bias, self.pattern.entries)
         return semgconv(*arguments, norm=norm, relu=relu)
-
-
-def _normalised_adjacency(graph: Graph, weighted: bool) -> np.ndarray:
-    """Entries of D^-1/2 (A + I) D^-1/2 on the pattern, float64."""
-    import scipy.sparse as sp
-
-    matrix = with_loops(graph).astype(np.float64)
-    matrix.data[:] = 1.0
-    if weighted:
-        matrix = graph.to_scipy() + sp.eye_array(graph.num_nodes, format="csr")
-        matrix.sort_indices()
-    scale = matrix.sum(axis=1) ** -0.5
-    lengths = np.diff(matrix.indptr)
-    entries: np.ndarray = matrix.data * np.repeat(scale, lengths) * scale[matrix.indices]
-    return entries
