@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from multiscale_gcn.nn import ConvolutionLayer, SemGConv
 
@@ -32,6 +32,17 @@ def scale_answers(layer: nn.Module, factor: float) -> None:
         )
 
 
+def draw_as_published(
+    weight: Tensor,  # [..., C_in, C_out]
+) -> None:
+    """Draw matrices as the code of SemGCN and of those that came after it does, in place.
+
+    That code calls ``xavier_uniform_`` on all matrices of a layer at once, of which PyTorch takes
+    the second size for inputs, the first for outputs, and the others for a receptive field.
+    """
+    nn.init.xavier_uniform_(weight, gain=PUBLISHED_GAIN)
+
+
 def as_published(model: nn.Module) -> None:
     """Draw the weights of semantic convolutions as the published code of SemGCN and HGN does.
 
@@ -46,4 +57,4 @@ def as_published(model: nn.Module) -> None:
     """
     for module in model.modules():
         if isinstance(module, SemGConv):
-            nn.init.xavier_uniform_(module.weight, gain=PUBLISHED_GAIN)
+            draw_as_published(module.weight)
