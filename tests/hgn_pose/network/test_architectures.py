@@ -87,6 +87,8 @@ def test_dropout_is_that_of_the_options(name):
         (NetworkOptions("graphsh"), 438_684, "0.44"),
         (NetworkOptions("graphsh", conv="vanilla"), 224_907, "0.22"),
         (NetworkOptions("transformer"), 1_786_947, "1.787"),
+        (NetworkOptions("graformer"), 654_344, "0.65"),
+        (NetworkOptions("modulated"), 289_408, "0.29"),
     ],
 )
 def test_parameters_are_the_papers(options, parameters, printed):
@@ -96,9 +98,21 @@ def test_parameters_are_the_papers(options, parameters, printed):
     assert abs(parameters / 1e6 - float(printed)) < 0.01
 
 
-def test_graphsh_has_the_published_modules_parameters():
-    """438,657 on 16 joints; the nose brings an edge and a loop to nine convolutions."""
-    assert count_parameters(build_network(NetworkOptions("graphsh"), None, 0)) == 438_657 + 9 * 3
+@pytest.mark.parametrize(
+    ("name", "on_16_joints", "of_the_nose"),
+    [
+        # An edge and two loops more, a logit each, in nine convolutions.
+        ("graphsh", 438_657, 9 * 3),
+        # A joint more on either side of five learned adjacency matrices.
+        ("graformer", 654_179, 5 * (17**2 - 16**2)),
+        # A row of factors in each of ten convolutions, and 33 offsets.
+        ("modulated", 287_923, 9 * 128 + 3 + 10 * (17**2 - 16**2)),
+    ],
+)
+def test_parameters_are_the_published_modules(name, on_16_joints, of_the_nose):
+    """Counted on the published code, which leaves the nose out."""
+    model = build_network(NetworkOptions(name), None, 0)
+    assert count_parameters(model) == on_16_joints + of_the_nose
 
 
 def test_channels_that_cannot_be_shared_out_are_refused():
