@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -100,6 +101,8 @@ class ResGConv(nn.Module):
         As in :class:`GraphConvBlock`.
     non_local : bool
         Whether the non-local block follows.
+    groups : sequence of sequences of int, optional
+        Of the nodes, for the non-local block, as in :class:`NonLocal`.
     gain : float
         Size, at the start, of what the block adds: the scale of its last normalisation. With 1 / L
         a row of L blocks keeps the size of the features, whatever L is. It must be more than 0: a
@@ -109,7 +112,7 @@ class ResGConv(nn.Module):
     ------
     ValueError
         As there, if there are fewer than 2 channels for the non-local block, if ``non_local``
-        is no flag, or if ``gain`` is not positive.
+        is no flag, if a node is in no group or in two, or if ``gain`` is not positive.
     TypeError
         As there.
 
@@ -130,6 +133,7 @@ class ResGConv(nn.Module):
         convolution: Convolution = SemGConv,
         dropout: float = 0.0,
         non_local: bool = True,
+        groups: Sequence[Sequence[int]] | None = None,
         gain: float = 1.0,
     ) -> None:
         super().__init__()
@@ -141,7 +145,7 @@ class ResGConv(nn.Module):
             for _ in range(2)
         )
         nn.init.constant_(self.second.norm.weight, gain)
-        self.non_local: NonLocal | None = NonLocal(channels) if non_local else None
+        self.non_local: NonLocal | None = NonLocal(channels, groups=groups) if non_local else None
 
     def forward(
         self,

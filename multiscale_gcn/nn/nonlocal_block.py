@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from multiscale_gcn.checks.arguments import whole_number
 from multiscale_gcn.nn.apply_norm import apply_norm
-from multiscale_gcn.nn.layer_checks import check_features, positive
+from multiscale_gcn.nn.layer_checks import check_features, listed, positive
+from multiscale_gcn.nn.pooling import Maxima
 from multiscale_gcn.ops import joined_map, nonlocal_attention_joined, on_rows
 from multiscale_gcn.ops.operand_checks import check_one_type, check_operands
 
@@ -24,18 +30,25 @@ class NonLocal(nn.Module):
     B x N x N scores are made; beyond, and on CUDA devices with CuPy, the sum is exact in O(N log N)
     by sorting. See :func:`multiscale_gcn.ops.nonlocal_attention`.
 
+    With ``groups`` the nodes j are groups of nodes: phi and g become their maxima over each group,
+    channel by channel, and N the number of groups, as in SemGCN (Zhao et al. 2019). A maximum is
+    not linear, so theta alone is replaced then, and the B x N x groups scores are made.
+
     Parameters
     ----------
     channels : int
         C, at least 2.
+    groups : sequence of sequences of int, optional
+        Every node is in exactly one. They are not in the ``state_dict``, and there are as many
+        parameters with them as without.
 
     Raises
     ------
     ValueError
-        If there are fewer than 2 channels, and in ``forward`` if ``x`` does not have the shape
-        [B, N, C], the device and the type of the layer.
+        If there are fewer than 2 channels, if a node is in no group or in two, and in ``forward``
+        if ``x`` does not have the shape [B, N, C], the device and the type of the layer.
     TypeError
-        In ``forward`` if ``x`` is no tensor.
+        If ``groups`` is no sequence of sequences, and in ``forward`` if ``x`` is no tensor.
 
     Examples
     --------
@@ -43,9 +56,11 @@ class NonLocal(nn.Module):
     >>> x = torch.randn(8, 17, 32)
     >>> torch.equal(NonLocal(32)(x), x)
     True
+    >>> NonLocal(32, groups=[[0, 3], [1, 2]]).extra_repr()
+    '32, 2 groups'
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, groups: Sequence[Sequence[int]] | None = None) -> None:
         super().__init__()
         self.channels = channels = positive(channels, "channels")
         if channels == 1:
@@ -57,6 +72,9 @@ class NonLocal(nn.Module):
         self.score: nn.Parameter = nn.Parameter(torch.empty(2, inner))
         self.output: nn.Linear = nn.Linear(inner, channels)
         self.norm: nn.BatchNorm1d = nn.BatchNorm1d(channels)
+        parent = None if groups is None else _group_of_node(groups)
+        self.num_nodes: int | None = None if parent is None else len(parent)
+        self.maxima: Maxima | None = None if parent is None else Maxima(parent)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -73,14 +91,57 @@ class NonLocal(nn.Module):
         x: Tensor,  # [B, N, C]
     ) -> Tensor:  # [B, N, C]
         """The block."""
-        check_features(x, None, self.channels)
+        check_features(x, self.num_nodes, self.channels)
         check_operands(x=x, weight=self.score)
         check_one_type(x=x, weight=self.score)
+        attended = self._attend(x) if self.maxima is None else self._attend_groups(x, self.maxima)
+        return apply_norm(self.norm, on_rows(self.output, attended), add=x)
+
+    def _attend(self, x: Tensor) -> Tensor:
         maps = ((layer.weight, layer.bias) for layer in (self.value, self.theta, self.phi))
         weight, bias = joined_map(self.score, *maps)
         mapped = on_rows(lambda rows: F.linear(rows, weight, bias), x)  # [B, N, C // 2 + 2]
-        attended = nonlocal_attention_joined(mapped)
-        return apply_norm(self.norm, on_rows(self.output, attended), add=x)
+        return nonlocal_attention_joined(mapped)
+
+    def _attend_groups(self, x: Tensor, maxima: Maxima) -> Tensor:
+        source_score, target_score = self.score
+        source = F.linear(x, source_score @ self.theta.weight, source_score @ self.theta.bias)
+        mapped = torch.cat([self.phi(x), self.value(x)], 2).movedim(1, 0)
+        phi, value = maxima(mapped).movedim(0, 1).chunk(2, dim=2)  # [B, groups, C // 2]
+        scores = (source.unsqueeze(2) + (phi @ target_score).unsqueeze(1)).relu()
+        attended: Tensor = (scores / value.shape[1]) @ value
+        return attended
 
     def extra_repr(self) -> str:
-        return f"{self.channels}"
+        if self.maxima is None:
+            return f"{self.channels}"
+        return f"{self.channels}, {self.maxima.num_clusters} groups"
+
+
+def _group_of_node(groups: Any) -> np.ndarray:
+    """The group of every node, from groups of which every node is in one."""
+    members = [
+        [
+            whole_number(node, f"groups[{place}]", least=0)
+            for node in listed(group, f"groups[{place}]")
+        ]
+        for place, group in enumerate(listed(groups, "groups"))
+    ]
+    for place, group in enumerate(members):
+        if not group:
+            raise ValueError(f"groups[{place}] is empty; leave it out")
+    nodes = [node for group in members for node in group]
+    count = len(nodes)
+    if count == 0:
+        raise ValueError("groups is empty; give at least one group, or None")
+    seen = set(nodes)
+    missing = next((node for node in range(count) if node not in seen), None)
+    if missing is not None:
+        raise ValueError(
+            f"groups holds {count} nodes, and node {missing} is not among them; give every node, "
+            "counted from 0, one group"
+        )
+    parent = np.empty(count, dtype=np.int64)
+    for place, group in enumerate(members):
+        parent[group] = place
+    return parent

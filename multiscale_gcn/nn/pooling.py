@@ -44,8 +44,8 @@ class _Clusters(nn.Module):
         return self.parent, self.members, self.offsets, self.shares
 
 
-class _Tournament(nn.Module):
-    """Pairs of rows whose maxima remain, round by round, until each coarse node has one."""
+class Maxima(nn.Module):
+    """The largest row of every cluster: pairs of rows whose maxima remain, round by round."""
 
     pairs_0: Tensor
 
@@ -53,6 +53,7 @@ class _Tournament(nn.Module):
         super().__init__()
         rows = np.argsort(parent, kind="stable")
         counts = np.bincount(parent)
+        self.num_clusters = len(counts)
         self.rounds = 0
         while self.rounds == 0 or counts.max(initial=0) > 1:
             last = np.cumsum(counts) - 1
@@ -119,7 +120,7 @@ class GraphPool(nn.Module):
         self.num_fine: int = hierarchy[fine].num_nodes
         self.num_coarse: int = hierarchy[coarse].num_nodes
         if kind == "max":
-            self.tournament: _Tournament = _Tournament(hierarchy.parent(fine, coarse))
+            self.maxima: Maxima = Maxima(hierarchy.parent(fine, coarse))
         else:
             self.clusters: _Clusters = _Clusters(hierarchy, fine, coarse, kind)
 
@@ -128,10 +129,10 @@ class GraphPool(nn.Module):
         x: Tensor,  # [..., N_fine, C]
     ) -> Tensor:  # [..., N_coarse, C]
         """One row of features for every coarse node."""
-        places = self.tournament.pairs_0 if self.kind == "max" else self.clusters.parent
+        places = self.maxima.pairs_0 if self.kind == "max" else self.clusters.parent
         nodes = _nodes_first(x, self.num_fine, places)
         if self.kind == "max":
-            highest: Tensor = self.tournament(nodes)
+            highest: Tensor = self.maxima(nodes)
             return highest.movedim(0, -2)
         return _apply(SegmentSum, nodes, *self.clusters.tensors())
 

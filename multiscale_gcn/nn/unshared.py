@@ -96,7 +96,7 @@ class UnsharedGConv(WeightedConvolution):
         return finish(result if self.bias is None else result + self.bias, norm, relu)
 
     def _of_nodes(self, x: Tensor) -> Tensor:
-        *own, weight = self.weight.unflatten(0, (-1, self.pattern.num_nodes))
+        *own, weight = torch.unflatten(self.weight, 0, (-1, self.pattern.num_nodes))
         others = self.others.to(x.dtype)
         if self.owner == "sender":
             result = propagate(_node_by_node(x, weight), others, self.pattern.entries)
@@ -111,8 +111,9 @@ class UnsharedGConv(WeightedConvolution):
         places = self.pattern.columns * nodes + self.pattern.rows
         weight = self.others.to(x.dtype)[:, None, None] * self.weight
         dense = weight.new_zeros(nodes * nodes, *weight.shape[1:]).index_copy(0, places, weight)
-        matrix = dense.unflatten(0, (nodes, nodes)).transpose(1, 2).flatten(2).flatten(0, 1)
-        return (x.flatten(1) @ matrix).unflatten(1, (nodes, self.out_channels))
+        blocks = torch.unflatten(dense, 0, (nodes, nodes))  # [N, N, C_in, C_out], sender first
+        matrix = blocks.transpose(1, 2).flatten(2).flatten(0, 1)
+        return torch.unflatten(x.flatten(1) @ matrix, 1, (nodes, self.out_channels))
 
     def extra_repr(self) -> str:
         separate_self = ", separate_self=True" if self.separate_self else ""

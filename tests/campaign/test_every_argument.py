@@ -139,6 +139,8 @@ _logits = torch.rand(len(PATTERN.entries.rows))
 OF_NAME: dict[str, dict[str, Any]] = {
     "CrossScaleFusion": {"sizes": [N, COARSE]},
     "ScaleSum": {"sources": [N, COARSE], "target": N},
+    "NonLocal": {"groups": [range(N)]},
+    "ResGConv": {"groups": [range(N)]},
     "Schedule": {"stages": [[0], [1]], "transfers": [[(0, 1)], []]},
     "GraphUnpool": {"coarse": 1, "fine": 0},
     "Level": {"index": 0},
