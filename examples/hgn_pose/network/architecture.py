@@ -11,6 +11,9 @@ from torch import nn
 from multiscale_gcn import Graph
 from multiscale_gcn.nn import Convolution
 
+SeenByNonLocal = Literal["parts", "joints", "none"]
+"""What non-local blocks see; none: there are no such blocks."""
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -21,6 +24,7 @@ class Wanted:
     fusion_order: Literal["parallel", "sequential"]
     dropout: float | None
     """None: what its paper has."""
+    non_local: SeenByNonLocal
     skeleton: Graph
     meshes: tuple[Graph, ...]
     """The coarse graphs of the body that it shall work on, from 48 nodes up; none for networks
@@ -47,3 +51,5 @@ class Architecture:
     """Whether it works on coarse graphs of the body, and answers with their vertices."""
     takes_convolutions: bool = False
     """Whether ``--conv`` means something to it."""
+    takes_non_local: bool = False
+    """Whether ``--non-local`` does."""

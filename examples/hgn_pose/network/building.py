@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import torch
 import tyro
@@ -11,7 +11,7 @@ from torch import nn
 
 from examples.hgn_pose.body.coarse import MESH_SIZES
 from examples.hgn_pose.body.skeleton import skeleton_graph
-from examples.hgn_pose.network.architecture import Wanted
+from examples.hgn_pose.network.architecture import SeenByNonLocal, Wanted
 from examples.hgn_pose.network.convolutions import GConv, SemGConv
 from examples.hgn_pose.network.first_weights import as_published, scale_answers
 from examples.hgn_pose.network.registry import ARCHITECTURES
@@ -48,6 +48,9 @@ class NetworkOptions:
     """Share of features dropped after every layer; by default that of the network's paper."""
     without: Literal["none", "48", "96"] = "none"
     """Leave the graph of so many nodes out of HGN, as in the paper's ablation."""
+    non_local: SeenByNonLocal = "parts"
+    """What SemGCN's non-local blocks see: parts, the parts of the body, over which its published
+    code pools joints; joints, every joint; none leaves the blocks out."""
     init: Literal["published", "by_matrix"] = "published"
     """How semantic convolutions begin: published, as in the code of SemGCN and HGN; by_matrix, each
     weight matrix drawn by itself, which makes them larger, and last layers a hundred times
@@ -62,6 +65,7 @@ class NetworkOptions:
         if self.dropout is not None and not 0 <= real_number(self.dropout, "dropout") <= 1:
             raise ValueError(f"dropout = {self.dropout} must lie between 0 and 1")
         one_of(self.without, "without", ("none", "48", "96"))
+        one_of(self.non_local, "non_local", get_args(SeenByNonLocal))
         one_of(self.init, "init", ("published", "by_matrix"))
         if self.without != "none" and not self.has_meshes:
             raise ValueError(
@@ -72,6 +76,12 @@ class NetworkOptions:
             raise ValueError(
                 f"conv = {self.conv} means nothing to {self.network}, whose layers are its own; "
                 "leave it out"
+            )
+
+        if self.non_local != "parts" and not ARCHITECTURES[self.network].takes_non_local:
+            raise ValueError(
+                f"non_local = {self.non_local} means nothing to {self.network}, which has no such "
+                "choice; leave it out"
             )
 
     def _check_channels(self, channels: int) -> None:
@@ -96,7 +106,10 @@ class NetworkOptions:
 
     def as_json(self) -> dict[str, Any]:
         """All that builds the network again, whatever the width of its paper is by then."""
-        return {**asdict(self), "channels": self.width}
+        options = {**asdict(self), "channels": self.width}
+        if not ARCHITECTURES[self.network].takes_non_local:
+            del options["non_local"]
+        return options
 
     @property
     def has_meshes(self) -> bool:
@@ -163,6 +176,7 @@ def _wanted(options: NetworkOptions, hierarchy: Hierarchy | None) -> Wanted:
         convolution=_CONVOLUTIONS[options.conv],
         fusion_order=options.fusion_order,
         dropout=options.dropout,
+        non_local=options.non_local,
         skeleton=skeleton_graph(),
         meshes=tuple(hierarchy.level(size).graph for size in options.mesh_sizes)
         if hierarchy is not None

@@ -11,6 +11,7 @@ from examples.hgn_pose.body.built_in import BUILT_IN
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.files.reading import reading
 from examples.hgn_pose.network.building import NetworkOptions, build_network
+from examples.hgn_pose.network.registry import ARCHITECTURES
 from examples.hgn_pose.network.tensor_files import REMEDY
 from examples.hgn_pose.network.weights import (
     Passport,
@@ -54,13 +55,20 @@ def load_network(weights: Path, body: BodyModel, hierarchy: Hierarchy) -> nn.Mod
 def network_of(weights: Path, passport: Passport) -> NetworkOptions:
     """The options of the network that a file of weights is of.
 
+    SemGCN of a file that does not say what its non-local blocks see is one whose blocks see every
+    joint: there was no other.
+
     Raises
     ------
     ValueError
         Naming the file, when its passport has no such options.
     """
     with reading(weights, REMEDY):
-        return NetworkOptions(**passport.network)
+        options = dict(passport.network)
+        entry = ARCHITECTURES.get(options.get("network", ""))
+        if entry is not None and entry.takes_non_local:
+            options.setdefault("non_local", "joints")
+        return NetworkOptions(**options)
 
 
 def check_body(weights: Path, passport: Passport, body: BodyModel) -> None:

@@ -104,7 +104,10 @@ NETWORKS = Table(
     "networks",
     "All networks, each as wide as in its paper",
     (*ERRORS, *MESHES),
-    tuple(Entry(name, NetworkOptions(name)) for name in ARCHITECTURES),
+    (
+        *(Entry(name, NetworkOptions(name)) for name in ARCHITECTURES),
+        Entry("semgcn without non-local", NetworkOptions("semgcn", non_local="none")),
+    ),
     source="",
 )
 START = Table(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from examples.hgn_pose.network.building import NetworkOptions
+from examples.hgn_pose.network.registry import ARCHITECTURES
 
 FIGURES = {
     "mpjpe": "MPJPE, mm",
@@ -41,6 +42,8 @@ class Entry:
         for name, usual in (("conv", "sem"), ("fusion_order", "parallel"), ("init", "published")):
             if getattr(network, name) != usual:
                 parts.append(str(getattr(network, name)))
+        if ARCHITECTURES[network.network].takes_non_local:
+            parts.append(f"nonlocal_{network.non_local}")
         if network.without != "none":
             parts.append(f"without{network.without}")
         if network.dropout is not None:

@@ -84,6 +84,8 @@ def test_dropout_is_that_of_the_options(name):
     ("options", "parameters", "printed"),
     [
         (NetworkOptions("mlp"), 4_296_755, "4.29"),
+        (NetworkOptions("semgcn"), 434_733, "0.43"),
+        (NetworkOptions("semgcn", non_local="none"), 267_373, "0.27"),
         (NetworkOptions("graphsh"), 438_684, "0.44"),
         (NetworkOptions("graphsh", conv="vanilla"), 224_907, "0.22"),
         (NetworkOptions("transformer"), 1_786_947, "1.787"),

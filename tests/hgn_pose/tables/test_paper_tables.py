@@ -49,3 +49,11 @@ def test_folders_tell_runs_apart():
         ),
     ]
     assert len({entry.folder for entry in [base, *others]}) == 1 + len(others)
+
+
+def test_folders_tell_what_non_local_blocks_see():
+    seen = ("parts", "joints", "none")
+    folders = {
+        Entry("", NetworkOptions("semgcn", non_local=non_local)).folder for non_local in seen
+    }
+    assert folders == {f"semgcn-128-nonlocal_{non_local}" for non_local in seen}

@@ -6,7 +6,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from examples.hgn_pose.network.architecture import Architecture, Wanted
+from examples.hgn_pose.body.skeleton import part_ids
+from examples.hgn_pose.network.architecture import Architecture, SeenByNonLocal, Wanted
 from examples.hgn_pose.network.convolutions import SemGConv
 from multiscale_gcn.nn import Convolution, GraphConvBlock, NonLocal, ResGConv
 
@@ -14,9 +15,7 @@ from multiscale_gcn.nn import Convolution, GraphConvBlock, NonLocal, ResGConv
 class SemGCN(nn.Sequential):
     """SemGCN with non-local blocks, the paper's "SeqRes": Zhao et al., CVPR 2019.
 
-    An input convolution with a non-local block, four residual blocks, an output convolution. The
-    non-local blocks see every joint; those of the original pool left and right joints first,
-    which has no parameters.
+    An input convolution with a non-local block, four residual blocks, an output convolution.
 
     Parameters
     ----------
@@ -25,6 +24,9 @@ class SemGCN(nn.Sequential):
     conv : callable (in_channels, out_channels, graph) -> Module
         ``SemGConv`` or ``GConv`` of :mod:`examples.hgn_pose.network.convolutions`.
     dropout : float
+    non_local : {"parts", "joints", "none"}
+        What non-local blocks see: the parts of the body, over which the published code pools
+        joints, or every joint. "none" leaves the blocks out, as the paper's smaller network does.
 
     Examples
     --------
@@ -41,11 +43,23 @@ class SemGCN(nn.Sequential):
         *,
         conv: Convolution = SemGConv,
         dropout: float = 0.0,
+        non_local: SeenByNonLocal = "parts",
     ) -> None:
+        groups = part_ids() if non_local == "parts" else None
         super().__init__(
             GraphConvBlock(2, channels, skeleton, convolution=conv, dropout=dropout),
-            NonLocal(channels),
-            *(ResGConv(channels, skeleton, convolution=conv, dropout=dropout) for _ in range(4)),
+            *([] if non_local == "none" else [NonLocal(channels, groups=groups)]),
+            *(
+                ResGConv(
+                    channels,
+                    skeleton,
+                    convolution=conv,
+                    dropout=dropout,
+                    non_local=non_local != "none",
+                    groups=groups,
+                )
+                for _ in range(4)
+            ),
             conv(channels, 3, skeleton),
         )
 
@@ -62,6 +76,7 @@ def _build(wanted: Wanted) -> SemGCN:
         wanted.channels,
         conv=wanted.convolution,
         dropout=wanted.dropout or 0.0,
+        non_local=wanted.non_local,
     )
 
 
@@ -71,4 +86,5 @@ ARCHITECTURE = Architecture(
     build=_build,
     last_layers=lambda model: [model[-1]],
     takes_convolutions=True,
+    takes_non_local=True,
 )
