@@ -18,7 +18,7 @@ Owner = Literal["sender", "receiver", "pair"]
 
 
 class UnsharedGConv(WeightedConvolution):
-    """Graph convolution with a weight matrix for every node or pair: Liu et al. 2020, section 3.
+    """Graph convolution with a weight matrix for every node or pair: Liu et al. 2020.
 
     X'_i = sum_j S_ij X_j W + b with S = D^-1/2 (A + I) D^-1/2, where W belongs to node j, the
     sender (the paper's pre-aggregation), to node i, the receiver (post-aggregation), or to the pair

@@ -9,6 +9,7 @@ from torch import Tensor
 from examples.hgn_pose.body.coarse import MESH_SIZES
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.network.building import NetworkOptions, build_network
+from examples.hgn_pose.network.registry import ARCHITECTURES
 from examples.hgn_pose.samples.preparing import prepare_data
 from examples.hgn_pose.training.options import TrainingOptions
 from examples.hgn_pose.training.replay import WARM_UP, Replay
@@ -48,7 +49,7 @@ def run(prepared, options, network, *, replay):
     return trainer
 
 
-@pytest.mark.parametrize("name", ["hgn", "semgcn", "mlp"])
+@pytest.mark.parametrize("name", ARCHITECTURES)
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 def test_training_is_the_same_but_for_rounding(prepared, name, dropout):
     network = NetworkOptions(name, channels=8, dropout=dropout)

@@ -84,7 +84,7 @@ class ChebGConvBlock(nn.Module):
 
 
 class GraFormer(nn.Module):
-    """GraFormer: Zhao, Wang and Tian, CVPR 2022, figure 2.
+    """GraFormer: Zhao, Wang and Tian, CVPR 2022.
 
     A Chebyshev convolution, five pairs of a GraAttention and a ChebGConv block, and a Chebyshev
     convolution.

@@ -22,7 +22,7 @@ LIMBS = ((0, 1), (2, 3), (5, 6), (4, 7))
 
 
 def skeletal_levels(skeleton: Graph) -> Hierarchy:
-    """The skeleton of 17 joints, its 8 parts and its 4 limbs: the paper's figure 3.
+    """The skeleton of 17 joints, its 8 parts and its 4 limbs, which the paper pools.
 
     Its edges are those of the skeleton, contracted.
 
@@ -36,7 +36,7 @@ def skeletal_levels(skeleton: Graph) -> Hierarchy:
 
 
 class Hourglass(nn.Module):
-    """Down to the parts and to the limbs, and up again, with skip connections: figure 2.
+    """Down to the parts and to the limbs, and up again, with skip connections.
 
     The channels are C on the joints, 1.5 C behind the first convolution, and 2 C on parts and
     limbs.
@@ -94,7 +94,7 @@ class SqueezeAndExcitation(nn.Module):
 
 
 class GraphSH(nn.Module):
-    """Graph Stacked Hourglass: Xu and Takano, CVPR 2021, figures 2 to 4.
+    """Graph Stacked Hourglass: Xu and Takano, CVPR 2021.
 
     An input convolution and four hourglasses, one behind the other. What each gives is mapped to a
     quarter of the channels; side by side these are the multi-level features, which a

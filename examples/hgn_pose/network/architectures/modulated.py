@@ -11,7 +11,7 @@ from multiscale_gcn.nn import GraphConvBlock, ModulatedGConv, ResGConv
 
 
 class ModulatedGCN(nn.Sequential):
-    """Modulated GCN: Zou and Tang, ICCV 2021, figure 3.
+    """Modulated GCN: Zou and Tang, ICCV 2021.
 
     SemGCN without its non-local blocks, with modulated convolutions: an input convolution, four
     residual blocks, an output convolution.
