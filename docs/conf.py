@@ -15,6 +15,7 @@ from sphinx.util.docutils import SphinxDirective
 
 import multiscale_gcn
 from examples.hgn_pose.datasets.catalogue import CATALOGUE
+from examples.hgn_pose.network.registry import ARCHITECTURES
 
 sys.path.insert(0, str(Path(__file__).parent))
 from listing import REFERENCE, unlisted, value_of
@@ -148,6 +149,18 @@ class DataSets(SphinxDirective):
         return self.parse_text_to_nodes(table)
 
 
+class PoseNetworks(SphinxDirective):
+    """The table of the example's networks, from its registry."""
+
+    def run(self) -> list[nodes.Node]:
+        rows = [("`--network`", "what", "`--channels`"), ("---", "---", "--:")]
+        rows += [
+            (f"`{name}`", entry.what, str(entry.channels)) for name, entry in ARCHITECTURES.items()
+        ]
+        table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        return self.parse_text_to_nodes(table)
+
+
 class Unlisted(SphinxDirective):
     """What is public in a module and stands under no heading, so that a new name needs none."""
 
@@ -165,6 +178,7 @@ class Unlisted(SphinxDirective):
 
 def setup(app: Sphinx) -> None:
     app.add_directive("data-sets", DataSets)
+    app.add_directive("pose-networks", PoseNetworks)
     app.add_directive("unlisted", Unlisted)
     app.connect("autodoc-process-docstring", keep_bars)
     app.connect("autodoc-process-signature", name_type_aliases)
