@@ -12,10 +12,9 @@ from torch import nn
 
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.network.passports import check_body, load_network, network_of
+from examples.hgn_pose.network.registry import ARCHITECTURES
 from examples.hgn_pose.network.weights import read_passport
 from examples.hgn_pose.samples.preparing import PreparedData, prepare_data
-
-TITLES = {"hgn": "HGN", "semgcn": "SemGCN", "mlp": "MLP (SimpleBaseline)"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +93,7 @@ def load_for_comparison(
     kinds = [one.network for one in options]
     networks = [
         ComparedNetwork(
-            name=TITLES[kind] if kinds.count(kind) == 1 else f"{TITLES[kind]}, {_short(path)}",
+            name=_title(kind) if kinds.count(kind) == 1 else f"{_title(kind)}, {_short(path)}",
             network=kind,
             model=load_network(path, prepared.body, prepared.hierarchy).to(device),
             meshes=has_meshes,
@@ -106,3 +105,7 @@ def load_for_comparison(
 
 def _short(path: Path) -> str:
     return f"{path.resolve().parent.name}/{path.stem}"
+
+
+def _title(network: str) -> str:
+    return ARCHITECTURES[network].title

@@ -37,6 +37,8 @@ class Architecture:
 
     name: str
     """For ``--network``."""
+    title: str
+    """For figures and tables."""
     what: str
     """In a few words, with its paper, for help and for tables."""
     build: Callable[[Wanted], nn.Module]

@@ -105,8 +105,8 @@ NETWORKS = Table(
     "All networks, each as wide as in its paper",
     (*ERRORS, *MESHES),
     (
-        *(Entry(name, NetworkOptions(name)) for name in ARCHITECTURES),
-        Entry("semgcn without non-local", NetworkOptions("semgcn", non_local="none")),
+        *(Entry(entry.title, NetworkOptions(name)) for name, entry in ARCHITECTURES.items()),
+        Entry("SemGCN without non-local", NetworkOptions("semgcn", non_local="none")),
     ),
     source="",
 )

@@ -145,3 +145,7 @@ def test_channels_that_cannot_be_shared_out_are_refused():
         ValueError, match=r"channels = 6 must be a multiple of 4 for graphsh.*take 8"
     ):
         NetworkOptions("graphsh", channels=6)
+
+
+def test_titles_tell_networks_apart():
+    assert len({entry.title for entry in ARCHITECTURES.values()}) == len(ARCHITECTURES)

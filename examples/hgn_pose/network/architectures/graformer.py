@@ -159,6 +159,7 @@ def _build(wanted: Wanted) -> GraFormer:
 
 ARCHITECTURE = Architecture(
     name="graformer",
+    title="GraFormer",
     what="GraFormer, attention and Chebyshev convolutions in turn (Zhao et al. 2022)",
     build=_build,
     last_layers=lambda model: [model.output],

@@ -150,6 +150,7 @@ def _build(wanted: Wanted) -> GraphUNet:
 
 ARCHITECTURE = Architecture(
     name="graph_u_net",
+    title="Graph U-Net",
     what="Graph U-Net, in which every pose chooses its coarse graphs (Gao and Ji 2019)",
     build=_build,
     last_layers=lambda model: [model.output.map],

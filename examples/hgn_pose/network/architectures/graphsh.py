@@ -174,6 +174,7 @@ def _build(wanted: Wanted) -> GraphSH:
 
 ARCHITECTURE = Architecture(
     name="graphsh",
+    title="GraphSH",
     what="Graph Stacked Hourglass on joints, parts and limbs (Xu and Takano 2021)",
     build=_build,
     last_layers=lambda model: [model.output],

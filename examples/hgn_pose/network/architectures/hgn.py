@@ -86,6 +86,7 @@ def _build(wanted: Wanted) -> HGN:
 
 ARCHITECTURE = Architecture(
     name="hgn",
+    title="HGN",
     what="Hierarchical Graph Networks on the joints and two coarse meshes (Li et al. 2021)",
     build=_build,
     last_layers=lambda model: list(model.outputs.values()),

@@ -131,6 +131,7 @@ def _build(wanted: Wanted) -> HighOrderGCN:
 
 ARCHITECTURE = Architecture(
     name="high_order",
+    title="High-order GCN",
     what="High-order GCN on joints up to three edges away; its features have four times the "
     "channels (Zou et al. 2020)",
     build=_build,

@@ -118,6 +118,7 @@ def _build(wanted: Wanted) -> LCN:
 
 ARCHITECTURE = Architecture(
     name="locally_connected",
+    title="LCN",
     what="Locally connected network, a matrix for each pair of near joints (Ci et al. 2019)",
     build=_build,
     last_layers=lambda model: [model.output],

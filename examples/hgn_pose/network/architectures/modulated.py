@@ -69,6 +69,7 @@ def _build(wanted: Wanted) -> ModulatedGCN:
 
 ARCHITECTURE = Architecture(
     name="modulated",
+    title="Modulated GCN",
     what="Modulated GCN, whose joints change the shared weights a little (Zou and Tang 2021)",
     build=_build,
     last_layers=lambda model: [model[-1]],

@@ -82,6 +82,7 @@ def _build(wanted: Wanted) -> SemGCN:
 
 ARCHITECTURE = Architecture(
     name="semgcn",
+    title="SemGCN",
     what="SemGCN with non-local blocks, HGN's bottom subnetwork alone (Zhao et al. 2019)",
     build=_build,
     last_layers=lambda model: [model[-1]],

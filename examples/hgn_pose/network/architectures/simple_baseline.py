@@ -70,6 +70,7 @@ def _build(wanted: Wanted) -> SimpleBaseline:
 
 ARCHITECTURE = Architecture(
     name="mlp",
+    title="MLP (SimpleBaseline)",
     what="SimpleBaseline, which knows no graph; its layers have eight times the channels "
     "(Martinez et al. 2017)",
     build=_build,

@@ -67,6 +67,7 @@ def _build(wanted: Wanted) -> Transformer:
 
 ARCHITECTURE = Architecture(
     name="transformer",
+    title="Transformer",
     what="A plain transformer over the joints, which knows no graph (Vaswani et al. 2017)",
     build=_build,
     last_layers=lambda model: [model.output],

@@ -65,6 +65,7 @@ def _build(wanted: Wanted) -> PreAggregation:
 
 ARCHITECTURE = Architecture(
     name="weight_sharing",
+    title="Pre-aggregation GCN",
     what="Decoupled pre-aggregation, with two weight matrices for every joint (Liu et al. 2020)",
     build=_build,
     last_layers=lambda model: [model[-1]],
