@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from torch import nn
@@ -64,11 +65,10 @@ def network_of(weights: Path, passport: Passport) -> NetworkOptions:
         Naming the file, when its passport has no such options.
     """
     with reading(weights, REMEDY):
-        options = dict(passport.network)
-        entry = ARCHITECTURES.get(options.get("network", ""))
-        if entry is not None and entry.takes_non_local:
-            options.setdefault("non_local", "joints")
-        return NetworkOptions(**options)
+        options = NetworkOptions(**passport.network)
+    if "non_local" not in passport.network and ARCHITECTURES[options.network].takes_non_local:
+        return replace(options, non_local="joints")
+    return options
 
 
 def check_body(weights: Path, passport: Passport, body: BodyModel) -> None:

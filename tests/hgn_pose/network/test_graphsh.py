@@ -35,7 +35,7 @@ def test_an_hourglass_is_its_figure():
     torch.manual_seed(0)
     hourglass = Hourglass(LEVELS, 8, conv=GConv, dropout=0.0).double().eval()
     x = torch.randn(2, 17, 8, dtype=torch.float64)
-    parts_of, limbs_of = (torch.from_numpy(level.parent.copy()) for level in (LEVELS[0], LEVELS[1]))
+    parts_of, limbs_of = (torch.from_numpy(LEVELS.parent(k, k + 1).copy()) for k in (0, 1))
 
     def pooled(h: torch.Tensor, parent: torch.Tensor) -> torch.Tensor:
         return torch.stack([h[:, parent == k].amax(1) for k in range(int(parent.max()) + 1)], dim=1)

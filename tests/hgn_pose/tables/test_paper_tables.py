@@ -1,11 +1,13 @@
 """The paper's tables name each network as the paper does."""
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
 from examples.hgn_pose.body.built_in import load_body
 from examples.hgn_pose.body.coarse import coarsen_body
+from examples.hgn_pose.network.architecture import SeenByNonLocal
 from examples.hgn_pose.network.building import NetworkOptions, build_network, count_parameters
 from examples.hgn_pose.tables.paper import TABLES
 from examples.hgn_pose.tables.table import FIGURES, Entry
@@ -52,7 +54,8 @@ def test_folders_tell_runs_apart():
 
 
 def test_folders_tell_what_non_local_blocks_see():
-    seen = ("parts", "joints", "none")
+    seen = get_args(SeenByNonLocal)
+    assert seen == ("parts", "joints", "none")
     folders = {
         Entry("", NetworkOptions("semgcn", non_local=non_local)).folder for non_local in seen
     }
