@@ -126,20 +126,20 @@ class RatingTests:
 
     @pytest.mark.parametrize("backend", backend_names())
     def test_every_backend_marries_the_same(self, backend: str) -> None:
+        try:
+            engine = engine_for(backend)
+        except BackendUnavailable as error:
+            pytest.skip(str(error))
         methods: list[MatchingOptions] = [HeavyEdgeMatching(rating=self.rating, two_hop=False)]
         methods += [HeavyEdgeMatching(rating=self.rating, seed=3)]
         methods += [VisitingOrderMatching(rating=self.rating, order="degree")]
+        methods = [method for method in methods if engine.refusal(method) is None]
 
         @given(graphs(), st.sampled_from(methods), st.none() | st.integers(0, 4))
         def check(graph: Graph, method: MatchingOptions, max_pairs: int | None) -> None:
             expected = match(graph, method, max_pairs=max_pairs, backend="python")
             assert match(graph, method, max_pairs=max_pairs, backend=backend) == expected
 
-        try:
-            engine = engine_for(backend)
-        except BackendUnavailable as error:
-            pytest.skip(str(error))
-        methods = [method for method in methods if engine.refusal(method) is None]
         check()
 
     def test_the_best_edge_is_taken(self) -> None:

@@ -20,8 +20,10 @@ def fit_side_by_side(
 ) -> None:
     """Train the remaining epochs of all, each taking a step in turn.
 
-    On a CUDA device each has a stream of its own, so that recorded steps run at the same time.
-    Every run comes out as it would alone: see :class:`.randomness.Randomness`.
+    Every run comes out as it would alone: see :class:`.randomness.Randomness`. On a CUDA device each
+    has a stream of its own, so that recorded steps run at the same time; those of networks with
+    dropout then drop other features than alone, since recordings share where PyTorch counts what
+    was drawn.
 
     Parameters
     ----------
