@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from examples.hgn_pose.commands.flat import Flat
-from examples.hgn_pose.commands.machine import MachineOptions, describe_machine, in_one_line
+from examples.hgn_pose.commands.machine import MachineOptions, in_one_line
 from examples.hgn_pose.commands.runs import Run, carry_out
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.files.writing import write_bytes
@@ -64,12 +64,16 @@ class MakeTable:
             together=self.together,
             seconds_between_states=SECONDS_BETWEEN_STATES,
         )
-        lines = [line_of(entry, [run.read_metrics() for run in chosen]) for entry, chosen in runs]
+        results = [(entry, [run.read_metrics() for run in chosen]) for entry, chosen in runs]
+        lines = [line_of(entry, metrics) for entry, metrics in results]
+        machines = dict.fromkeys(
+            in_one_line(one["machine"]) for _, metrics in results for one in metrics
+        )
         text = as_markdown(table, lines)
         told = (
             f"{table.title}. {data.data}, {self.training.epochs} epochs, batches of "
             f"{self.training.batch_size}, seeds {', '.join(map(str, self.seeds))}: mean and "
-            f"standard deviation. {in_one_line(describe_machine(device))}."
+            f"standard deviation. {'; '.join(machines)}."
         )
         if table.source:
             told += f" Paper: {table.source}."
