@@ -25,8 +25,8 @@ class GraphConvBlock(nn.Module):
     in_channels, out_channels : int
     graph : Graph, or anything that as_graph takes
     convolution : callable (in_channels, out_channels, graph) -> Module
-        ``GConv``, ``SemGConv``, a ``functools.partial`` of one, or a :class:`ConvolutionLayer` of
-        your own.
+        ``GConv``, ``SemGConv``, a ``functools.partial`` of one, a :class:`ConvolutionLayer` of
+        your own, or a convolution of PyTorch Geometric.
     dropout : float
         Probability, from 0 to below 1.
 
