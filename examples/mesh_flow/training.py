@@ -50,10 +50,10 @@ class Stepper(nn.Module):
 class Training:
     """How long and how fast a network learns."""
 
-    steps: int = 300
+    steps: int = 1000
     """Updates, each from one pair of states."""
-    learning_rate: float = 2e-3
-    """At the start; it falls to nothing by a half cosine."""
+    learning_rate: float = 3e-3
+    """It rises to this over a tenth of the updates, and falls to nothing by a half cosine."""
     seed: int = 0
     """Of weights, order and noise."""
 
@@ -81,7 +81,9 @@ def train(
     """
     torch.manual_seed(options.seed)
     optimizer = torch.optim.Adam(stepper.parameters(), options.learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, options.steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, options.learning_rate, total_steps=options.steps + 1, pct_start=0.1
+    )
     pairs = [(one, k) for one in simulations for k in range(len(one.states) - 1)]
     order = torch.cat(
         [torch.randperm(len(pairs)) for _ in range(-(-options.steps // len(pairs)))]
@@ -96,7 +98,6 @@ def train(
         loss = mse_loss(found[~given], after[~given]) / stepper.scale**2
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(stepper.parameters(), 1.0)
         optimizer.step()
         schedule.step()
         losses.append(float(loss.detach()))
