@@ -1,0 +1,1 @@
+"""Heat carried by a flow past warm cylinders, learned on meshes of several scales."""
