@@ -86,7 +86,8 @@ class Demo:
         choices = {
             "HGN": NetworkOptions("hgn", self.channels),
             "SemGCN": NetworkOptions("semgcn", self.channels),
-            "MLP (SimpleBaseline)": NetworkOptions("mlp", self.channels),
+            # Its published dropout wants longer training.
+            "MLP (SimpleBaseline)": NetworkOptions("mlp", self.channels, dropout=0.0),
         }
         networks = {
             name: build_network(choice, prepared.hierarchy, self.seed).to(device)

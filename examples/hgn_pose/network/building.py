@@ -51,7 +51,7 @@ class NetworkOptions:
     non_local: SeenByNonLocal = "parts"
     """What SemGCN's non-local blocks see: parts, the parts of the body, over which its published
     code pools joints; joints, every joint; none leaves the blocks out."""
-    init: Literal["published", "by_matrix"] = "published"
+    init: Literal["published", "by_matrix"] = "by_matrix"
     """How semantic convolutions begin: published, as in the code of SemGCN and HGN; by_matrix, each
     weight matrix drawn by itself, which makes them larger, and last layers a hundred times
     smaller."""

@@ -39,7 +39,7 @@ class Entry:
         """
         network = self.network
         parts = [network.network, str(network.width)]
-        for name, usual in (("conv", "sem"), ("fusion_order", "parallel"), ("init", "published")):
+        for name, usual in (("conv", "sem"), ("fusion_order", "parallel"), ("init", "by_matrix")):
             if getattr(network, name) != usual:
                 parts.append(str(getattr(network, name)))
         if ARCHITECTURES[network.network].takes_non_local:

@@ -45,7 +45,7 @@ def test_folders_tell_runs_apart():
                 {"fusion_order": "sequential"},
                 {"without": "48"},
                 {"dropout": 0.1},
-                {"init": "by_matrix"},
+                {"init": "published"},
                 {"network": "semgcn"},
             )
         ),

@@ -211,7 +211,7 @@ def test_networks_learn(prepared, network):
 
 def test_first_answers_lie_near_the_pelvis(prepared):
     for name in ARCHITECTURES:
-        options = NetworkOptions(name, 16, init="by_matrix")
+        options = NetworkOptions(name, 16)
         model = build_network(options, prepared.hierarchy, 0).eval()
         with torch.no_grad():
             answers = model(torch.rand(8, 17, 2) - 0.5)
