@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,12 @@ class ChebConv(WeightedConvolution):
         values = as_buffer(_rescaled_laplacian(self.pattern.graph), torch.get_default_dtype())
         self.register_buffer("laplacian", values, persistent=False)
         self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """As of other convolutions, so small that the sum over distances is of their size."""
+        super().reset_parameters()
+        with torch.no_grad():
+            self.weight.div_(math.sqrt(self.hops + 1))
 
     def convolve(self, x: Tensor, norm: Normalisation | None, relu: bool) -> Tensor:
         values = self.laplacian.to(x.dtype)

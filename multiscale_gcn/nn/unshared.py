@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, get_args
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -90,6 +91,17 @@ class UnsharedGConv(WeightedConvolution):
         self.register_buffer("own", as_buffer(values[diagonal], dtype), persistent=False)
         self.register_buffer("others", as_buffer(others, dtype), persistent=False)
         self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """As of other convolutions; larger where what a node adds up has a matrix for each sender.
+
+        Such terms do not agree, so their sum is smaller than the mean that ``GConv`` takes.
+        """
+        super().reset_parameters()
+        if self.owner != "receiver":
+            entries = normalised_adjacency(self.pattern.graph)
+            with torch.no_grad():
+                self.weight.div_(float(np.square(entries).sum() / self.pattern.num_nodes) ** 0.5)
 
     def convolve(self, x: Tensor, norm: Normalisation | None, relu: bool) -> Tensor:
         result = self._of_pairs(x) if self.owner == "pair" else self._of_nodes(x)
