@@ -27,7 +27,7 @@ from examples.hgn_pose.samples.gathering import gather
 from examples.hgn_pose.training.checkpoint import resume_training, save_training
 from examples.hgn_pose.training.trainer import Trainer
 
-SHIPPED = "f1f7e1b3a68c0435779be3fb90163b28e38bcb3b087a9544109b490dcd23e6c6"
+SHIPPED = "1b6988b8d53eba3172a755035834ee86e7909afc637338e1daf139deb95a3b31"
 WHOLE = replace(PASSPORT, fingerprint="")
 
 
