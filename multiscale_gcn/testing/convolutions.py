@@ -260,6 +260,7 @@ class ConvolutionTests:
 
     def test_it_compiles_as_one_graph(self) -> None:
         *_, (layer, _, x) = self._layers()
+        torch.compiler.reset()  # it gives a method up that too many classes have had compiled
         compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the compiler itself
