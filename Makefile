@@ -43,9 +43,9 @@ campaign: $(DEV_STAMP)
 # What is compiled is invisible to coverage, so its tests run a second time without being compiled.
 coverage: $(DEV_STAMP)
 	rm -f .coverage*
-	OMP_NUM_THREADS=1 $(BIN)/python -m coverage run -m pytest -q -m "not slow and not gpu" tests multiscale_gcn --ignore tests/hgn_pose
+	OMP_NUM_THREADS=1 $(BIN)/python -m coverage run -m pytest -q -m "not slow and not gpu" tests multiscale_gcn --ignore tests/hgn_pose --ignore tests/mesh_flow
 	NUMBA_DISABLE_JIT=1 OMP_NUM_THREADS=1 $(BIN)/python -m coverage run -m pytest -q -m "not slow and not gpu" \
-	  -W ignore::RuntimeWarning tests/matching tests/contraction tests/graph tests/campaign/test_differential.py
+	  -W ignore::RuntimeWarning tests/matching tests/contraction tests/graph tests/pyramids tests/campaign/test_differential.py
 	$(BIN)/python -m coverage combine -q
 	$(BIN)/python -m coverage report
 
