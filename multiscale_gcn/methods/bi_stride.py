@@ -16,7 +16,7 @@ from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.graph.spectrum import components
 from multiscale_gcn.matching.positions import NodePositions
 from multiscale_gcn.methods.keeping import numbered, spread_over_each, still_missing
-from multiscale_gcn.methods.method import ClusteringMethod, Step
+from multiscale_gcn.methods.method import Step, SteppingMethod
 
 LANDMARKS = 4
 """Nodes far from each other, in the middle of which a search begins."""
@@ -25,7 +25,7 @@ MOST_PATHS = 2**28
 
 
 @dataclass(frozen=True)
-class BiStride(ClusteringMethod):
+class BiStride(SteppingMethod):
     """Keep the nodes at even depth of a breadth-first search, or those at odd depth if fewer.
 
     Each component has a search of its own, from its middle. Kept nodes are joined where at most two
@@ -99,18 +99,6 @@ class BiStride(ClusteringMethod):
         if not isinstance(self.positions, NodePositions):
             return self
         return replace(self, positions=NodePositions(self.positions.array[step.sampled]))
-
-    def parents(
-        self,
-        graph: Graph,
-        *,
-        constraints: Constraints,
-        max_merges: np.ndarray | None,
-        backend: str,
-    ) -> np.ndarray:
-        return self.step(
-            graph, constraints=constraints, max_merges=max_merges, backend=backend
-        ).parent
 
     def step(
         self,

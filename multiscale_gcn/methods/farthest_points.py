@@ -18,14 +18,14 @@ from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.matching.positions import NodePositions
 from multiscale_gcn.methods.keeping import numbered
-from multiscale_gcn.methods.method import ClusteringMethod, Step
+from multiscale_gcn.methods.method import Step, SteppingMethod
 
 NEIGHBOURS = 3
 """Samples between which a point interpolates."""
 
 
 @dataclass(frozen=True)
-class FarthestPoints(ClusteringMethod):
+class FarthestPoints(SteppingMethod):
     """Keep points that are far from each other; the others belong to the nearest.
 
     The first is the point nearest to the mean of all, ties by id. Then again and again the point
@@ -97,18 +97,6 @@ class FarthestPoints(ClusteringMethod):
 
     def followed(self, fine: Graph, coarse: Graph, step: Step) -> FarthestPoints:
         return replace(self, positions=NodePositions(self.points[step.sampled]))
-
-    def parents(
-        self,
-        graph: Graph,
-        *,
-        constraints: Constraints,
-        max_merges: np.ndarray | None,
-        backend: str,
-    ) -> np.ndarray:
-        return self.step(
-            graph, constraints=constraints, max_merges=max_merges, backend=backend
-        ).parent
 
     def step(
         self,

@@ -15,14 +15,14 @@ from multiscale_gcn.compiled.hashing import LARGEST_SEED, mix64, mix64_array
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.methods.keeping import first_of_each, numbered, still_missing
-from multiscale_gcn.methods.method import ClusteringMethod, Step
+from multiscale_gcn.methods.method import Step, SteppingMethod
 
 LARGEST_K = 1000
 """Walks of so many edges are summed without overflow, and nobody keeps nodes farther apart."""
 
 
 @dataclass(frozen=True)
-class MaximalIndependentSet(ClusteringMethod):
+class MaximalIndependentSet(SteppingMethod):
     """Keep nodes that are more than k edges apart, as many as fit; the others join the nearest.
 
     The nodes take their turns by decreasing score, ties by a hash of the ids. Who comes and is
@@ -97,18 +97,6 @@ class MaximalIndependentSet(ClusteringMethod):
         if self.scores is None:
             return self
         return replace(self, scores=np.asarray(self.scores)[step.sampled])
-
-    def parents(
-        self,
-        graph: Graph,
-        *,
-        constraints: Constraints,
-        max_merges: np.ndarray | None,
-        backend: str,
-    ) -> np.ndarray:
-        return self.step(
-            graph, constraints=constraints, max_merges=max_merges, backend=backend
-        ).parent
 
     def step(
         self,

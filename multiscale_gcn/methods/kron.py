@@ -17,14 +17,14 @@ from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import Constraints, NodeConstraints
 from multiscale_gcn.graph.spectrum import DENSE, components, laplacian
 from multiscale_gcn.methods.keeping import first_of_each, still_missing
-from multiscale_gcn.methods.method import ClusteringMethod, Step
+from multiscale_gcn.methods.method import Step, SteppingMethod
 
 MOST_ENTRIES = 2**24
 """Of the matrices of all pieces that are eliminated together, 128 MiB."""
 
 
 @dataclass(frozen=True)
-class KronReduction(ClusteringMethod):
+class KronReduction(SteppingMethod):
     """Drop some of the nodes, and let the edges between the others stand for them exactly.
 
     The Laplacian of the coarse graph is the Schur complement L11 - L12 L22^-1 L21, where the nodes
@@ -116,18 +116,6 @@ class KronReduction(ClusteringMethod):
 
     def coarsened(self, fine: Graph, coarse: Graph, parent: np.ndarray) -> KronReduction:
         return self if self.kept is None else replace(self, kept=None)
-
-    def parents(
-        self,
-        graph: Graph,
-        *,
-        constraints: Constraints,
-        max_merges: np.ndarray | None,
-        backend: str,
-    ) -> np.ndarray:
-        return self.step(
-            graph, constraints=constraints, max_merges=max_merges, backend=backend
-        ).parent
 
     def step(
         self,

@@ -312,6 +312,32 @@ class ClusteringMethod(ABC):
         return f"{type(self).__name__}({options})"
 
 
+class SteppingMethod(ClusteringMethod):
+    """A method whose step says more than clusters; these follow from it."""
+
+    def parents(
+        self,
+        graph: Graph,
+        *,
+        constraints: Constraints,
+        max_merges: np.ndarray | None,
+        backend: str,
+    ) -> np.ndarray:
+        return self.step(
+            graph, constraints=constraints, max_merges=max_merges, backend=backend
+        ).parent
+
+    @abstractmethod
+    def step(
+        self,
+        graph: Graph,
+        *,
+        constraints: Constraints,
+        max_merges: np.ndarray | None,
+        backend: str,
+    ) -> Step: ...
+
+
 def by_first_member(clusters: np.ndarray) -> np.ndarray:
     """The same clusters, numbered in the order of their first members."""
     _, first, inverse = np.unique(clusters, return_index=True, return_inverse=True)
