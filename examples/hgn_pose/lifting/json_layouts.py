@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from examples.hgn_pose.lifting.conventions import CONVENTIONS
-from examples.hgn_pose.lifting.detections import MOST_DIGITS, Detections, Rows, collect
-from multiscale_gcn.checks.arguments import whole_number
+from examples.hgn_pose.lifting.detections import MOST_DIGITS, Detections, Rows
+from examples.hgn_pose.lifting.found import (
+    Found,
+    confidence_in,
+    joined,
+    name_of,
+    refuse_unread,
+    size_of,
+)
+from examples.hgn_pose.lifting.landmark_layouts import frame_of, from_landmarks, from_named_joints
+from multiscale_gcn.checks.arguments import shown
 
 LAYOUTS = (
     "this example's own (frames), OpenPose (people), COCO annotations or results and AlphaPose "
     "(keypoints with image_id), MMPose (instance_info), Ultralytics (box, keypoints with x and y), "
-    "MediaPipe (pose_landmarks)"
+    "MediaPipe (pose_landmarks), TensorFlow.js (keypoints with name), a mapping of joints"
 )
+WRAPPERS = ("predictions", "results", "data", "detections", "poses")
+"""Keys under which tools put all that they found."""
 
 
 def from_json(content: Any, source: str) -> Detections:
@@ -38,16 +48,26 @@ def from_json(content: Any, source: str) -> Detections:
     --------
     >>> from examples.hgn_pose.lifting.json_layouts import from_json
     >>> openpose = {"people": [{"pose_keypoints_2d": [310.0, 120.5, 0.9] * 25}]}
-    >>> found = from_json(openpose, "0_keypoints.json")
-    >>> found.convention, found.points.shape
-    ('body25', (1, 25, 2))
+    >>> from_json(openpose, "0_keypoints.json").points.shape
+    (1, 25, 2)
     """
-    for reader in (_own, _openpose, _coco, _mmpose, _ultralytics, _mediapipe):
+    return found_in_json(content, source).detections(source)
+
+
+def found_in_json(content: Any, source: str) -> Found:
+    """The same before it is checked; it may be empty.
+
+    Raises
+    ------
+    ValueError
+        As :func:`from_json`.
+    """
+    for name, reader in _READERS.items():
         try:
             found = reader(content, source)
         except (KeyError, TypeError, IndexError, AttributeError) as error:
             raise ValueError(
-                f"{source} looks like the layout of {reader.__name__[1:]}, but cannot be read: "
+                f"{source} looks like the layout of {name}, but cannot be read: "
                 f"{type(error).__name__} {error}"
             ) from None
         if found is not None:
@@ -55,45 +75,71 @@ def from_json(content: Any, source: str) -> Detections:
     raise ValueError(f"{source} has none of the known layouts: {LAYOUTS}")
 
 
-def _own(content: Any, source: str) -> Detections | None:
+def _nobody(content: Any, source: str) -> Found | None:
+    return Found([]) if isinstance(content, list | Mapping) and not content else None
+
+
+def _own(content: Any, source: str) -> Found | None:
     if not isinstance(content, Mapping) or "frames" not in content:
         return None
-    rows: Rows = [
-        (frame["frame"], _name(person.get("id")), *_triples(person["keypoints"]))
-        for frame in content["frames"]
-        for person in frame["persons"]
-    ]
-    names = content.get("joints")
-    return collect(
-        rows,
-        source,
-        convention=content.get("convention"),
-        names=names and tuple(names),
-        normalised=content.get("normalised"),
-        image_size=_size(content.get("image_size")),
-        fps=content.get("fps"),
-    )
-
-
-def _openpose(content: Any, source: str) -> Detections | None:
-    if not isinstance(content, Mapping) or "people" not in content:
-        return None
-    return openpose_frames([(0, content)], source)
-
-
-def openpose_frames(frames: Iterable[tuple[int, Any]], source: str) -> Detections:
-    """The persons of OpenPose's files, each for one frame."""
+    frames = content["frames"]
+    if isinstance(frames, list) and frames and not any("persons" in frame for frame in frames):
+        return _of_a_film(content, frames, source)
     rows: Rows = []
-    for number, content in frames:
-        for person in content["people"]:
-            [name] = person.get("person_id") or [-1]
-            values = person["pose_keypoints_2d"]
-            rows.append((number, None if name == -1 else str(name), *_triples(values)))
-    body25 = bool(rows) and len(rows[0][2]) == len(CONVENTIONS["body25"].points)
-    return collect(rows, source, convention="body25" if body25 else None, normalised=False)
+    for frame in frames:
+        for person in frame["persons"]:
+            points, sure = _triples(person["keypoints"], person)
+            refuse_unread(person, ("keypoints",), len(points), source)
+            rows.append((frame["frame"], name_of(person.get("id")), points, sure))
+    names = content.get("joints")
+    facts = {
+        "convention": content.get("convention"),
+        "names": names and tuple(names),
+        "normalised": content.get("normalised"),
+        "image_size": size_of(content.get("image_size")),
+        "fps": content.get("fps"),
+    }
+    return Found(rows, facts=facts)
 
 
-def _coco(content: Any, source: str) -> Detections | None:
+def _of_a_film(content: Mapping[str, Any], frames: list[Any], source: str) -> Found:
+    """Frames of another layout, in a file that says more of the film."""
+    found = found_in_json(frames, source)
+    size = content.get("image_size") or (content.get("width"), content.get("height"))
+    facts = {"image_size": size_of(size), "fps": content.get("fps")}
+    known = {name: value for name, value in facts.items() if value is not None}
+    return Found(found.rows, found.sizes, {**known, **found.facts}, found.notes)
+
+
+def _openpose(content: Any, source: str) -> Found | None:
+    frames = [content] if isinstance(content, Mapping) else content
+    if not _all_have(frames) or not all("people" in frame or "bodies" in frame for frame in frames):
+        return None
+    rows: Rows = []
+    sizes = []
+    for place, frame in enumerate(frames):
+        for person in frame["people"] if "people" in frame else frame["bodies"]:
+            values = next((person[key] for key in _OPENPOSE_KEYS if person.get(key)), None)
+            if values is None and person.get("pose_keypoints_3d"):
+                raise ValueError(
+                    f"{source} holds 3D joints alone (pose_keypoints_3d); predict takes the 2D "
+                    "ones: run OpenPose without --3d"
+                )
+            if values is None:
+                if _OPENPOSE_KEYS[0] in person:
+                    continue
+                raise KeyError(_OPENPOSE_KEYS[0])
+            points, sure = _triples(values, person)
+            who = person.get("person_id") or None
+            rows.append((frame_of(frame, place), name_of(who), points, sure))
+            sizes.append(size_of((frame.get("canvas_width"), frame.get("canvas_height"))))
+    return Found(rows, tuple(sizes), {"normalised": None})
+
+
+_OPENPOSE_KEYS = ("pose_keypoints_2d", "pose_keypoints", "joints")
+
+
+def _coco(content: Any, source: str) -> Found | None:
     images: dict[Any, Any] = {}
     names = None
     if isinstance(content, Mapping) and "annotations" in content:
@@ -101,27 +147,29 @@ def _coco(content: Any, source: str) -> Detections | None:
         images = {image["id"]: image for image in content.get("images", [])}
         named = [c["keypoints"] for c in content.get("categories", []) if c.get("keypoints")]
         names = tuple(named[0]) if named else None
-    elif isinstance(content, Sequence) and _all_have(content, "image_id", "keypoints"):
+    elif _all_have(content, "image_id", "keypoints"):
         entries = content
     else:
         return None
     entries = [entry for entry in entries if entry.get("keypoints")]
     numbers = frame_numbers([entry["image_id"] for entry in entries], source)
     rows: Rows = []
+    sizes = []
     for number, entry in zip(numbers, entries, strict=True):
+        points, sure = _triples(entry["keypoints"], entry)
+        if not np.any(points):
+            continue
+        refuse_unread(entry, ("keypoints", "bbox", "box"), len(points), source)
         who = entry.get("track_id", entry.get("idx"))
-        rows.append((number, _name(who), *_triples(entry["keypoints"])))
-    sizes = {_size((i.get("width"), i.get("height"))) for i in images.values()} - {None}
-    if len(sizes) > 1:
-        raise ValueError(
-            f"{source} has images of {len(sizes)} sizes; predict one image, or one video, at a time"
-        )
-    return collect(
-        rows, source, names=names, normalised=False, image_size=sizes.pop() if sizes else None
-    )
+        rows.append((number, name_of(who), points, sure))
+        image = images.get(entry["image_id"], {})
+        sizes.append(size_of((image.get("width"), image.get("height"))))
+    if not any(sizes):
+        sizes = []
+    return Found(rows, tuple(sizes), {"names": names, "normalised": False})
 
 
-def _mmpose(content: Any, source: str) -> Detections | None:
+def _mmpose(content: Any, source: str) -> Found | None:
     names = None
     if isinstance(content, Mapping) and "instance_info" in content:
         numbered = content.get("meta_info", {}).get("keypoint_id2name", {})
@@ -129,59 +177,83 @@ def _mmpose(content: Any, source: str) -> Detections | None:
         frames = content["instance_info"]
     else:
         frames = content
-    if not isinstance(frames, Sequence):
-        return None
-    if _all_have(frames, "keypoints", "keypoint_scores"):
+    keys = ("keypoints", "keypoint_scores")
+    if _all_have(frames, *keys):
         frames = [{"frame_id": 0, "instances": frames}]
+    elif _lists(frames) and all(not frame or _all_have(frame, *keys) for frame in frames):
+        frames = [{"frame_id": t, "instances": frame} for t, frame in enumerate(frames)]
     if not _all_have(frames, "frame_id", "instances"):
         return None
-    rows: Rows = [
-        (
-            frame["frame_id"],
-            _name(one.get("track_id")),
-            np.array(one["keypoints"], dtype=np.float64)[:, :2],
-            one["keypoint_scores"],
-        )
-        for frame in frames
-        for one in frame["instances"]
-    ]
-    return collect(rows, source, names=names, normalised=False)
+    rows: Rows = []
+    for frame in frames:
+        for one in frame["instances"]:
+            points = np.array(one["keypoints"], dtype=np.float64)
+            if points.ndim == 2 and points.shape[1] == 3:
+                raise ValueError(
+                    f"{source} holds 3D joints, as MMPose's lifters write them; predict takes the "
+                    "2D joints of a detector"
+                )
+            refuse_unread(one, ("keypoints", "keypoint_scores", "bbox"), len(points), source)
+            who = name_of(one.get("track_id"))
+            rows.append((frame["frame_id"], who, points, one["keypoint_scores"]))
+    return Found(rows, facts={"names": names, "normalised": False})
 
 
-def _ultralytics(content: Any, source: str) -> Detections | None:
+def _ultralytics(content: Any, source: str) -> Found | None:
     frames = [content] if _all_have(content, "box", "keypoints") else content
-    if not isinstance(frames, Sequence) or not any(frames):
-        return None
-    if not all(isinstance(f, list) and (not f or _all_have(f, "box", "keypoints")) for f in frames):
+    if not _lists(frames) or not all(not f or _all_have(f, "box", "keypoints") for f in frames):
         return None
     rows: Rows = []
+    largest = 0.0
     for number, persons in enumerate(frames):
         for person in persons:
             joints = person["keypoints"]
             place = np.array([joints["x"], joints["y"]], dtype=np.float64).T
-            rows.append((number, _name(person.get("track_id")), place, joints.get("visible")))
-    return collect(rows, source)
+            refuse_unread(joints, ("x", "y"), len(place), source)
+            who = name_of(person.get("track_id"))
+            rows.append((number, who, place, confidence_in(joints)))
+            largest = max(largest, *map(float, person["box"].values()))
+    return Found(rows, facts={"normalised": True} if rows and 0 < largest <= 1 else {})
 
 
-_LANDMARK_KEYS = ("pose_landmarks", "poseLandmarks", "landmarks")
-
-
-def _mediapipe(content: Any, source: str) -> Detections | None:
-    frames = [content] if isinstance(content, Mapping) else content
-    if not isinstance(frames, Sequence) or not _all_have(frames):
+def _by_frame(content: Any, source: str) -> Found | None:
+    """A mapping of numbers of frames, or of names of images, to what was found there."""
+    if not isinstance(content, Mapping) or not content:
         return None
-    key = next((k for k in _LANDMARK_KEYS if any(k in frame for frame in frames)), None)
-    if key is None:
+    if not all(_FRAME.fullmatch(str(key)) for key in content):
         return None
-    rows: Rows = []
-    for place, frame in enumerate(frames):
-        persons = frame.get(key) or []
-        persons = [persons] if _all_have(persons, "x", "y") else persons
-        for person in persons:
-            points = [(mark["x"], mark["y"]) for mark in person]
-            sure = [mark.get("visibility", 1.0) for mark in person]
-            rows.append((frame.get("frame", place), None, points, sure))
-    return collect(rows, source, convention="mediapipe33", normalised=True)
+    if not all(isinstance(value, Mapping | list) for value in content.values()):
+        return None
+    keys = [int(key) if str(key).isdecimal() else key for key in content]
+    numbers = frame_numbers(keys, source)
+    found = [found_in_json(value, source) for value in content.values()]
+    return joined(zip(numbers, found, strict=True), source)
+
+
+_FRAME = re.compile(
+    r"\d{1,20}|.*\.(?:jpe?g|png|bmp|tiff?|webp)|(?:frame|img|image)[_ -]?\d{1,20}", re.I
+)
+
+
+def _wrapped(content: Any, source: str) -> Found | None:
+    if not isinstance(content, Mapping):
+        return None
+    inside = [content[key] for key in WRAPPERS if isinstance(content.get(key), Mapping | list)]
+    return _of_a_film(content, inside[0], source) if len(inside) == 1 else None
+
+
+_READERS: dict[str, Callable[[Any, str], Found | None]] = {
+    "no person": _nobody,
+    "own": _own,
+    "openpose": _openpose,
+    "coco": _coco,
+    "mmpose": _mmpose,
+    "ultralytics": _ultralytics,
+    "mediapipe": from_landmarks,
+    "a mapping by frame": _by_frame,
+    "a mapping of joints": from_named_joints,
+    "a wrapper": _wrapped,
+}
 
 
 def frame_numbers(ids: Sequence[Any], source: str) -> list[int]:
@@ -220,6 +292,11 @@ def frame_numbers(ids: Sequence[Any], source: str) -> list[int]:
     return numbers
 
 
+def _lists(content: Any) -> bool:
+    """Whether it is a list of lists, not all of which are empty."""
+    return isinstance(content, list) and any(content) and all(isinstance(c, list) for c in content)
+
+
 def _all_have(content: Any, *keys: str) -> bool:
     return (
         isinstance(content, Sequence)
@@ -229,31 +306,21 @@ def _all_have(content: Any, *keys: str) -> bool:
     )
 
 
-def _triples(values: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Points and confidence of x, y, c, x, y, c, ..., flat or one list a joint."""
+def _triples(values: Any, person: Mapping[str, Any]) -> tuple[np.ndarray, Any]:
+    """Points and confidence of x, y, c, x, y, c, ..., flat or one list a joint.
+
+    Where they are pairs, the confidence may stand elsewhere in the person.
+    """
     array = np.array(values, dtype=np.float64)
     if array.ndim == 1:
         if array.size % 3:
-            raise ValueError(f"{array.size} keypoint values are no triples of x, y, confidence")
+            raise ValueError(
+                f"{shown(array.size)} keypoint values are no triples of x, y, confidence"
+            )
         array = array.reshape(-1, 3)
     if array.ndim != 2 or array.shape[1] not in (2, 3):
         raise ValueError(f"keypoints of shape {array.shape} are no rows of x, y, confidence")
-    sure = array[:, 2] if array.shape[1] == 3 else np.ones(len(array))
-    return array[:, :2], sure
-
-
-def _name(value: Any) -> str | None:
-    return None if value is None or isinstance(value, list) else str(value)
-
-
-def _size(value: Any) -> tuple[int, int] | None:
-    if value is None or None in tuple(value):
-        return None
-    width, height = value
-    return whole_size((width, height))
-
-
-def whole_size(size: tuple[float, float]) -> tuple[int, int]:
-    """Width and height as integers, which they may be as floats too."""
-    width, height = (int(n) if isinstance(n, float) and n.is_integer() else n for n in size)
-    return whole_number(width, "width of the image"), whole_number(height, "height of the image")
+    if array.shape[1] == 3:
+        return array[:, :2], array[:, 2]
+    sure = confidence_in(person)
+    return array, sure if isinstance(sure, list) else np.ones(len(array))

@@ -1,0 +1,124 @@
+"""CSV as people's programs write it: separators, decimal commas, and lines above the table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from examples.hgn_pose.files.texts import read_text
+from multiscale_gcn.checks.arguments import shown
+
+SEPARATORS = ",;\t|"
+MOST_HEADS = 4
+"""Lines above the numbers; DeepLabCut has three, and four for several animals."""
+_THOUSANDS = re.compile(r"-?[1-9]\d{0,2}(,\d{3})+")
+_DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+([eE][-+]?\d+)?")
+_NUMBER = re.compile(r"\s*[-+]?(\d+[.,]?\d*|[.,]\d+)([eE][-+]?\d+)?\s*|\s*-?(nan|inf)\s*", re.I)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Lines of cells below one or several lines of heads.
+
+    Parameters
+    ----------
+    heads : list of list of str
+        Each as long as the first.
+    lines : list of (int, list of str)
+        The number of the line in the file, and its cells, as many as heads.
+    source : str
+        The file.
+    """
+
+    heads: list[list[str]]
+    lines: list[tuple[int, list[str]]]
+    source: str
+
+    def number(self, line: int, name: str, text: str) -> float:
+        """A cell as a number, NaN if it is empty.
+
+        Raises
+        ------
+        ValueError
+            Naming the line and the column.
+        """
+        try:
+            return float(text) if text.strip() else float("nan")
+        except ValueError:
+            raise ValueError(
+                f"{self.source}, line {line}: {name} is {shown(text)}, no number"
+            ) from None
+
+
+def read_table(path: Path) -> Table:
+    """Read the cells of a CSV file.
+
+    The separator is the one of comma, semicolon, tab and bar that divides the first line most
+    often. Decimal commas become points where no number has a point, and one cannot be read as
+    thousands.
+
+    Raises
+    ------
+    ValueError
+        If it is no table, or commas in numbers have two readings.
+    """
+    text = read_text(path)
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    separator = max(SEPARATORS, key=first.count)
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+        rows = [(number, row) for number, row in enumerate(reader, start=1) if any(row)]
+    except csv.Error as error:
+        raise ValueError(f"{path} is no CSV file: {error}; save it as one") from None
+    if not rows:
+        raise ValueError(f"{path} is empty; give a table of 2D joints")
+    width = len(rows[0][1])
+    lines = []
+    for number, row in rows:
+        if len(row) < width or any(row[width:]):
+            raise ValueError(
+                f"{path}, line {number}: it has {len(row)} columns, the first line {width}; "
+                "give a whole table"
+            )
+        lines.append((number, row[:width]))
+    count = _heads([row for _, row in lines])
+    heads = [[cell.strip() for cell in row] for _, row in lines[:count]]
+    return Table(heads, _with_points(lines[count:], str(path)), str(path))
+
+
+def _heads(rows: list[list[str]]) -> int:
+    """How many lines stand above the numbers; one, if that cannot be told."""
+    for count, row in enumerate(rows[: MOST_HEADS + 1]):
+        filled = [cell for cell in row[1:] if cell.strip()] or row[:1]
+        if sum(bool(_NUMBER.fullmatch(cell)) for cell in filled) >= len(filled) / 3:
+            return max(count, 1)
+    return 1
+
+
+def _with_points(lines: list[tuple[int, list[str]]], source: str) -> list[tuple[int, list[str]]]:
+    """Numbers with decimal points instead of commas."""
+    commas = [
+        (number, cell.strip())
+        for number, row in lines
+        for cell in row
+        if "," in cell and _DECIMAL_COMMA.fullmatch(cell.strip())
+    ]
+    if not commas:
+        return lines
+    pointed = any("." in cell and _NUMBER.fullmatch(cell) for _, row in lines for cell in row)
+    if pointed or all(_THOUSANDS.fullmatch(cell) for _, cell in commas):
+        number, cell = commas[0]
+        raise ValueError(
+            f"{source}, line {number}: is {cell} a number with decimals, or with thousands? Write "
+            "decimal points and no marks of thousands"
+        )
+    return [
+        (
+            number,
+            [c.replace(",", ".") if _DECIMAL_COMMA.fullmatch(c.strip()) else c for c in row],
+        )
+        for number, row in lines
+    ]
