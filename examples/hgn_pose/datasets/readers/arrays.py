@@ -116,6 +116,12 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     if path.suffix == ".npy":
         return {"positions_3d": read_npy(path)}
     there = names_in(path)
+    unread = [name for name in there if name not in ("positions_3d", *OPTIONAL)]
+    if unread and "positions_3d" in there:
+        raise ValueError(
+            f"{path} cannot be used: it has arrays that are not read: {', '.join(unread)}; leave "
+            f"them out, or name them as one of {', '.join(OPTIONAL)}"
+        )
     return read_npz(path, ["positions_3d", *(name for name in OPTIONAL if name in there)])
 
 
