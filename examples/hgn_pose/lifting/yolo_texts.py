@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from examples.hgn_pose.files.texts import read_text
-from examples.hgn_pose.lifting.conventions import conventions_with
+from examples.hgn_pose.lifting.conventions import CONVENTIONS, conventions_with
 from examples.hgn_pose.lifting.detections import Rows
 from examples.hgn_pose.lifting.found import Found
 from multiscale_gcn.checks.arguments import shown
@@ -49,15 +49,19 @@ def read_yolo(path: Path) -> Found:
 
 
 def _division(count: int, values: list[float], where: str) -> tuple[int, int]:
-    """How many joints a line has, and numbers for each."""
-    for numbers in (3, 2):
-        for more in (0, 1, 2):
-            joints, left = divmod(count - more, numbers)
-            if left or joints <= 0 or not conventions_with(joints):
-                continue
-            table = np.array(values[BOX : BOX + joints * numbers]).reshape(joints, numbers)
-            if numbers == 2 or ((table[:, 2] >= 0) & (table[:, 2] <= 2)).all():
-                return joints, numbers
+    """How many joints a line has, and numbers for each; COCO's 17 if that may be."""
+    ways = [(numbers, more) for numbers in (3, 2) for more in (0, 1, 2)]
+    fitting = []
+    for numbers, more in ways:
+        joints, left = divmod(count - more, numbers)
+        if left or joints <= 0 or not conventions_with(joints):
+            continue
+        table = np.array(values[BOX : BOX + joints * numbers]).reshape(joints, numbers)
+        if numbers == 2 or ((table[:, 2] >= 0) & (table[:, 2] <= 2)).all():
+            fitting.append((joints, numbers))
+    if fitting:
+        usual = len(CONVENTIONS["coco17"].points)
+        return min(fitting, key=lambda way: way[0] != usual)
     raise ValueError(
         f"{where}: {count + BOX} numbers are no class, box and joints of a known convention; give "
         "the files of a pose model, as Ultralytics writes them"
