@@ -39,6 +39,7 @@ X, Y = ("x", "xpx", "xpixel", "xpixels", "px", "xcoord", "u"), (
 """What columns are called, without case and separators; the best first."""
 HARMLESS = ("z", "zpx", "zcoord", "worldx", "worldy", "worldz", "presence")
 """What a joint may have beside its place and its confidence; it is said that it was not read."""
+SURE = tuple(name.replace("_", "") for name in CONFIDENCE)
 INDEX = ("", "index", "unnamed: 0")
 """What tables call the numbers of their lines."""
 NO_JOINTS = {
@@ -164,7 +165,7 @@ def _wide(table: Table) -> Found:
             raise ValueError(
                 f"{table.source} has no joint {gap}, and others up to {names[-1]}; give all of them"
             )
-    sure = [next((joints[j][c] for c in CONFIDENCE if c in joints[j]), None) for j in names]
+    sure = [next((joints[j][c] for c in SURE if c in joints[j]), None) for j in names]
     rows: Rows = []
     for row, (line, cells) in enumerate(table.lines):
         place = [
@@ -194,7 +195,7 @@ def _unread(
     odd: list[str] = []
     harmless: list[str] = []
     for joint, parts in by_joint.items():
-        best = next((c for c in CONFIDENCE if c in parts), None)
+        best = next((c for c in SURE if c in parts), None)
         for part, place in parts.items():
             if joint in joints and part in ("x", "y", best):
                 read.add(place)
@@ -203,7 +204,7 @@ def _unread(
             continue
         column = _column(place, name)
         if column is not None:
-            known = column.part in HARMLESS or column.part in CONFIDENCE
+            known = column.part in HARMLESS or column.part in SURE
             known |= _letters(column.joint) in NO_JOINTS
         else:
             known = not any(_letters(name).startswith(_letters(joint)) for joint in joints)
@@ -291,7 +292,7 @@ def _like_confidence(table: Table, place: int) -> bool:
 _WORDS = re.compile(r"[^\W_]+")
 _GLUED_FIRST = re.compile(r"([A-Za-z]+)(\d+)")
 _GLUED_LAST = re.compile(r"(.*[^\W_]?)(\d|[a-z])([XY])")
-_PARTS = {"x", "y", *CONFIDENCE, *HARMLESS}
+_PARTS = {"x", "y", *SURE, *HARMLESS}
 
 
 def _column(place: int, name: str) -> _Column | None:

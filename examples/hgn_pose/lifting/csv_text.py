@@ -11,10 +11,13 @@ from pathlib import Path
 from examples.hgn_pose.files.texts import read_text
 from multiscale_gcn.checks.arguments import shown
 
+EMPTY = ("", "nan", "na", "n/a", "#n/a", "null", "none", "-")
+"""What programs write where there is no number."""
 SEPARATORS = ",;\t|"
 MOST_HEADS = 4
 """Lines above the numbers; DeepLabCut has three, and four for several animals."""
 _THOUSANDS = re.compile(r"-?[1-9]\d{0,2}(,\d{3})+")
+_WITH_COMMA = re.compile(r"[-+]?\d[\d.,]*([eE][-+]?\d+)?")
 _DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+([eE][-+]?\d+)?")
 _NUMBER = re.compile(r"\s*[-+]?(\d+[.,]?\d*|[.,]\d+)([eE][-+]?\d+)?\s*|\s*-?(nan|inf)\s*", re.I)
 
@@ -46,7 +49,7 @@ class Table:
             Naming the line and the column.
         """
         try:
-            return float(text) if text.strip() else float("nan")
+            return float("nan") if text.strip().lower() in EMPTY else float(text)
         except ValueError:
             raise ValueError(
                 f"{self.source}, line {line}: {name} is {shown(text)}, no number"
@@ -92,7 +95,7 @@ def read_table(path: Path) -> Table:
 def _heads(rows: list[list[str]]) -> int:
     """How many lines stand above the numbers; one, if that cannot be told."""
     for count, row in enumerate(rows[: MOST_HEADS + 1]):
-        filled = [cell for cell in row[1:] if cell.strip()] or row[:1]
+        filled = [cell for cell in row[1:] if cell.strip().lower() not in EMPTY] or row[:1]
         if sum(bool(_NUMBER.fullmatch(cell)) for cell in filled) >= len(filled) / 3:
             return max(count, 1)
     return 1
@@ -104,13 +107,14 @@ def _with_points(lines: list[tuple[int, list[str]]], source: str) -> list[tuple[
         (number, cell.strip())
         for number, row in lines
         for cell in row
-        if "," in cell and _DECIMAL_COMMA.fullmatch(cell.strip())
+        if "," in cell and _WITH_COMMA.fullmatch(cell.strip())
     ]
     if not commas:
         return lines
     pointed = any("." in cell and _NUMBER.fullmatch(cell) for _, row in lines for cell in row)
-    if pointed or all(_THOUSANDS.fullmatch(cell) for _, cell in commas):
-        number, cell = commas[0]
+    odd = [one for one in commas if not _DECIMAL_COMMA.fullmatch(one[1])]
+    if odd or pointed or all(_THOUSANDS.fullmatch(cell) for _, cell in commas):
+        number, cell = (odd or commas)[0]
         raise ValueError(
             f"{source}, line {number}: is {cell} a number with decimals, or with thousands? Write "
             "decimal points and no marks of thousands"
