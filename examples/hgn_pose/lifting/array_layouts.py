@@ -22,6 +22,9 @@ PERSONS_FIRST = ("keypoint", "reconstruction")
 """Names whose arrays have persons before frames: those of MMAction and of MHFormer's demo."""
 LAYOUT_NAMES = {"coco": "coco17", "h36m": "human36m17", "openpose": "openpose18"}
 """What VideoPose3D's metadata call the conventions."""
+NAMES = ("joints", "joint_names", "keypoint_names", "keypoints_names", "kpt_names", "bodyparts")
+TEXTS = (*NAMES, "person", "convention")
+"""Arrays of text: the names of the joints, and others."""
 DEEP = 4
 """How deep lists in the arrays of Detectron2's dumps go."""
 
@@ -74,6 +77,9 @@ def _numbers(data: Mapping[str, Any], name: str, source: str, one_frame: bool) -
         keypoints = keypoints[:, None]
     if keypoints.ndim == 4 and keypoints.shape[2] == 4 and conventions_with(keypoints.shape[3]):
         keypoints = np.swapaxes(keypoints, 2, 3)[..., [0, 1, 3]]  # x, y, logit, probability
+    turned = keypoints.ndim == 4 and keypoints.shape[2] in (2, 3)
+    if turned and keypoints.shape[3] not in (2, 3) and conventions_with(keypoints.shape[3]):
+        keypoints = np.swapaxes(keypoints, 2, 3)
     landmarks = keypoints.ndim == 4 and keypoints.shape[2] == len(CONVENTIONS["mediapipe33"].points)
     notes: list[str] = []
     if landmarks and keypoints.shape[3] == 4:
@@ -92,7 +98,7 @@ def _numbers(data: Mapping[str, Any], name: str, source: str, one_frame: bool) -
         sure = data[which]
         if name in PERSONS_FIRST and np.ndim(sure) == 3:
             sure = np.swapaxes(sure, 0, 1)
-        sure = _shaped(source, which, sure, (frames, persons, joints), "iuf")
+        sure = _shaped(source, which, sure, (frames, persons, joints), "biuf")
     elif keypoints.shape[3] == 3:
         sure = keypoints[..., 2]
     else:
@@ -117,13 +123,14 @@ def _numbers(data: Mapping[str, Any], name: str, source: str, one_frame: bool) -
     return Found(rows, facts=facts, notes=tuple(notes))
 
 
-_KNOWN = {"frame", "person", "joints", "convention", "image_size", "fps"}
+_KNOWN = {"frame", "person", *NAMES, "convention", "image_size", "fps"}
 
 
 def _facts(data: Mapping[str, Any], joints: int, source: str) -> dict[str, Any]:
     facts: dict[str, Any] = {}
-    if "joints" in data:
-        names = _shaped(source, "joints", data["joints"], (joints,), "US")
+    called = next((name for name in NAMES if name in data), None)
+    if called is not None:
+        names = _shaped(source, called, data[called], (joints,), "US")
         facts["names"] = tuple(str(name) for name in names)
     if "convention" in data:
         facts["convention"] = str(_shaped(source, "convention", data["convention"], (), "US"))

@@ -14,6 +14,8 @@ from examples.hgn_pose.lifting.orders import CLEARLY, WORST, misfit
 Units = Literal["auto", "pixels", "normalised", "signed"]
 AROUND_ZERO = 0.15
 """Share of negative numbers above which coordinates do not begin at a corner of the image."""
+ACROSS = 2.0
+"""How many times farther head and feet are apart across than along the image, if a person lies."""
 MOST = 0.8
 """Share of the frames in which a sign has to stand before it is believed."""
 
@@ -76,7 +78,8 @@ def check(detections: Detections, size: tuple[int, int], threshold: float) -> No
     """Refuse keypoints that a wrong convention or a wrong image size would explain.
 
     The signs are believed when most frames show them: points outside the image, heads below
-    ankles, left and right of face and shoulders crossed, bones that have not the lengths of bones.
+    ankles or beside them, left and right of face and shoulders crossed, bones that have not the
+    lengths of bones.
 
     Parameters
     ----------
@@ -114,6 +117,13 @@ def check(detections: Detections, size: tuple[int, int], threshold: float) -> No
         raise ValueError(
             f"{source}: the head is below the feet, so the y axis points up or the image is "
             "upside down; y must point down. If the person does stand on their head, give "
+            "--no-check"
+        )
+    across = np.abs(head - feet)
+    if _mostly(across[:, 0] > ACROSS * across[:, 1], np.isfinite(across).all(axis=1)):
+        raise ValueError(
+            f"{source}: head and feet are beside each other, so y stands before x, as in MoveNet's "
+            "arrays, or the image is turned; x must come first. If the person does lie, give "
             "--no-check"
         )
     if "left_eye" in named:

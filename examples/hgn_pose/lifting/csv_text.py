@@ -69,11 +69,16 @@ def read_table(path: Path) -> Table:
         If it is no table, or commas in numbers have two readings.
     """
     text = read_text(path)
+    above, text = _remarks(text)
     first = next((line for line in text.splitlines() if line.strip()), "")
     separator = max(SEPARATORS, key=first.count)
+    if not first.count(separator):
+        separator = " "
     try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-        rows = [(number, row) for number, row in enumerate(reader, start=1) if any(row)]
+        reader = csv.reader(
+            io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=separator == " "
+        )
+        rows = [(number, row) for number, row in enumerate(reader, start=above + 1) if any(row)]
     except csv.Error as error:
         raise ValueError(f"{path} is no CSV file: {error}; save it as one") from None
     if not rows:
@@ -88,8 +93,19 @@ def read_table(path: Path) -> Table:
             )
         lines.append((number, row[:width]))
     count = _heads([row for _, row in lines])
+    if not count:
+        raise ValueError(f"{path} begins with numbers; put the names of the columns above them")
     heads = [[cell.strip() for cell in row] for _, row in lines[:count]]
     return Table(heads, _with_points(lines[count:], str(path)), str(path))
+
+
+def _remarks(text: str) -> tuple[int, str]:
+    """How many lines at the top are remarks or name the separator, and the text below them."""
+    above = 0
+    while re.match(r"#|sep=.?\r?\n", text):
+        above += 1
+        text = text.partition("\n")[2]
+    return above, text
 
 
 def _heads(rows: list[list[str]]) -> int:
@@ -97,7 +113,7 @@ def _heads(rows: list[list[str]]) -> int:
     for count, row in enumerate(rows[: MOST_HEADS + 1]):
         filled = [cell for cell in row[1:] if cell.strip().lower() not in EMPTY] or row[:1]
         if sum(bool(_NUMBER.fullmatch(cell)) for cell in filled) >= len(filled) / 3:
-            return max(count, 1)
+            return count
     return 1
 
 

@@ -254,7 +254,8 @@ def collect(
 
     Without a confidence a point counts as sure. A point counts as not found where detectors put
     what they lack: if a number of it is not finite, in the image's corner (0, 0), where both
-    numbers are the same and negative such as (-1, -1), and see :func:`placeholder`.
+    numbers are the same and negative such as (-1, -1), and see :func:`placeholder`. Who has no
+    name and no joint is left out.
 
     Raises
     ------
@@ -308,11 +309,15 @@ def collect(
             f"{lost.sum()} joints lie at exactly ({lacking[0]:g}, {lacking[1]:g}), far from the "
             "others: taken as not found",
         ]
+    frames, people = frames[order], [rows[i][1] for i in order]
+    kept = np.array([who is not None for who in people]) | (all_sure > 0).any(axis=1)
+    if not kept.any():
+        kept[:] = True
     return Detections(
-        frame=frames[order],
-        points=all_points,
-        confidence=all_sure,
-        person=tuple(rows[i][1] for i in order),
+        frame=frames[kept],
+        points=all_points[kept],
+        confidence=all_sure[kept],
+        person=tuple(who for who, keep in zip(people, kept, strict=True) if keep),
         notes=tuple(notes),
         source=source,
         **facts,

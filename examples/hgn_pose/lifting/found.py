@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from examples.hgn_pose.lifting.detections import Detections, Rows, collect
 from multiscale_gcn.checks.arguments import shown, whole_number
 
 Size = tuple[int, int]
+NEAR = 0.3
+"""How far joints move on average from frame to frame, in diagonals of the box around them."""
 CONFIDENCE = (
     "confidence", "confidences", "conf", "confs", "c", "score", "scores", "s", "keypoint_scores",
     "keypoints_scores", "keypoint_score", "keypoints_score", "keypoints_conf", "kpt_scores",
@@ -133,9 +136,36 @@ def joined(parts: Iterable[tuple[int, Found]], source: str) -> Found:
     return Found(rows, tuple(sizes), facts, tuple(notes))
 
 
-def with_notes(found: Found, notes: Iterable[str]) -> Found:
-    """The same with more notes."""
-    return replace(found, notes=(*found.notes, *notes))
+def one_a_frame(rows: Rows) -> tuple[Rows, tuple[str, ...]]:
+    """Rows that say no frame: frames if each is where the one before was, else persons of one.
+
+    Returns
+    -------
+    rows : list of Row
+        Numbered.
+    notes : tuple of str
+        What was taken for granted.
+
+    Examples
+    --------
+    >>> from examples.hgn_pose.lifting.found import one_a_frame
+    >>> row = (0, None, [[0.0, 0.0], [9.0, 9.0]], None)
+    >>> [frame for frame, *_ in one_a_frame([row, row, row])[0]]
+    [0, 1, 2]
+    """
+    places = [np.array(row[2], dtype=np.float64) for row in rows]
+    places = [np.where((place == 0).all(axis=1, keepdims=True), np.nan, place) for place in places]
+    for before, after in pairwise(places):
+        both = np.isfinite(before).all(axis=1) & np.isfinite(after).all(axis=1)
+        apart = np.linalg.norm(before[both] - after[both], axis=1).mean() if both.any() else 0.0
+        size = np.linalg.norm(np.ptp(before[both], axis=0)) if both.any() else 1.0
+        if apart > NEAR * size:
+            return [(0, *row[1:]) for row in rows], ("no frames are named: all persons are of one",)
+    if len(rows) < 2:
+        return rows, ()
+    return [(t, *row[1:]) for t, row in enumerate(rows)], (
+        "no frames are named: every entry counts as one",
+    )
 
 
 def confidence_in(holder: Mapping[str, Any]) -> Any:

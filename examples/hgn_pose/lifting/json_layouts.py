@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from examples.hgn_pose.lifting.array_layouts import POINTS, TEXTS, found_in_arrays
 from examples.hgn_pose.lifting.detections import MOST_DIGITS, Detections, Rows
 from examples.hgn_pose.lifting.found import (
     Found,
     confidence_in,
     joined,
     name_of,
+    one_a_frame,
     refuse_unread,
     size_of,
 )
@@ -114,6 +116,8 @@ def _of_a_film(content: Mapping[str, Any], frames: list[Any], source: str) -> Fo
 def _openpose(content: Any, source: str) -> Found | None:
     frames = [content] if isinstance(content, Mapping) else content
     if not _all_have(frames) or not all("people" in frame or "bodies" in frame for frame in frames):
+        return None
+    if all(_is_person(one) for frame in frames for one in frame.get("people", [{}])):
         return None
     rows: Rows = []
     sizes = []
@@ -235,6 +239,59 @@ _FRAME = re.compile(
 )
 
 
+def _arrays(content: Any, source: str) -> Found | None:
+    """The arrays of an npz file as nested lists."""
+    if not isinstance(content, Mapping):
+        return None
+    arrays: dict[str, Any] = {}
+    for name, value in content.items():
+        try:
+            arrays[name] = np.array(value, dtype=str if name in TEXTS else np.float64)
+        except (TypeError, ValueError, OverflowError):
+            arrays[name] = value
+    joints = next((arrays[name] for name in POINTS if name in arrays), None)
+    if not isinstance(joints, np.ndarray) or joints.ndim not in (3, 4):
+        return None
+    for name in ("frame", "image_size"):
+        if isinstance(arrays.get(name), np.ndarray):
+            arrays[name] = np.array(content[name])
+    return found_in_arrays(arrays, source)
+
+
+def _persons(content: Any, source: str) -> Found | None:
+    """Frames that hold lists of persons, each with keypoints; or persons without frames."""
+    frames = [content] if isinstance(content, Mapping) else content
+    if not _all_have(frames):
+        return None
+    key = next((key for key in PERSONS if all(isinstance(f.get(key), list) for f in frames)), None)
+    if key is None and not all(_is_person(frame) for frame in frames):
+        return None
+    if key and not all(_is_person(one) for frame in frames for one in frame[key]):
+        return None
+    rows: Rows = []
+    numbered = key is not None or any(frame_of(frame, -1) != -1 for frame in frames)
+    for place, frame in enumerate(frames):
+        for person in frame[key] if key else [frame]:
+            points, sure = _triples(person["keypoints"], person)
+            refuse_unread(person, ("keypoints", "bbox", "box"), len(points), source)
+            who = name_of(person.get("id", person.get("track_id", person.get("person_id"))))
+            rows.append((frame_of(frame, place), who, points, sure))
+    rows, notes = (rows, ()) if numbered else one_a_frame(rows)
+    return Found(rows, notes=notes)
+
+
+PERSONS = ("persons", "people", "instances", "detections", "objects")
+"""What frames call the list of those who are in them."""
+
+
+def _is_person(value: Any) -> bool:
+    joints = value.get("keypoints") if isinstance(value, Mapping) else None
+    if not isinstance(joints, list) or not joints:
+        return False
+    flat = all(isinstance(number, int | float) for number in joints)
+    return flat or all(isinstance(one, list) and len(one) in (2, 3) for one in joints)
+
+
 def _wrapped(content: Any, source: str) -> Found | None:
     if not isinstance(content, Mapping):
         return None
@@ -249,6 +306,8 @@ _READERS: dict[str, Callable[[Any, str], Found | None]] = {
     "coco": _coco,
     "mmpose": _mmpose,
     "ultralytics": _ultralytics,
+    "arrays": _arrays,
+    "persons": _persons,
     "mediapipe": from_landmarks,
     "a mapping by frame": _by_frame,
     "a mapping of joints": from_named_joints,

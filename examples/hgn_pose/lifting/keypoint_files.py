@@ -134,6 +134,8 @@ def _read_txt(path: Path, one_frame: bool) -> Found:
     first = read_text(path).strip().split("\n")[0]
     if not first and not one_frame:
         raise ValueError(f"{path} is empty, and no .json, .csv or .npz file of joints; {REMEDY}")
+    if first[:1] in ("[", "{"):
+        return _read_json(path)
     return read_csv(path) if re.search(r"[^\W\d_]{2}", first) else read_yolo(path)
 
 

@@ -14,6 +14,7 @@ from examples.hgn_pose.lifting.found import (
     Found,
     confidence_in,
     name_of,
+    one_a_frame,
     refuse_unread,
 )
 
@@ -46,6 +47,7 @@ def from_landmarks(content: Any, source: str) -> Found | None:
         return None
     rows: Rows = []
     names: set[tuple[str, ...]] = set()
+    numbered = True
     timed = any(isinstance(f, Mapping) and set(f) & {*FRAME_KEYS, *TIMES} for f in frames)
     for place, frame in enumerate(frames):
         number, persons = place, frame
@@ -60,8 +62,7 @@ def from_landmarks(content: Any, source: str) -> Found | None:
                     "the 2D ones: pose_landmarks"
                 )
             persons = frame.get(key) if key is not None else None
-            if key == "keypoints" and not timed:
-                number = 0
+            numbered &= timed or key != "keypoints" or not _is_marks(persons)
         for person in _persons(persons):
             points, sure, named = _marks(person)
             if isinstance(frame, Mapping):
@@ -82,7 +83,8 @@ def from_landmarks(content: Any, source: str) -> Found | None:
         facts = {"convention": "mediapipe33", "normalised": True}
     elif rows:
         facts["normalised"] = _reach(rows) <= 2
-    return Found(rows, facts=facts)
+    rows, notes = (rows, ()) if numbered else one_a_frame(rows)
+    return Found(rows, facts=facts, notes=notes)
 
 
 def from_named_joints(content: Any, source: str) -> Found | None:

@@ -112,6 +112,10 @@ def _person(path: Path, options: KeypointOptions, trunk: Trunk) -> Person:
         )
     found = found.in_convention(options.convention, options.threshold)
     found = to_pixels(found, size, options.threshold, options.units)
+    if not (found.confidence >= max(options.threshold, 1e-9)).any():
+        raise ValueError(
+            f"{path}: no joint reaches the confidence {options.threshold:g}; lower --threshold"
+        )
     if options.ignore_ids:
         found = replace(found, person=(None,) * len(found))
     found = one_person(found, options.person, options.max_gap)

@@ -156,6 +156,21 @@ def test_rows_are_frames_where_no_column_says_so(tmp_path):
         read(tmp_path, wide("{}_x", "{}_y", frame="person"))
 
 
+@pytest.mark.parametrize("above", ["# by me\n# in May\n", "sep=;\n", "sep=;\r\n"])
+def test_remarks_above_the_table_are_no_part_of_it(above, tmp_path):
+    found = read(tmp_path, above + wide("{}_x", "{}_y", separator=";"))
+    np.testing.assert_allclose(found.points, POINTS, atol=1e-4)
+    with pytest.raises(ValueError, match=rf"line {above.count(chr(10)) + 2}: nose_x is 'two'"):
+        read(tmp_path, above + "frame;nose_x;nose_y\n0;two;1\n")
+
+
+def test_a_table_without_names_says_so(tmp_path):
+    with pytest.raises(ValueError, match="begins with numbers; put the names of the columns above"):
+        read(tmp_path, wide("{}_x", "{}_y").split("\n", 1)[1])
+    found = read(tmp_path, wide("{}_x", "{}_y", separator="  "))
+    np.testing.assert_allclose(found.points, POINTS, atol=1e-4)
+
+
 def test_names_of_images_are_frames(tmp_path):
     lines = wide("{}_x", "{}_y", frame="image").splitlines()
     text = "\n".join(

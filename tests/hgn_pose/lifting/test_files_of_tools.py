@@ -109,6 +109,117 @@ def test_a_rendered_skeleton_has_its_joints_where_the_body_has_them(convention):
     assert np.linalg.norm(joints - true, axis=2).mean() < 4
 
 
+def one_by_one(**more):
+    """Entries with keypoints and nothing that orders them but their place."""
+
+    def write(path, points, sure):
+        return tools.dump(
+            path,
+            [
+                {
+                    "keypoints": p.tolist(),
+                    "scores": s.tolist(),
+                    **{k: v(t) for k, v in more.items()},
+                }
+                for t, (p, s) in enumerate(zip(points, sure, strict=True))
+            ],
+        )
+
+    return write
+
+
+def flat_entries(path, points, sure):
+    return tools.dump(path, [{"keypoints": v, "score": 0.9} for v in tools.flat(points, sure)])
+
+
+def arrays_in_json(path, points, sure):
+    names = list(CONVENTIONS["coco17"].points)
+    content = {"joint_names": names, "keypoints": points.tolist(), "scores": sure.tolist()}
+    return tools.dump(path, {**content, "image_size": [1000, 1000], "fps": 30})
+
+
+def people_of_rtmlib(path, points, sure):
+    return tools.dump(path, [
+        {"frame": t, "people": [{"keypoints": p.tolist(), "scores": s.tolist()}]}
+        for t, (p, s) in enumerate(zip(points, sure, strict=True))
+    ])  # fmt: skip
+
+
+def posenet(path, points, sure):
+    names = CONVENTIONS["coco17"].points
+    return tools.dump(path, [
+        {"score": 0.9, "keypoints": [
+            {"part": n, "score": c, "position": {"x": x, "y": y}}
+            for n, (x, y), c in zip(names, p, s, strict=True)
+        ]}
+        for p, s in zip(points.tolist(), sure.tolist(), strict=True)
+    ])  # fmt: skip
+
+
+def bare_numbers(path, points, sure):
+    return tools.dump(path, np.concatenate([points, sure[..., None]], axis=2).tolist())
+
+
+def pickled_list(path, points, sure):
+    joints = np.concatenate([points, sure[..., None]], axis=2)
+    path.write_bytes(
+        pickle.dumps([{"keypoints": p[None], "bbox": np.ones((1, 4))} for p in joints])
+    )
+    return path
+
+
+def axes_before_joints(path, points, sure):
+    np.savez(path, keypoints=points.transpose(0, 2, 1), conf=sure)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("one by one.json", one_by_one()),
+        ("numbered.json", one_by_one(frame=lambda t: t)),
+        ("timed.json", one_by_one(timestamp=lambda t: t / 30)),
+        ("flat.json", flat_entries), ("arrays.json", arrays_in_json),
+        ("rtmlib.json", people_of_rtmlib), ("posenet.json", posenet), ("bare.json", bare_numbers),
+        ("list.pkl", pickled_list), ("turned.npz", axes_before_joints), ("json.txt", bare_numbers),
+    ],
+)  # fmt: skip
+def test_ones_own_forms_are_read(name, write, tmp_path):
+    points = pixels("coco17")
+    sure = tools.likely(points)
+    read = read_keypoints(write(tmp_path / name, points, sure)).in_convention("auto")
+    assert read.convention == "coco17"
+    assert read.frame.tolist() == list(range(12))
+    np.testing.assert_allclose(read.points, points)
+    np.testing.assert_allclose(read.confidence, sure)
+
+
+def test_entries_without_frames_that_leap_are_persons_of_one_image(tmp_path):
+    points = pixels("coco17", 2)
+    points[1] += [400, 0]
+    found = read_keypoints(flat_entries(tmp_path / "two.json", points, np.ones((2, 17))))
+    assert found.frame.tolist() == [0, 0]
+    assert any("no frames are named" in note for note in found.notes)
+
+
+def test_joints_with_y_first_are_asked_about(tmp_path):
+    points = pixels("coco17")
+    np.save(tmp_path / "movenet.npy", points[..., ::-1])
+    with pytest.raises(
+        ValueError, match="head and feet are beside each other, so y stands before x"
+    ):
+        read_person(tmp_path / "movenet.npy", OPTIONS, TRUNKS["builtin"])
+
+
+def test_nobody_who_is_seen_says_so(tmp_path):
+    write = tools.mediapipe(tools.MEDIAPIPE["tasks"])
+    path = write(tmp_path / "m.json", pixels("mediapipe33"), np.zeros((12, 33)))
+    with pytest.raises(
+        ValueError, match=r"no joint reaches the confidence 0\.3; lower --threshold"
+    ):
+        read_person(path, OPTIONS, TRUNKS["builtin"])
+
+
 def test_frames_in_which_nobody_is_leave_a_gap(tmp_path):
     points, sure = pixels("coco17"), np.ones((12, 17))
     folder = tools.ultralytics_texts(tmp_path / "texts", points, sure)
