@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from multiscale_gcn.checks.arguments import instance, items, real_number, whole_number
 from multiscale_gcn.checks.arrays import real_array
+from multiscale_gcn.checks.libraries import library
 from multiscale_gcn.convert import to_networkx
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.hierarchy import Hierarchy
@@ -91,6 +92,7 @@ def plot_hierarchy(
     >>> [axes.get_title() for axes in figure.axes[:3]]
     ['20 of 34 nodes', '12 of 34 nodes', '6 of 34 nodes']
     """
+    library("matplotlib", "plot_hierarchy", "plot")
     from matplotlib.figure import Figure
 
     instance(hierarchy, "hierarchy", Hierarchy, "coarsen(graph, ...) makes one")
@@ -156,6 +158,7 @@ def plot_comparison(comparison: Table) -> Figure:
     >>> len(figure.axes)
     4
     """
+    library("matplotlib", "plot_comparison", "plot")
     from matplotlib.figure import Figure
 
     panels = {

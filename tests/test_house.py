@@ -38,7 +38,7 @@ FLOW = (
 )
 """What stands at the root of the package; each may import what stands before it."""
 
-NARROW = {"ops": {"backends"}}
+NARROW = {"ops": {"backends", "checks"}}
 """Who may import only these."""
 
 
