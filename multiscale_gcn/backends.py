@@ -150,7 +150,9 @@ class Beginning:
         >>> [process.backend("auto", 60_000) for _ in range(2)], process.backend("cupy", 10)
         (['python', 'auto'], 'cupy')
         """
-        if asked != "auto" or self.entries + entries > SPARED or KERNELS in sys.modules:
+        if not isinstance(asked, str) or asked != "auto":
+            return asked
+        if self.entries + entries > SPARED or KERNELS in sys.modules:
             return asked
         self.entries += entries
         return "python"

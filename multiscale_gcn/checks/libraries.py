@@ -26,8 +26,9 @@ def library(name: str, what: str, extra: str) -> Any:
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] != name.split(".")[0]:
+        missing = (error.name or "").split(".")[0]
+        if missing != name.split(".")[0]:
             raise  # it is installed, and lacks something itself
         raise ModuleNotFoundError(
-            f"{what} needs {error.name}: pip install 'multiscale-gcn[{extra}]'", name=error.name
+            f"{what} needs {missing}: pip install 'multiscale-gcn[{extra}]'", name=missing
         ) from None

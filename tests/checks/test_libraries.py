@@ -20,7 +20,10 @@ NEEDS = {
     "m.to_pyg(graph)": ("torch", "to_pyg", "pyg"),
     "m.to_pyamg(hierarchy)": ("pyamg", "to_pyamg", "amg"),
     "m.plot_hierarchy(hierarchy)": ("matplotlib", "plot_hierarchy", "plot"),
-    "m.plot_comparison(m.compare(graph, [m.HeavyEdgeMatching()], sizes=[1]))": ("matplotlib", "plot_comparison", "plot"),
+    "m.plot_comparison(m.compare(graph, [m.HeavyEdgeMatching()], sizes=[1]))": (
+        "matplotlib", "plot_comparison", "plot",
+    ),
+    "hierarchy.to_frame()": ("pandas", "to_frame", "frames"),
     "from multiscale_gcn.testing import graphs": (
         "hypothesis", "multiscale_gcn.testing", "testing",
     ),
