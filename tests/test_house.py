@@ -35,6 +35,8 @@ FLOW = (
     "nn",
     "pyg",
     "testing",
+    "commands",
+    "__main__",
 )
 """What stands at the root of the package; each may import what stands before it."""
 

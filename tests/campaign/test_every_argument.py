@@ -187,7 +187,7 @@ OF_NAME: dict[str, dict[str, Any]] = {
     "DenseMap": {},
     "Hierarchy.prolong": {"values": np.ones(COARSE)},
     "Hierarchy.level": {"num_nodes": COARSE},
-    "Hierarchy.members": {"node": 0},
+    "Hierarchy.members": {"node": (0, 0)},
     "Hierarchy.from_parents": {},
 }
 
