@@ -84,8 +84,8 @@ def _numbered(name: str, count: int, first: int = 0) -> tuple[str, ...]:
     return tuple(f"{name}{number}" for number in range(first, first + count))
 
 
-_ARM, _LEG = ("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle")
-_COCO = ("nose", *_pairs("eye", "ear", *_ARM, *_LEG))
+ARM, LEG = ("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle")
+_COCO = ("nose", *_pairs("eye", "ear", *ARM, *LEG))
 _FEET = ("left_big_toe", "left_small_toe", "left_heel",
          "right_big_toe", "right_small_toe", "right_heel")  # fmt: skip
 _HALPE = (*_COCO, "crown", "neck", "pelvis", *_pairs("big_toe", "small_toe", "heel"))
@@ -126,13 +126,13 @@ CONVENTIONS = {
     ),
     "openpose18": Convention(
         "OpenPose COCO",
-        ("nose", "neck", *_right_side_first(*_ARM), *_right_side_first(*_LEG),
+        ("nose", "neck", *_right_side_first(*ARM), *_right_side_first(*LEG),
          "right_eye", "left_eye", "right_ear", "left_ear"),
         "OpenPose, ControlNet's annotators",
     ),
     "body25": Convention(
         "OpenPose BODY_25",
-        ("nose", "neck", *_right_side_first(*_ARM), "pelvis", *_right_side_first(*_LEG),
+        ("nose", "neck", *_right_side_first(*ARM), "pelvis", *_right_side_first(*LEG),
          "right_eye", "left_eye", "right_ear", "left_ear", *_FEET),
         "OpenPose",
     ),
@@ -144,16 +144,16 @@ CONVENTIONS = {
         (
             "nose",
             *(f"{side}_{eye}" for side in SIDES for eye in ("eye_inner", "eye", "eye_outer")),
-            *_pairs("ear", "mouth", *_ARM, "pinky", "index", "thumb", *_LEG, "heel", "big_toe"),
+            *_pairs("ear", "mouth", *ARM, "pinky", "index", "thumb", *LEG, "heel", "big_toe"),
         ),
         "MediaPipe, BlazePose",
         normalised=True,
     ),
     "mpii16": Convention(
         "MPII",
-        (*(f"right_{joint}" for joint in reversed(_LEG)), *(f"left_{joint}" for joint in _LEG),
+        (*(f"right_{joint}" for joint in reversed(LEG)), *(f"left_{joint}" for joint in LEG),
          "pelvis", "neck", "upper_neck", "crown",
-         *(f"right_{joint}" for joint in reversed(_ARM)), *(f"left_{joint}" for joint in _ARM)),
+         *(f"right_{joint}" for joint in reversed(ARM)), *(f"left_{joint}" for joint in ARM)),
         "MPII, MMPose, stacked hourglasses",
     ),
     "human36m17": Convention(

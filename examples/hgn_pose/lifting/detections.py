@@ -167,14 +167,17 @@ class Detections:
                 )
             order = list(range(count))
         extra = [name for row, name in enumerate(self.names or ()) if row not in set(order)]
-        notes = (f"joints that {asked} lacks: {', '.join(extra)}",) if extra else ()
+        lost = np.array(order) < 0
+        lacking = [n for n, gone in zip(CONVENTIONS[asked].points, lost, strict=True) if gone]
+        notes = [f"joints that {asked} lacks: {', '.join(extra)}"] if extra else []
+        notes += [f"joints that the file lacks: {', '.join(lacking)}"] if lacking else []
         return replace(
             self,
             notes=(*self.notes, *notes),
             convention=asked,
             names=CONVENTIONS[asked].points,
-            points=self.points[:, order],
-            confidence=self.confidence[:, order],
+            points=np.where(lost[:, None], np.nan, self.points[:, order]),
+            confidence=np.where(lost, 0.0, self.confidence[:, order]),
         )
 
     def _told(self, threshold: float) -> str:
@@ -329,8 +332,8 @@ def placeholder(
 ) -> np.ndarray | None:  # [2]
     """The one place where joints stand that were not found, if there is such a place.
 
-    That is where different joints stand to the last bit, ``SAME`` times at least, and far from
-    where the other joints of the same person are.
+    That is where joints stand to the last bit, ``SAME`` times at least, and far from where the
+    other joints of the same person are; twice as far if it is always the same joint.
 
     Examples
     --------
@@ -349,8 +352,7 @@ def placeholder(
         return None
     usual: np.ndarray = places[counts.argmax()]
     here = (points == usual).all(axis=2)
-    if here.any(axis=0).sum() < 2:
-        return None
+    apart = APART if here.any(axis=0).sum() > 1 else 2 * APART
     rows = np.flatnonzero(here.any(axis=1))[:MOST_LOOKED_AT]
     others = np.where(here[rows, :, None], np.nan, points[rows])
     whole = np.isfinite(others).all(axis=2).sum(axis=1) >= 2
@@ -358,7 +360,7 @@ def placeholder(
         return None
     low, high = np.nanmin(others[whole], axis=1), np.nanmax(others[whole], axis=1)
     outside = np.linalg.norm(np.maximum(np.maximum(low - usual, usual - high), 0), axis=1)
-    far = outside > APART * np.linalg.norm(high - low, axis=1)
+    far = outside > apart * np.linalg.norm(high - low, axis=1)
     return usual if far.mean() > 0.5 else None
 
 

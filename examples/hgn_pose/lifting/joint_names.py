@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from examples.hgn_pose.lifting.conventions import CONVENTIONS
+from examples.hgn_pose.lifting.conventions import ARM, CONVENTIONS, LEG
 
 SYNONYMS = {
     "midhip": "pelvis",
@@ -25,6 +25,13 @@ SYNONYMS = {
 }
 """Spellings without case and separators, and the points that all conventions mean by them."""
 
+LIMBS = {
+    name
+    for known in CONVENTIONS.values()
+    for name in known.points
+    if any(name.lower().endswith(f"_{joint}") for joint in (*ARM, *LEG))
+}
+"""Points of arms and legs, which every convention has."""
 _SIDE_FIRST = re.compile(r"(?i:left|right|[lr])(?=[\W_])|(?i:left|right)|[LRlr](?=[A-Z])")
 _SIDE_LAST = re.compile(r"[\W_]+(?i:left|right|[lr])$|(?<=[a-z])(?:Left|Right|[LR])$")
 _LONG = {"l": "left", "r": "right"}
@@ -38,6 +45,7 @@ _PARTS = (
 def convention_of(names: Sequence[str]) -> str | None:
     """The largest convention whose joints all have a name here, if the names leave no doubt.
 
+    If there is none, the one of which the most joints have a name, and all of arms and legs.
     ``skeleton17`` is never the answer, as its names mean other places for other motion.
 
     Examples
@@ -47,13 +55,18 @@ def convention_of(names: Sequence[str]) -> str | None:
     >>> convention_of([*CONVENTIONS["coco17"].points, "tail"])
     'coco17'
     """
-    for key in sorted(CONVENTIONS, key=lambda name: -len(CONVENTIONS[name].points)):
-        places, missing = _places(names, key)
-        if missing is None:
-            used = {_letters(names[place]) for place in places}
-            doubtful = {_letters(name) for name in CONVENTIONS[key].doubtful}
-            return None if doubtful and doubtful <= used else key
-    return None
+    best, rank = None, (0, 0)
+    for key, known in CONVENTIONS.items():
+        places, lacking = _places(names, key)
+        if lacking & LIMBS:
+            continue
+        found = len(places) - len(lacking)
+        mine = (len(places), 0) if not lacking else (0, 1000 * found - len(places))
+        if mine > rank:
+            used = {_letters(names[place]) for place in places if place >= 0}
+            doubtful = {_letters(name) for name in known.doubtful}
+            best, rank = (None if doubtful and doubtful <= used else key), mine
+    return best
 
 
 def order_of(names: Sequence[str], convention: str) -> list[int]:
@@ -61,6 +74,7 @@ def order_of(names: Sequence[str], convention: str) -> list[int]:
 
     Spelling is forgiven as far as it leaves no doubt: ``LShoulder``, ``left shoulder``,
     ``shoulder_l`` and ``LEFT_SHOULDER`` are one. Names that the convention lacks are left out.
+    Only joints of arms and legs have to be there.
 
     Parameters
     ----------
@@ -71,11 +85,12 @@ def order_of(names: Sequence[str], convention: str) -> list[int]:
     Returns
     -------
     list of int, length K
+        -1 for a point of trunk, head, hands or feet that is not there.
 
     Raises
     ------
     ValueError
-        Naming the first point that is not there.
+        Naming the first point of arms and legs that is not there.
 
     Examples
     --------
@@ -84,17 +99,18 @@ def order_of(names: Sequence[str], convention: str) -> list[int]:
     >>> order_of(["tail", *reversed(CONVENTIONS["coco17"].points)], "coco17")[:3]
     [17, 16, 15]
     """
-    places, missing = _places(names, convention)
-    if missing is not None:
+    places, lacking = _places(names, convention)
+    missing = [point for point in CONVENTIONS[convention].points if point in lacking & LIMBS]
+    if missing:
         raise ValueError(
-            f"the joint {missing} of {convention} is not among the names of the file: "
+            f"the joint {missing[0]} of {convention} is not among the names of the file: "
             f"{', '.join(names)}; give another --convention or rename the joints"
         )
     return places
 
 
-def _places(names: Sequence[str], convention: str) -> tuple[list[int], str | None]:
-    """Places of the points, and the first that has none."""
+def _places(names: Sequence[str], convention: str) -> tuple[list[int], set[str]]:
+    """Places of the points, -1 for those that have none, and which these are."""
     there: dict[str, int] = {}
     for place, name in enumerate(names):
         there.setdefault(_sided(name), place)
@@ -105,10 +121,9 @@ def _places(names: Sequence[str], convention: str) -> tuple[list[int], str | Non
         wanted = CONVENTIONS[convention].names.get(point, (point,))
         forms = (form for name in wanted for form in (_sided(name), plain(name)))
         free = [there[form] for form in forms if form in there and there[form] not in places]
-        if not free:
-            return places, point
-        places.append(free[0])
-    return places, None
+        places.append(free[0] if free else -1)
+    points = CONVENTIONS[convention].points
+    return places, {point for point, place in zip(points, places, strict=True) if place < 0}
 
 
 def plain(name: str) -> str:

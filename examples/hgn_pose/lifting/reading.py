@@ -105,6 +105,10 @@ def read_person(path: Path, options: KeypointOptions, trunk: Trunk) -> Person:
 
 def _person(path: Path, options: KeypointOptions, trunk: Trunk) -> Person:
     found = read_keypoints(path, options.video)
+    if not (found.confidence >= max(options.threshold, 1e-9)).any():
+        raise ValueError(
+            f"{path}: no joint reaches the confidence {options.threshold:g}; lower --threshold"
+        )
     size = options.image_size or found.image_size
     if size is None:
         raise ValueError(
@@ -112,10 +116,6 @@ def _person(path: Path, options: KeypointOptions, trunk: Trunk) -> Person:
         )
     found = found.in_convention(options.convention, options.threshold)
     found = to_pixels(found, size, options.threshold, options.units)
-    if not (found.confidence >= max(options.threshold, 1e-9)).any():
-        raise ValueError(
-            f"{path}: no joint reaches the confidence {options.threshold:g}; lower --threshold"
-        )
     if options.ignore_ids:
         found = replace(found, person=(None,) * len(found))
     found = one_person(found, options.person, options.max_gap)

@@ -123,6 +123,32 @@ def test_names_mean_what_people_mean(given, meant):
     assert plain(given) == plain(meant)
 
 
+@pytest.mark.parametrize(
+    ("lacking", "convention"),
+    [(["left_ear", "right_ear"], "coco17"), (["nose", "left_eye", "right_eye"], "coco17"),
+     (["left_heel", "right_heel", "pelvis"], "halpe26"), (["upper_neck"], "body25b"),
+     (["torso", "nose"], "human36m17")],
+)  # fmt: skip
+def test_only_arms_and_legs_need_a_name(lacking, convention, tmp_path):
+    names = CONVENTIONS[convention].points
+    kept = [i for i, name in enumerate(names) if name not in lacking]
+    points = pixels(convention)
+    np.savez(tmp_path / "k.npz", keypoints=points[:, kept], joints=np.array(names)[kept])
+    found = read_keypoints(tmp_path / "k.npz").in_convention(convention)
+    gone = [names.index(name) for name in lacking]
+    assert (found.confidence[:, gone] == 0).all()
+    assert np.isnan(found.points[:, gone]).all()
+    np.testing.assert_allclose(found.points[:, kept], points[:, kept])
+    said = [name for name in names if name in lacking]
+    assert found.notes == (f"joints that the file lacks: {', '.join(said)}",)
+    # What is left may be all of a smaller one; a name is the same place in each.
+    told = {"halpe26": "openpose18", "body25b": "coco17", "human36m17": "mpii16"}
+    told = told.get(convention, convention)
+    assert convention_of(np.array(names)[kept]) == told
+    with pytest.raises(ValueError, match=f"the joint left_hip of {convention} is not among"):
+        order_of([name for name in names if name != "left_hip"], convention)
+
+
 def test_names_that_others_use_otherwise_leave_a_doubt():
     ours = [name.replace("crown", "head") for name in CONVENTIONS["human36m17"].points]
     assert convention_of(ours) is None
@@ -144,7 +170,8 @@ def test_a_convention_is_a_row_of_the_table():
 
 
 @pytest.mark.parametrize(
-    "lacking", [(0, 0), (-1, -1), (-1000, -1000), (np.nan, np.nan), (0, 1000), (65535, 65535)]
+    "lacking",
+    [(0, 0), (-1, -1), (-1000, -1000), (-1, 5), (np.nan, np.nan), (0, 1000), (65535, 65535)],
 )
 def test_joints_where_detectors_put_what_they_lack_are_not_seen(lacking, tmp_path):
     points = POINTS.copy()
