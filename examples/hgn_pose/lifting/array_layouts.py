@@ -93,7 +93,10 @@ def _numbers(data: Mapping[str, Any], name: str, source: str, one_frame: bool) -
             "(T, K, 2 or 3) or (T, P, K, 2 or 3)"
         )
     frames, persons, joints = keypoints.shape[:3]
-    which = next((c for c in CONFIDENCE if c in data), None)
+    there = [c for c in CONFIDENCE if c in data]
+    whole = [c for c in there if np.size(data[c]) == frames * persons * joints]
+    of_persons = [c for c in there if np.size(data[c]) in (1, frames, frames * persons)]
+    which = next(iter(whole or [c for c in there if c not in of_persons]), None)
     if which is not None:
         sure = data[which]
         if name in PERSONS_FIRST and np.ndim(sure) == 3:

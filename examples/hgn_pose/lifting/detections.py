@@ -347,10 +347,12 @@ def placeholder(
     [0.0, 480.0]
     """
     flat = points.reshape(-1, 2)
-    places, counts = np.unique(flat[np.isfinite(flat).all(axis=1)], axis=0, return_counts=True)
+    x, y = flat[np.isfinite(flat).all(axis=1)].T
+    places, counts = np.unique(x + 1j * y, return_counts=True)
     if not len(counts) or counts.max() < SAME:
         return None
-    usual: np.ndarray = places[counts.argmax()]
+    most = places[counts.argmax()]
+    usual = np.array([most.real, most.imag])
     here = (points == usual).all(axis=2)
     apart = APART if here.any(axis=0).sum() > 1 else 2 * APART
     rows = np.flatnonzero(here.any(axis=1))[:MOST_LOOKED_AT]

@@ -168,9 +168,15 @@ def one_a_frame(rows: Rows) -> tuple[Rows, tuple[str, ...]]:
     )
 
 
-def confidence_in(holder: Mapping[str, Any]) -> Any:
-    """The confidences that stand in a mapping under one of the names of ``CONFIDENCE``, or None."""
-    return next((holder[name] for name in CONFIDENCE if holder.get(name) is not None), None)
+def confidence_in(mark: Mapping[str, Any]) -> Any:
+    """The confidence of one joint under one of the names of ``CONFIDENCE``, or None."""
+    return next((mark[name] for name in CONFIDENCE if mark.get(name) is not None), None)
+
+
+def confidences_in(person: Mapping[str, Any], count: int) -> list[Any] | None:
+    """The confidences of all joints of a person; a number for the whole person is none of them."""
+    given = (person.get(name) for name in CONFIDENCE)
+    return next((one for one in given if isinstance(one, list) and len(one) == count), None)
 
 
 def refuse_unread(

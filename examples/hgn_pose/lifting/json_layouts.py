@@ -12,7 +12,7 @@ from examples.hgn_pose.lifting.array_layouts import POINTS, TEXTS, found_in_arra
 from examples.hgn_pose.lifting.detections import MOST_DIGITS, Detections, Rows
 from examples.hgn_pose.lifting.found import (
     Found,
-    confidence_in,
+    confidences_in,
     joined,
     name_of,
     one_a_frame,
@@ -215,7 +215,7 @@ def _ultralytics(content: Any, source: str) -> Found | None:
             place = np.array([joints["x"], joints["y"]], dtype=np.float64).T
             refuse_unread(joints, ("x", "y"), len(place), source)
             who = name_of(person.get("track_id"))
-            rows.append((number, who, place, confidence_in(joints)))
+            rows.append((number, who, place, confidences_in(joints, len(place))))
             largest = max(largest, *map(float, person["box"].values()))
     return Found(rows, facts={"normalised": True} if rows and 0 < largest <= 1 else {})
 
@@ -381,5 +381,5 @@ def _triples(values: Any, person: Mapping[str, Any]) -> tuple[np.ndarray, Any]:
         raise ValueError(f"keypoints of shape {array.shape} are no rows of x, y, confidence")
     if array.shape[1] == 3:
         return array[:, :2], array[:, 2]
-    sure = confidence_in(person)
-    return array, sure if isinstance(sure, list) else np.ones(len(array))
+    sure = confidences_in(person, len(array))
+    return array, np.ones(len(array)) if sure is None else sure

@@ -13,6 +13,7 @@ from examples.hgn_pose.lifting.found import (
     CONFIDENCE,
     Found,
     confidence_in,
+    confidences_in,
     name_of,
     one_a_frame,
     refuse_unread,
@@ -67,8 +68,8 @@ def from_landmarks(content: Any, source: str) -> Found | None:
             points, sure, named = _marks(person)
             if isinstance(frame, Mapping):
                 refuse_unread(frame, LANDMARK_KEYS, len(points), source)
-                apart = confidence_in(frame)
-                if isinstance(apart, list) and len(apart) == len(points):
+                apart = confidences_in(frame, len(points))
+                if apart is not None:
                     sure = np.array(apart, dtype=np.float64)
             rows.append((number, who, points, sure))
             names.add(named)

@@ -219,6 +219,22 @@ def test_confidences_apart_from_the_joints_are_read_or_refused(name, tmp_path):
             assert (person(path).track.origin[:, list(JOINT.values())] != 0).all()
 
 
+def test_the_confidence_of_a_person_is_not_that_of_a_joint(tmp_path):
+    points, sure = junk()
+    whole = np.full(12, 0.9)
+    np.savez(tmp_path / "k.npz", keypoints=points, score=whole, scores=sure)
+    entries = [
+        {"image_id": t, "score": 0.9, "keypoints": p.tolist(), "scores": c.tolist()}
+        for t, (p, c) in enumerate(zip(points, sure, strict=True))
+    ]
+    tools.dump(tmp_path / "coco.json", entries)
+    for entry in entries:
+        entry["frame"] = entry.pop("image_id")
+    tools.dump(tmp_path / "own.json", entries)
+    for name in ("k.npz", "coco.json", "own.json"):
+        assert (person(tmp_path / name).track.origin[:, list(JOINT.values())] != 0).all(), name
+
+
 @pytest.mark.parametrize(
     ("third", "message"),
     [(95.0, "are these percent, or a third coordinate"), (-0.3, "a third coordinate and the file")],
