@@ -261,7 +261,9 @@ def _give_thorax(joints: list[_BvhJoint], length: float | None) -> bool:
     hanging = [
         joint
         for joint in joints
-        if joint.parent == "Spine1" and np.linalg.norm(joint.offset) <= 0.001 * (below or 1)
+        if joint.parent == "Spine1"
+        and np.linalg.norm(joint.offset) <= 0.001 * (below or 1)
+        and not any(channel.lower().endswith("position") for channel in joint.channels)
     ]
     if "Neck" not in {joint.name for joint in hanging} or (length is None and not below):
         return False
