@@ -103,6 +103,21 @@ def check_skeleton(positions: np.ndarray, where: str) -> None:
         )
 
 
+def axis_up(positions: np.ndarray) -> str | None:
+    """The axis along which heads are above feet, such as ``-y``, if most people stand along one."""
+    positions = _few(np.asarray(positions, dtype=np.float64))
+    standing = positions[:, JOINTS.index("Head")] - positions[:, [3, 6]].mean(axis=1)
+    length = np.linalg.norm(standing, axis=1, keepdims=True)
+    usable = np.isfinite(length[:, 0]) & (length[:, 0] > 0)
+    if not usable.any():
+        return None
+    up = (standing[usable] / length[usable]).mean(axis=0)
+    axis = int(np.abs(up).argmax())
+    if abs(up[axis]) < UPRIGHT:
+        return None
+    return ("" if up[axis] > 0 else "-") + "xyz"[axis]
+
+
 def check_upright(positions: np.ndarray, where: str) -> None:
     """Refuse joints whose heads are above their feet along another axis than z.
 
@@ -130,16 +145,8 @@ def check_upright(positions: np.ndarray, where: str) -> None:
     them with positions[..., [0, 2, 1]] * [1, -1, 1], or give an npz file with up = 'y'; if these
     people lie, with up = 'z'
     """
-    positions = _few(np.asarray(positions, dtype=np.float64))
-    standing = positions[:, JOINTS.index("Head")] - positions[:, [3, 6]].mean(axis=1)
-    length = np.linalg.norm(standing, axis=1, keepdims=True)
-    usable = np.isfinite(length[:, 0]) & (length[:, 0] > 0)
-    if not usable.any():
-        return
-    up = (standing[usable] / length[usable]).mean(axis=0)
-    axis = int(np.abs(up).argmax())
-    name = ("" if up[axis] > 0 else "-") + "xyz"[axis]
-    if name != "z" and abs(up[axis]) >= UPRIGHT:
+    name = axis_up(positions)
+    if name not in (None, "z"):
         order, signs = Z_UP[name]
         raise ValueError(
             f"{where}: which axis is up? Heads are above feet along {name}, and z must point up; "

@@ -572,6 +572,15 @@ def test_people_who_crawl_lie_only_if_it_is_said(tmp_path):
     np.testing.assert_array_equal(load_arrays(tmp_path / "mine.npz").positions, positions)
 
 
+def test_a_wrong_axis_is_not_believed(tmp_path):
+    upright = load_builtin().positions[-39:]
+    np.savez(tmp_path / "mine.npz", positions_3d=upright, up="Y")
+    with pytest.raises(
+        ValueError, match=r"mine.npz cannot be used: up is 'y', .* along z; give up"
+    ):
+        load_arrays(tmp_path / "mine.npz")
+
+
 @pytest.mark.parametrize("up", ["w", "", 3, ["y", "z"]])
 def test_an_axis_that_there_is_not_is_refused(up, tmp_path):
     np.savez(tmp_path / "mine.npz", positions_3d=load_builtin().positions[:9], up=up)

@@ -7,7 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from examples.hgn_pose.datasets.data_set import DataSet
-from examples.hgn_pose.datasets.plausible import Z_UP, check_sides, check_skeleton, check_upright
+from examples.hgn_pose.datasets.plausible import (
+    Z_UP,
+    axis_up,
+    check_sides,
+    check_skeleton,
+    check_upright,
+)
 from examples.hgn_pose.datasets.takes import Y_DOWN_TO_Z_UP, RealCamera, Take, join, level_camera
 from examples.hgn_pose.files.archives import names_in, read_npz
 from examples.hgn_pose.files.npy import read_npy
@@ -101,10 +107,16 @@ def _footage(path: Path) -> Footage:
 
 def _turned(positions: np.ndarray, up: np.ndarray, path: Path) -> np.ndarray:
     """With z up."""
-    axis = str(up) if up.shape == () else ""
+    axis = str(up).lower() if up.shape == () else ""
     if axis not in Z_UP:
         raise ValueError(
             f"{path} cannot be used: up is {shown(up.tolist())}, none of {', '.join(Z_UP)}"
+        )
+    found = axis_up(positions)
+    if axis != "z" and found not in (None, axis):
+        raise ValueError(
+            f"{path} cannot be used: up is {axis!r}, but heads are above feet along {found}; give "
+            f"up = {found!r}"
         )
     order, signs = Z_UP[axis]
     return positions[..., order] * np.array(signs, positions.dtype)
