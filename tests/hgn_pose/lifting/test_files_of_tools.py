@@ -350,7 +350,7 @@ def test_pickles_in_dumps_run_no_code(ending, tmp_path):
 
 def test_pandas_wrote_tables_of_this_form(tmp_path):
     pandas = pytest.importorskip("pandas")
-    pytest.importorskip("tables", reason="PyTables writes what is read with h5py")
+    pytest.importorskip("tables", "3.7", reason="PyTables writes what is read with h5py")
     points = pixels("coco17")
     sure = tools.likely(points)
     columns = pandas.MultiIndex.from_product(
