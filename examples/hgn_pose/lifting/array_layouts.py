@@ -130,7 +130,7 @@ _KNOWN = {"frame", "person", *NAMES, "convention", "image_size", "fps"}
 
 
 def _facts(data: Mapping[str, Any], joints: int, source: str) -> dict[str, Any]:
-    facts: dict[str, Any] = {}
+    facts: dict[str, Any] = {"x_first": "convention" in data}
     called = next((name for name in NAMES if name in data), None)
     if called is not None:
         names = _shaped(source, called, data[called], (joints,), "US")

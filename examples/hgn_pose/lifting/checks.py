@@ -123,7 +123,8 @@ def check(detections: Detections, size: tuple[int, int], threshold: float) -> No
             "--no-check"
         )
     across = np.abs(head - feet)
-    if _mostly(across[:, 0] > ACROSS * across[:, 1], np.isfinite(across).all(axis=1)):
+    lying = across[:, 0] > ACROSS * across[:, 1]
+    if not detections.x_first and _mostly(lying, np.isfinite(across).all(axis=1)):
         raise ValueError(
             f"{source}: head and feet are beside each other, so y stands before x, as in MoveNet's "
             "arrays, or the image is turned; x must come first. If the person does lie, give "

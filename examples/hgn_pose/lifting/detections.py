@@ -55,6 +55,8 @@ class Detections:
         Width and height in pixels.
     fps : float, optional
         Frames per second.
+    x_first : bool
+        Whether the form of the file says that x stands before y; arrays do not.
     notes : tuple of str
         What the reader left out or took for granted, for people.
     source : str
@@ -75,6 +77,7 @@ class Detections:
     normalised: bool | None = None
     image_size: tuple[int, int] | None = None
     fps: float | None = None
+    x_first: bool = True
     notes: tuple[str, ...] = ()
     source: str = "the keypoints"
 

@@ -8,6 +8,7 @@ import tools
 from tools import FILM, SIZE, pixels
 
 from examples.hgn_pose.lifting.conventions import CONVENTIONS
+from examples.hgn_pose.lifting.filming import film
 from examples.hgn_pose.lifting.keypoint_files import read_keypoints
 from examples.hgn_pose.lifting.mapping import TRUNKS, to_skeleton
 from examples.hgn_pose.lifting.reading import KeypointOptions, read_person
@@ -209,6 +210,17 @@ def test_joints_with_y_first_are_asked_about(tmp_path):
         ValueError, match="head and feet are beside each other, so y stands before x"
     ):
         read_person(tmp_path / "movenet.npy", OPTIONS, TRUNKS["builtin"])
+
+
+def test_people_who_lie_are_asked_about_only_where_y_may_come_first(tmp_path):
+    crawl = film("crawl", 2).in_convention("coco17").astype(np.float64)
+    path = tools.alphapose(tmp_path / "a.json", crawl, np.ones(crawl.shape[:2]))
+    assert len(read_person(path, OPTIONS, TRUNKS["builtin"]).track) == len(crawl)
+    np.savez(tmp_path / "told.npz", keypoints=crawl, convention="coco17")
+    assert len(read_person(tmp_path / "told.npz", OPTIONS, TRUNKS["builtin"]).track) == len(crawl)
+    np.savez(tmp_path / "bare.npz", keypoints=crawl)
+    with pytest.raises(ValueError, match=r"If the person does lie, give --no-check"):
+        read_person(tmp_path / "bare.npz", OPTIONS, TRUNKS["builtin"])
 
 
 def test_nobody_who_is_seen_says_so(tmp_path):
