@@ -13,6 +13,7 @@ from examples.hgn_pose.body.coarse import MESH_SIZES
 from examples.hgn_pose.body.skeleton import skeleton_graph
 from examples.hgn_pose.network.architecture import SeenByNonLocal, Wanted
 from examples.hgn_pose.network.convolutions import GConv, SemGConv
+from examples.hgn_pose.network.facing import Facing
 from examples.hgn_pose.network.first_weights import as_published, scale_answers
 from examples.hgn_pose.network.registry import ARCHITECTURES
 from multiscale_gcn import Hierarchy
@@ -55,6 +56,9 @@ class NetworkOptions:
     """How semantic convolutions begin: published, as in the code of SemGCN and HGN; by_matrix, each
     weight matrix drawn by itself, which makes them larger, and last layers a hundred times
     smaller."""
+    facing: bool = False
+    """Turn the camera to the person and bring the person to one size before the network sees
+    them, and turn the answer back: any lens, any place in the image, any distance."""
 
     def __post_init__(self) -> None:
         one_of(self.network, "network", tuple(ARCHITECTURES))
@@ -109,6 +113,8 @@ class NetworkOptions:
         options = {**asdict(self), "channels": self.width}
         if not ARCHITECTURES[self.network].takes_non_local:
             del options["non_local"]
+        if not self.facing:
+            del options["facing"]
         return options
 
     @property
@@ -160,10 +166,10 @@ def build_network(options: NetworkOptions, hierarchy: Hierarchy | None, seed: in
         model = architecture.build(_wanted(options, hierarchy))
         if options.init == "published" and any(isinstance(m, SemGConv) for m in model.modules()):
             as_published(model)
-            return model
+            return Facing(model) if options.facing else model
     for layer in architecture.last_layers(model):
         scale_answers(layer, FIRST_ANSWERS)
-    return model
+    return Facing(model) if options.facing else model
 
 
 def _wanted(options: NetworkOptions, hierarchy: Hierarchy | None) -> Wanted:

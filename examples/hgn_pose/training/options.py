@@ -80,7 +80,8 @@ class TrainingOptions:
     def as_json(self) -> dict[str, Any]:
         """Plain values, the defaults of both weights filled in."""
         pose, mesh = self.lambdas()
-        return {**asdict(self), "lambda_pose": pose, "lambda_mesh": mesh}
+        plain = {**asdict(self), "augmentation": self.augmentation.as_json()}
+        return {**plain, "lambda_pose": pose, "lambda_mesh": mesh}
 
     def rate(self, epoch: int, step: int, steps: int) -> float:
         """Learning rate of one step of one epoch that has ``steps`` steps.
