@@ -25,7 +25,7 @@ from examples.hgn_pose.lifting.viewing import ChosenFraming, ViewOptions, networ
 from examples.hgn_pose.measuring.metrics import mpjpe, pa_mpjpe
 from examples.hgn_pose.measuring.predictions import answer
 from examples.hgn_pose.network.passports import load_network, network_of
-from examples.hgn_pose.network.weights import SHIPPED_WEIGHTS, read_passport
+from examples.hgn_pose.network.weights import read_passport, weights_file
 from multiscale_gcn import __version__
 
 
@@ -36,7 +36,8 @@ class Predict:
     keypoints: Annotated[Path, tyro.conf.Positional]
     """File of 2D joints (.json, .csv, .npz), or OpenPose's folder; one image or a whole video."""
     weights: Path | None = None
-    """File of weights that demo or train wrote; by default those that come with the example."""
+    """File of weights that demo or train wrote; or studio or robust, those that come with the
+    example: for level cameras with exact joints, and for real video. By default studio."""
     body: Annotated[BodyOptions, Flat] = field(default_factory=BodyOptions)
     out: Path = Path("runs/predict")
     """Folder for prediction.npz, prediction.json and prediction.html."""
@@ -75,7 +76,7 @@ class Predict:
 
     def predict(self, device: torch.device) -> Prediction:
         """Everything but the files."""
-        weights = self.weights or SHIPPED_WEIGHTS
+        weights = weights_file(self.weights)
         passport = read_passport(weights)
         motion = passport.facts["data"]
         trunk = trunk_of(motion)

@@ -27,7 +27,7 @@ from examples.hgn_pose.measuring.wild import Views, level_views, wild_views
 from examples.hgn_pose.motion.studio import FOCAL
 from examples.hgn_pose.motion.turning import axes_towards, turned, turned_back
 from examples.hgn_pose.network.facing import Facing
-from examples.hgn_pose.network.weights import shipped_weights
+from examples.hgn_pose.network.weights import shipped_weights, weights_file
 
 
 class Errors(NamedTuple):
@@ -47,7 +47,8 @@ class Wild:
     weights: Annotated[tuple[Path, ...], tyro.conf.Positional] = field(
         default_factory=shipped_weights
     )
-    """Files of weights that demo or train wrote; by default those that come with the example."""
+    """Files of weights that demo or train wrote, or the names studio and robust; by default those
+    that come with the example."""
     detector: float = 5.0
     """Jitter of the 2D joints, pixels of the studio's images, with the confused limbs, missing and
     misplaced joints that go with it; as large as the person appears."""
@@ -67,9 +68,8 @@ class Wild:
             raise ValueError(f"views must be at least 1, got {self.views}")
         make_folder(self.out.parent)
         device = self.machine.prepare()
-        networks, prepared, data = load_for_comparison(
-            self.weights, self.data, device, meshes=False
-        )
+        paths = [weights_file(path) for path in self.weights]
+        networks, prepared, data = load_for_comparison(paths, self.data, device, meshes=False)
         level = level_views(prepared.test, prepared.cameras)
         wild = wild_views(prepared.test, self.views, self.seed)
         trunk = trunk_of(data.data)
@@ -90,7 +90,7 @@ class Wild:
             "views": self.views,
             "seed": self.seed,
             "flip_test": self.flip_test,
-            "weights": {n.name: path.name for n, path in zip(networks, self.weights, strict=True)},
+            "weights": {n.name: path.name for n, path in zip(networks, paths, strict=True)},
             "data": data.data,
             "split": prepared.split,
             "machine": describe_machine(device),
