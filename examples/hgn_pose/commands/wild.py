@@ -132,9 +132,9 @@ def _errors(pose: NDArray[np.floating], views: Views) -> Errors:
 
 def _table(rows: dict[str, dict[str, Errors]]) -> str:
     columns = list(next(iter(rows.values())))
-    head = ["network", *columns, "wild / studio"]
-    body = [
-        [name, *map(str, row.values()), f"{row['wild'].mpjpe / row['studio'].mpjpe:.2f}"]
-        for name, row in rows.items()
-    ]
+    head = ["network", *columns, "wild / studio", "lens known / studio"]
+    body = []
+    for name, row in rows.items():
+        ratios = [row[column].mpjpe / row["studio"].mpjpe for column in ("wild", "lens known")]
+        body.append([name, *map(str, row.values()), *(f"{ratio:.2f}" for ratio in ratios)])
     return aligned(head, body)
