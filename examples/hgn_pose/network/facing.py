@@ -29,7 +29,7 @@ class Facing(nn.Module):
     -----
     The input is that of every network, ``x / w * 2 - [1, h / w]`` of a camera whose focal length
     is 1145/1000 of the image's width: ``FOCAL`` times the slopes of the rays. Input of another
-    lens must be brought to it, see :func:`examples.hgn_pose.lifting.rays.slopes`.
+    lens must be brought to it, see :meth:`examples.hgn_pose.lifting.viewing.View.slopes`.
     """
 
     def __init__(self, network: nn.Module) -> None:

@@ -1,7 +1,10 @@
+import pytest
 import torch
 
+from examples.hgn_pose.lifting.mapping import TRUNKS
 from examples.hgn_pose.motion.cameras import ring_of_cameras
 from examples.hgn_pose.motion.hand_held import LOWEST, places, rotations
+from examples.hgn_pose.motion.studio import BONES, FOCAL
 
 
 def test_rotations_are_those_of_the_ring_and_of_a_turn_after_another():
@@ -31,3 +34,9 @@ def test_cameras_stand_where_they_see_the_person_as_asked():
     seen = (rotation @ (person - place)[:, :, None])[..., 0][free]
     torch.testing.assert_close(seen[:, :2] / seen[:, 2:], slope[free])
     torch.testing.assert_close(torch.linalg.vector_norm(seen, dim=1), distance[free])
+
+
+def test_the_studio_is_that_of_the_ring_and_of_the_training_motion():
+    ring = ring_of_cameras()
+    assert pytest.approx(2 * ring.focal / ring.width) == FOCAL
+    assert TRUNKS["cmu17"].bones == BONES

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from recordable import Recordable
 from torch import Tensor, nn
 
 from examples.hgn_pose.body.coarse import coarse_body
@@ -103,6 +104,15 @@ def test_input_that_makes_no_sense_stays_finite():
     for image in (torch.zeros(1, 17, 2), wild):
         (answer,) = model(image)
         assert answer.isfinite().all()
+
+
+def test_a_network_that_faces_can_be_recorded():
+    model = Facing(Seen())
+    image = picture(people()).float()
+    (first,) = model(image)
+    with Recordable():
+        (again,) = model(image)
+    assert torch.equal(first, again)
 
 
 def test_options_say_it_only_where_it_is_so():
