@@ -55,7 +55,7 @@ class Run:
         """What it came to; it is there when the run is over."""
         return self.folder / "metrics.json"
 
-    def read_metrics(self) -> Mapping[str, Any]:
+    def read_metrics(self, data: DataOptions) -> Mapping[str, Any]:
         """Raises ValueError where they are of another run, or no metrics."""
         with reading(self.metrics, "remove the folder, or give another --out"):
             metrics: dict[str, Any] = json.loads(self.metrics.read_bytes())
@@ -64,6 +64,10 @@ class Run:
             found = {"training": metrics["training"], "network": metrics["options"]}
             if found != wanted:
                 raise ValueError("they are of a run with other options")
+            split = metrics["split"]
+            measured = split["test_performers"] if split.get("measured_on") == "validation" else []
+            if split["data"] != data.data or set(measured) != set(data.validation):
+                raise ValueError("they are of a run on other data")
         return metrics
 
 

@@ -11,7 +11,12 @@ import torch
 from torch import nn
 
 from examples.hgn_pose.datasets.options import DataOptions
-from examples.hgn_pose.network.passports import check_body, load_network, network_of
+from examples.hgn_pose.network.passports import (
+    check_body,
+    check_unseen,
+    load_network,
+    network_of,
+)
 from examples.hgn_pose.network.registry import ARCHITECTURES
 from examples.hgn_pose.network.weights import read_passport
 from examples.hgn_pose.samples.preparing import PreparedData, prepare_data
@@ -72,6 +77,7 @@ def load_for_comparison(
     body = data.load_body()
     for path, passport in zip(weights, passports, strict=True):
         check_body(path, passport, body)
+        check_unseen(path, passport, data)
     options = [network_of(*pair) for pair in zip(weights, passports, strict=True)]
     sizes = {
         one.mesh_sizes
