@@ -72,6 +72,7 @@ class Evaluate:
             mesh_sizes=options.mesh_sizes if meshes else (),
             test_only=True,
             body=body,
+            graphs=options.graphs,
         )
         model = load_network(weights, prepared.body, prepared.hierarchy).to(device)
         metrics = measure(model, prepared, options.network, device, self.protocol)

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from examples.hgn_pose.body.coarse import CoarseGraphs
 from examples.hgn_pose.commands.evaluate import measure
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.files.reading import reading
@@ -44,6 +45,11 @@ class Run:
     def mesh_sizes(self) -> tuple[int, ...]:
         """Of the targets that it needs."""
         return self.network.mesh_sizes if self.meshes else ()
+
+    @property
+    def targets(self) -> tuple[CoarseGraphs, tuple[int, ...]]:
+        """What it learns: runs of the same targets share their samples."""
+        return self.network.graphs, self.mesh_sizes
 
     @property
     def state(self) -> Path:
@@ -96,12 +102,15 @@ def carry_out(
     """
     for run in runs:
         make_folder(run.folder)
-    prepared: dict[tuple[int, ...], PreparedData] = {}
+    prepared: dict[tuple[CoarseGraphs, tuple[int, ...]], PreparedData] = {}
     for begin in range(0, len(runs), together):
         chunk = runs[begin : begin + together]
-        for sizes in {run.mesh_sizes for run in chunk} - prepared.keys():
-            prepared[sizes] = prepare_data(data, device, mesh_sizes=sizes)
-        pairs = [(run, prepared[run.mesh_sizes]) for run in chunk]
+        for run in chunk:
+            if run.targets not in prepared:
+                prepared[run.targets] = prepare_data(
+                    data, device, mesh_sizes=run.mesh_sizes, graphs=run.network.graphs
+                )
+        pairs = [(run, prepared[run.targets]) for run in chunk]
         _train(pairs, data, device, watched, seconds_between_states)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from examples.hgn_pose.body.body_model import BodyModel
-from examples.hgn_pose.body.coarse import coarsen_body
+from examples.hgn_pose.body.coarse import CoarseGraphs
 from examples.hgn_pose.datasets.catalogue import CATALOGUE
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.fitting.fitted_motion import with_bodies
@@ -22,6 +22,8 @@ from examples.hgn_pose.samples.gathering import gather
 from examples.hgn_pose.samples.mesh_targets import mesh_targets
 from examples.hgn_pose.samples.samples import Samples
 from multiscale_gcn import Hierarchy
+
+USUAL_GRAPHS = CoarseGraphs()
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +49,7 @@ def prepare_data(
     mesh_sizes: Sequence[int] = (),
     test_only: bool = False,
     body: BodyModel | None = None,
+    graphs: CoarseGraphs = USUAL_GRAPHS,
 ) -> PreparedData:
     """Coarsen the body, read and split the motion, and make the mesh targets.
 
@@ -62,13 +65,15 @@ def prepare_data(
         Fit and prepare the test frames alone; ``train`` is then a copy of ``test``.
     body : BodyModel, optional
         That of the options, where it is loaded already.
+    graphs : CoarseGraphs
+        How it is coarsened.
 
     Returns
     -------
     PreparedData
     """
     body = body or options.load_body()
-    hierarchy = coarsen_body(body)
+    hierarchy = graphs.of(body)
     footage = options.read(test_only=test_only)
     held_out = held_out_frames(footage.motion)
     if held_out.all() and not test_only:
