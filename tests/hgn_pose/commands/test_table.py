@@ -160,3 +160,11 @@ def test_data_that_a_table_is_not_of_are_refused(options, message, tmp_path):
     with refused(message):
         main(["table", *options, "--out", str(out)])
     assert not out.exists()
+
+
+def test_runs_on_other_2d_joints_are_not_taken(monkeypatch, owned, tmp_path):
+    arguments = owned_arguments(monkeypatch, owned, tmp_path, "5")
+    main([*arguments, "--keypoints", "cpn_ft_h36m_dbb"])
+    for change in ([], ["--keypoints", "cpn_ft_h36m_dbb", "--train-every", "7"]):
+        with refused("they are of a run on other data; remove the folder"):
+            main([*arguments, *change])
