@@ -149,6 +149,7 @@ CONTROLS = Table(
             Entry(label, replace(_hgn(), clusters=clusters, clusters_seed=seed))
             for label, clusters, seed in _CONTROLS
         ),
+        Entry("no body graph, as many parameters", replace(_hgn(207), clusters="none")),
     ),
     source="",
 )

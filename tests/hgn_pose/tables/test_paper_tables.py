@@ -14,6 +14,8 @@ from examples.hgn_pose.network.building import NetworkOptions, build_network, co
 from examples.hgn_pose.tables.paper import TABLES
 from examples.hgn_pose.tables.table import FIGURES, Entry
 
+BODY = load_body()
+
 PRINTED_ORDER = [
     *("Directions", "Discussion", "Eating", "Greeting", "Phoning", "Photo", "Posing", "Purchases"),
     *("Sitting", "SittingDown", "Smoking", "Waiting", "WalkDog", "Walking", "WalkTogether"),
@@ -22,7 +24,7 @@ PRINTED_ORDER = [
 
 @pytest.fixture(scope="module")
 def hierarchy():
-    return coarsen_body(load_body())
+    return coarsen_body(BODY)
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -58,6 +60,21 @@ def test_hgn_is_last_of_what_the_paper_prints_by_scene():
     for figures in table.others.values():
         for column, best in table.entries[0].paper.items():
             assert figures.get(column, 0) < best
+
+
+def test_controls_have_about_as_many_parameters_but_for_their_edges():
+    usual, *others = TABLES["controls"].entries
+    counts = {
+        entry.folder: count_parameters(
+            build_network(entry.network, entry.network.graphs.of(BODY), 0)
+        )
+        for entry in (usual, *others)
+    }
+    for entry in others:
+        if entry.label != "no body graph":
+            assert counts[entry.folder] == pytest.approx(counts[usual.folder], rel=0.03), (
+                entry.folder
+            )
 
 
 def test_folders_tell_runs_apart():
