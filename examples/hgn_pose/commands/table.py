@@ -14,6 +14,7 @@ from examples.hgn_pose.commands.evaluate import Evaluate
 from examples.hgn_pose.commands.flat import Flat
 from examples.hgn_pose.commands.machine import MachineOptions, in_one_line
 from examples.hgn_pose.commands.runs import Run, carry_out
+from examples.hgn_pose.datasets.catalogue import CATALOGUE
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.files.writing import write_bytes
 from examples.hgn_pose.measuring.protocols import ProtocolOptions
@@ -52,6 +53,9 @@ class MakeTable:
     """A run for each of them."""
     together: int = 6
     """Runs side by side; on a processor it saves nothing."""
+    folds: bool = False
+    """Measure on all training performers: hold out those of every --fold in turn, and write means
+    over folds and seeds to table-NAME-folds."""
     test_path: Path | None = None
     """Of table 7, which trains on one data set and measures on another: the folder of that."""
     out: Path = Path("runs/tables")
@@ -62,18 +66,27 @@ class MakeTable:
         table = TABLES[self.name]
         data = self.data.settled()
         self._check(table, data)
+        splits = self._splits(data)
         device = self.machine.prepare()
-        runs = [(entry, self._runs(entry)) for entry in table.entries]
-        missing = [run for _, chosen in runs for run in chosen if not run.metrics.exists()]
-        carry_out(
-            missing,
-            data,
-            device,
-            together=self.together,
-            seconds_between_states=SECONDS_BETWEEN_STATES,
-        )
+        for split in splits:
+            runs = [run for entry in table.entries for run in self._runs(entry, split)]
+            carry_out(
+                [run for run in runs if not run.metrics.exists()],
+                split,
+                device,
+                together=self.together,
+                seconds_between_states=SECONDS_BETWEEN_STATES,
+            )
         results = [
-            (entry, [self._metrics(run, table, data) for run in chosen]) for entry, chosen in runs
+            (
+                entry,
+                [
+                    self._metrics(run, table, split)
+                    for split in splits
+                    for run in self._runs(entry, split)
+                ],
+            )
+            for entry in table.entries
         ]
         lines = [line_of(entry, metrics) for entry, metrics in results]
         machines = dict.fromkeys(
@@ -90,8 +103,9 @@ class MakeTable:
                 str(one["split"]["input"]) for _, metrics in results for one in metrics
             )
             told += f" Input: {', '.join(inputs)}."
-        if data.validation:
-            told += f" Measured on training performers held out: {', '.join(data.validation)}."
+        people = [" and ".join(split.validation) for split in splits if split.validation]
+        if people:
+            told += f" Measured on training performers held out: {'; '.join(people)}."
         if table.source:
             told += f" Paper: {table.source}."
         first = table.drawn or table.columns[0]
@@ -103,9 +117,15 @@ class MakeTable:
             )
             for line in lines
         ]
-        place = self._folder / f"table-{table.name}"
+        name = f"table-{table.name}"
+        place = self.out / f"{name}-folds" if self.folds else self._folder(data) / name
+        seeds = [
+            f"{seed} of fold {split.fold}" if self.folds else str(seed)
+            for split in splits
+            for seed in self.seeds
+        ]
         write_bytes(place.with_suffix(".md"), f"{told}\n\n{text}\n".encode())
-        write_bytes(place.with_suffix(".csv"), as_csv(table, lines, self.seeds).encode())
+        write_bytes(place.with_suffix(".csv"), as_csv(table, lines, seeds).encode())
         write_bytes(
             place.with_suffix(".png"), png(table_figure(table.title, rows, title_of(first)))
         )
@@ -146,15 +166,25 @@ class MakeTable:
         measured: Mapping[str, Any] = json.loads(out.read_bytes())
         return measured
 
-    @property
-    def _folder(self) -> Path:
-        validation = self.data.validation
+    def _splits(self, data: DataOptions) -> list[DataOptions]:
+        """The data, or those of every fold."""
+        if not self.folds:
+            return [data]
+        if data.validation:
+            raise ValueError("folds holds out everybody in turn; leave held_out and fold away")
+        count = len(CATALOGUE[data.data].folds)
+        if not count:
+            raise ValueError(f"{data.data} has no folds; say whom to hold out with held_out")
+        return [replace(data, fold=number) for number in range(count)]
+
+    def _folder(self, data: DataOptions) -> Path:
+        validation = data.validation
         return self.out / f"held-out-{'-'.join(validation)}" if validation else self.out
 
-    def _runs(self, entry: Entry) -> list[Run]:
+    def _runs(self, entry: Entry, data: DataOptions) -> list[Run]:
         return [
             Run(
-                self._folder / entry.folder / f"seed{seed}",
+                self._folder(data) / entry.folder / f"seed{seed}",
                 entry.network,
                 self._training(entry, seed),
             )

@@ -110,7 +110,7 @@ def _paper(entry: Entry, name: str, unit: str = "") -> str:
     return f"{entry.paper[name]:.2f}{unit}" if name in entry.paper else "-"
 
 
-def as_csv(table: Table, lines: Sequence[Line], seeds: Sequence[int]) -> str:
+def as_csv(table: Table, lines: Sequence[Line], seeds: Sequence[int | str]) -> str:
     """A row for every entry, seed and figure; the paper's have no seed."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -1,10 +1,12 @@
 """The table command: trains what is missing, goes on where it stopped, and writes."""
 
+import csv
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from generated import write_3dhp_published, write_h36m_npz
+from generated import write_3dhp_published, write_cmu17, write_h36m_npz
 from refusals import refused
 
 import examples.hgn_pose.commands.table as command
@@ -85,6 +87,33 @@ def test_a_table_on_held_out_people_has_a_folder_of_its_own(arguments, tmp_path,
     folder.rename(tmp_path / "held-out-1")
     with refused("they are of a run on other data"):
         main([*arguments, "--held-out", "1"])
+
+
+def test_all_folds_make_one_table(arguments, tmp_path, monkeypatch):
+    path = tmp_path / "cmu17.npz"
+    write_cmu17(path, performers=(1, 2, 3, 5, 6, 8, 9, 13, 94, 135, 7), frames=9)
+    monkeypatch.setitem(command.TABLES, "start", replace(SMALL, entries=SMALL.entries[1:]))
+    arguments = [*arguments, "--data", "cmu17", "--data-path", str(path), "--folds"]
+    main(arguments)
+    found = [
+        json.loads(
+            (tmp_path / f"held-out-{people}" / "mlp-2" / f"seed{seed}" / "metrics.json").read_text()
+        )
+        for people in ("1-9", "13-8", "135-6", "94-3", "5-2")
+        for seed in (0, 1)
+    ]
+    errors = [one["scores"]["mpjpe_mm"] for one in found]
+    text = (tmp_path / "table-start-folds.md").read_text()
+    assert f"{np.mean(errors):.1f} ± {np.std(errors, ddof=1):.1f}" in text
+    assert "held out: 1 and 9; 13 and 8; 135 and 6; 94 and 3; 5 and 2." in text
+    rows = list(csv.DictReader((tmp_path / "table-start-folds.csv").read_text().splitlines()))
+    assert [(row["seed"], float(row["value"])) for row in rows] == [
+        (f"{place % 2} of fold {place // 2}", error) for place, error in enumerate(errors)
+    ]
+    with refused("leave held_out and fold away"):
+        main([*arguments, "--fold", "0"])
+    with refused("builtin has no folds"):
+        main([*arguments, "--data", "builtin"])
 
 
 @pytest.fixture(scope="module")
