@@ -10,7 +10,6 @@ import numpy as np
 import torch
 import tyro
 
-from examples.hgn_pose.body.coarse import coarsen_body
 from examples.hgn_pose.body.options import BodyOptions
 from examples.hgn_pose.commands.flat import Flat
 from examples.hgn_pose.commands.machine import MachineOptions
@@ -84,9 +83,9 @@ class Predict:
         _tell(person)
         make_folder(self.out)
         body = self.body.load()
-        hierarchy = coarsen_body(body)
+        options = network_of(weights, passport)
+        hierarchy = options.graphs.of(body)
         model = load_network(weights, body, hierarchy)
-        network = network_of(weights, passport)
         view = self.view.read(person.image_size)
         asked = network_input(
             person.track.joints,
@@ -94,9 +93,9 @@ class Predict:
             self.framing,
             trunk,
             view,
-            facing=network.facing,
+            facing=options.facing,
         )
-        sizes = network.mesh_sizes if passport.facts["meshes"] else ()
+        sizes = options.mesh_sizes if passport.facts["meshes"] else ()
         levels = [hierarchy.level(size) for size in sizes]
         answers = answer(
             model.to(device),
@@ -116,11 +115,11 @@ class Predict:
             fps=person.fps,
             facts={
                 **person.facts,
-                "network": network.network,
+                "network": options.network,
                 "weights": weights.name,
                 "trained_on": motion,
-                "framing": "rays" if network.facing else self.framing.replace("auto", "person"),
-                **(view.facts() if network.facing or view.known else {}),
+                "framing": "rays" if options.facing else self.framing.replace("auto", "person"),
+                **(view.facts() if options.facing or view.known else {}),
                 "flip": self.flip,
                 "multiscale_gcn": __version__,
             },
