@@ -27,6 +27,7 @@ from examples.hgn_pose.commands.sample import Sample
 from examples.hgn_pose.commands.table import MakeTable
 from examples.hgn_pose.commands.train import Train
 from examples.hgn_pose.commands.view import View
+from examples.hgn_pose.commands.wild import Wild
 
 Command = (
     Annotated[Demo, tyro.conf.subcommand("demo")]
@@ -34,6 +35,7 @@ Command = (
     | Annotated[MakeTable, tyro.conf.subcommand("table")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Robustness, tyro.conf.subcommand("robustness")]
+    | Annotated[Wild, tyro.conf.subcommand("wild")]
     | Annotated[Figures, tyro.conf.subcommand("figures")]
     | Annotated[CheckData, tyro.conf.subcommand("check-data")]
     | Annotated[Predict, tyro.conf.subcommand("predict")]

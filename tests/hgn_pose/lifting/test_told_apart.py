@@ -1,6 +1,7 @@
 """What was once misread without a word: read as it is meant, or asked about."""
 
 import json
+from functools import cache
 
 import numpy as np
 import pytest
@@ -33,12 +34,15 @@ def error(path, **options):
 # Orders
 
 
+filmed = cache(film)
+
+
 @pytest.mark.parametrize("count", [17, 25])
 def test_orders_are_told_in_every_clip_by_the_bones(count):
     candidates = [name for name in conventions_with(count) if name != "skeleton17"]
     for known in load_builtin().clips:
-        for camera in range(4):
-            made = film(known.name, camera)
+        for camera in (0, 1):
+            made = filmed(known.name, camera)
             for name in candidates:
                 points = made.in_convention(name).astype(np.float64)
                 seen = np.isfinite(points).all(axis=2)

@@ -82,6 +82,19 @@ def test_loss_is_equation_4(reduction):
     assert float(mesh) == pytest.approx(expected_mesh, rel=1e-5)
 
 
+def test_the_published_loss_averages_over_everything():
+    batch, outputs = random_batch()
+    pose, mesh = (float(term) for term in pose_loss(outputs, batch, "published"))
+    squared = [
+        (o - t).numpy() ** 2 for o, t in zip(outputs, (batch.pose, *batch.meshes), strict=True)
+    ]
+    assert pose == pytest.approx(squared[0].mean())
+    fitted = batch.fitted.numpy()
+    expected = sum(s[fitted].sum() / s.size for s in squared[1:])
+    assert mesh == pytest.approx(expected)
+    assert TrainingOptions(loss_reduction="published").lambdas() == (100.0, 1.0)
+
+
 def test_published_means_weigh_meshes_as_smaller_sums():
     """What lambdas() says of 100 : 1 over means and the 1 : 0.01 over sums."""
     batch, outputs = random_batch()
@@ -189,6 +202,23 @@ def test_every_frame_is_seen_by_every_camera_once_an_epoch(prepared):
     again = torch.cat([trainer._batch(*draw).image for draw in trainer._draws(seed=6)]).flatten(1)
     assert not torch.equal(seen, again)
     assert torch.equal(torch.unique(seen, dim=0), torch.unique(again, dim=0))
+
+
+def test_other_bodies_are_trained_on_and_a_stop_in_between_changes_nothing(prepared):
+    other = Augmentation(bones=0.1, crossover=0.3)
+    options = replace(SHORT, schedule="step", augmentation=other)
+    straight, stopped, plain = (
+        trained(prepared, one)
+        for one in (options, replace(options, epochs=1), replace(SHORT, schedule="step"))
+    )
+    resumed = Trainer(
+        build_network(HGN, prepared.hierarchy, seed=99), prepared.train, prepared.cameras, options
+    )
+    resumed.restore(stopped.tensors(), stopped.records)
+    resumed.fit()
+    assert resumed.records == straight.records
+    assert straight.records != plain.records
+    assert straight.records[1].mesh_loss > 0
 
 
 def test_without_mesh_weight_the_meshes_stay(prepared):
