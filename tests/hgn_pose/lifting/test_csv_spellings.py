@@ -124,7 +124,7 @@ def test_long_tables_of_any_spelling(head, names, tmp_path):
     np.testing.assert_allclose(found.confidence, SURE)
 
 
-def test_numbered_landmarks_of_mediapipe_are_those_of_the_issue(tmp_path):
+def test_numbered_landmarks_of_mediapipe_are_told_by_their_count(tmp_path):
     points = pixels("mediapipe33") / SIZE
     rows = [f"{t},{k},{x},{y}" for t in range(12) for k, (x, y) in enumerate(points[t])]
     found = read(tmp_path, "\n".join(["Frame,LandmarkID,X,Y", *rows]))
