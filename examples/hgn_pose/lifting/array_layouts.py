@@ -15,7 +15,7 @@ from multiscale_gcn.checks.arguments import shown
 POINTS = (
     "keypoints", "keypoints_2d", "keypoints2d", "keypoint", "kpts", "kpts_2d", "kps", "kp2d",
     "joints_2d", "joints2d", "pose_2d", "poses_2d", "pose2d", "pred_keypoints", "points",
-    "reconstruction", "arr_0",
+    "landmarks", "reconstruction", "arr_0",
 )  # fmt: skip
 """Names of the array of joints, the best first."""
 PERSONS_FIRST = ("keypoint", "reconstruction")

@@ -224,8 +224,6 @@ def _long(table: Table) -> Found:
     assert joint is not None
     assert x is not None
     assert y is not None
-    if frame is None:
-        raise ValueError(f"{table.source} has no column frame; its columns are {_listed(head)}")
     if person == joint:
         person = None
     sure = _find([name if p != y else "" for p, name in enumerate(head)], CONFIDENCE)
@@ -242,11 +240,15 @@ def _long(table: Table) -> Found:
     place_of = numbers or {name: i for i, name in enumerate(names)}
     found: dict[tuple[int, str | None], np.ndarray] = {}
     for (line, cells), label in zip(table.lines, labels, strict=True):
-        key = (_frame(table, line, head[frame], cells[frame]), _who(person, cells))
+        number = 0 if frame is None else _frame(table, line, head[frame], cells[frame])
+        key = (number, _who(person, cells))
         joints = found.setdefault(key, np.full((count, 3), np.nan))
         row = place_of[label]
         if not np.isnan(joints[row]).all():
-            raise ValueError(f"{table.source}, line {line}: a second {label} in frame {key[0]}")
+            raise ValueError(
+                f"{table.source}, line {line}: a second {label} in frame {number}"
+                + ("; there is no column frame" if frame is None else "")
+            )
         joints[row] = [
             table.number(line, head[x], cells[x]),
             table.number(line, head[y], cells[y]),
@@ -267,6 +269,8 @@ def _long(table: Table) -> Found:
             f"{_listed(doubtful)}; call the confidence so, or leave them out"
         )
     notes = (f"columns that were not read: {_listed(others)}",) if others else ()
+    if frame is None:
+        notes = (*notes, "there is no column frame: all lines are of one")
     facts = {} if numbers is not None else {"names": tuple(names)}
     return Found(_one_a_frame(person is not None, rows), facts=facts, notes=notes)
 

@@ -171,6 +171,17 @@ def test_a_table_without_names_says_so(tmp_path):
     np.testing.assert_allclose(found.points, POINTS, atol=1e-4)
 
 
+def test_a_folder_may_have_a_table_for_each_frame(tmp_path):
+    folder = tmp_path / "clip"
+    folder.mkdir()
+    for t, points in enumerate(POINTS):
+        rows = [f"{name},{x},{y}" for name, (x, y) in zip(NAMES, points, strict=True)]
+        (folder / f"shot {t}.csv").write_text("\n".join(["joint,x,y", *rows]))
+    np.testing.assert_allclose(read_keypoints(folder).points, POINTS)
+    with pytest.raises(ValueError, match="line 3: a second nose in frame 0; there is no column fr"):
+        read(tmp_path, "joint,x,y\nnose,1,2\nnose,3,4\n")
+
+
 def test_names_of_images_are_frames(tmp_path):
     lines = wide("{}_x", "{}_y", frame="image").splitlines()
     text = "\n".join(
