@@ -76,7 +76,7 @@ class Person:
     image_size: tuple[int, int]
     fps: float
     facts: dict[str, object]
-    notes: tuple[str, ...] = ()
+    decided: tuple[str, ...] = ()
     """What was left out or taken for granted, for people."""
 
 

@@ -340,7 +340,7 @@ def test_one_id_for_everybody_can_be_ignored(tmp_path):
 
 def test_notes_reach_the_person(tmp_path):
     np.savez(tmp_path / "k.npz", keypoints=POINTS, boxes=np.ones((12, 4)))
-    assert person(tmp_path / "k.npz").notes == ("not read: boxes",)
+    assert person(tmp_path / "k.npz").decided == ("not read: boxes",)
     content = {"frames": [{"frame": 0, "persons": []}], "convention": "coco17"}
     (tmp_path / "empty.json").write_text(json.dumps(content))
     with pytest.raises(ValueError, match="holds no person"):
