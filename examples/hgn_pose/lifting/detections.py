@@ -172,8 +172,8 @@ class Detections:
         extra = [name for row, name in enumerate(self.names or ()) if row not in set(order)]
         lost = np.array(order) < 0
         lacking = [n for n, gone in zip(CONVENTIONS[asked].points, lost, strict=True) if gone]
-        notes = [f"joints that {asked} lacks: {', '.join(extra)}"] if extra else []
-        notes += [f"joints that the file lacks: {', '.join(lacking)}"] if lacking else []
+        notes = [f"joints that {asked} lacks: {_some(extra)}"] if extra else []
+        notes += [f"joints that the file lacks: {_some(lacking)}"] if lacking else []
         return replace(
             self,
             notes=(*self.notes, *notes),
@@ -236,6 +236,11 @@ def frame_number(value: Any, source: str) -> int:
             f"{source}: frame = {shown(value)} is no number of a frame; number them from 0"
         )
     return whole_number(number, f"{source}: frame")
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 12} more" if len(names) > 12 else ""
+    return ", ".join(names[:12]) + more
 
 
 def _fits(names: Sequence[str], convention: str) -> bool:
