@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from examples.hgn_pose.body.coarse import CoarseGraphs
 from examples.hgn_pose.commands.evaluate import measure
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.files.reading import reading
@@ -46,6 +47,11 @@ class Run:
         return self.network.mesh_sizes if self.meshes else ()
 
     @property
+    def targets(self) -> tuple[CoarseGraphs, tuple[int, ...]]:
+        """What it learns: runs of the same targets share their samples."""
+        return self.network.graphs, self.mesh_sizes
+
+    @property
     def state(self) -> Path:
         """Where it can be resumed from."""
         return self.folder / "state.safetensors"
@@ -55,7 +61,7 @@ class Run:
         """What it came to; it is there when the run is over."""
         return self.folder / "metrics.json"
 
-    def read_metrics(self) -> Mapping[str, Any]:
+    def read_metrics(self, data: DataOptions) -> Mapping[str, Any]:
         """Raises ValueError where they are of another run, or no metrics."""
         with reading(self.metrics, "remove the folder, or give another --out"):
             metrics: dict[str, Any] = json.loads(self.metrics.read_bytes())
@@ -64,6 +70,10 @@ class Run:
             found = {"training": metrics["training"], "network": metrics["options"]}
             if found != wanted:
                 raise ValueError("they are of a run with other options")
+            split = metrics["split"]
+            measured = split["test_performers"] if split.get("measured_on") == "validation" else []
+            if split["data"] != data.data or set(measured) != set(data.validation):
+                raise ValueError("they are of a run on other data")
         return metrics
 
 
@@ -92,12 +102,15 @@ def carry_out(
     """
     for run in runs:
         make_folder(run.folder)
-    prepared: dict[tuple[int, ...], PreparedData] = {}
+    prepared: dict[tuple[CoarseGraphs, tuple[int, ...]], PreparedData] = {}
     for begin in range(0, len(runs), together):
         chunk = runs[begin : begin + together]
-        for sizes in {run.mesh_sizes for run in chunk} - prepared.keys():
-            prepared[sizes] = prepare_data(data, device, mesh_sizes=sizes)
-        pairs = [(run, prepared[run.mesh_sizes]) for run in chunk]
+        for run in chunk:
+            if run.targets not in prepared:
+                prepared[run.targets] = prepare_data(
+                    data, device, mesh_sizes=run.mesh_sizes, graphs=run.network.graphs
+                )
+        pairs = [(run, prepared[run.targets]) for run in chunk]
         _train(pairs, data, device, watched, seconds_between_states)
 
 

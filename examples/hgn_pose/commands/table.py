@@ -49,7 +49,8 @@ class MakeTable:
     together: int = 6
     """Runs side by side; on a processor it saves nothing."""
     out: Path = Path("runs/tables")
-    """Folder for the runs and for table-NAME.md, .csv and .png."""
+    """Folder for the runs and for table-NAME.md, .csv and .png; where performers are held out, for
+    a folder of them with these."""
 
     def run(self) -> None:
         table = TABLES[self.name]
@@ -64,7 +65,7 @@ class MakeTable:
             together=self.together,
             seconds_between_states=SECONDS_BETWEEN_STATES,
         )
-        results = [(entry, [run.read_metrics() for run in chosen]) for entry, chosen in runs]
+        results = [(entry, [run.read_metrics(data) for run in chosen]) for entry, chosen in runs]
         lines = [line_of(entry, metrics) for entry, metrics in results]
         machines = dict.fromkeys(
             in_one_line(one["machine"]) for _, metrics in results for one in metrics
@@ -75,6 +76,8 @@ class MakeTable:
             f"{self.training.batch_size}, seeds {', '.join(map(str, self.seeds))}: mean and "
             f"standard deviation. {'; '.join(machines)}."
         )
+        if data.validation:
+            told += f" Measured on training performers held out: {', '.join(data.validation)}."
         if table.source:
             told += f" Paper: {table.source}."
         first = table.columns[0]
@@ -86,16 +89,21 @@ class MakeTable:
             )
             for line in lines
         ]
-        place = self.out / f"table-{table.name}"
+        place = self._folder / f"table-{table.name}"
         write_bytes(place.with_suffix(".md"), f"{told}\n\n{text}\n".encode())
         write_bytes(place.with_suffix(".csv"), as_csv(table, lines, self.seeds).encode())
         write_bytes(place.with_suffix(".png"), png(table_figure(table.title, rows, FIGURES[first])))
         print(f"\n{told}\n\n{text}\n\nwrote {place}.md, .csv and .png")
 
+    @property
+    def _folder(self) -> Path:
+        validation = self.data.validation
+        return self.out / f"held-out-{'-'.join(validation)}" if validation else self.out
+
     def _runs(self, entry: Entry) -> list[Run]:
         return [
             Run(
-                self.out / entry.folder / f"seed{seed}",
+                self._folder / entry.folder / f"seed{seed}",
                 entry.network,
                 replace(self.training, seed=seed, lambda_mesh=self._lambda_mesh(entry)),
             )

@@ -1,7 +1,8 @@
-"""Tables 1 to 4 of Li et al. 2021 (HGN), and one of all networks that the example has."""
+"""Tables 1 to 4 of Li et al. 2021 (HGN), and those that the paper does not have."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from examples.hgn_pose.network.building import NetworkOptions
@@ -127,8 +128,39 @@ START = Table(
     ),
     source="",
 )
+_CONTROLS: tuple[
+    tuple[str, Literal["area", "farthest", "random", "scattered", "none"], int], ...
+] = (
+    ("compact, of equal area", "area", 0),
+    ("around points far apart", "farthest", 0),
+    ("around random vertices", "random", 0),
+    ("around random vertices, others", "random", 1),
+    ("scattered vertices", "scattered", 0),
+    ("no body graph", "none", 0),
+)
+CONTROLS = Table(
+    "controls",
+    "HGN on other clusters of the body",
+    (*ERRORS, *MESHES),
+    (
+        Entry("heavy edges, the paper's", _hgn()),
+        *(
+            Entry(label, replace(_hgn(), clusters=clusters, clusters_seed=seed))
+            for label, clusters, seed in _CONTROLS
+        ),
+    ),
+    source="",
+)
 
 TABLES = {
     table.name: table
-    for table in (MESH_WEIGHT, TOPOLOGY, TOPOLOGY_ALONE, ARCHITECTURE, NETWORKS, START)
+    for table in (
+        MESH_WEIGHT,
+        TOPOLOGY,
+        TOPOLOGY_ALONE,
+        ARCHITECTURE,
+        NETWORKS,
+        START,
+        CONTROLS,
+    )
 }

@@ -46,6 +46,12 @@ class Entry:
             parts.append(f"nonlocal_{network.non_local}")
         if network.without != "none":
             parts.append(f"without{network.without}")
+        if network.clusters != "heavy_edge":
+            parts.append(f"clusters_{network.clusters}")
+        if network.clusters in ("random", "scattered"):
+            parts.append(str(network.clusters_seed))
+        if network.padding != "none":
+            parts.append("padded")
         if network.dropout is not None:
             parts.append(f"dropout{network.dropout:g}")
         if network.has_meshes:

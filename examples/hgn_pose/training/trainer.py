@@ -93,6 +93,7 @@ class Trainer:
             model.parameters(), lr=rate, capturable=self.on_cuda, fused=self.on_cuda
         )
         self.records: list[EpochRecord] = []
+        self._varied = tuple(options.augmentation.draw(1, torch.Generator()).tensors())
 
     @property
     def steps(self) -> int:
@@ -225,8 +226,8 @@ class Trainer:
     def _draws(self, seed: int) -> Iterator[tuple[Tensor, ...]]:
         """What each step of an epoch shows: every frame to every camera once, in random order.
 
-        Yields frame, camera, heading, size and flip of the samples of one step. They are drawn on
-        the CPU, so that every device trains on the same samples.
+        Yields row, view and the tensors of the variation of the samples of one step. They are
+        drawn on the CPU, so that every device trains on the same samples.
         """
         views = self.samples.views(self.cameras)
         size = self.options.batch_size
@@ -235,21 +236,14 @@ class Trainer:
         varied = [
             self.options.augmentation.draw(len(chosen), generator) for chosen in order.split(size)
         ]
-        epoch = [
-            order // views,
-            order % views,
-            torch.cat([variation.heading for variation in varied]),
-            torch.cat([variation.size for variation in varied]),
-            torch.cat([variation.flip for variation in varied]),
-        ]
+        variation = Variation.joined(varied).tensors()
+        epoch = [order // views, order % views, *variation.values()]
         device = self.samples.positions.device
         return zip(*(column.to(device).split(size) for column in epoch), strict=True)
 
-    def _batch(
-        self, frame: Tensor, camera: Tensor, heading: Tensor, size: Tensor, flip: Tensor
-    ) -> Batch:
-        variation = Variation(heading, size, flip)
-        return self.samples.batch(self.cameras, frame, camera, variation)
+    def _batch(self, row: Tensor, view: Tensor, *varied: Tensor) -> Batch:
+        variation = Variation(**dict(zip(self._varied, varied, strict=True)))
+        return self.samples.batch(self.cameras, row, view, variation)
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights and Adam's state by name, for a file."""

@@ -1,12 +1,15 @@
 """The table command: trains what is missing, goes on where it stopped, and writes."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from refusals import refused
 
 import examples.hgn_pose.commands.table as command
 from examples.hgn_pose.__main__ import main
+from examples.hgn_pose.datasets.catalogue import CATALOGUE
+from examples.hgn_pose.datasets.readers.builtin import load_builtin
 from examples.hgn_pose.network.building import NetworkOptions
 from examples.hgn_pose.tables.table import Entry, Table
 from examples.hgn_pose.training.trainer import Trainer
@@ -62,3 +65,22 @@ def test_runs_of_other_options_are_not_taken(arguments, tmp_path):
     main(arguments)
     with refused("they are of a run with other options; remove the folder"):
         main([*arguments, "--learning-rate", "0.5"])
+
+
+def test_a_table_on_held_out_people_has_a_folder_of_its_own(arguments, tmp_path, monkeypatch):
+    motion = load_builtin()
+    clips = [replace(clip, performer=1 + k % 2) for k, clip in enumerate(motion.clips)]
+    monkeypatch.setitem(
+        CATALOGUE,
+        "builtin",
+        replace(CATALOGUE["builtin"], read=lambda _: replace(motion, clips=tuple(clips))),
+    )
+    main([*arguments, "--held-out", "2"])
+    folder = tmp_path / "held-out-2"
+    assert "Measured on training performers held out: 2." in (folder / "table-start.md").read_text()
+    metrics = json.loads((folder / "mlp-2" / "seed0" / "metrics.json").read_text())
+    assert metrics["split"]["test_performers"] == ["2"]
+    assert not (tmp_path / "mlp-2").exists()
+    folder.rename(tmp_path / "held-out-1")
+    with refused("they are of a run on other data"):
+        main([*arguments, "--held-out", "1"])

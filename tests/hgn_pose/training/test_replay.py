@@ -10,6 +10,7 @@ from examples.hgn_pose.body.coarse import MESH_SIZES
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.network.building import NetworkOptions, build_network
 from examples.hgn_pose.network.registry import ARCHITECTURES
+from examples.hgn_pose.samples.augmentation import Augmentation
 from examples.hgn_pose.samples.preparing import prepare_data
 from examples.hgn_pose.training.options import TrainingOptions
 from examples.hgn_pose.training.replay import WARM_UP, Replay
@@ -47,6 +48,14 @@ def run(prepared, options, network, *, replay):
     trainer = Trainer(model, prepared.train, prepared.cameras, options, replay=replay)
     trainer.fit()
     return trainer
+
+
+def test_other_bodies_are_recorded_too(prepared):
+    options = replace(SHORT, augmentation=Augmentation(bones=0.1, crossover=0.3))
+    network = NetworkOptions("hgn", channels=8)
+    plain, replayed = (run(prepared, options, network, replay=replay) for replay in (False, True))
+    for first, second in zip(plain.records, replayed.records, strict=True):
+        assert second.loss == pytest.approx(first.loss, rel=1e-3)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

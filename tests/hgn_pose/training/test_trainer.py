@@ -191,6 +191,23 @@ def test_every_frame_is_seen_by_every_camera_once_an_epoch(prepared):
     assert torch.equal(torch.unique(seen, dim=0), torch.unique(again, dim=0))
 
 
+def test_other_bodies_are_trained_on_and_a_stop_in_between_changes_nothing(prepared):
+    other = Augmentation(bones=0.1, crossover=0.3)
+    options = replace(SHORT, schedule="step", augmentation=other)
+    straight, stopped, plain = (
+        trained(prepared, one)
+        for one in (options, replace(options, epochs=1), replace(SHORT, schedule="step"))
+    )
+    resumed = Trainer(
+        build_network(HGN, prepared.hierarchy, seed=99), prepared.train, prepared.cameras, options
+    )
+    resumed.restore(stopped.tensors(), stopped.records)
+    resumed.fit()
+    assert resumed.records == straight.records
+    assert straight.records != plain.records
+    assert straight.records[1].mesh_loss > 0
+
+
 def test_without_mesh_weight_the_meshes_stay(prepared):
     options = replace(SHORT, epochs=1, lambda_mesh=0.0)
     before = build_network(HGN, prepared.hierarchy, options.seed).state_dict()
