@@ -127,7 +127,7 @@ class GraphAttention(ConvolutionLayer):
         """
         if self.bias == "pairs":
             return self.table
-        return self.table.index_select(1, self.place.flatten()).unflatten(1, self.place.shape)
+        return self.table.index_select(1, self.place.flatten()).view(-1, *self.place.shape)
 
     def forward(
         self,

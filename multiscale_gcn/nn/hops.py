@@ -22,4 +22,5 @@ def hop_distances(graph: Graph) -> np.ndarray:  # [N, N] int64
     steps = shortest_path(pattern.astype(float), directed=False, unweighted=True)
     reached = np.isfinite(steps)
     farthest = steps[reached].max(initial=0.0)
-    return np.where(reached, steps, farthest + 1).astype(np.int64)
+    hops: np.ndarray = np.where(reached, steps, farthest + 1).astype(np.int64)
+    return hops

@@ -126,7 +126,9 @@ def _train(
     passports: dict[Trainer, tuple[Run, Passport]] = {}
     written: dict[Trainer, float] = {}
     for run, prepared in runs:
-        model = build_network(run.network, prepared.hierarchy, run.training.seed).to(device)
+        model = build_network(run.network, prepared.hierarchy, run.training.seed, prepared.body).to(
+            device
+        )
         passport = passport_of(run.network, prepared.body, prepared.hierarchy, data, run.meshes)
         trainer = Trainer(model, prepared.train, prepared.cameras, run.training)
         if run.state.exists():
