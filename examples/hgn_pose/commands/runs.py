@@ -101,6 +101,8 @@ def carry_out(
         After an epoch a state is written if none was for so long, and after the last one.
     """
     for run in runs:
+        check_choice(run.training, data)
+    for run in runs:
         make_folder(run.folder)
     prepared: dict[tuple[CoarseGraphs, tuple[int, ...]], PreparedData] = {}
     for begin in range(0, len(runs), together):
@@ -112,6 +114,20 @@ def carry_out(
                 )
         pairs = [(run, prepared[run.targets]) for run in chunk]
         _train(pairs, data, device, watched, seconds_between_states)
+
+
+def check_choice(training: TrainingOptions, data: DataOptions) -> None:
+    """Refuse to choose an epoch by people for the test.
+
+    Raises
+    ------
+    ValueError
+    """
+    if training.keep == "best" and not data.validation:
+        raise ValueError(
+            "keep = best would choose the epoch by the test performers; hold training performers "
+            "out with --held-out or --fold, or keep the last"
+        )
 
 
 def _train(
@@ -146,6 +162,7 @@ def _train(
             written[trainer] = time.monotonic()
 
     _, first = runs[0]
+    watched = watched or any(run.training.keep == "best" for run, _ in runs)
     fit_side_by_side(
         trainers,
         watch=(lambda network: watch(network, first.test, first.cameras)) if watched else None,
@@ -161,6 +178,7 @@ def _finish(
 ) -> None:
     """Write the weights, then the metrics, which say that the run is over."""
     training = run.training.as_json()
+    trainer.take_kept()
     facts = {**passport.facts, "training": training, "multiscale_gcn": __version__}
     save_weights(run.folder / "weights.safetensors", trainer.model, replace(passport, facts=facts))
     metrics = measure(trainer.model, prepared, run.network.network, device)
@@ -168,6 +186,7 @@ def _finish(
         "options": run.network.as_json(),
         "training": training,
         "history": [asdict(record) for record in trainer.records],
+        "kept_epoch": trainer.kept_epoch,
     }
     write_json(run.metrics, metrics)
     print(f"wrote {run.folder}/weights.safetensors and metrics.json")

@@ -105,10 +105,15 @@ class MakeTable:
             Run(
                 self._folder / entry.folder / f"seed{seed}",
                 entry.network,
-                replace(self.training, seed=seed, lambda_mesh=self._lambda_mesh(entry)),
+                self._training(entry, seed),
             )
             for seed in self.seeds
         ]
 
-    def _lambda_mesh(self, entry: Entry) -> float:
-        return entry.lambda_mesh if entry.network.has_meshes else 0.0
+    def _training(self, entry: Entry, seed: int) -> TrainingOptions:
+        return replace(
+            self.training,
+            seed=seed,
+            lambda_mesh=entry.lambda_mesh if entry.network.has_meshes else 0.0,
+            loss_reduction=entry.loss_reduction or self.training.loss_reduction,
+        )

@@ -86,11 +86,11 @@ def load_for_comparison(
         if has_meshes and meshes
     }
     if len(targets) > 1:
-        found = sorted((sizes, graphs.clusters) for graphs, sizes in targets)
+        sizes_of, clusters = {s for _, s in targets}, {graphs.clusters for graphs, _ in targets}
         raise ValueError(
-            "weights: the networks predict different meshes, of "
-            + " and of ".join(f"{sizes} nodes ({clusters})" for sizes, clusters in found)
-            + "; name one of them, or compare their poses with the command robustness"
+            f"weights: the networks predict different meshes, of {sorted(sizes_of)} nodes of "
+            f"{', '.join(sorted(clusters))} clusters; name one of them, or compare their poses "
+            "with the command robustness"
         )
     graphs, sizes = next(iter(targets), (CoarseGraphs(), ()))
     prepared = prepare_data(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from examples.hgn_pose.network.building import NetworkOptions
 from examples.hgn_pose.network.registry import ARCHITECTURES
+from examples.hgn_pose.training.options import LossReduction
 
 FIGURES = {
     "mpjpe": "MPJPE, mm",
@@ -23,10 +24,14 @@ class Entry:
 
     label: str
     network: NetworkOptions
-    lambda_mesh: float = 0.01
-    """Weight of the coarse meshes' term; it means nothing to networks without."""
+    lambda_mesh: float | None = 0.01
+    """Weight of the coarse meshes' term; it means nothing to networks without. None: the default
+    of the loss."""
     paper: Mapping[str, float] = field(default_factory=dict)
     """Figures that the paper prints, by the names of FIGURES, and ``parameters`` in millions."""
+
+    loss_reduction: LossReduction | None = None
+    """None: that of the other lines."""
 
     @property
     def folder(self) -> str:
@@ -55,7 +60,10 @@ class Entry:
         if network.dropout is not None:
             parts.append(f"dropout{network.dropout:g}")
         if network.has_meshes:
-            parts.append(f"mesh{self.lambda_mesh:g}")
+            weight = "" if self.lambda_mesh is None else f"{self.lambda_mesh:g}"
+            parts.append(f"mesh{weight}")
+        if self.loss_reduction is not None:
+            parts.append(f"loss_{self.loss_reduction}")
         return "-".join(parts)
 
 

@@ -6,39 +6,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from generated import clip, write_cmu17
 from refusals import refused
 
 from examples.hgn_pose.__main__ import main
 from examples.hgn_pose.datasets.catalogue import CATALOGUE
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.datasets.readers.builtin import load_builtin
-from examples.hgn_pose.datasets.readers.cmu17 import CMU17_JOINTS, FOLDS, HELD_OUT_PERFORMERS
+from examples.hgn_pose.datasets.readers.cmu17 import FOLDS, HELD_OUT_PERFORMERS
 from examples.hgn_pose.motion.holding_out import hold_out
 from examples.hgn_pose.samples.preparing import prepare_data
 
-PERFORMERS = (1, 5, 9, 7, 61)
 FRAMES = 24
 
 
 @pytest.fixture(scope="module")
 def cmu17(tmp_path_factory):
-    """A small cmu17 of five performers, two of them for the test.
-
-    Whoever has the number k is lifted by k mm, so that frames tell whose they are.
-    """
+    """A small cmu17 of five performers, two of them for the test."""
     path = tmp_path_factory.mktemp("data") / "cmu17.npz"
-    motion = load_builtin().select(slice(0, FRAMES))
-    lifts = np.repeat(np.array(PERFORMERS) / 1000, FRAMES)[:, None, None] * [0, 0, 1]
-    np.savez(
-        path,
-        positions_3d=(np.tile(motion.positions, (len(PERFORMERS), 1, 1)) + lifts).astype("f4"),
-        clip=np.repeat(np.arange(len(PERFORMERS)), FRAMES),
-        clip_subject=np.array(PERFORMERS),
-        clip_name=np.array([f"{k:02}_01" for k in PERFORMERS]),
-        clip_action=np.array(["walk"] * len(PERFORMERS)),
-        joints=np.array(CMU17_JOINTS),
-        fps=np.array(40.0),
-    )
+    write_cmu17(path, frames=FRAMES)
     return path
 
 
@@ -55,7 +41,7 @@ def test_held_out_people_are_measured_and_test_people_are_not_there(cmu17):
     assert chosen.split["measured_on"] == "validation"
     assert chosen.split["test_performers"] == ["5", "9"]
     assert chosen.split["train_performers"] == ["1"]
-    lowest = load_builtin().positions[0, 0, 2]
+    lowest = clip("walk", 1)[0, 0, 2]
     for samples, stride, people in ((chosen.train, 2, [1]), (chosen.test, 8, [5, 9])):
         first = samples.positions[:: FRAMES // stride, 0, 2].numpy()
         np.testing.assert_allclose(1000 * (first - lowest), people, atol=0.01)
