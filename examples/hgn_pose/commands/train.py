@@ -27,6 +27,9 @@ class Train:
     resume: bool = False
     """Go on from state.safetensors in the folder, as if the run had never stopped."""
 
+    robust: bool = False
+    """Train for real video: hand-held cameras, a detector's errors, other bodies (where these are
+    left at zero), and a network that faces the person."""
     seeds: tuple[int, ...] = ()
     """Train one network for each of these seeds, side by side, in the folders seed0, seed1, ... of
     --out; on a GPU that takes little longer than one."""
@@ -44,16 +47,20 @@ class Train:
                 )
             if self.resume and not run.state.exists():
                 raise FileNotFoundError(f"there is no file {run.state}; leave --resume out")
-        if self.network.has_meshes and not runs[0].meshes:
+        if runs[0].network.has_meshes and not runs[0].meshes:
             print("lambda_mesh = 0: the coarse meshes are neither trained nor measured")
         carry_out(runs, data, device, together=len(runs), watched=True)
 
     def _runs(self) -> list[Run]:
+        network, training = self.network, self.training
+        if self.robust:
+            network = replace(network, facing=True)
+            training = replace(training, augmentation=training.augmentation.robust())
         if not self.seeds:
-            return [Run(self.out, self.network, self.training)]
+            return [Run(self.out, network, training)]
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds = {self.seeds} names a seed twice; name each once")
         return [
-            Run(self.out / f"seed{seed}", self.network, replace(self.training, seed=seed))
+            Run(self.out / f"seed{seed}", network, replace(training, seed=seed))
             for seed in self.seeds
         ]

@@ -16,6 +16,7 @@ from examples.hgn_pose.body.rest import rest_joints
 from examples.hgn_pose.body.skeleton import skeleton_graph
 from examples.hgn_pose.network.architecture import Fusion, Head, SeenByNonLocal, Wanted
 from examples.hgn_pose.network.convolutions import GConv, SemGConv
+from examples.hgn_pose.network.facing import Facing
 from examples.hgn_pose.network.first_weights import as_published, scale_answers
 from examples.hgn_pose.network.ray_head import RayHead, answering
 from examples.hgn_pose.network.registry import ARCHITECTURES
@@ -35,6 +36,10 @@ else:
     NetworkName = tyro.extras.literal_type_from_choices(ARCHITECTURES)
 
 _CONVOLUTIONS = {"sem": SemGConv, "vanilla": GConv}
+
+
+_LATER = ("clusters", "clusters_seed", "padding", "fusion", "head", "facing")
+"""Options that files from before there was a choice do not name."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,9 @@ class NetworkOptions:
     """How semantic convolutions begin: published, as in the code of SemGCN and HGN; by_matrix, each
     weight matrix drawn by itself, which makes them larger, and last layers a hundred times
     smaller."""
+    facing: bool = False
+    """Turn the camera to the person and bring the person to one size before the network sees
+    them, and turn the answer back: any lens, any place in the image, any distance."""
 
     def __post_init__(self) -> None:
         one_of(self.network, "network", tuple(ARCHITECTURES))
@@ -168,7 +176,7 @@ class NetworkOptions:
         options = {**asdict(self), "channels": self.width}
         if not ARCHITECTURES[self.network].takes_non_local:
             del options["non_local"]
-        for name in ("clusters", "clusters_seed", "padding", "fusion", "head"):  # came later
+        for name in _LATER:
             if options[name] == getattr(NetworkOptions, name):
                 del options[name]
         return options
@@ -268,10 +276,10 @@ def build_network(
             model = RayHead(model)
         if options.init == "published" and any(isinstance(m, SemGConv) for m in model.modules()):
             as_published(model)
-            return model
+            return Facing(model) if options.facing else model
     for layer in architecture.last_layers(answering(model)):
         scale_answers(layer, FIRST_ANSWERS)
-    return model
+    return Facing(model) if options.facing else model
 
 
 def _wanted(options: NetworkOptions, hierarchy: Hierarchy | None, body: BodyModel | None) -> Wanted:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from examples.hgn_pose.motion.cameras import Cameras
+from examples.hgn_pose.motion.studio import FOCAL
+from examples.hgn_pose.network.facing import Facing
 
 USUAL_DISTANCE = 5.2
 """Metres from a camera to a pelvis, about: that of the example's cameras from the middle."""
@@ -16,7 +17,7 @@ class RayHead(nn.Module):
 
     With the answer (a, b, c) of every joint, the pelvis is 5.2 m times the exponential of the mean
     of all a and b away, and a joint c farther than that. It lies on the ray of its 2D joint, for
-    which the lens has to be known: it is that of :class:`Cameras`, 1145 pixels to an image of 1000.
+    which the lens has to be known: it has 1145 pixels to an image of 1000, as Human3.6M's cameras.
     So the network has one number a joint to find, and one for all.
 
     Parameters
@@ -49,11 +50,13 @@ class RayHead(nn.Module):
         answer = answer.to(image.dtype)
         distance = USUAL_DISTANCE * answer[..., :2].mean((1, 2)).exp()
         depth = distance[:, None] + answer[..., 2]
-        slope = image * (Cameras.width / (2 * Cameras.focal))
+        slope = image / FOCAL
         places = torch.cat([slope, torch.ones_like(slope[..., :1])], dim=2) * depth[..., None]
         return (places - places[:, :1], *meshes)
 
 
 def answering(model: nn.Module) -> nn.Module:
-    """The network itself, without its head."""
-    return model.network if isinstance(model, RayHead) else model
+    """The network itself, without its head and what turns its camera."""
+    while isinstance(model, RayHead | Facing):
+        model = model.network
+    return model

@@ -144,10 +144,12 @@ class Samples:
             change = variation.turn_and_scale()
             points = points @ change
             meshes = [mesh @ change for mesh in meshes]
+            cameras, view = variation.seen_by(cameras, view, points[:, 0])
         seen = cameras.to_camera(points, view)
         root = seen[:, :1]
+        image = cameras.normalise(cameras.project(seen))
         return Batch(
-            image=cameras.normalise(cameras.project(seen)),
+            image=image if variation is None else variation.detected(image),
             pose=seen - root,
             meshes=tuple(cameras.to_camera(mesh, view) - root for mesh in meshes),
             fitted=fitted,
@@ -197,11 +199,11 @@ class RecordedSamples(Samples):
         )
 
     def check_in_view(self, cameras: Cameras, augmentation: Augmentation) -> None:
-        """Refuse bodies that the cameras did not see; what they saw is in their view."""
-        if augmentation.changes_bodies:
+        """Refuse what the cameras did not see; what they saw is in their view."""
+        if augmentation.unseen:
             raise ValueError(
-                "bones and crossover make bodies that real cameras did not see; leave them out, or "
-                "train on motion alone"
+                "bones, crossover and wild cameras make what real cameras did not see; leave them "
+                "out, or train on motion alone"
             )
 
     def batch(
@@ -211,7 +213,8 @@ class RecordedSamples(Samples):
         view: Tensor,  # [B] int64
         variation: Variation | None = None,
     ) -> Batch:
-        """What the cameras saw; a sample can only be mirrored, about the middle of its image."""
+        """What the cameras saw; a sample can only be mirrored, about the middle of its image, and
+        detected anew."""
         frame, camera = self.frame[row], self.camera[row]
         image = self.image[row]
         joints = cameras.to_camera(self.positions[frame], camera)
@@ -222,6 +225,7 @@ class RecordedSamples(Samples):
             flip = joint_flip(pose.device)
             image, pose = variation.mirror(image, flip), variation.mirror(pose, flip)
             meshes = self._mirrored_meshes(meshes, variation)
+            image = variation.detected(image)
         return Batch(image=image, pose=pose, meshes=tuple(meshes), fitted=self.fitted[frame])
 
 

@@ -96,7 +96,8 @@ class TrainingOptions:
     def as_json(self) -> dict[str, Any]:
         """Plain values, the defaults of both weights filled in."""
         pose, mesh = self.lambdas()
-        values = {**asdict(self), "lambda_pose": pose, "lambda_mesh": mesh}
+        plain = {**asdict(self), "augmentation": self.augmentation.as_json()}
+        values = {**plain, "lambda_pose": pose, "lambda_mesh": mesh}
         if self.keep == "last":  # as in files from before there was a choice
             del values["keep"]
         return values

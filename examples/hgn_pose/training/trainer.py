@@ -263,7 +263,7 @@ class Trainer:
         return zip(*(column.to(device).split(size) for column in epoch), strict=True)
 
     def _batch(self, row: Tensor, view: Tensor, *varied: Tensor) -> Batch:
-        variation = Variation(**dict(zip(self._varied, varied, strict=True)))
+        variation = Variation.of(dict(zip(self._varied, varied, strict=True)))
         return self.samples.batch(self.cameras, row, view, variation)
 
     def tensors(self) -> dict[str, Tensor]:
