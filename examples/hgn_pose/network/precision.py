@@ -26,8 +26,8 @@ def ends_of(network: str, model: nn.Module) -> list[nn.Module]:
     --------
     >>> from examples.hgn_pose.network.building import NetworkOptions, build_network
     >>> model = build_network(NetworkOptions("transformer", channels=16), None, seed=0)
-    >>> ends_of("transformer", model)
-    [Linear(in_features=2, out_features=16, bias=True), Linear(in_features=16, out_features=3, bias=True)]
+    >>> [(end.in_features, end.out_features) for end in ends_of("transformer", model)]
+    [(2, 16), (16, 3)]
     """
     own, entry = answering(model), ARCHITECTURES[network]
     return [*entry.first_layers(own), *entry.last_layers(own)]

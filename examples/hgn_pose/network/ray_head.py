@@ -34,8 +34,8 @@ class RayHead(nn.Module):
     ...         return (torch.zeros(*image.shape[:2], 3),)
     >>> image = torch.zeros(1, 17, 2)
     >>> image[0, 1] = torch.tensor([0.1, -0.2])
-    >>> RayHead(Nothing())(image)[0][0, :2].round(decimals=3).tolist()
-    [[0.0, 0.0, 0.0], [0.2270000010728836, -0.4540000259876251, 0.0]]
+    >>> RayHead(Nothing())(image)[0][0, 1].round(decimals=3)
+    tensor([ 0.2270, -0.4540,  0.0000])
     """
 
     def __init__(self, network: nn.Module) -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from examples.hgn_pose.network.building import NetworkOptions
 from examples.hgn_pose.network.registry import ARCHITECTURES
+from examples.hgn_pose.tables.lifters import ABLATION, LIFTER
 from examples.hgn_pose.tables.table import Entry, Table
 
 ERRORS = ("mpjpe", "pa_mpjpe")
@@ -182,5 +183,7 @@ TABLES = {
         START,
         CONTROLS,
         PUBLISHED,
+        LIFTER,
+        ABLATION,
     )
 }

@@ -32,7 +32,7 @@ class Line:
 
 def line_of(entry: Entry, metrics: Sequence[Mapping[str, Any]]) -> Line:
     """Of the metrics that the runs of an entry wrote."""
-    rows = [_figures(one["scores"]) for one in metrics]
+    rows = [_figures(one["scores"]) | _mirrored(one) for one in metrics]
     figures = {name: [row[name] for row in rows] for name in rows[0]}
     return Line(entry, int(metrics[0]["parameters"]), figures)
 
@@ -40,6 +40,14 @@ def line_of(entry: Entry, metrics: Sequence[Mapping[str, Any]]) -> Line:
 def _figures(scores: Mapping[str, Any]) -> dict[str, float]:
     figures = {"mpjpe": scores["mpjpe_mm"], "pa_mpjpe": scores["pa_mpjpe_mm"]}
     return figures | {f"mpvpe_{size}": value for size, value in scores["mpvpe_mm"].items()}
+
+
+def _mirrored(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Of a second pass; runs of earlier versions have none."""
+    if "mirrored" not in metrics:
+        return {}
+    names = {"mpjpe_mm": "mpjpe_mirrored", "pa_mpjpe_mm": "pa_mpjpe_mirrored"}
+    return {name: metrics["mirrored"][stored] for stored, name in names.items()}
 
 
 def mean_and_spread(values: Sequence[float]) -> str:
