@@ -29,7 +29,7 @@ def test_a_recipe_sets_what_is_not_said(tmp_path, capsys):
         "--head",
         "ray",
     ]
-    main([*line, *SHORT, "--out", str(tmp_path)])
+    main(["train", "--recipe", "modern", *network, *SHORT, "--out", str(tmp_path)])
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     expected = {**RECIPES["modern"].as_json(), "steps": 2, "batch_size": 64}
     assert metrics["training"] == expected
