@@ -77,10 +77,14 @@ def control_clusters(
     }
     by_area = control in ("area", "farthest")
     counts = [halves.in_the_strip(size, by_area) for size in sorted(sizes, reverse=True)]
-    strip = cluster[control](halves.strip, (counts[0], counts[1]))
     fine, coarse = sorted(sizes, reverse=True)
-    side = ((fine - counts[0]) // 2, (coarse - counts[1]) // 2)
-    half = cluster[control](halves.half, side) if halves.half.size else None
+    line, side = (counts[0], counts[1]), ((fine - counts[0]) // 2, (coarse - counts[1]) // 2)
+    halves.strip.check(control, line, "the strip along the middle line")
+    strip = cluster[control](halves.strip, line)
+    half = None
+    if halves.half.size:
+        halves.half.check(control, side, "what is left of a half")
+        half = cluster[control](halves.half, side)
     method = _Given(halves.joined(strip, half), f"{control} clusters, seed {seed}")
     return coarsen(graph, sizes=sizes, symmetry=body.mirror, method=method)
 
@@ -100,6 +104,21 @@ class _Part:
     @property
     def size(self) -> int:
         return len(self.nodes)
+
+    def check(self, control: Control, counts: tuple[int, int], which: str) -> None:
+        """Raises ValueError where it cannot have so many clusters."""
+        fine, coarse = counts
+        piece = connected_components(self.graph.to_scipy(), directed=False)[1]
+        pieces = len(np.unique(piece)) if control in ("area", "random") else 1
+        places, begun = self.size, pieces
+        if control == "random":
+            places, begun = len(self.begin), len(np.unique(piece[self.begin]))
+        if not pieces == begun <= coarse <= fine <= places:
+            raise ValueError(
+                f"clusters = {control} cannot be made of this body: {which} shall have {fine} and "
+                f"{coarse} clusters, and has {places} places for them in {pieces} pieces; take "
+                "heavy_edge, or a body of more vertices on its middle line"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,7 +233,8 @@ def _far_apart(part: _Part, counts: tuple[int, int]) -> Maps:
 
 def _by(method: ClusteringMethod, part: _Part, counts: tuple[int, int]) -> Maps:
     hierarchy = coarsen(part.graph, sizes=counts, method=method)
-    return hierarchy.parent(0, 1), hierarchy.parent(1, 2)
+    fine, coarse = (hierarchy.level(count).index for count in counts)
+    return hierarchy.parent(0, fine), hierarchy.parent(fine, coarse)
 
 
 def _around_random_nodes(part: _Part, counts: tuple[int, int], random: np.random.Generator) -> Maps:
@@ -227,13 +247,8 @@ def _grown(graph: Graph, begin: np.ndarray, count: int, random: np.random.Genera
     n = graph.num_nodes
     order = random.permutation(begin)
     edges = graph.to_scipy()
-    pieces, piece = connected_components(edges, directed=False)
+    piece = connected_components(edges, directed=False)[1]
     first = order[np.unique(piece[order], return_index=True)[1]]
-    if not pieces == len(first) <= count <= len(begin):
-        raise ValueError(
-            f"random clusters cannot be made of this body: of {pieces} pieces {count} clusters "
-            f"would grow from {len(begin)} places; take other clusters"
-        )
     seeds = np.concatenate([first, order[~np.isin(order, first)]])[:count]
     entry = edges.tocoo()
     # About one step each, and none as long as another: so every node has one nearest seed.

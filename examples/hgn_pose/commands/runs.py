@@ -72,9 +72,7 @@ class Run:
             found = {"training": metrics["training"], "network": metrics["options"]}
             if found != wanted:
                 raise ValueError("they are of a run with other options")
-            split = metrics["split"]
-            measured = split["test_performers"] if split.get("measured_on") == "validation" else []
-            if split["data"] != data.data or set(measured) != set(data.validation):
+            if metrics["data"] != json.loads(json.dumps(data.as_json())):
                 raise ValueError("they are of a run on other data")
         return metrics
 
@@ -173,11 +171,16 @@ def _train(
         label=", ".join(dict.fromkeys(run.network.network for run, _ in runs)),
     )
     for trainer, (run, prepared) in zip(trainers, runs, strict=True):
-        _finish(trainer, run, passports[trainer][1], prepared, device)
+        _finish(trainer, run, passports[trainer][1], prepared, data, device)
 
 
 def _finish(
-    trainer: Trainer, run: Run, passport: Passport, prepared: PreparedData, device: torch.device
+    trainer: Trainer,
+    run: Run,
+    passport: Passport,
+    prepared: PreparedData,
+    data: DataOptions,
+    device: torch.device,
 ) -> None:
     """Write the weights, then the metrics, which say that the run is over."""
     training = run.training.as_json()
@@ -188,6 +191,7 @@ def _finish(
     metrics |= {
         "mirrored": MIRRORED.measure(trainer.result, prepared).as_json(),
         "options": run.network.as_json(),
+        "data": data.as_json(),
         "training": training,
         "history": [asdict(record) for record in trainer.records],
         "kept_epoch": trainer.kept_epoch,

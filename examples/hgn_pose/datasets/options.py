@@ -140,6 +140,24 @@ class DataOptions:
         options = CATALOGUE[self.settled().data].options
         return {name: getattr(self, name) for name in options}
 
+    def as_json(self) -> dict[str, object]:
+        """All that tells runs on other data from this one, but for where the files are.
+
+        Examples
+        --------
+        >>> from examples.hgn_pose.datasets.options import DataOptions
+        >>> DataOptions("cmu17", fold=0, test_every=4).as_json()
+        {'data': 'cmu17', 'train_every': 2, 'test_every': 4, 'held_out': ['1', '9']}
+        """
+        train_every, test_every = self.strides()
+        return {
+            "data": self.settled().data,
+            "train_every": train_every,
+            "test_every": test_every,
+            "held_out": list(self.validation),
+            **self.input_facts(),
+        }
+
     @property
     def validation(self) -> tuple[str, ...]:
         """The training performers that are measured in place of the test ones; empty: nobody.

@@ -1,4 +1,4 @@
-"""Tables 1 to 4 of Li et al. 2021 (HGN), and those that the paper does not have."""
+"""The tables of Li et al. 2021 (HGN), and those that the paper does not have."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Literal
 from examples.hgn_pose.network.building import NetworkOptions
 from examples.hgn_pose.network.registry import ARCHITECTURES
 from examples.hgn_pose.tables.lifters import ABLATION, LIFTER
+from examples.hgn_pose.tables.literature import BY_ACTION, BY_ACTION_ALIGNED, GENERALISATION
 from examples.hgn_pose.tables.table import Entry, Table
 
 ERRORS = ("mpjpe", "pa_mpjpe")
@@ -149,6 +150,7 @@ CONTROLS = Table(
             Entry(label, replace(_hgn(), clusters=clusters, clusters_seed=seed))
             for label, clusters, seed in _CONTROLS
         ),
+        Entry("no body graph, as many parameters", replace(_hgn(207), clusters="none")),
     ),
     source="",
 )
@@ -179,6 +181,9 @@ TABLES = {
         TOPOLOGY,
         TOPOLOGY_ALONE,
         ARCHITECTURE,
+        BY_ACTION,
+        BY_ACTION_ALIGNED,
+        GENERALISATION,
         NETWORKS,
         START,
         CONTROLS,

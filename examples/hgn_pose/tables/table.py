@@ -16,8 +16,22 @@ FIGURES = {
     "pa_mpjpe_mirrored": "mirrored pass, PA-MPJPE, mm",
     "mpvpe_96": "MPVPE 96, mm",
     "mpvpe_48": "MPVPE 48, mm",
+    "pck": "PCK, all",
+    "auc": "AUC, all",
 }
 """What columns are called."""
+
+
+def title_of(figure: str) -> str:
+    """What a column is called; one of a single action or scene after that.
+
+    Examples
+    --------
+    >>> title_of("mpjpe"), title_of("mpjpe:Photo"), title_of("pck:outdoor")
+    ('MPJPE, mm', 'Photo', 'outdoor')
+    """
+    _, _, part = figure.partition(":")
+    return part or FIGURES[figure]
 
 
 @dataclass(frozen=True)
@@ -81,7 +95,16 @@ class Table:
     """For the command line."""
     title: str
     columns: tuple[str, ...]
-    """Of FIGURES, those that are shown."""
+    """Of FIGURES, those that are shown; ``mpjpe:Photo`` and the like are of one action or scene."""
     entries: tuple[Entry, ...]
     source: str = "Li et al. 2021, Human3.6M with ground-truth 2D"
     """Where the printed figures come from."""
+    others: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """What the paper prints of networks that are not trained here; then its figures have lines of
+    their own, and no columns."""
+    data: tuple[str, ...] = ()
+    """Data sets that it is made of; empty: any."""
+    measured_on: str = ""
+    """Another data set that networks are measured on; empty: that of the training."""
+    drawn: str = ""
+    """The figure of the picture; empty: the first column."""

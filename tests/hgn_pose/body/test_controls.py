@@ -9,11 +9,13 @@ import pytest
 import scipy.sparse as sp
 from refusals import refused
 from scipy.sparse.csgraph import connected_components
+from test_smpl import model_arrays
 
 from examples.hgn_pose.__main__ import main
 from examples.hgn_pose.body.built_in import load_body
 from examples.hgn_pose.body.coarse import CoarseGraphs, coarsen_body
 from examples.hgn_pose.body.controls import Control, control_clusters
+from examples.hgn_pose.body.smpl_files import load_smpl
 from examples.hgn_pose.network.building import NetworkOptions, build_network, count_parameters
 
 CONTROLS = get_args(Control)
@@ -117,6 +119,30 @@ def test_a_body_without_a_mirror_is_clustered_as_a_whole(body, control):
     hierarchy = control_clusters(replace(body, mirror=None), control, 0, SIZES)
     assert hierarchy.sizes == (13348, 96, 48)
     assert hierarchy[-1].constraints.symmetry is None
+
+
+def ball(folder, half):
+    """A body of few vertices, only three of them on its middle line."""
+    path = folder / "SMPL.npz"
+    np.savez(path, **model_arrays(half=half))
+    return load_smpl(path)
+
+
+@pytest.mark.parametrize("control", ["farthest", "scattered"])
+@pytest.mark.parametrize("half", [120, 400])
+def test_bodies_of_few_vertices_are_clustered(control, half, tmp_path):
+    hierarchy = control_clusters(ball(tmp_path, half), control, 0, SIZES)
+    assert hierarchy.sizes[1:] == (96, 48)
+
+
+@pytest.mark.parametrize(
+    ("control", "half"),
+    [*((control, 60) for control in CONTROLS), ("area", 400), ("random", 400)],
+)
+def test_bodies_that_cannot_be_clustered_are_refused(control, half, tmp_path):
+    message = f"clusters = {control} cannot be made of this body: the strip along the middle line"
+    with pytest.raises(ValueError, match=message):
+        control_clusters(ball(tmp_path, half), control, 0, SIZES)
 
 
 def test_without_clusters_of_its_own_nothing_is_changed(body):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from generated import clip, write_cmu17
+from generated import clip, write_cmu17, write_h36m_json
 from refusals import refused
 
 from examples.hgn_pose.__main__ import main
@@ -131,3 +131,17 @@ def test_a_run_does_not_go_on_with_other_people(trained):
     with refused(r"its facts.held_out is \['5'\], not \['9'\]"):
         small = ["--network", "mlp", "--channels", "1", "--epochs", "2", "--resume"]
         main(["train", *options, *small, "--held-out", "9", "--out", str(folder)])
+
+
+def test_what_real_cameras_saw_is_held_out_at_the_strides_of_the_test(tmp_path):
+    write_h36m_json(tmp_path, subjects=(1, 5, 9), frames=11, smpl=False)
+    options = DataOptions("h36m-json", tmp_path, train_every=2, test_every=3, held_out=("S5",))
+    found = prepare_data(options, torch.device("cpu"))
+    # Three takes of 11 frames and one of 10.
+    assert found.split["train_frames"] == 3 * 6 + 5
+    assert found.split["test_frames"] == 3 * 4 + 4
+    assert found.split["train_performers"] == ["S1"]
+    assert found.split["test_performers"] == ["S5"]
+    assert len(found.test) == 4 * 16  # cameras
+    alone = prepare_data(options, torch.device("cpu"), test_only=True)
+    torch.testing.assert_close(alone.test.image, found.test.image, rtol=0, atol=0)
