@@ -27,6 +27,7 @@ from examples.hgn_pose.commands.sample import Sample
 from examples.hgn_pose.commands.table import MakeTable
 from examples.hgn_pose.commands.train import Train
 from examples.hgn_pose.commands.view import View
+from examples.hgn_pose.commands.wild import Wild
 from examples.hgn_pose.training.recipes import RECIPES, RecipeName, recipe_of
 
 
@@ -45,6 +46,7 @@ def command_line(recipe: RecipeName = "published") -> Any:
 Others = (
     Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Robustness, tyro.conf.subcommand("robustness")]
+    | Annotated[Wild, tyro.conf.subcommand("wild")]
     | Annotated[Figures, tyro.conf.subcommand("figures")]
     | Annotated[CheckData, tyro.conf.subcommand("check-data")]
     | Annotated[Predict, tyro.conf.subcommand("predict")]

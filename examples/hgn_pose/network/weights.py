@@ -19,6 +19,15 @@ from multiscale_gcn.checks.arguments import shown
 SHIPPED_WEIGHTS = Path(__file__).parents[1] / "weights" / "hgn_cmu17.safetensors"
 """HGN as it comes with the example; the README beside it says how it was trained."""
 
+ROBUST_WEIGHTS = SHIPPED_WEIGHTS.with_name("hgn_cmu17_robust.safetensors")
+"""The same network for real video; there once it was trained and put there."""
+
+
+def shipped_weights() -> tuple[Path, ...]:
+    """The files of weights that are there."""
+    return tuple(path for path in (SHIPPED_WEIGHTS, ROBUST_WEIGHTS) if path.exists())
+
+
 FACTS = {"data": str, "meshes": bool}
 """Facts that every passport has, and their types."""
 
