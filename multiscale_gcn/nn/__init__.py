@@ -1,5 +1,9 @@
 """Layers and networks on one graph, and on several at once. Features are tensors [B, N, C]."""
 
+from multiscale_gcn.checks.libraries import library
+
+library("torch", "multiscale_gcn.nn", "torch")
+
 from multiscale_gcn.nn import convolutions
 from multiscale_gcn.nn import schedules as schedules
 from multiscale_gcn.nn.blocks import GraphConvBlock, ResGConv

@@ -198,6 +198,7 @@ OF_NAME: dict[str, dict[str, Any]] = {
     "DenseMap": {},
     "Hierarchy.prolong": {"values": np.ones(COARSE)},
     "Hierarchy.level": {"num_nodes": COARSE},
+    "Hierarchy.members": {"node": (0, 0)},
     "Hierarchy.from_parents": {},
 }
 

@@ -18,17 +18,7 @@ SHORT = [*SMALL, "--steps", "2", "--batch-size", "64"]
 
 
 def test_a_recipe_sets_what_is_not_said(tmp_path, capsys):
-    line = [
-        "train",
-        "--recipe",
-        "modern",
-        "--network",
-        "semgcn",
-        "--channels",
-        "4",
-        "--head",
-        "ray",
-    ]
+    network = ["--network", "semgcn", "--channels", "4", "--head", "ray"]
     main(["train", "--recipe", "modern", *network, *SHORT, "--out", str(tmp_path)])
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     expected = {**RECIPES["modern"].as_json(), "steps": 2, "batch_size": 64}
