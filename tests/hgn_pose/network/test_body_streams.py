@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import pytest
 import torch
+from recordable import Recordable
 from torch import nn
 
 from examples.hgn_pose.body.coarse import coarse_body
 from examples.hgn_pose.body.rest import rest_joints
 from examples.hgn_pose.body.skeleton import FLIP
 from examples.hgn_pose.network.building import NetworkOptions, build_network, count_parameters
+from examples.hgn_pose.network.precision import ends_of, keep_in_float32
+from examples.hgn_pose.samples.batches import Batch
+from examples.hgn_pose.training.loss import pose_loss
 from multiscale_gcn.nn import MirrorEquivariant, Reflection, StochasticDepth
 
 OPTIONS = NetworkOptions("body_streams")
@@ -124,3 +128,16 @@ def test_options_that_mean_nothing_are_refused(options, message):
 def test_it_is_not_built_without_its_body(coarse):
     with pytest.raises(ValueError, match="body is missing; body_streams begins by where its"):
         build_network(NARROW, coarse[1], 0)
+
+
+def test_its_steps_can_be_recorded(coarse):
+    """In half precision inside, as the modern recipe runs it."""
+    model = made(coarse, NetworkOptions("body_streams", channels=16))
+    for end in ends_of("body_streams", model):
+        keep_in_float32(end)
+    true, image = torch.randn(4, 17, 3), 0.1 * torch.randn(4, 17, 2)
+    batch = Batch(image, true, (), torch.ones(4, dtype=torch.bool))
+    with Recordable():
+        with torch.autocast("cpu", torch.bfloat16):
+            outputs = model(batch.image)
+        pose_loss(outputs[:1], batch, "distance")[0].backward()
