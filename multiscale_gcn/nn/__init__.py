@@ -19,6 +19,7 @@ from multiscale_gcn.nn.node_maps import DenseMap, SparseMap
 from multiscale_gcn.nn.nonlocal_block import NonLocal
 from multiscale_gcn.nn.pattern_buffers import GraphPattern, MatrixPattern
 from multiscale_gcn.nn.pooling import GraphPool, GraphUnpool
+from multiscale_gcn.nn.recorded import Recorded, RecordedStep
 from multiscale_gcn.nn.residual import GraphMLP, PreNormResidual, StochasticDepth
 from multiscale_gcn.nn.schedules import Schedule
 from multiscale_gcn.nn.space_time import spatio_temporal, spatio_temporal_ids
@@ -41,6 +42,8 @@ __all__ = [
     "MultiScaleGCN",
     "NonLocal",
     "PreNormResidual",
+    "Recorded",
+    "RecordedStep",
     "Reflection",
     "ResGConv",
     "ScaleSum",

@@ -24,7 +24,7 @@ class Line:
     entry : Entry
     parameters : int
     figures : mapping of str to sequence of float
-        One number a seed for every figure that the runs have.
+        One number a run for every figure that all of them have.
     """
 
     entry: Entry
@@ -35,7 +35,9 @@ class Line:
 def line_of(entry: Entry, metrics: Sequence[Mapping[str, Any]]) -> Line:
     """Of the metrics that the runs of an entry wrote."""
     rows = [_figures(one["scores"]) | _mirrored(one) for one in metrics]
-    figures = {name: [row[name] for row in rows] for name in rows[0]}
+    # People who are measured in turn do not do the same things.
+    common = [name for name in rows[0] if all(name in row for row in rows)]
+    figures = {name: [row[name] for row in rows] for name in common}
     return Line(entry, int(metrics[0]["parameters"]), figures)
 
 

@@ -74,7 +74,7 @@ def write_cmu17(path, performers=(1, 5, 9, 7, 61), frames=24):
         clip=np.repeat(np.arange(len(performers)), frames),
         clip_subject=np.array(performers),
         clip_name=np.array([f"{k:02}_01" for k in performers]),
-        clip_action=np.array(["walk"] * len(performers)),
+        clip_action=np.array([f"action {k % 4}" for k in performers]),
         joints=np.array(CMU17_JOINTS),
         fps=np.array(40.0),
     )
