@@ -83,8 +83,8 @@ class Predict:
         _tell(person)
         make_folder(self.out)
         body = self.body.load()
-        options = network_of(weights, passport)
-        hierarchy = options.graphs.of(body)
+        network = network_of(weights, passport)
+        hierarchy = network.graphs.of(body)
         model = load_network(weights, body, hierarchy)
         view = self.view.read(person.image_size)
         asked = network_input(
@@ -93,9 +93,9 @@ class Predict:
             self.framing,
             trunk,
             view,
-            facing=options.facing,
+            facing=network.facing,
         )
-        sizes = options.mesh_sizes if passport.facts["meshes"] else ()
+        sizes = network.mesh_sizes if passport.facts["meshes"] else ()
         levels = [hierarchy.level(size) for size in sizes]
         answers = answer(
             model.to(device),
@@ -115,11 +115,11 @@ class Predict:
             fps=person.fps,
             facts={
                 **person.facts,
-                "network": options.network,
+                "network": network.network,
                 "weights": weights.name,
                 "trained_on": motion,
-                "framing": "rays" if options.facing else self.framing.replace("auto", "person"),
-                **(view.facts() if options.facing or view.known else {}),
+                "framing": "rays" if network.facing else self.framing.replace("auto", "person"),
+                **(view.facts() if network.facing or view.known else {}),
                 "flip": self.flip,
                 "multiscale_gcn": __version__,
             },

@@ -12,6 +12,7 @@ from examples.hgn_pose.commands.runs import Run, carry_out, check_choice
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.network.building import NetworkOptions
 from examples.hgn_pose.training.options import TrainingOptions
+from examples.hgn_pose.training.recipes import RecipeName
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,10 @@ class Train:
 
     data: Annotated[DataOptions, Flat] = field(default_factory=DataOptions)
     network: Annotated[NetworkOptions, Flat] = field(default_factory=NetworkOptions)
+    recipe: RecipeName = "published"
+    """What the options of training are by default. published: as Li et al. 2021; modern: 6,000
+    steps of 1,024, AdamW and a cosine, the loss of plain distances, bfloat16, a mean of weights,
+    people with other bones and limbs, no meshes."""
     training: Annotated[TrainingOptions, Flat] = field(default_factory=TrainingOptions)
     machine: Annotated[MachineOptions, Flat] = field(default_factory=MachineOptions)
     out: Path = Path("runs/train")
