@@ -212,7 +212,7 @@ def _merge(fine, clusters, low, high, tail, keys_and_other, row, coarse):
                 length += 1
         if len(counts) < 2 * length:
             counts = np.empty(4 * length, np.int64)
-        sorted_keys = _sort(keys, other, length, bits, counts)
+        sorted_keys = sort_keys(keys, other, length, bits, counts)
         last = np.int64(-1)
         for i in range(length):
             column = np.int64(sorted_keys[i] >> HALF)
@@ -236,7 +236,7 @@ def _bit_length(value):
 
 
 @kernel()
-def _sort(keys, other, length, bits, counts):
+def sort_keys(keys, other, length, bits, counts):
     """Sort by the upper halves, which have so many bits; returns the array that is sorted.
 
     There are about as many buckets, for the leading bits of a column, as there are entries, so

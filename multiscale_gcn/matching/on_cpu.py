@@ -120,7 +120,7 @@ def _match_serially(mate, kind, edges, weights, weigh, wanted):
     two_hop, only_if_stalled, isolated = wanted
     _describe(0, len(mate), mate, kind, edges, weights)
     everyone, candidate = mate.copy(), np.empty_like(mate)
-    _marry_rest(everyone, everyone, candidate, mate, kind, edges, weigh, None)
+    marry_rest(everyone, everyone, candidate, mate, kind, edges, weigh, None)
     if two_hop:
         singles = _waiting_nodes(mate, kind, edges[6])
         if not only_if_stalled or len(singles) > np.count_nonzero(kind):
@@ -309,11 +309,11 @@ def _marry_in_rounds(mate, kind, edges, weigh, rules, several) -> None:
         live, seekers = _remaining(live, spare, candidate, kind)
         if (before - len(live)) * PROGRESS < before:
             break
-    _marry_rest(live, seekers, candidate, mate, kind, edges, weigh, rules)
+    marry_rest(live, seekers, candidate, mate, kind, edges, weigh, rules)
 
 
 @kernel()
-def _marry_rest(live, seekers, candidate, mate, kind, edges, weigh, rules):
+def marry_rest(live, seekers, candidate, mate, kind, edges, weigh, rules):
     """Rounds while they marry many of the live nodes, then the queue."""
     spare = np.empty_like(live)
     while len(seekers) > 0:
