@@ -24,6 +24,7 @@ FLOW = (
     "mirrors",
     "hierarchy",
     "nested",
+    "outofcore",
     "coarsening",
     "pyramids",
     "engines",

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import scipy.sparse as sp
 
 LARGEST_INT32 = 2**31 - 1
+ROWS = 1 << 20
+"""That are looked at together."""
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
@@ -134,7 +136,20 @@ class Graph:
     @property
     def num_edges(self) -> int:
         """Edges between two different nodes; self loops do not count."""
-        return (self.num_entries - int(np.count_nonzero(self.rows() == self.indices))) // 2
+        return (self.num_entries - self._num_loops()) // 2
+
+    def _num_loops(self) -> int:
+        """Counted by blocks of rows, which take no more memory than they do."""
+        loops = 0
+        for low in range(0, self.num_nodes, ROWS):
+            high = min(low + ROWS, self.num_nodes)
+            rows = np.repeat(
+                np.arange(low, high, dtype=self.indices.dtype), np.diff(self.indptr[low : high + 1])
+            )
+            loops += int(
+                np.count_nonzero(rows == self.indices[self.indptr[low] : self.indptr[high]])
+            )
+        return loops
 
     @property
     def total_weight(self) -> float:
