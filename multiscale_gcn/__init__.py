@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from multiscale_gcn.ratings import InnerProduct as InnerProduct
     from multiscale_gcn.ratings import NormalizedAssociation as NormalizedAssociation
     from multiscale_gcn.ratings import NormalizedCut as NormalizedCut
+    from multiscale_gcn.supersteps.ray import Ray as Ray
 
 __version__ = "0.1.0"
 
@@ -105,6 +106,7 @@ _HOME = {
     "NormalizedAssociation": "ratings",
     "NormalizedCut": "ratings",
     "PairKind": "matching",
+    "Ray": "supersteps.ray",
     "RefinedClusters": "methods.refined",
     "RoundingWarning": "graph.exact",
     "Step": "methods",

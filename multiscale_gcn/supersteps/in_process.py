@@ -3,37 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
-from multiscale_gcn.supersteps.level import FIRST, following, take
-from multiscale_gcn.supersteps.messages import Mail
-from multiscale_gcn.supersteps.partition import Partition
+from multiscale_gcn.supersteps.crew import Crew, delivered
+from multiscale_gcn.supersteps.engine import SuperstepEngine, Watch
+from multiscale_gcn.supersteps.level import FIRST, LAST, following
+from multiscale_gcn.supersteps.sources import Source
 from multiscale_gcn.supersteps.task import LevelTask, Tally
 
 
-def run(task: LevelTask, parts: Sequence[Partition], watch: Any = None) -> list[Any] | None:
-    """The states in which a level ends, of all partitions; None, if it is not made."""
-    count = len(parts)
-    fixed: list[tuple[Any, ...]] = [(part,) for part in parts]
-    states: list[Any] = [None] * count
-    inboxes: list[Mail] = [{} for _ in parts]
-    tallies: list[Tally] = [{} for _ in parts]
+@dataclass(frozen=True)
+class InProcess(SuperstepEngine):
+    """Partitions that take turns in this process.
+
+    Parameters
+    ----------
+    partitions : int
+        Ranges of nodes that a level is divided into.
+    fits : int
+        A level of so many entries is one partition, and so much of a matching is finished by one.
+    """
+
+    def run(self, task: LevelTask, sources: Sequence[Source], watch: Watch) -> bool:
+        return run(task, sources, watch) is not None
+
+
+def run(task: LevelTask, sources: Sequence[Source], watch: Watch) -> Crew | None:
+    """The partitions as they are in the end; None, if the level is not made."""
+    crew = Crew(task, dict(enumerate(sources)))
     name: str | None = FIRST
-    last = FIRST
+    inboxes, tallies = {}, list[Tally]()
     while name is not None:
-        answers = [
-            take(name, task, fixed[p], states[p], inboxes[p], tallies) for p in range(count)
-        ]
-        for p, answer in enumerate(answers):
-            states[p] = answer.state
-            if answer.fixed is not None:
-                fixed[p] += (answer.fixed,)
-        inboxes = [
-            {q: answer.mail[p] for q, answer in enumerate(answers) if p in answer.mail}
-            for p in range(count)
-        ]
-        tallies = [answer.tally for answer in answers]
-        if watch is not None:
-            watch(name, tallies)
-        last, name = name, following(name, task, tallies)
-    return states if last == "merge" else None
+        answers = crew.take(name, inboxes, tallies)
+        inboxes, tallies = delivered(answers), [answers[p].tally for p in sorted(answers)]
+        watch(name, tallies)
+        if name == LAST:
+            return crew
+        name = following(name, task, tallies)
+    return None

@@ -20,9 +20,12 @@ from multiscale_gcn.supersteps.neighbourhood import Neighbourhood, neighbourhood
 from multiscale_gcn.supersteps.pairs import Pairs, hear_mates, pairs_of
 from multiscale_gcn.supersteps.partition import Partition
 from multiscale_gcn.supersteps.rows import merge_rows, send_rows
+from multiscale_gcn.supersteps.sources import Source
 from multiscale_gcn.supersteps.task import Answer, LevelTask, Tally
 
 FIRST = "describe"
+ADDS = ("describe", "look")
+"""Supersteps whose answers add to what is fixed."""
 FEW = 16
 """Fewer than one node in so many goes on: what is left is finished by one worker."""
 CHIEF = 0
@@ -36,6 +39,7 @@ class Place:
     Parameters
     ----------
     task : LevelTask
+    source : Source
     part : Partition
     near : Neighbourhood
         Not in the first superstep.
@@ -49,6 +53,7 @@ class Place:
     """
 
     task: LevelTask
+    source: Source
     part: Partition
     near: Neighbourhood
     terms: terms.Terms
@@ -73,7 +78,7 @@ def take(
         Of the superstep.
     task : LevelTask
     fixed : sequence
-        The partition, and what the answers before had as ``fixed``.
+        Whence the partition comes, and what the answers before had as ``fixed``.
     state : Any
         Of the answer before.
     mail : Mail
@@ -81,8 +86,9 @@ def take(
     tallies : sequence of Tally
         Of all partitions in the superstep before.
     """
-    part, near, known = (*fixed, None, None)[:3]
-    place = Place(task, part, near, known, state, mail, tallies)  # type: ignore[arg-type]
+    source, near, known = (*fixed, None, None)[:3]
+    part = source.open()
+    place = Place(task, source, part, near, known, state, mail, tallies)  # type: ignore[arg-type]
     answer = _STEPS[name](place)
     sent = {q: one for q, one in answer.mail.items() if q != part.index}
     counted = {"nodes": part.num_nodes, "bytes": size_of(sent)}
@@ -134,6 +140,8 @@ _NEXT = {
     "number": "tell",
     "tell": "rows",
     "rows": "merge",
+    "merge": "make_room",
+    "make_room": "write",
 }
 
 
@@ -313,7 +321,20 @@ def _merge(at: Place) -> Answer:
     parents, bounds = at.state
     coarse = merge_rows(parents, at.part, at.near, bounds, at.mail)
     parent = parents[: at.part.num_nodes].astype(coarse.indices.dtype)
-    return Answer((parent, coarse))
+    return Answer((parent, coarse), tally={"entries": int(coarse.indptr[-1])})
+
+
+def _make_room(at: Place) -> Answer:
+    entries = np.cumsum([0, *(tally["entries"] for tally in at.tallies)])
+    if at.part.index == CHIEF:
+        _, coarse = at.state
+        at.source.make_room(int(coarse.bounds[-1]), int(entries[-1]))
+    return Answer((*at.state, int(entries[at.part.index])))
+
+
+def _write(at: Place) -> Answer:
+    parent, coarse, begin = at.state
+    return Answer(at.source.write(parent, coarse, begin))
 
 
 _STEPS: dict[str, Callable[[Place], Answer]] = {
@@ -340,4 +361,8 @@ _STEPS: dict[str, Callable[[Place], Answer]] = {
     "tell": _tell,
     "rows": _rows,
     "merge": _merge,
+    "make_room": _make_room,
+    "write": _write,
 }
+LAST = "write"
+"""After it the level is made."""

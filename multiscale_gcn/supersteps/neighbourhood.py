@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from multiscale_gcn.checks.immutable import read_only
 from multiscale_gcn.compiled.indexing import unsigned
 from multiscale_gcn.compiled.kernel import kernel
 from multiscale_gcn.supersteps.partition import Partition
@@ -74,11 +75,11 @@ def neighbourhood(part: Partition) -> Neighbourhood:
     """Number what a partition sees."""
     n, low, high = part.num_nodes, part.low, part.high
     id_type = np.uint32 if part.bounds[-1] < 2**32 else np.uint64
-    indptr, indices = unsigned(part.indptr), unsigned(part.indices)
+    indptr, indices = read_only(unsigned(part.indptr)), read_only(unsigned(part.indices))
     degree, loop = np.zeros(n), np.zeros(n)
     neighbours = np.zeros(n, np.uint32)
     marks = np.zeros((int(part.bounds[-1]) >> 6) + 1, np.uint64)
-    _describe(indptr, indices, part.weights, low, high, degree, loop, neighbours, marks)
+    _describe(indptr, indices, read_only(part.weights), low, high, degree, loop, neighbours, marks)
     ranks, count = _ranks(marks)
     ids = np.empty(n + count, id_type)
     ids[:n] = np.arange(low, high, dtype=np.int64)

@@ -94,24 +94,16 @@ def divided(
     return parts
 
 
-def joined(parts: list[Partition], quantum: float | None) -> tuple[Graph, Constraints]:
-    """The whole graph of all partitions, and its constraints."""
-    n = int(parts[0].bounds[-1])
+def joined(parts: list[Partition], quantum: float | None) -> Graph:
+    """The whole graph of all partitions."""
     starts = np.cumsum([0, *(part.indptr[-1] for part in parts)])
     indptr = np.concatenate(
         [[0], *(part.indptr[1:] + start for part, start in zip(parts, starts, strict=False))]
     ).astype(np.int64)
-    ids = np.int32 if n < 2**31 else np.int64
-    graph = Graph._of_valid(
+    return Graph._of_valid(
         indptr,
-        np.concatenate([part.indices for part in parts]).astype(ids),
+        np.concatenate([part.indices for part in parts]).astype(parts[0].indices.dtype),
         np.concatenate([part.weights for part in parts]),
         np.concatenate([part.node_weights for part in parts]),
         quantum,
-    )
-    labels = [part.labels for part in parts if part.labels is not None]
-    survivors = [part.survivors for part in parts if part.survivors is not None]
-    return graph, Constraints(
-        np.concatenate(labels) if labels else None,
-        np.concatenate(survivors) if survivors else None,
     )

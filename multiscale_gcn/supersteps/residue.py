@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from multiscale_gcn.checks.immutable import read_only
 from multiscale_gcn.compiled.indexing import unsigned
 from multiscale_gcn.compiled.kernel import kernel
 from multiscale_gcn.matching import on_cpu
@@ -26,7 +27,7 @@ def residue(
     lengths = np.zeros(len(live), np.int64)
     columns, ratings = np.empty(most, np.uint32), np.empty(most)
     count = _collect(
-        live, search.taken, edges_of(part, near, terms), rules_of(terms, task),
+        read_only(live), read_only(search.taken), edges_of(part, near, terms), rules_of(terms, task),
         lengths, columns, ratings,
     )  # fmt: skip
     n = part.num_nodes

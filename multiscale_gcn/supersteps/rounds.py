@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from multiscale_gcn.checks.immutable import read_only
 from multiscale_gcn.compiled.indexing import unsigned
 from multiscale_gcn.compiled.kernel import kernel
 from multiscale_gcn.matching import on_cpu
@@ -98,14 +99,14 @@ def accept(search: Search, part: Partition, near: Neighbourhood, mail: Mail) -> 
 def edges_of(part: Partition, near: Neighbourhood, terms: Terms):  # type: ignore[no-untyped-def]
     """What kernels read of the edges."""
     return (
-        unsigned(part.indptr),
-        near.columns,
-        terms.weights,
+        read_only(unsigned(part.indptr)),
+        read_only(near.columns),
+        read_only(terms.weights),
         terms.code,
-        terms.scale,
-        terms.loop,
-        terms.neighbours,
-        near.ids,
+        read_only(terms.scale),
+        read_only(terms.loop),
+        read_only(terms.neighbours),
+        read_only(near.ids),
     )
 
 
@@ -116,12 +117,12 @@ def rules_of(terms: Terms, task: LevelTask):  # type: ignore[no-untyped-def]
     nobody = np.zeros(1, np.bool_)
     group = np.zeros(1, np.int64) if terms.group is None else terms.group
     return (
-        terms.node_weights,
+        read_only(terms.node_weights),
         task.limit,
         terms.group is not None,
-        group,
+        read_only(group),
         terms.survives is not None,
-        nobody if terms.survives is None else terms.survives,
+        read_only(nobody if terms.survives is None else terms.survives),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from multiscale_gcn.checks.immutable import read_only
 from multiscale_gcn.compiled.indexing import unsigned
 from multiscale_gcn.compiled.kernel import kernel
 from multiscale_gcn.contraction.on_cpu import HALF, LOWER_HALF, SHORT, sort_keys
@@ -21,6 +22,7 @@ def send_rows(
     parent = parents[:n].astype(np.int64)
     gone = np.flatnonzero(parent < bounds[part.index])
     lengths = np.diff(part.indptr)
+    rows = _rows(parents, part, near)
     mail: Mail = {}
     for owner, chosen in by_owner(parent[gone], bounds):
         nodes = gone[chosen]
@@ -29,7 +31,7 @@ def send_rows(
         merged = np.empty(len(nodes), np.int64)
         room = np.empty((2, int(lengths[nodes].max(initial=0))), np.uint64)
         kept = _take(
-            nodes, unsigned(part.indptr), near.columns, part.weights, parents,
+            nodes, *rows,
             _bits(bounds), room, merged, columns, weights,
         )  # fmt: skip
         mail[owner] = message(
@@ -38,8 +40,6 @@ def send_rows(
             columns=columns[:kept],
             weights=weights[:kept],
             node_weight=part.node_weights[nodes],
-            label=None if part.labels is None else part.labels[nodes],
-            survivor=None if part.survivors is None else part.survivors[nodes],
         )
     return mail
 
@@ -47,7 +47,7 @@ def send_rows(
 def merge_rows(
     parents: np.ndarray, part: Partition, near: Neighbourhood, bounds: np.ndarray, mail: Mail
 ) -> Partition:
-    """The partition of the coarse graph."""
+    """The partition of the coarse graph, without constraints: these follow from the parents."""
     first_coarse = int(bounds[part.index])
     num_coarse = int(bounds[part.index + 1]) - first_coarse
     parent = parents[: part.num_nodes].astype(np.int64) - first_coarse
@@ -57,14 +57,14 @@ def merge_rows(
     lengths = np.bincount(parent[own], np.diff(part.indptr)[own], num_coarse).astype(np.int64)
     lengths += np.bincount(received, np.diff(received_ptr), num_coarse).astype(np.int64)
     total, longest = int(lengths.sum()), int(lengths.max(initial=0))
-    id_type = np.int32 if bounds[-1] < 2**31 else np.int64
+    id_type = part.indices.dtype
     indptr = np.zeros(num_coarse + 1, np.int64)
     indices, weights = np.empty(total, id_type), np.empty(total)
     members = np.full((num_coarse, 2), -1, np.int64)
     _place_members(parent, members)
     extra = np.full(num_coarse, -1, np.int64)
     extra[received] = np.arange(len(received))
-    rows = (unsigned(part.indptr), near.columns, part.weights, parents)
+    rows = _rows(parents, part, near)
     others = (
         unsigned(received_ptr),
         arrived(mail, "columns", parents.dtype.type),
@@ -80,17 +80,13 @@ def merge_rows(
     node_weights = np.zeros(num_coarse)
     np.add.at(node_weights, parent[own], part.node_weights[own])
     np.add.at(node_weights, received, arrived(mail, "node_weight", np.float64))
-    labels = survivors = None
-    if part.labels is not None:
-        labels = np.zeros(num_coarse, part.labels.dtype)
-        labels[parent[own]] = part.labels[own]
-    if part.survivors is not None:
-        survivors = np.zeros(num_coarse, np.bool_)
-        survivors[parent[own][part.survivors[own]]] = True
-        survivors[received[arrived(mail, "survivor", np.bool_)]] = True
-    return Partition(
-        part.index, bounds, indptr, indices, weights, node_weights, labels, survivors
-    )
+    return Partition(part.index, bounds, indptr, indices, weights, node_weights)
+
+
+def _rows(parents: np.ndarray, part: Partition, near: Neighbourhood) -> tuple[np.ndarray, ...]:
+    """What kernels read of own rows."""
+    indptr = read_only(unsigned(part.indptr))
+    return indptr, read_only(near.columns), read_only(part.weights), read_only(parents)
 
 
 def _bits(bounds: np.ndarray) -> int:

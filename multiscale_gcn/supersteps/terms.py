@@ -148,20 +148,20 @@ def _rated(
 
 
 def refusal(method: object) -> str | None:
-    """Why the method does not run in supersteps; None: it does."""
+    """Why the method does not run in supersteps: the end of a sentence. None: it does."""
     if not isinstance(method, MatchingOptions):
-        return f"{type(method).__name__} does not run in supersteps; take HeavyEdgeMatching"
+        return f" does not run {type(method).__name__}; take HeavyEdgeMatching"
     if method.takes_turns:
         return (
-            f"{type(method).__name__} does not run in supersteps, since each node waits for the "
-            "ones before it; take HeavyEdgeMatching"
+            f" does not run {type(method).__name__}, in which each node waits for the ones before "
+            "it; take HeavyEdgeMatching"
         )
     if method.isolated == "nearest":
-        return "isolated = 'nearest' does not run in supersteps; take 'pair' or 'keep'"
+        return " does not run isolated='nearest'; take 'pair' or 'keep'"
     rating = method.rating
     if type(rating).values is not Rating.values or isinstance(rating, Evaluated):
         return (
-            f"{rating!r} looks at more than an edge and its two ends, which does not run in "
-            "supersteps; take NormalizedCut() or another formula"
+            f" does not run {rating!r}, which looks at more than an edge and its two ends; take a "
+            "rating that does not, such as NormalizedCut()"
         )
     return None
