@@ -13,7 +13,7 @@ from multiscale_gcn.methods.heavy_edge import MatchingMethod
 from multiscale_gcn.outofcore import Task
 from multiscale_gcn.supersteps import terms
 from multiscale_gcn.supersteps.partition import MOST_NODES, ranges
-from multiscale_gcn.supersteps.sources import InFolder, Source
+from multiscale_gcn.supersteps.sources import InFolder
 from multiscale_gcn.supersteps.task import LevelTask, Tally
 
 Watch = Callable[[str, Sequence[Tally]], None]
@@ -21,7 +21,7 @@ Watch = Callable[[str, Sequence[Tally]], None]
 MOST_PARTITIONS = 4096
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SuperstepEngine(ABC):
     """A :class:`~multiscale_gcn.outofcore.LevelEngine` that takes levels in supersteps.
 
@@ -33,7 +33,7 @@ class SuperstepEngine(ABC):
         A level of so many entries is one partition, and so much of a matching is finished by one.
     """
 
-    partitions: int = 4
+    partitions: int
     fits: int = 1 << 22
 
     def __post_init__(self) -> None:
@@ -41,7 +41,7 @@ class SuperstepEngine(ABC):
         whole_number(self.fits, "fits", least=0)
 
     @abstractmethod
-    def run(self, task: LevelTask, sources: Sequence[Source], watch: Watch) -> bool:
+    def run(self, task: LevelTask, sources: Sequence[InFolder], watch: Watch) -> bool:
         """Take the supersteps of one level, with the mail between them; whether it was made."""
 
     def refusal(self, method: MatchingMethod, constraints: Constraints) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from multiscale_gcn.supersteps.crew import Crew, delivered
 from multiscale_gcn.supersteps.engine import SuperstepEngine, Watch
 from multiscale_gcn.supersteps.level import FIRST, LAST, following
-from multiscale_gcn.supersteps.sources import Source
+from multiscale_gcn.supersteps.sources import InFolder, Source
 from multiscale_gcn.supersteps.task import LevelTask, Tally
 
 
@@ -24,7 +24,7 @@ class InProcess(SuperstepEngine):
         A level of so many entries is one partition, and so much of a matching is finished by one.
     """
 
-    def run(self, task: LevelTask, sources: Sequence[Source], watch: Watch) -> bool:
+    def run(self, task: LevelTask, sources: Sequence[InFolder], watch: Watch) -> bool:
         return run(task, sources, watch) is not None
 
 

@@ -97,6 +97,10 @@ class InFolder:
         _write(self.fine / "nodes" / "parent.npy", int(self.bounds[self.index]), parent)
         return None
 
+    def letters(self) -> Path:
+        """A folder for mail."""
+        return self.coarse / "work"
+
 
 def _make_room(path: Path, dtype: DTypeLike, length: int) -> None:
     """An array of zeros, unless it is there: then others may have begun to write it."""

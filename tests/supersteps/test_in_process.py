@@ -19,7 +19,7 @@ def test_several_levels_and_exact_sizes(
 ) -> None:
     graph, constraints, method = problem
     options = {name: a for name, a in constraints.arrays().items() if a is not None}
-    engine = InProcess(partitions, fits=0)
+    engine = InProcess(partitions=partitions, fits=0)
     if graph.num_nodes == 0 or data.draw(st.booleans(), label="by steps"):
         check_engine(engine, graph, method, levels=4, **options)
         return
