@@ -93,7 +93,8 @@ def scatter(
         Where the entries of each range end.
     """
     most = 2 * len(first)
-    rows, keys = np.empty(most, np.uint32), np.empty(most, key_type)
+    rows: np.ndarray = np.empty(most, np.uint32)
+    keys: np.ndarray = np.empty(most, key_type)
     values = np.empty(most if len(weights) else 0)
     ends = np.zeros(len(bounds), np.int64)
     _scatter(first, second, weights, bounds, (rows, keys, values), ends)

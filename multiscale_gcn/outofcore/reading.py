@@ -387,18 +387,15 @@ class EdgeReader:
         except self._error as error:
             raise self._told(error) from error
 
-    def _rows(self, query: str) -> list[Any]:
+    def _rows(self, query: str, values: Any = None) -> list[Any]:
         try:
-            found: list[Any] = self._run(query).fetchall()
+            found: list[Any] = self._run(query, values).fetchall()
         except self._error as error:
             raise self._told(error) from error
         return found
 
     def _one(self, query: str, values: Any = None) -> tuple[Any, ...]:
-        try:
-            row: tuple[Any, ...] = self._run(query, values).fetchone()
-        except self._error as error:
-            raise self._told(error) from error
+        row: tuple[Any, ...] = self._rows(query, values)[0]
         return row
 
     def _told(self, error: Exception) -> Exception:
