@@ -25,7 +25,9 @@ from multiscale_gcn.hierarchy.stored import (
     StoredLevel,
     finish,
     is_finished,
+    is_whole,
     level_folder,
+    remove_from,
 )
 from multiscale_gcn.hierarchy.stored.level import Meta
 from multiscale_gcn.matching import ORDER_VERSION
@@ -83,10 +85,9 @@ class DiskStage(Stage):
         index = self.level.meta.index + 1
         folder = level_folder(self.folder, index)
         if is_finished(self.folder, index):
-            level = StoredLevel.open(folder)
-            if not is_finished(self.folder, index + 1):
-                level.check()
+            level = _opened(self.folder, index)
         else:
+            remove_from(self.folder, index)
             self.progress.level(index)
             most = int(merges[0]) if exact else None
             task = Task(self.method, most, min_nodes, self.memory, self.progress)
@@ -170,7 +171,7 @@ def coarsen_to_folder(
     try:
         wanted = HowFar.of(finest.graph, matching, finest.constraints, **how_far)
     except ValueError:
-        shutil.rmtree(finest.folder)
+        remove_from(folder, 0)
         raise
     stage = DiskStage(finest, folder, matching, engine, amount, told, asked)
     descent = descend(stage, wanted)
@@ -264,6 +265,15 @@ def _folder(out: Any, asked: Mapping[str, Any]) -> Path:
     return folder
 
 
+def _opened(folder: Path, index: int) -> StoredLevel:
+    """A level that stands there; of a hierarchy that was cut short it is read and checked, since
+    a machine that went down may have lost what was not on its disk."""
+    level = StoredLevel.open(level_folder(folder, index))
+    if not is_whole(folder):
+        level.check()
+    return level
+
+
 def _finest(
     source: Any,
     folder: Path,
@@ -274,10 +284,8 @@ def _finest(
 ) -> StoredLevel:
     where = level_folder(folder, 0)
     if is_finished(folder, 0):
-        level = StoredLevel.open(where)
-        if not is_finished(folder, 1):
-            level.check()
-        return level
+        return _opened(folder, 0)
+    remove_from(folder, 0)
     progress.level(0)
 
     def of(n: int) -> Constraints:

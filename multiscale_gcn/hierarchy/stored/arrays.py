@@ -44,9 +44,8 @@ class ArrayWriter:
         self.length += len(values)
 
     def close(self) -> None:
-        """Say how long the array is, and have all of it on the disk."""
+        """Say how long the array is."""
         _write_header(self._file, self.dtype, self.length)
-        os.fsync(self._file.fileno())
         self._file.close()
 
     def __enter__(self) -> Self:
