@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from multiscale_gcn.multigrid import couplings as couplings
     from multiscale_gcn.multigrid import to_pyamg as to_pyamg
     from multiscale_gcn.nested import multi_mesh as multi_mesh
+    from multiscale_gcn.outofcore.files import EdgeFiles as EdgeFiles
     from multiscale_gcn.plotting import plot_comparison as plot_comparison
     from multiscale_gcn.plotting import plot_hierarchy as plot_hierarchy
     from multiscale_gcn.pyramids import MeshPyramid as MeshPyramid
@@ -84,6 +85,7 @@ _HOME = {
     "DefferrardMatching": "methods.defferrard",
     "DeviceHierarchy": "hierarchy.on_cuda",
     "DeviceLevel": "hierarchy.on_cuda",
+    "EdgeFiles": "outofcore.files",
     "EdgeWeight": "ratings",
     "Expansion": "ratings",
     "ExpansionStar": "ratings",

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -44,9 +44,8 @@ class ArrayWriter:
         self.length += len(values)
 
     def close(self) -> None:
-        """Say how long the array is, and have all of it on the disk."""
+        """Say how long the array is."""
         _write_header(self._file, self.dtype, self.length)
-        os.fsync(self._file.fileno())
         self._file.close()
 
     def __enter__(self) -> Self:
@@ -120,11 +119,17 @@ def release(*arrays: np.ndarray) -> None:
     Of arrays that are no files' nothing happens.
     """
     for array in arrays:
-        base = array
-        while isinstance(base, np.ndarray | memoryview):
-            base = base.obj if isinstance(base, memoryview) else base.base  # type: ignore[assignment]
-        if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-            base.madvise(mmap.MADV_DONTNEED)
+        pages = pages_of(array)
+        if pages is not None and hasattr(mmap, "MADV_DONTNEED"):
+            pages.madvise(mmap.MADV_DONTNEED)
+
+
+def pages_of(array: np.ndarray) -> mmap.mmap | None:
+    """What a mapped array stands on; None for others."""
+    base: Any = array
+    while isinstance(base, np.ndarray | memoryview):
+        base = base.obj if isinstance(base, memoryview) else base.base
+    return base if isinstance(base, mmap.mmap) else None
 
 
 def _mapped(path: Path, access: int) -> np.ndarray:

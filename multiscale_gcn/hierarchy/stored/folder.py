@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 from multiscale_gcn.checks.writing import whole_file
@@ -25,8 +27,24 @@ def is_finished(folder: Path, index: int) -> bool:
     return (level_folder(folder, index) / META).is_file()
 
 
+def is_whole(folder: Path) -> bool:
+    """Whether no more levels come."""
+    return (folder / HIERARCHY).is_file()
+
+
+def remove_from(folder: Path, index: int) -> None:
+    """Remove a level, whole or not, and all coarser ones."""
+    (folder / HIERARCHY).unlink(missing_ok=True)
+    for level in folder.glob("level-*"):
+        if level.name >= level_folder(folder, index).name:
+            shutil.rmtree(level)
+
+
 def finish(folder: Path, num_levels: int, method: str) -> None:
-    """Say, by rename, that no more levels come."""
+    """Have all of it on the disk, and say, by rename, that no more levels come."""
+    for path in folder.rglob("*.npy"):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
     content = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,

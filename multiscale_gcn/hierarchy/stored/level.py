@@ -186,17 +186,26 @@ class LevelWriter:
         Of this level.
     id_type
         int32 or int64: that of the finest level, which coarser ones keep.
+
+    Attributes
+    ----------
+    work : Path
+        A folder for what is needed until the level is finished.
+    num_entries : int
+        That were appended.
     """
 
     def __init__(self, folder: Path, id_type: Any) -> None:
         self.folder = folder
         self.edges, self.nodes = folder / "edges", folder / "nodes"
+        self.work = folder / "work"
         self.id_type = np.dtype(id_type)
         shutil.rmtree(folder, ignore_errors=True)
         self.edges.mkdir(parents=True)
         self.nodes.mkdir()
+        self.work.mkdir()
         self._writers: dict[str, ArrayWriter] = {}
-        self._num_entries = 0
+        self.num_entries = 0
 
     @staticmethod
     def id_type_of(num_nodes: int) -> type:
@@ -221,11 +230,11 @@ class LevelWriter:
             }
             self._writers["indptr"].append(np.zeros(1, np.int64))
         ends = np.cumsum(lengths, dtype=np.int64)
-        ends += self._num_entries
+        ends += self.num_entries
         self._writers["indptr"].append(ends)
         self._writers["indices"].append(columns)
         self._writers["weights"].append(weights)
-        self._num_entries += len(columns)
+        self.num_entries += len(columns)
 
     def close(self) -> None:
         """No more rows come."""
@@ -298,6 +307,7 @@ class LevelWriter:
             rounding=rounding,
             asked=dict(asked),
         )
+        shutil.rmtree(self.work, ignore_errors=True)
         meta.write(self.folder)
         return StoredLevel.open(self.folder)
 
