@@ -70,7 +70,9 @@ if TYPE_CHECKING:
     from multiscale_gcn.ratings import InnerProduct as InnerProduct
     from multiscale_gcn.ratings import NormalizedAssociation as NormalizedAssociation
     from multiscale_gcn.ratings import NormalizedCut as NormalizedCut
+    from multiscale_gcn.supersteps.dask import Dask as Dask
     from multiscale_gcn.supersteps.ray import Ray as Ray
+    from multiscale_gcn.supersteps.spark import Spark as Spark
 
 __version__ = "0.1.0"
 
@@ -82,6 +84,7 @@ _HOME = {
     "ClusteringMethod": "methods",
     "CoarseningStalled": "coarsening",
     "Constraints": "graph.constraints",
+    "Dask": "supersteps.dask",
     "DefferrardMatching": "methods.defferrard",
     "DeviceHierarchy": "hierarchy.on_cuda",
     "DeviceLevel": "hierarchy.on_cuda",
@@ -111,6 +114,7 @@ _HOME = {
     "Ray": "supersteps.ray",
     "RefinedClusters": "methods.refined",
     "RoundingWarning": "graph.exact",
+    "Spark": "supersteps.spark",
     "Step": "methods",
     "StrongMatching": "methods.strong",
     "UnreferencedNodes": "convert",

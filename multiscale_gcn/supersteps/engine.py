@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count as count_from
 
 from multiscale_gcn.checks.arguments import whole_number
 from multiscale_gcn.graph.constraints import Constraints
@@ -62,13 +63,17 @@ class SuperstepEngine(ABC):
         bounds = ranges(graph.indptr, count)
         sources = [InFolder(fine.folder, coarse.folder, bounds, index) for index in range(count)]
         asked = LevelTask(task.method, task.max_pairs, task.min_nodes or 0, self.fits)
-        progress = task.progress
+        supersteps = count_from(1)
+        level = fine.meta.index + 1
 
         def watch(name: str, tallies: Sequence[Tally]) -> None:
-            progress.end(graph.num_entries, sum(tally["bytes"] for tally in tallies))
-            progress.begin(f"superstep after {name}", graph.num_entries)
+            seconds = max(tally["microseconds"] for tally in tallies) / 1e6
+            sent = sum(tally["bytes"] for tally in tallies)
+            live = sum(tally.get("live", 0) for tally in tallies)
+            task.progress.say(
+                f"level {level} superstep {next(supersteps)} {name}: {seconds:.2f} s at most, "
+                f"{graph.num_entries / 2e6 / max(seconds, 1e-6):.2f} M edges/s, "
+                f"{sent / 1e6:.2f} MB exchanged" + (f", {live} nodes go on" if live else "")
+            )
 
-        progress.begin("superstep describe", graph.num_entries)
-        made = self.run(asked, sources, watch)
-        progress.end(graph.num_entries)
-        return made
+        return self.run(asked, sources, watch)

@@ -7,6 +7,7 @@ gives every partition what the others sent to it, and asks :func:`following` wha
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -89,9 +90,14 @@ def take(
     source, near, known = (*fixed, None, None)[:3]
     part = source.open()
     place = Place(task, source, part, near, known, state, mail, tallies)  # type: ignore[arg-type]
+    begin = time.perf_counter_ns()
     answer = _STEPS[name](place)
     sent = {q: one for q, one in answer.mail.items() if q != part.index}
-    counted = {"nodes": part.num_nodes, "bytes": size_of(sent)}
+    counted = {
+        "nodes": part.num_nodes,
+        "bytes": size_of(sent),
+        "microseconds": (time.perf_counter_ns() - begin) // 1000,  # nothing depends on it
+    }
     return Answer(answer.state, answer.mail, counted | answer.tally, answer.fixed)
 
 

@@ -27,10 +27,10 @@ def graph() -> Graph:
 
 def test_several_levels_and_exact_sizes(graph: Graph) -> None:
     method = HeavyEdgeMatching(max_node_weight=40)
-    assert check_engine(Ray(partitions=3, fits=0), graph, method, sizes=[40, 12]) == 6
+    assert check_engine(Ray(partitions=3, fits=0), graph, method=method, sizes=[40, 12]) == 6
 
 
 def test_a_worker_that_is_killed_changes_nothing(graph: Graph, tmp_path: Path) -> None:
     method = HeavyEdgeMatching(rating=killing(tmp_path / "killed"))
-    assert check_engine(Ray(partitions=2, fits=0), graph, method, levels=1) == 2
+    assert check_engine(Ray(partitions=2, fits=0), graph, method=method, levels=1) == 2
     assert (tmp_path / "killed").exists()

@@ -1,0 +1,49 @@
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+import pytest
+from folder_by_folder import check_engine
+from killing import killing
+
+from multiscale_gcn import Dask, Graph, HeavyEdgeMatching, as_graph
+
+distributed = pytest.importorskip(
+    "distributed", reason="needs Dask: pip install 'multiscale-gcn[dask]'"
+)
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def graph() -> Graph:
+    return as_graph(nx.random_geometric_graph(120, 0.15, seed=1))
+
+
+def test_several_levels_and_exact_sizes(client: Any, graph: Graph) -> None:
+    method = HeavyEdgeMatching(max_node_weight=40)
+    engine = Dask(client, partitions=3, fits=0)
+    assert check_engine(engine, graph, method=method, sizes=[40, 12]) == 6
+
+
+def test_a_worker_that_is_killed_changes_nothing(
+    client: Any, graph: Graph, tmp_path: Path
+) -> None:
+    method = HeavyEdgeMatching(rating=killing(tmp_path / "killed"))
+    assert check_engine(Dask(client, partitions=2, fits=0), graph, method=method, levels=1) == 2
+    assert (tmp_path / "killed").exists()
+
+
+def test_what_is_no_client_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"client = 'tcp://.* must be a dask.distributed.Client"):
+        Dask("tcp://scheduler:8786", partitions=2)

@@ -1,0 +1,55 @@
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+import pytest
+from folder_by_folder import check_engine
+from killing import killing
+
+from multiscale_gcn import Graph, HeavyEdgeMatching, Spark, as_graph
+
+sql = pytest.importorskip("pyspark.sql", reason="needs Spark: pip install 'multiscale-gcn[spark]'")
+pytestmark = pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java")
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYSPARK_PYTHON", sys.executable)
+        patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+        session = (
+            sql.SparkSession.builder.master("local[2,4]")
+            .config("spark.ui.enabled", "false")
+            .config("spark.sql.ansi.enabled", "true")
+            .config("spark.driver.memory", "512m")
+            .getOrCreate()
+        )
+        yield session
+        session.stop()
+
+
+@pytest.fixture(scope="module")
+def graph() -> Graph:
+    return as_graph(nx.random_geometric_graph(60, 0.2, seed=1))
+
+
+def test_several_levels_and_exact_sizes(session: Any, graph: Graph) -> None:
+    method = HeavyEdgeMatching(max_node_weight=40)
+    engine = Spark(session, partitions=3, fits=0)
+    assert check_engine(engine, graph, method=method, sizes=[22]) == 3
+
+
+def test_a_worker_that_is_killed_changes_nothing(
+    session: Any, graph: Graph, tmp_path: Path
+) -> None:
+    method = HeavyEdgeMatching(rating=killing(tmp_path / "killed"))
+    assert check_engine(Spark(session, partitions=2, fits=0), graph, method=method, levels=1) == 2
+    assert (tmp_path / "killed").exists()
+
+
+def test_what_is_no_session_is_refused() -> None:
+    with pytest.raises(TypeError, match="session = 'local' must be a pyspark.sql.SparkSession"):
+        Spark("local", partitions=2)
