@@ -25,6 +25,7 @@ FLOW = (
     "hierarchy",
     "nested",
     "outofcore",
+    "supersteps",
     "coarsening",
     "pyramids",
     "engines",

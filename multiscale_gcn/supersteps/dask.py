@@ -39,7 +39,10 @@ class Dask(SuperstepEngine):
 
     Examples
     --------
-    ``Dask(Client("tcp://scheduler:8786"), partitions=16)``
+    >>> from multiscale_gcn import Dask, coarsen
+    >>> from dask.distributed import Client  # doctest: +SKIP
+    >>> engine = Dask(Client("tcp://scheduler:8786"), partitions=16)  # doctest: +SKIP
+    >>> coarsen("edges/", levels=8, out="levels/", engine=engine)  # doctest: +SKIP
     """
 
     client: Any

@@ -43,7 +43,10 @@ class Spark(SuperstepEngine):
 
     Examples
     --------
-    ``Spark(SparkSession.builder.getOrCreate(), partitions=64)``
+    >>> from multiscale_gcn import Spark, coarsen
+    >>> from pyspark.sql import SparkSession  # doctest: +SKIP
+    >>> engine = Spark(SparkSession.builder.getOrCreate(), partitions=64)  # doctest: +SKIP
+    >>> coarsen("edges/", levels=8, out="levels/", engine=engine)  # doctest: +SKIP
     """
 
     session: Any

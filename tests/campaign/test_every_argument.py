@@ -15,6 +15,7 @@ from datetime import date
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import networkx as nx
@@ -138,6 +139,9 @@ _logits = torch.rand(len(PATTERN.entries.rows))
 
 OF_NAME: dict[str, dict[str, Any]] = {
     "CrossScaleFusion": {"sizes": [N, COARSE]},
+    "Dask": {"client": SimpleNamespace(submit=None, gather=None), "partitions": 2},
+    "Ray": {"partitions": 2},
+    "Spark": {"session": SimpleNamespace(sparkContext=None), "partitions": 2},
     "ScaleSum": {"sources": [N, COARSE], "target": N},
     "NonLocal": {"groups": [range(N)]},
     "ResGConv": {"groups": [range(N)]},
