@@ -18,17 +18,17 @@ from multiscale_gcn.hierarchy.stored import StoredLevel
 from multiscale_gcn.outofcore.finest import read_finest
 from multiscale_gcn.outofcore.progress import Progress
 
-pa = pytest.importorskip("pyarrow", reason="the extra outofcore is not installed")
-pytest.importorskip("duckdb", reason="the extra outofcore is not installed")
-
-import pyarrow.csv  # noqa: E402
-import pyarrow.feather  # noqa: E402
-import pyarrow.parquet  # noqa: E402
+WHY = "the extra outofcore is not installed"
+pytest.importorskip("duckdb", reason=WHY)
+pa = pytest.importorskip("pyarrow", reason=WHY)
+csv, feather, parquet = (
+    pytest.importorskip(f"pyarrow.{name}", reason=WHY) for name in ("csv", "feather", "parquet")
+)
 
 WRITERS: dict[str, Callable[[Any, Path], None]] = {
-    "parquet": lambda table, path: pa.parquet.write_table(table, path, row_group_size=7),
-    "csv": lambda table, path: pa.csv.write_csv(table, path),
-    "arrow": lambda table, path: pa.feather.write_feather(table, path, compression="uncompressed"),
+    "parquet": lambda table, path: parquet.write_table(table, path, row_group_size=7),
+    "csv": lambda table, path: csv.write_csv(table, path),
+    "arrow": lambda table, path: feather.write_feather(table, path, compression="uncompressed"),
 }
 
 
@@ -173,7 +173,7 @@ def test_a_folder_is_read_in_the_order_of_its_names(tmp_path: Path) -> None:
     for part, columns in (("b", ([2, 0], [3, 4])), ("a", ([0, 1], [1, 2]))):
         u, v = columns
         table = pa.table({"source": u, "target": v, "weight": [3, 4]})
-        pa.parquet.write_table(table, tmp_path / "edges" / f"{part}.parquet")
+        parquet.write_table(table, tmp_path / "edges" / f"{part}.parquet")
     (tmp_path / "edges" / "_SUCCESS").write_text("")
     expected = as_graph(
         np.array([[0, 1, 2, 0], [1, 2, 3, 4]]), kind="edge_index", weights=[3, 4, 3, 4],
@@ -202,7 +202,7 @@ def test_names_are_numbered_in_their_order(weighted: bool, tmp_path: Path) -> No
         ids.reshape(2, 3), kind="edge_index", weights=columns.get("w"), symmetrize=True
     )
     assert level.graph == expected
-    table = pa.parquet.read_table(level.folder / "nodes" / "ids.parquet")
+    table = parquet.read_table(level.folder / "nodes" / "ids.parquet")
     assert table.to_pydict() == {"id": known.tolist(), "node": [*range(len(known))]}
 
 
@@ -271,9 +271,7 @@ def test_rows_of_one_edge_are_added_up_in_the_order_of_the_files(tmp_path: Path)
     u = rng.integers(0, 3, count)
     weights = rng.random(count)
     path = tmp_path / "edges.parquet"
-    pa.parquet.write_table(
-        pa.table({"u": u, "v": u + 1, "w": weights}), path, row_group_size=50_000
-    )
+    parquet.write_table(pa.table({"u": u, "v": u + 1, "w": weights}), path, row_group_size=50_000)
     expected = [0.0, 0.0, 0.0]
     for node, weight in zip(u.tolist(), weights.tolist(), strict=True):
         expected[node] += weight
