@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from multiscale_gcn.backends import engine_for
-from multiscale_gcn.checks.arguments import shown
+from multiscale_gcn.checks.arguments import flag, shown
 from multiscale_gcn.coarsening.descent import Descent, descend
 from multiscale_gcn.coarsening.how_far import HowFar
 from multiscale_gcn.coarsening.on_host import HostStage
@@ -180,7 +180,11 @@ def coarsen(
             engine=engine,
             progress=progress,
         )
-    for name, value in (("memory", memory), ("engine", engine), ("progress", progress or None)):
+    for name, value in (
+        ("memory", memory),
+        ("engine", engine),
+        ("progress", flag(progress, "progress") or None),
+    ):
         if value is not None:
             raise ValueError(f"{name} goes with out, a folder for the levels; name one")
     fine = as_graph(graph)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike, fspath
@@ -28,6 +27,7 @@ from multiscale_gcn.hierarchy.stored import (
     is_whole,
     level_folder,
     remove_from,
+    whole_or_none,
 )
 from multiscale_gcn.hierarchy.stored.level import Meta
 from multiscale_gcn.matching import ORDER_VERSION
@@ -91,28 +91,23 @@ class DiskStage(Stage):
             self.progress.level(index)
             most = int(merges[0]) if exact else None
             task = Task(self.method, most, min_nodes, self.memory, self.progress)
-            try:
-                made = self._made(folder, index, task)
-            except BaseException:
-                shutil.rmtree(folder, ignore_errors=True)
-                raise
+            made = self._made(folder, index, task)
             if made is None:
-                shutil.rmtree(folder)
                 return None
             level = made
         return self.level.parent(), replace(self, level=level)
 
     def _made(self, folder: Path, index: int, task: Task) -> StoredLevel | None:
-        writer = LevelWriter(folder, self.level.graph.indices.dtype)
-        if not self.engine.step(self.level, writer, task):
-            return None
-        return writer.finish(
-            index=index,
-            quantum=self.level.meta.quantum,
-            constraints=self.level.constraints.coarsened(self.level.parent()),
-            rounding=Rounding(),
-            asked=self.asked,
-        )
+        with whole_or_none(folder), LevelWriter(folder, self.level.graph.indices.dtype) as writer:
+            if not self.engine.step(self.level, writer, task):
+                return None
+            return writer.finish(
+                index=index,
+                quantum=self.level.meta.quantum,
+                constraints=self.level.constraints.coarsened(self.level.parent()),
+                rounding=Rounding(),
+                asked=self.asked,
+            )
 
     def levels(
         self, stages: Sequence[DiskStage], parents: Sequence[np.ndarray]
@@ -292,13 +287,8 @@ def _finest(
         constraints.check_length(n)
         return constraints
 
-    try:
+    with whole_or_none(where):
         if isinstance(source, EdgeFiles):
             return read_finest(source, where, memory, of, asked, progress)
         graph = as_graph(source)
         return write_finest(graph, where, of(graph.num_nodes), asked, progress)
-    except BaseException:
-        shutil.rmtree(where, ignore_errors=True)
-        raise
-    finally:
-        shutil.rmtree(where.with_name(where.name + ".reading"), ignore_errors=True)

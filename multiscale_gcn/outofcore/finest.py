@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -59,29 +61,28 @@ def read_finest(
     entries : int, optional
         That are sorted at a time; by default what the memory has room for.
     """
-    work = folder.with_name(folder.name + ".reading")
-    reader = EdgeReader(source, memory // OF_DUCKDB, work)
-    try:
+    with (
+        TemporaryDirectory(dir=folder.parent, prefix="level-reading-") as work,
+        closing(EdgeReader(source, memory // OF_DUCKDB, Path(work))) as reader,
+    ):
         constraints = constraints_of(reader.num_nodes)
-        level = LevelWriter(folder, LevelWriter.id_type_of(reader.num_nodes))
-        found = sort_edges(
-            reader,
-            source.symmetrize,  # type: ignore[arg-type]
-            level,
-            entries or max(memory // SHARE, 1),
-            progress,
-        )
-        node_weights = reader.node_weights()
-        level.write_node_weights(
-            np.ones(reader.num_nodes) if node_weights is None else node_weights
-        )
-        reader.write_names(level.nodes / "ids.parquet")
-    finally:
-        reader.close()
-    quantum, edges, most = _round(level.edges / "weights.npy", found.largest, "weights")
-    _, nodes, most_of_nodes = _round(level.nodes / "weights.npy", None, "node_weights")
-    rounding = Rounding(edges, nodes, max(most, most_of_nodes))
-    return _finished(level, quantum, constraints, rounding, asked, progress)
+        with LevelWriter(folder, LevelWriter.id_type_of(reader.num_nodes)) as level:
+            found = sort_edges(
+                reader,
+                source.symmetrize,  # type: ignore[arg-type]
+                level,
+                entries or max(memory // SHARE, 1),
+                progress,
+            )
+            node_weights = reader.node_weights()
+            level.write_node_weights(
+                np.ones(reader.num_nodes) if node_weights is None else node_weights
+            )
+            reader.write_names(level.nodes / "ids.parquet")
+            quantum, edges, most = _round(level.edges / "weights.npy", found.largest, "weights")
+            _, nodes, most_of_nodes = _round(level.nodes / "weights.npy", None, "node_weights")
+            rounding = Rounding(edges, nodes, max(most, most_of_nodes))
+            return _finished(level, quantum, constraints, rounding, asked, progress)
 
 
 def write_finest(
@@ -93,12 +94,12 @@ def write_finest(
 ) -> StoredLevel:
     """Write the finest level of a graph in memory."""
     exact, rounding = round_weights(graph)
-    level = LevelWriter(folder, exact.indices.dtype)
-    level.append(np.diff(exact.indptr), exact.indices, exact.weights)
-    level.close()
-    level.write_node_weights(exact.node_weights)
     assert exact.quantum is not None
-    return _finished(level, exact.quantum, constraints, rounding, asked, progress)
+    with LevelWriter(folder, exact.indices.dtype) as level:
+        level.append(np.diff(exact.indptr), exact.indices, exact.weights)
+        level.close()
+        level.write_node_weights(exact.node_weights)
+        return _finished(level, exact.quantum, constraints, rounding, asked, progress)
 
 
 def _finished(

@@ -28,9 +28,11 @@ from multiscale_gcn.ratings import NodeTerms, Rating
 from multiscale_gcn.ratings.fused import is_fused
 from multiscale_gcn.ratings.rating import Evaluated
 
-SHARE = 160
-"""One of so many bytes of the memory is for an entry of a part: where rows are merged, an entry is
-copied twice."""
+A_NODE, OF_RULES, OF_CUT = 50, 25, 100
+"""Bytes that the matching takes for a node, those of constraints, and those of choosing among the
+pairs of a level that is cut to a size."""
+AN_ENTRY = 60
+"""Bytes that merging takes for an entry of a part: mapped, copied, sorted and merged."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class OneMachine:
         return None
 
     def step(self, fine: StoredLevel, coarse: LevelWriter, task: Task) -> bool:
-        entries = self.entries or max(task.memory // SHARE, 1)
+        entries = self.entries or _entries_at_once(fine, task)
         graph = fine.graph
         mate = self._mates(fine, coarse.work, task, entries)
         parent = compiled(number_pairs)(mate)
@@ -88,6 +90,21 @@ class OneMachine:
             matching = truncate(graph, method, of_nodes, matching, np.array([task.max_pairs]))
             release(graph.indices, graph.weights)
         return matching.mate
+
+
+def _entries_at_once(fine: StoredLevel, task: Task) -> int:
+    """How many there is room for beside the arrays of the nodes."""
+    n = fine.meta.num_nodes
+    a_node = A_NODE + (OF_RULES if fine.constraints else 0)
+    if task.max_pairs is not None and task.max_pairs < n // 2:
+        a_node += OF_CUT
+    room = task.memory - a_node * n
+    if room < AN_ENTRY:
+        raise ValueError(
+            f"memory = {task.memory} has no room for {n} nodes, of which each takes {a_node} bytes "
+            f"to be matched; allow {int(1.25 * a_node * n) + 10**6} or more"
+        )
+    return int(room // AN_ENTRY)
 
 
 def _rated(rating: Rating, graph: Graph, work: Path, entries: int) -> Rating:

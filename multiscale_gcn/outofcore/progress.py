@@ -21,7 +21,7 @@ class Progress:
         self._level = 0
         self._stage = ""
         self._bar = None
-        self._began = time.perf_counter()
+        self._began = (0.0, 0.0)
 
     def level(self, index: int) -> None:
         """From now on it is about this level."""
@@ -33,7 +33,7 @@ class Progress:
             return
         from tqdm import tqdm
 
-        self._stage, self._began = stage, time.perf_counter()
+        self._stage, self._began = stage, (time.perf_counter(), time.process_time())
         self._bar = tqdm(
             total=entries,
             desc=f"level {self._level} {stage}",
@@ -54,9 +54,10 @@ class Progress:
             return
         self._bar.close()
         self._bar = None
-        seconds = max(time.perf_counter() - self._began, 1e-9)
+        seconds = max(time.perf_counter() - self._began[0], 1e-9)
+        processor = time.process_time() - self._began[1]
         self.say(
-            f"level {self._level} {self._stage}: {seconds:.1f} s, "
+            f"level {self._level} {self._stage}: {seconds:.1f} s, {processor:.1f} s of processors, "
             f"{entries / 2 / seconds / 1e6:.2f} M edges/s, {written / 1e6:.0f} MB written, "
             f"{resident() / 1e6:.0f} MB resident"
         )

@@ -7,11 +7,21 @@ import numpy as np
 from multiscale_gcn.checks.immutable import read_only
 from multiscale_gcn.compiled.indexing import unsigned
 from multiscale_gcn.compiled.kernel import kernel
-from multiscale_gcn.contraction.on_cpu import HALF, LOWER_HALF, SHORT, sort_keys
+from multiscale_gcn.compiled.prefetching import prefetch
+from multiscale_gcn.contraction.on_cpu import (
+    AHEAD,
+    HALF,
+    LOWER_HALF,
+    MOST_AHEAD,
+    SHORT,
+    sort_keys,
+)
 from multiscale_gcn.supersteps.messages import Mail, arrived, message
 from multiscale_gcn.supersteps.neighbourhood import Neighbourhood
 from multiscale_gcn.supersteps.pairs import by_owner
 from multiscale_gcn.supersteps.partition import Partition
+
+ONE = np.uint64(1)
 
 
 def send_rows(
@@ -78,8 +88,8 @@ def merge_rows(
     indices.resize(entries, refcheck=False)
     weights.resize(entries, refcheck=False)
     node_weights = np.zeros(num_coarse)
-    np.add.at(node_weights, parent[own], part.node_weights[own])
-    np.add.at(node_weights, received, arrived(mail, "node_weight", np.float64))
+    node_weights += np.bincount(parent[own], part.node_weights[own], num_coarse)
+    node_weights += np.bincount(received, arrived(mail, "node_weight", np.float64), num_coarse)
     return Partition(part.index, bounds, indptr, indices, weights, node_weights)
 
 
@@ -106,47 +116,52 @@ def _place_members(parent, members):
 @kernel()
 def _take(nodes, indptr, local, weights, parents, bits, room, merged, columns, sums):
     """Rows of these nodes one after the other, each with increasing columns."""
-    tail = 0
+    keys, spare = room[0], room[1]
+    tail = np.uint64(0)
     counts = np.empty(1 << 10, np.int64)
     for i in range(len(nodes)):
-        u = nodes[i]
-        start, end = np.int64(indptr[u]), np.int64(indptr[u + 1])
-        length = end - start
-        for k in range(length):
-            room[0, k] = (np.uint64(parents[local[start + k]]) << HALF) | np.uint64(k)
-        if len(counts) < 2 * length:
-            counts = np.empty(4 * length, np.int64)
-        keys = sort_keys(room[0], room[1], length, bits, counts)
+        start, end = indptr[nodes[i]], indptr[nodes[i] + 1]
+        length = np.uint64(0)
+        for at in range(start, end):
+            keys[length] = (np.uint64(parents[local[at]]) << HALF) | length
+            length += ONE
+        count = np.int64(length)
+        if len(counts) < 2 * count:
+            counts = np.empty(4 * count, np.int64)
+        sorted_keys = sort_keys(keys, spare, count, bits, counts)
         begin, last = tail, np.int64(-1)
-        for k in range(length):
-            column = np.int64(keys[k] >> HALF)
-            weight = weights[start + np.int64(keys[k] & LOWER_HALF)]
+        for k in range(count):
+            column = np.int64(sorted_keys[k] >> HALF)
+            weight = weights[start + (sorted_keys[k] & LOWER_HALF)]
             if column == last:
-                sums[tail - 1] += weight
+                sums[tail - ONE] += weight
             else:
                 columns[tail] = column
                 sums[tail] = weight
-                tail += 1
+                tail += ONE
                 last = column
         merged[i] = tail - begin
     return tail
 
 
-@kernel()
+@kernel(inline="always")
 def _insert(column, weight, begin, tail, indices, weights):
     """Into the sorted row from begin to tail; returns its end."""
     place = tail
-    while place > begin and indices[place - 1] > column:
-        place -= 1
-    if place > begin and indices[place - 1] == column:
-        weights[place - 1] += weight
-        return tail
-    for i in range(tail, place, -1):
-        indices[i] = indices[i - 1]
-        weights[i] = weights[i - 1]
-    indices[place] = column
-    weights[place] = weight
-    return tail + 1
+    while place > begin and indices[place - ONE] > column:
+        place -= ONE
+    if place > begin and indices[place - ONE] == column:
+        weights[place - ONE] += weight
+    else:
+        i = tail
+        while i > place:
+            indices[i] = indices[i - ONE]
+            weights[i] = weights[i - ONE]
+            i -= ONE
+        indices[place] = column
+        weights[place] = weight
+        tail += ONE
+    return tail
 
 
 @kernel()
@@ -154,47 +169,61 @@ def _merge(rows, others, members, extra, lengths, bits, room, row, indptr, indic
     """Coarse rows one after the other; returns how many entries there are."""
     fine_indptr, local, fine_weights, parents = rows
     other_indptr, other_columns, other_weights = others
-    tail = 0
+    keys, spare = room[0], room[1]
+    tail = np.uint64(0)
     counts = np.empty(1 << 10, np.int64)
     for c in range(len(extra)):
+        if c + AHEAD < len(extra) and lengths[c + AHEAD] > SHORT:
+            for k in range(2):
+                ahead = members[c + AHEAD, k]
+                if ahead >= 0:
+                    start = fine_indptr[ahead]
+                    end = min(fine_indptr[ahead + 1], start + np.uint64(MOST_AHEAD))
+                    prefetch(local, start, end)
+                    prefetch(fine_weights, start, end)
         begin = tail
-        short = lengths[c] <= SHORT
-        length = 0
+        if lengths[c] <= SHORT:
+            for k in range(2):
+                u = members[c, k]
+                if u >= 0:
+                    for at in range(fine_indptr[u], fine_indptr[u + 1]):
+                        column = parents[local[at]]
+                        weight = fine_weights[at]
+                        tail = _insert(column, weight, begin, tail, indices, weights)
+            if extra[c] >= 0:
+                for at in range(other_indptr[extra[c]], other_indptr[extra[c] + 1]):
+                    column = other_columns[at]
+                    weight = other_weights[at]
+                    tail = _insert(column, weight, begin, tail, indices, weights)
+            indptr[c + 1] = tail
+            continue
+        length = np.uint64(0)
         for k in range(2):
             u = members[c, k]
-            if u < 0:
-                continue
-            for at in range(fine_indptr[u], fine_indptr[u + 1]):
-                column = np.int64(parents[local[at]])
-                if short:
-                    tail = _insert(column, fine_weights[at], begin, tail, indices, weights)
-                else:
-                    room[0, length] = (np.uint64(column) << HALF) | np.uint64(length)
+            if u >= 0:
+                for at in range(fine_indptr[u], fine_indptr[u + 1]):
+                    keys[length] = (np.uint64(parents[local[at]]) << HALF) | length
                     row[length] = fine_weights[at]
-                    length += 1
+                    length += ONE
         if extra[c] >= 0:
             for at in range(other_indptr[extra[c]], other_indptr[extra[c] + 1]):
-                column = np.int64(other_columns[at])
-                if short:
-                    tail = _insert(column, other_weights[at], begin, tail, indices, weights)
-                else:
-                    room[0, length] = (np.uint64(column) << HALF) | np.uint64(length)
-                    row[length] = other_weights[at]
-                    length += 1
-        if not short:
-            if len(counts) < 2 * length:
-                counts = np.empty(4 * length, np.int64)
-            keys = sort_keys(room[0], room[1], length, bits, counts)
-            last = np.int64(-1)
-            for i in range(length):
-                column = np.int64(keys[i] >> HALF)
-                weight = row[np.int64(keys[i] & LOWER_HALF)]
-                if column == last:
-                    weights[tail - 1] += weight
-                else:
-                    indices[tail] = column
-                    weights[tail] = weight
-                    tail += 1
-                    last = column
+                keys[length] = (np.uint64(other_columns[at]) << HALF) | length
+                row[length] = other_weights[at]
+                length += ONE
+        count = np.int64(length)
+        if len(counts) < 2 * count:
+            counts = np.empty(4 * count, np.int64)
+        sorted_keys = sort_keys(keys, spare, count, bits, counts)
+        last = np.int64(-1)
+        for i in range(count):
+            column = np.int64(sorted_keys[i] >> HALF)
+            weight = row[sorted_keys[i] & LOWER_HALF]
+            if column == last:
+                weights[tail - ONE] += weight
+            else:
+                indices[tail] = column
+                weights[tail] = weight
+                tail += ONE
+                last = column
         indptr[c + 1] = tail
     return tail

@@ -28,6 +28,7 @@ from multiscale_gcn.hierarchy.stored.folder import is_whole as is_whole
 from multiscale_gcn.hierarchy.stored.folder import level_folder as level_folder
 from multiscale_gcn.hierarchy.stored.folder import open_levels as open_levels
 from multiscale_gcn.hierarchy.stored.folder import remove_from as remove_from
+from multiscale_gcn.hierarchy.stored.folder import whole_or_none as whole_or_none
 from multiscale_gcn.hierarchy.stored.level import LevelWriter as LevelWriter
 from multiscale_gcn.hierarchy.stored.level import Meta as Meta
 from multiscale_gcn.hierarchy.stored.level import StoredLevel as StoredLevel

@@ -44,9 +44,10 @@ class ArrayWriter:
         self.length += len(values)
 
     def close(self) -> None:
-        """Say how long the array is."""
-        _write_header(self._file, self.dtype, self.length)
-        self._file.close()
+        """Say how long the array is; once more, and nothing happens."""
+        if not self._file.closed:
+            _write_header(self._file, self.dtype, self.length)
+            self._file.close()
 
     def __enter__(self) -> Self:
         return self

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from multiscale_gcn.checks.writing import whole_file
@@ -38,6 +40,27 @@ def remove_from(folder: Path, index: int) -> None:
     for level in folder.glob("level-*"):
         if level.name >= level_folder(folder, index).name:
             shutil.rmtree(level)
+
+
+@contextmanager
+def whole_or_none(level: Path) -> Iterator[None]:
+    """Around the writing of a level, which says of a full disk what is whole.
+
+    Raises
+    ------
+    OSError
+        Naming the level.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(
+            error.errno,
+            f"{level} cannot be written: {error.strerror}; levels before it are whole: mend that, "
+            "and the same call goes on",
+        ) from error
 
 
 def finish(folder: Path, num_levels: int, method: str) -> None:

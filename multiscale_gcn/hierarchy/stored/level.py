@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -242,6 +242,16 @@ class LevelWriter:
             self.append(*(np.zeros(0, kind) for kind in (np.int64, self.id_type, np.float64)))
         for writer in self._writers.values():
             writer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close what is open, and remove what was not finished."""
+        for writer in self._writers.values():
+            writer.close()
+        if not (self.folder / META).exists():
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def allocate(self, num_nodes: int, num_entries: int) -> dict[str, np.ndarray]:
         """Make all arrays of the graph, zeros so far, mapped for writing.
