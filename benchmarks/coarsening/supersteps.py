@@ -141,7 +141,7 @@ def by_engine(graph: Graph, expected: Hierarchy, engine: Any, rounds: int) -> fl
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--graphs", nargs="+", choices=GRAPHS, default=list(GRAPHS))
     parser.add_argument("--sizes", nargs="+", type=int, help="width, scale and length of these")
     parser.add_argument("--partitions", nargs="+", type=int, default=[1, 4, 16])

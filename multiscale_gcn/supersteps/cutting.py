@@ -192,7 +192,7 @@ def _ascending(values: np.ndarray) -> np.ndarray:
 
 @kernel()
 def _rate_pairs(first, second, on_edge, edges, rating):
-    indptr, columns, weights, code, scale, loop, neighbours, ids = edges
+    indptr, columns, weights, code, scale, loop, _, ids = edges
     for i in on_edge:
         u = first[i]
         for at in range(indptr[u], indptr[u + 1]):

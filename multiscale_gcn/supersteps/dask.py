@@ -50,9 +50,7 @@ class Dask(SuperstepEngine):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not (hasattr(self.client, "submit") and hasattr(self.client, "gather")):
-            raise TypeError(
-                f"client = {shown(self.client)} must be a dask.distributed.Client"
-            )
+            raise TypeError(f"client = {shown(self.client)} must be a dask.distributed.Client")
 
     def run(self, task: LevelTask, sources: Sequence[InFolder], watch: Watch) -> bool:
         results = range(3 + len(sources))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from multiscale_gcn.supersteps.crew import Crew, delivered
 from multiscale_gcn.supersteps.engine import SuperstepEngine, Watch
 from multiscale_gcn.supersteps.level import FIRST, LAST, following
+from multiscale_gcn.supersteps.messages import Mail
 from multiscale_gcn.supersteps.sources import InFolder, Source
 from multiscale_gcn.supersteps.task import LevelTask, Tally
 
@@ -32,7 +33,8 @@ def run(task: LevelTask, sources: Sequence[Source], watch: Watch) -> Crew | None
     """The partitions as they are in the end; None, if the level is not made."""
     crew = Crew(task, dict(enumerate(sources)))
     name: str | None = FIRST
-    inboxes, tallies = {}, list[Tally]()
+    inboxes: dict[int, Mail] = {}
+    tallies = list[Tally]()
     while name is not None:
         answers = crew.take(name, inboxes, tallies)
         inboxes, tallies = delivered(answers), [answers[p].tally for p in sorted(answers)]

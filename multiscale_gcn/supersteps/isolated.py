@@ -35,9 +35,7 @@ def summary(part: Partition, near: Neighbourhood) -> Message:
     end = np.append(begin[1:], len(nodes))
     if len(nodes) == 0:
         return {}
-    return message(
-        label=labels[begin], count=end - begin, first=nodes[begin], last=nodes[end - 1]
-    )
+    return message(label=labels[begin], count=end - begin, first=nodes[begin], last=nodes[end - 1])
 
 
 def pair_by_number(pairs: Pairs, part: Partition, near: Neighbourhood, mail: Mail) -> Pairs:

@@ -18,7 +18,7 @@ def post(box: Path, answers: Mapping[int, Answer]) -> None:
         for receiver, one in answer.mail.items():
             folder = box / str(receiver)
             folder.mkdir(parents=True, exist_ok=True)
-            np.savez(folder / str(sender), **one)
+            np.savez(folder / str(sender), **one)  # type: ignore[arg-type]
 
 
 def received(box: Path, partitions: Iterable[int]) -> dict[int, Mail]:

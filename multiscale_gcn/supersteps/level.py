@@ -89,7 +89,7 @@ def take(
     """
     source, near, known = (*fixed, None, None)[:3]
     part = source.open()
-    place = Place(task, source, part, near, known, state, mail, tallies)  # type: ignore[arg-type]
+    place = Place(task, source, part, near, known, state, mail, tallies)
     begin = time.perf_counter_ns()
     answer = _STEPS[name](place)
     sent = {q: one for q, one in answer.mail.items() if q != part.index}
@@ -121,9 +121,8 @@ def following(name: str, task: LevelTask, tallies: Sequence[Tally]) -> str | Non
         return "turn"
     if name == "turn":
         return "unify"
-    if name in ("join", "unify") and task.max_pairs is not None:
-        if total["nodes"] - total["leads"] > task.max_pairs:
-            return "weigh"
+    if name in ("join", "unify") and _too_many(task, total):
+        return "weigh"
     if name in ("join", "unify", "single"):
         merges = total["leads"] < total["nodes"] and total["leads"] >= task.min_nodes
         return "number" if merges else None
@@ -149,6 +148,10 @@ _NEXT = {
     "merge": "make_room",
     "make_room": "write",
 }
+
+
+def _too_many(task: LevelTask, total: Tally) -> bool:
+    return task.max_pairs is not None and total["nodes"] - total["leads"] > task.max_pairs
 
 
 def _after_edges(task: LevelTask, total: Tally) -> str:
@@ -293,7 +296,8 @@ def _last(at: Place) -> Answer:
 
 
 def _cut(at: Place) -> Answer:
-    pairs, mail = cutting.cut(*at.state, at.part, at.mail)
+    pairs, ranking = at.state
+    pairs, mail = cutting.cut(pairs, ranking, at.part, at.mail)
     return Answer(pairs, mail)
 
 

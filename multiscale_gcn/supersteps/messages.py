@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 Message = dict[str, np.ndarray]
 Mail = dict[int, Message]
@@ -17,7 +18,7 @@ def narrowed(array: np.ndarray) -> np.ndarray:
         return array
     if array.dtype.kind == "f":
         with np.errstate(invalid="ignore", over="ignore"):
-            whole = array.astype(np.uint32) if 0 <= array.min() and array.max() < 2**32 else None
+            whole = array.astype(np.uint32) if array.min() >= 0 and array.max() < 2**32 else None
             if whole is not None and (whole == array).all():
                 return narrowed(whole)
             single = array.astype(np.float32)
@@ -41,7 +42,7 @@ def size_of(mail: Mapping[int, Message]) -> int:
     return sum(array.nbytes for one in mail.values() for array in one.values())
 
 
-def arrived(mail: Mail, name: str, kind: type = np.int64) -> np.ndarray:
+def arrived(mail: Mail, name: str, kind: DTypeLike = np.int64) -> np.ndarray:
     """The arrays of one name from all senders, one after the other."""
     found = [mail[sender][name] for sender in sorted(mail) if name in mail[sender]]
     return np.concatenate(found).astype(kind) if found else np.empty(0, kind)

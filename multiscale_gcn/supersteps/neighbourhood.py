@@ -95,9 +95,7 @@ def neighbourhood(part: Partition) -> Neighbourhood:
     last[:] = -1
     if count:
         _show(indptr, columns, n, owner, shown_bounds[:-1].copy(), last, shown)
-    return Neighbourhood(
-        columns, ids, ghost_bounds, shown, shown_bounds, degree, loop, neighbours
-    )
+    return Neighbourhood(columns, ids, ghost_bounds, shown, shown_bounds, degree, loop, neighbours)
 
 
 @kernel()

@@ -77,7 +77,9 @@ def divided(
     """The partitions of a graph of exact weights that is in memory."""
     bounds = ranges(graph.indptr, num_partitions) if bounds is None else bounds
     parts = []
-    for index, (low, high) in enumerate(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)):
+    for index, (low, high) in enumerate(
+        zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
+    ):
         begin, end = graph.indptr[low], graph.indptr[high]
         parts.append(
             Partition(

@@ -26,10 +26,10 @@ def residue(
     most = int(np.diff(part.indptr)[live].sum())
     lengths = np.zeros(len(live), np.int64)
     columns, ratings = np.empty(most, np.uint32), np.empty(most)
+    edges, rules = edges_of(part, near, terms), rules_of(terms, task)
     count = _collect(
-        read_only(live), read_only(search.taken), edges_of(part, near, terms), rules_of(terms, task),
-        lengths, columns, ratings,
-    )  # fmt: skip
+        read_only(live), read_only(search.taken), edges, rules, lengths, columns, ratings
+    )
     n = part.num_nodes
     fresh = search.candidate[:n][search.taken[:n] & ~search.told]
     return message(
@@ -82,7 +82,7 @@ def finish(part: Partition, mail: Mail) -> Mail:
 @kernel()
 def _collect(live, taken, edges, rules, lengths, columns, ratings):
     """The edges of live nodes to those that are free and may merge with them."""
-    indptr, local, weights, code, scale, loop, neighbours, ids = edges
+    indptr, local, weights, code, scale, loop, _, _ = edges
     count = 0
     for i in range(len(live)):
         u = live[i]
@@ -104,4 +104,3 @@ def _collect(live, taken, edges, rules, lengths, columns, ratings):
             count += 1
         lengths[i] = count - begin
     return count
-

@@ -96,7 +96,7 @@ def accept(search: Search, part: Partition, near: Neighbourhood, mail: Mail) -> 
     return Search(taken, candidate, search.proposed, search.told, search.live[~mutual])
 
 
-def edges_of(part: Partition, near: Neighbourhood, terms: Terms):  # type: ignore[no-untyped-def]
+def edges_of(part: Partition, near: Neighbourhood, terms: Terms):
     """What kernels read of the edges."""
     return (
         read_only(unsigned(part.indptr)),
@@ -110,7 +110,7 @@ def edges_of(part: Partition, near: Neighbourhood, terms: Terms):  # type: ignor
     )
 
 
-def rules_of(terms: Terms, task: LevelTask):  # type: ignore[no-untyped-def]
+def rules_of(terms: Terms, task: LevelTask):
     """What kernels read of who may merge; None where all may."""
     if task.limit == np.inf and terms.group is None and terms.survives is None:
         return None

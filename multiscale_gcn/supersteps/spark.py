@@ -60,7 +60,8 @@ class Spark(SuperstepEngine):
         context = self.session.sparkContext
         together = min(len(sources), context.defaultParallelism)
         stage = context.parallelize(range(together), together).barrier()
-        told = stage.mapPartitions(_work(task, sources)).repartition(1)  # last stages are not retried
+        # A stage that is the last of its job is not taken again, so that another one follows.
+        told = stage.mapPartitions(_work(task, sources)).repartition(1)
         log = [line for lines in told.collect() for line in lines]
         for name, tallies in log:
             watch(name, tallies)
@@ -98,5 +99,3 @@ def _work(task: LevelTask, sources: Sequence[InFolder]) -> Callable[[Iterator[An
         yield log if rank == 0 else []
 
     return work
-
-

@@ -7,7 +7,6 @@ from typing import Any
 
 from multiscale_gcn.supersteps.engine import Watch
 from multiscale_gcn.supersteps.level import ADDS, FIRST, LAST, following, take
-from multiscale_gcn.supersteps.sources import Source
 from multiscale_gcn.supersteps.task import LevelTask, Tally
 
 Submit = Callable[[tuple[Any, ...]], list[Any]]

@@ -85,7 +85,7 @@ def hear(part: Partition, near: Neighbourhood, task: LevelTask, mail: Mail) -> T
     """The terms of own nodes with those of ghosts."""
     own = _exchanged(part, near, task)
     every = {name: _with_ghosts(values, name, near, mail) for name, values in own.items()}
-    n, rating = part.num_nodes, task.method.rating
+    rating = task.method.rating
     degree, loop = every.get("degree", NOTHING), every.get("loop", NOTHING)
     weights, scale = part.weights, degree
     if is_fused(rating):
@@ -127,9 +127,9 @@ def _rated(
 ) -> np.ndarray:
     """The ratings of all entries, which must be finite and the same from either end."""
     rows = np.repeat(np.arange(part.num_nodes), np.diff(part.indptr))
-    degree = every.get("degree", NOTHING)
+    degree, loop = every.get("degree", NOTHING), every.get("loop", NOTHING)
     inverse = np.divide(1.0, degree, out=np.zeros(len(degree)), where=degree > 0)
-    terms = NodeTerms(degree, inverse, every.get("loop", NOTHING), every.get("node_weight", NOTHING))
+    terms = NodeTerms(degree, inverse, loop, every.get("node_weight", NOTHING))
     with np.errstate(all="ignore"):
         values = np.asarray(rating.edge(part.weights, rows, near.columns, terms), np.float64)
         back = np.asarray(rating.edge(part.weights, near.columns, rows, terms), np.float64)

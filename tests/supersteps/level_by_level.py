@@ -53,16 +53,16 @@ def made(
 def problems(draw: st.DrawFn) -> tuple[Graph, Constraints, HeavyEdgeMatching]:
     """Graphs of exact weights, labels and survivors, and heavy edge matching with any options."""
     if draw(st.integers(0, 2)) == 0:
-        graph, options = draw(crowded_graphs())
+        graph, given = draw(crowded_graphs())
     else:
         graph = draw(graphs())
         n = graph.num_nodes
-        options: dict[str, Any] = {}
+        given = dict[str, Any]()
         if draw(st.integers(0, 2)) == 0:
             drawn = draw(st.lists(st.integers(-1, 1), min_size=n, max_size=n))
-            options["labels"] = np.array(drawn, np.int64)
+            given["labels"] = np.array(drawn, np.int64)
         if draw(st.integers(0, 2)) == 0:
             marked = draw(st.lists(st.booleans(), min_size=n, max_size=n))
-            options["survivors"] = np.array(marked, np.bool_)
+            given["survivors"] = np.array(marked, np.bool_)
     method = draw(heavy_edge_matchings(ALL_RATINGS))
-    return round_weights(graph)[0], Constraints.of(graph, **options), method
+    return round_weights(graph)[0], Constraints.of(graph, **given), method

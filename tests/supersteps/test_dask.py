@@ -36,9 +36,7 @@ def test_several_levels_and_exact_sizes(client: Any, graph: Graph) -> None:
     assert check_engine(engine, graph, method=method, sizes=[40, 12]) == 6
 
 
-def test_a_worker_that_is_killed_changes_nothing(
-    client: Any, graph: Graph, tmp_path: Path
-) -> None:
+def test_a_worker_that_is_killed_changes_nothing(client: Any, graph: Graph, tmp_path: Path) -> None:
     method = HeavyEdgeMatching(rating=killing(tmp_path / "killed"))
     assert check_engine(Dask(client, partitions=2, fits=0), graph, method=method, levels=1) == 2
     assert (tmp_path / "killed").exists()

@@ -22,8 +22,8 @@ from multiscale_gcn.ratings import Rating
 from multiscale_gcn.supersteps.in_process import InProcess
 from multiscale_gcn.supersteps.level import take
 from multiscale_gcn.supersteps.messages import message
-from multiscale_gcn.supersteps.sources import InMemory
 from multiscale_gcn.supersteps.partition import Partition, divided
+from multiscale_gcn.supersteps.sources import InMemory
 from multiscale_gcn.supersteps.task import LevelTask
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*makes? the weights exact")
@@ -84,12 +84,12 @@ def test_symmetry_is_refused_by_name(tmp_path: Path) -> None:
 
 
 class Lopsided(Rating):
-    def edge(self, weight, u, v, terms):  # type: ignore[no-untyped-def]
+    def edge(self, weight, u, v, terms):
         return weight * terms.degree[u]
 
 
 class Boundless(Rating):
-    def edge(self, weight, u, v, terms):  # type: ignore[no-untyped-def]
+    def edge(self, weight, u, v, terms):
         return weight * np.inf
 
 
@@ -108,8 +108,9 @@ def test_ratings_are_checked(rating: Rating, words: str, tmp_path: Path) -> None
 def test_a_missing_reverse_edge_is_named() -> None:
     graph = as_graph(nx.path_graph(4))
     bounds = np.array([0, 2, 4])
-    first, second = divided(graph, Constraints(), 2, bounds)
-    lame = Partition(1, bounds, np.array([0, 1, 2]), np.array([3, 2], np.int32), np.ones(2), np.ones(2))
+    first, _ = divided(graph, Constraints(), 2, bounds)
+    columns = np.array([3, 2], np.int32)
+    lame = Partition(1, bounds, np.array([0, 1, 2]), columns, np.ones(2), np.ones(2))
     task = LevelTask(HeavyEdgeMatching(rating=NormalizedCut()))
     answers = [take("describe", task, [InMemory(part)], None, {}, []) for part in (first, lame)]
     mail = {1: answers[1].mail.get(0, message(neighbours=np.array([1, 1])))}

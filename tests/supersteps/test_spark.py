@@ -51,5 +51,5 @@ def test_a_worker_that_is_killed_changes_nothing(
 
 
 def test_what_is_no_session_is_refused() -> None:
-    with pytest.raises(TypeError, match="session = 'local' must be a pyspark.sql.SparkSession"):
+    with pytest.raises(TypeError, match=r"session = 'local' must be a pyspark.sql.SparkSession"):
         Spark("local", partitions=2)
