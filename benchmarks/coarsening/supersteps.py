@@ -5,6 +5,7 @@ default method and each compared with the arrays of memory. Times are those of o
 so that others on the machine disturb them little:
 
     NUMBA_NUM_THREADS=1 python -m benchmarks.coarsening.supersteps --stages
+    NUMBA_NUM_THREADS=1 python -m benchmarks.coarsening.supersteps --plan 1e9 1e11
     python -m benchmarks.coarsening.supersteps --engine ray --partitions 4
 """
 
@@ -17,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ from multiscale_gcn.graph.exact import round_weights
 from multiscale_gcn.hierarchy import Hierarchy
 from multiscale_gcn.supersteps.engine import SuperstepEngine
 from multiscale_gcn.supersteps.in_process import run
-from multiscale_gcn.supersteps.partition import divided
+from multiscale_gcn.supersteps.partition import MOST_NODES, divided
 from multiscale_gcn.supersteps.sources import InMemory
 from multiscale_gcn.supersteps.task import LevelTask, Tally
 
@@ -102,6 +104,78 @@ def in_supersteps(
     return told
 
 
+@dataclass(frozen=True)
+class Machines:
+    """Where a graph is planned for."""
+
+    count: int = 16
+    cores: int = 16
+    network: float = 1.25e9
+    """Bytes a second that each sends, and receives at the same time."""
+    latency: float = 1.0
+    """Seconds that an engine takes for a superstep in which nothing is done."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a level costs: measured."""
+
+    seconds: float
+    """Of one core, an edge."""
+    sent: float
+    """Bytes an edge."""
+    supersteps: int
+    nodes: float
+    """An edge."""
+    ghosts: float
+    """Of a node, all partitions together."""
+
+
+def terms_of(graph: Graph, partitions: int, rounds: int) -> Terms:
+    """Take the first level a few times, and measure."""
+    exact, _ = round_weights(graph)
+    sources = [InMemory(part) for part in divided(exact, Constraints(), partitions)]
+    best, told = np.inf, list[int]()
+    for _ in range(rounds + 1):
+        told.clear()
+
+        def watch(_: str, tallies: Sequence[Tally]) -> None:
+            told.append(sum(tally["bytes"] for tally in tallies))
+
+        begin = time.process_time()
+        crew = run(LevelTask(HeavyEdgeMatching()), sources, watch)
+        best = min(best, time.process_time() - begin)
+    assert crew is not None
+    seen = sum(len(fixed[1].ids) for fixed in crew.fixed.values())
+    n, edges = graph.num_nodes, graph.num_edges
+    return Terms(best / edges, sum(told) / edges, len(told), n / edges, seen / n - 1)
+
+
+ENTRY = 8 + 4 + 4
+"""Bytes of one: weight, column, local number; the coarse ones, at most as many, take 12."""
+NODE = 8 + 8 + 8 + 8 + 8 + 4 + 4 + 4 + 4 + 4 + 2
+"""Bytes of one, or of a ghost: pointer, weights, degree and its inverse, loop, id, and the
+search."""
+
+
+def plan(edges: float, terms: Terms, machines: Machines) -> str:
+    """The first level of a graph like one that was measured."""
+    work = edges * terms.seconds / (machines.count * machines.cores)
+    network = edges * terms.sent / (machines.count * machines.network)
+    waiting = terms.supersteps * machines.latency
+    nodes = edges * terms.nodes
+    held = 2 * edges * (ENTRY + 12) + nodes * (1 + terms.ghosts) * NODE
+    marks = machines.cores * nodes / 8
+    refused = "" if nodes < MOST_NODES else f", refused: {nodes:.2g} nodes are more than 2**32"
+    return (
+        f"{edges:8.0e} edges: {work:8.1f} s of work + {network:7.1f} s of mail + {waiting:4.0f} s "
+        f"between {terms.supersteps} supersteps; {edges * terms.sent / 1e9:7.2f} GB sent; "
+        f"{held / machines.count / 1e9:7.1f} GB a machine, of which ghosts "
+        f"{nodes * terms.ghosts * NODE / machines.count / 1e9:.1f}, and {marks / 1e9:.1f} to find "
+        f"them{refused}"
+    )
+
+
 @contextmanager
 def engine_of(name: str, partitions: int, cores: int) -> Iterator[SuperstepEngine]:
     """An engine on this machine."""
@@ -149,7 +223,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--stages", action="store_true", help="where the time goes")
     parser.add_argument("--engine", choices=("ray", "dask", "spark"))
     parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--plan", nargs="+", type=float, help="numbers of edges")
     options = parser.parse_args(arguments)
+    if options.plan:
+        _plan(options)
+        return
     print(
         f"{'graph':8} {'edges':>11} {'partitions':>10} "
         f"{'M edges/s':>8} {'bytes/edge':>8} {'supersteps':>10} {'rounds':>6}"
@@ -169,6 +247,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     wall = by_engine(graph, expected, engine, options.rounds)
                 told = f"{graph.num_edges / wall / 1e6:8.2f} by {options.engine}, {wall:.1f} s"
             print(f"{head} {partitions:10d} {told}", flush=True)
+
+
+def _plan(options: argparse.Namespace) -> None:
+    machines = Machines()
+    print(machines)
+    for name in ("grid", "rmat"):
+        graph = GRAPHS[name][0](GRAPHS[name][1])
+        terms = terms_of(graph, options.partitions[-1], options.rounds)
+        print(name, terms)
+        for edges in options.plan:
+            print(name, plan(edges, terms, machines))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from multiscale_gcn.contraction.on_cpu import (
     SHORT,
     sort_keys,
 )
+from multiscale_gcn.supersteps.gaps import decoded, encoded
 from multiscale_gcn.supersteps.messages import Mail, arrived, message
 from multiscale_gcn.supersteps.neighbourhood import Neighbourhood
 from multiscale_gcn.supersteps.pairs import by_owner
@@ -47,7 +48,7 @@ def send_rows(
         mail[owner] = message(
             coarse=parent[nodes],
             lengths=merged,
-            columns=columns[:kept],
+            gaps=encoded(merged, columns[:kept]),
             weights=weights[:kept],
             node_weight=part.node_weights[nodes],
         )
@@ -77,7 +78,7 @@ def merge_rows(
     rows = _rows(parents, part, near)
     others = (
         unsigned(received_ptr),
-        arrived(mail, "columns", parents.dtype.type),
+        decoded(arrived(mail, "lengths"), arrived(mail, "gaps", np.uint8), parents.dtype),
         arrived(mail, "weights", np.float64),
     )
     room = np.empty((2, longest), np.uint64)
