@@ -147,6 +147,7 @@ def run(what: str, folder: Path, options: argparse.Namespace) -> dict[str, float
         coarse = LevelWriter(level_folder(folder, 1), fine.graph.indices.dtype)
         told = Progress(options.progress)
         OneMachine().step(fine, coarse, Task(HeavyEdgeMatching(), None, None, memory, told))
+        finished(coarse, fine)
     elif what == "read":
         path = folder / f"{options.graph}.parquet"
         source = EdgeFiles(path, symmetrize="sum" if options.graph == "rmat" else None)
@@ -178,19 +179,23 @@ def descend(folder: Path, options: argparse.Namespace, memory: int) -> Hierarchy
         coarse = LevelWriter(level_folder(folder, index), level.graph.indices.dtype)
         most = level.meta.num_nodes - options.sizes
         OneMachine().step(level, coarse, Task(method, most, None, memory, told))
-        level = coarse.finish(
-            index=index,
-            quantum=level.meta.quantum,
-            constraints=Constraints(),
-            rounding=Rounding(),
-            asked={},
-        )
+        level = finished(coarse, level)
         print(
             f"  level {index}: {level.meta.num_nodes} nodes, {time.perf_counter() - began:.1f} s",
             file=sys.stderr,
         )
     finish(folder, index + 1, method.describe())
     return Hierarchy.load(folder)
+
+
+def finished(coarse: LevelWriter, fine: StoredLevel) -> StoredLevel:
+    return coarse.finish(
+        index=fine.meta.index + 1,
+        quantum=fine.meta.quantum,
+        constraints=Constraints(),
+        rounding=Rounding(),
+        asked={},
+    )
 
 
 def usage() -> dict[str, float]:

@@ -25,7 +25,7 @@ from multiscale_gcn.hierarchy.stored.arrays import release, writable
 from multiscale_gcn.outofcore.files import EdgeFiles
 from multiscale_gcn.outofcore.progress import Progress
 from multiscale_gcn.outofcore.reading import EdgeReader
-from multiscale_gcn.outofcore.sorting import sort_edges
+from multiscale_gcn.outofcore.sorting import Sorted, sort_edges
 
 SHARE = 80
 """One of so many bytes of the memory is for an entry that is sorted: it is there three times."""
@@ -79,8 +79,8 @@ def read_finest(
                 np.ones(reader.num_nodes) if node_weights is None else node_weights
             )
             reader.write_names(level.nodes / "ids.parquet")
-            quantum, edges, most = _round(level.edges / "weights.npy", found.largest, "weights")
-            _, nodes, most_of_nodes = _round(level.nodes / "weights.npy", None, "node_weights")
+            quantum, edges, most = _round(level, "weights", found)
+            _, nodes, most_of_nodes = _round(level, "node_weights", None)
             rounding = Rounding(edges, nodes, max(most, most_of_nodes))
             return _finished(level, quantum, constraints, rounding, asked, progress)
 
@@ -120,15 +120,17 @@ def _finished(
     )
 
 
-def _round(path: Path, largest: float | None, name: str) -> tuple[float, int, float]:
+def _round(level: LevelWriter, name: str, known: Sorted | None) -> tuple[float, int, float]:
     """Make the weights in a file exact, as ``round_weights`` does; returns their quantum, how many
     changed, and the largest relative change."""
-    values = writable(path)
+    values = writable((level.edges if name == "weights" else level.nodes) / "weights.npy")
     if len(values) == 0:
         return 1.0, 0, 0.0
-    top = float(values.max()) if largest is None else largest
+    top = float(values.max()) if known is None else known.largest
     refuse_largest(values, top, name)
     quantum = quantum_of(len(values), top)
+    if known is not None and known.whole and quantum <= 1.0:
+        return quantum, 0, 0.0
     changed, most = 0, 0.0
     for begin in range(0, len(values), PART):
         part = values[begin : begin + PART]
@@ -138,6 +140,7 @@ def _round(path: Path, largest: float | None, name: str) -> tuple[float, int, fl
             changed += int(at.sum())
             most = max(most, float(np.max(np.abs(rounded[at] - part[at]) / part[at])))
             part[at] = rounded[at]
+            level.changed(name)
         if begin % (PART * 64) == 0:
             release(values)
     release(values)

@@ -165,7 +165,8 @@ def agree(first_row, indptr, keys, weights, rule, counts, first):
 
     Rules: 0 and 1, the weight that is there; 2, the larger; 3, the mean; 4, the sum, where one that
     is not there is 0. ``counts`` and ``first`` are told how many entries stand in one direction,
-    both, both with different weights, and are infinite, and where the first of each is.
+    both, both with different weights, are infinite, and no whole numbers, and where the first of
+    each is.
     """
     num_rows = len(indptr) - 1
     lengths = np.zeros(num_rows, np.int64)
@@ -190,15 +191,17 @@ def agree(first_row, indptr, keys, weights, rule, counts, first):
                 weight = there + back
             else:
                 weight = there
-            for which in range(4):
+            for which in range(5):
                 if which == 0:
                     found = not both and not loop
                 elif which == 1:
                     found = both
                 elif which == 2:
                     found = both and there != back
-                else:
+                elif which == 3:
                     found = weight == np.inf
+                else:
+                    found = weight != np.floor(weight)
                 if found:
                     if counts[which] == 0:
                         first[which, 0], first[which, 1] = first_row + row, column

@@ -31,8 +31,9 @@ RULES: tuple[Symmetrize | None, ...] = (None, "mirror", "max", "mean", "sum")
 class Sorted:
     """What is known of the rows that were written."""
 
-    num_entries: int
     largest: float
+    whole: bool
+    """Whether all weights are integers."""
 
 
 def sort_edges(
@@ -76,23 +77,23 @@ def sort_edges(
     level.close()
     progress.end(2 * reader.num_rows, level.num_entries * 12)
     _check_directions(reader, symmetrize, found)
-    return Sorted(level.num_entries, largest)
+    return Sorted(largest, whole=not found.counts[BROKEN])
 
 
 @dataclass
 class _Directions:
-    """How many entries stand in one direction, in both, in both with two weights, and add up to
-    infinity; of each the first, its row and column."""
+    """How many entries stand in one direction, in both, in both with two weights, add up to
+    infinity, and weigh no whole number; of each the first, its row and column."""
 
     counts: np.ndarray = None  # type: ignore[assignment]
     first: np.ndarray = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        self.counts = np.zeros(4, np.int64)
-        self.first = np.full((4, 2), -1, np.int64)
+        self.counts = np.zeros(5, np.int64)
+        self.first = np.full((5, 2), -1, np.int64)
 
 
-ONE, BOTH, UNEQUAL, INFINITE = range(4)
+ONE, BOTH, UNEQUAL, INFINITE, BROKEN = range(5)
 
 
 def _check_directions(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from multiscale_gcn import Graph
 from multiscale_gcn.contraction.on_cpu import SHORT, merge_by_rows
+from multiscale_gcn.hierarchy.stored import LevelWriter
 from multiscale_gcn.hierarchy.stored.arrays import (
     ArrayWriter,
     allocated,
@@ -141,3 +142,11 @@ def test_amounts_are_read_as_people_say_them(text: str | int, number: int) -> No
 def test_other_amounts_are_refused(text: object) -> None:
     with pytest.raises(ValueError, match="memory = "):
         as_bytes(text, "memory")
+
+
+def test_an_unsorted_row_is_named(tmp_path: Path) -> None:
+    writer = LevelWriter(tmp_path / "level", np.int32)
+    writer.append(np.array([1, 2]), np.array([1, 0, 2]), np.ones(3))
+    with pytest.raises(ValueError, match="columns of row 3 are not increasing"):
+        writer.append(np.array([1, 2]), np.array([1, 2, 2]), np.ones(3))
+    writer.close()

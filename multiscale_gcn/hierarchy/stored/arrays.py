@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 import os
 from collections.abc import Iterable
@@ -15,6 +16,8 @@ from numpy.typing import DTypeLike
 from multiscale_gcn.checks.npy import read_header
 
 MAGIC = b"\x93NUMPY\x01\x00"
+CHUNK = 1 << 20
+"""Entries that are read together."""
 HEADER_BYTES = 128
 """Of the magic, its length and the description together."""
 
@@ -33,15 +36,22 @@ class ArrayWriter:
     def __init__(self, path: Path, dtype: DTypeLike) -> None:
         self.dtype = np.dtype(dtype)
         self.length = 0
+        self._digest = hashlib.sha256(self.dtype.str.encode())
         self._file = path.open("wb", buffering=0)
         _write_header(self._file, self.dtype, 0)
 
     def append(self, values: np.ndarray) -> None:
         """Write what comes next."""
         rest = np.ascontiguousarray(values, self.dtype).data.cast("B")
+        self._digest.update(rest)
         while len(rest):
             rest = rest[self._file.write(rest) :]
         self.length += len(values)
+
+    @property
+    def digest(self) -> str:
+        """What :func:`digest` says of the array so far."""
+        return self._digest.hexdigest()
 
     def close(self) -> None:
         """Say how long the array is; once more, and nothing happens."""
@@ -61,6 +71,16 @@ class ArrayWriter:
         if error is None:
             self.close()
         self._file.close()
+
+
+def digest(array: np.ndarray) -> str:
+    """SHA-256 of the type and of the entries, as 64 hex digits."""
+    found = hashlib.sha256(array.dtype.str.encode())
+    for begin in range(0, len(array), CHUNK):
+        found.update(array[begin : begin + CHUNK].data)
+        if begin % (CHUNK * 64) == 0:
+            release(array)
+    return found.hexdigest()
 
 
 def allocated(path: Path, dtype: DTypeLike, length: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -12,11 +13,13 @@ from typing import Any, Self
 import numpy as np
 
 from multiscale_gcn.checks.writing import whole_file
+from multiscale_gcn.compiled.functions import compiled
 from multiscale_gcn.graph import LARGEST_INT32, Graph
 from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.graph.exact import Rounding
-from multiscale_gcn.hierarchy.level import Level, fingerprint
-from multiscale_gcn.hierarchy.stored.arrays import ArrayWriter, allocated, mapped, readable
+from multiscale_gcn.hierarchy.files import OF_GRAPH
+from multiscale_gcn.hierarchy.level import Level
+from multiscale_gcn.hierarchy.stored.arrays import ArrayWriter, allocated, digest, mapped, readable
 from multiscale_gcn.matching import ORDER_VERSION
 
 FORMAT = "multiscale_gcn.Level"
@@ -39,7 +42,7 @@ class Meta:
     quantum : float
         Every weight is a multiple of it, and every sum of them exact.
     fingerprint : str
-        Of a hierarchy that has this graph alone: SHA-256, as 64 hex digits.
+        Of the arrays of the graph: SHA-256, as 64 hex digits.
     constraints : tuple of str
         Of which there are arrays in ``nodes/``.
     rounding : Rounding
@@ -166,12 +169,33 @@ class StoredLevel:
         ValueError
             If it has not the fingerprint that it was written with.
         """
-        if graph_fingerprint(self.graph, self.meta.order_version) != self.meta.fingerprint:
+        arrays = {name: digest(getattr(self.graph, name)) for name in OF_GRAPH}
+        if level_fingerprint(arrays) != self.meta.fingerprint:
             raise ValueError(
                 f"{self.folder} is damaged: it has another fingerprint than its {META} says; "
                 "remove that folder and those of coarser levels, and the call that made them makes "
                 "them again"
             )
+
+
+def _count_loops(first_row: int, lengths: np.ndarray, columns: np.ndarray) -> int:
+    """How many entries stand on the diagonal; refuses columns that do not increase."""
+    loops, row = compiled(_look_at_rows)(first_row, lengths, columns)
+    if row >= 0:
+        raise ValueError(f"the columns of row {row} are not increasing; sort the entries of a row")
+    return int(loops)
+
+
+def _look_at_rows(first_row: int, lengths: np.ndarray, columns: np.ndarray) -> tuple[int, int]:
+    loops, begin = 0, 0
+    for i in range(len(lengths)):
+        row, end = first_row + i, begin + lengths[i]
+        for at in range(begin, end):
+            if at > begin and columns[at] <= columns[at - 1]:
+                return 0, row
+            loops += columns[at] == row
+        begin = end
+    return loops, -1
 
 
 class LevelWriter:
@@ -205,6 +229,8 @@ class LevelWriter:
         self.nodes.mkdir()
         self.work.mkdir()
         self._writers: dict[str, ArrayWriter] = {}
+        self._digests: dict[str, str] = {}
+        self._num_rows = self._num_loops = 0
         self.num_entries = 0
 
     @staticmethod
@@ -221,6 +247,11 @@ class LevelWriter:
         columns : array of int, shape (lengths.sum(),)
             Increasing within each row.
         weights : array of float64, of the same shape
+
+        Raises
+        ------
+        ValueError
+            Naming the first row whose columns do not increase.
         """
         if not self._writers:
             self._writers = {
@@ -234,14 +265,18 @@ class LevelWriter:
         self._writers["indptr"].append(ends)
         self._writers["indices"].append(columns)
         self._writers["weights"].append(weights)
+        if len(lengths):
+            self._num_loops += _count_loops(self._num_rows, lengths, columns)
+        self._num_rows += len(lengths)
         self.num_entries += len(columns)
 
     def close(self) -> None:
         """No more rows come."""
         if not self._writers:
             self.append(*(np.zeros(0, kind) for kind in (np.int64, self.id_type, np.float64)))
-        for writer in self._writers.values():
+        for name, writer in self._writers.items():
             writer.close()
+            self._digests[name] = writer.digest
 
     def __enter__(self) -> Self:
         return self
@@ -273,6 +308,11 @@ class LevelWriter:
         """Write the weight of every node."""
         with ArrayWriter(self.nodes / "weights.npy", np.float64) as writer:
             writer.append(weights)
+        self._digests["node_weights"] = writer.digest
+
+    def changed(self, name: str) -> None:
+        """An array of the graph was written to after it was written."""
+        self._digests.pop(name, None)
 
     def finish(
         self,
@@ -292,7 +332,7 @@ class LevelWriter:
         Raises
         ------
         ValueError
-            Naming the first row whose columns do not increase, or lie outside.
+            If the arrays do not have the lengths that go with each other.
         """
         given = {name: array for name, array in constraints.arrays().items() if array is not None}
         for name, array in given.items():
@@ -306,13 +346,17 @@ class LevelWriter:
             mapped(self.nodes / "weights.npy"),
             quantum,
         )
+        in_order = (self.num_entries - self._num_loops) // 2
+        arrays = {
+            name: self._digests.get(name) or digest(getattr(graph, name)) for name in OF_GRAPH
+        }
         meta = Meta(
             index=index,
             num_nodes=n,
             num_entries=graph.num_entries,
-            num_edges=graph.num_edges,
+            num_edges=in_order if self._writers else graph.num_edges,
             quantum=quantum,
-            fingerprint=graph_fingerprint(graph, ORDER_VERSION),
+            fingerprint=level_fingerprint(arrays),
             constraints=tuple(given),
             rounding=rounding,
             asked=dict(asked),
@@ -328,14 +372,6 @@ def write_parent(folder: Path, parent: np.ndarray, id_type: Any) -> None:
         writer.append(parent)
 
 
-def graph_fingerprint(graph: Graph, order_version: int) -> str:
-    """The fingerprint of a hierarchy of this graph alone."""
-    level = Level._of_valid(
-        index=0,
-        graph=graph,
-        parent=None,
-        constraints=Constraints(),
-        sampled=None,
-        interpolation=None,
-    )
-    return fingerprint((level,), order_version)
+def level_fingerprint(arrays: Mapping[str, str]) -> str:
+    """SHA-256 of what :func:`~multiscale_gcn.hierarchy.stored.arrays.digest` says of each array."""
+    return hashlib.sha256(json.dumps(arrays, sort_keys=True).encode()).hexdigest()
