@@ -212,7 +212,7 @@ def _asked(
     else:
         graph = as_graph(source)
         arrays = (graph.indptr, graph.indices, graph.weights, graph.node_weights)
-        content = [_digest(array) for array in arrays]
+        content = [*map(_digest, arrays), None if graph.names is None else _hash(repr(graph.names))]
     return {
         "source": content,
         "method": method.describe(),
@@ -229,7 +229,11 @@ def _digest(array: Any) -> str | None:
     if array is None:
         return None
     content = np.ascontiguousarray(array)
-    return hashlib.sha256(f"{content.dtype} {content.shape}".encode() + content.data).hexdigest()
+    return _hash(f"{content.dtype} {content.shape} {hashlib.sha256(content.data).hexdigest()}")
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _folder(out: Any, asked: Mapping[str, Any]) -> Path:

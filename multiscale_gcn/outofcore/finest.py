@@ -99,6 +99,8 @@ def write_finest(
         level.append(np.diff(exact.indptr), exact.indices, exact.weights)
         level.close()
         level.write_node_weights(exact.node_weights)
+        if exact.names is not None:
+            level.write_names(exact.names)
         return _finished(level, exact.quantum, constraints, rounding, asked, progress)
 
 

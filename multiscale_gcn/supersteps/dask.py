@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import Any
 
 from multiscale_gcn.checks.arguments import shown
+from multiscale_gcn.checks.foreign import has
 from multiscale_gcn.supersteps import tasks
 from multiscale_gcn.supersteps.engine import SuperstepEngine, Watch
 from multiscale_gcn.supersteps.sources import InFolder
@@ -49,7 +50,7 @@ class Dask(SuperstepEngine):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not (hasattr(self.client, "submit") and hasattr(self.client, "gather")):
+        if not has(self.client, "submit", "gather"):
             raise TypeError(f"client = {shown(self.client)} must be a dask.distributed.Client")
 
     def run(self, task: LevelTask, sources: Sequence[InFolder], watch: Watch) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from multiscale_gcn.checks.arguments import shown
+from multiscale_gcn.checks.foreign import has
 from multiscale_gcn.supersteps.crew import Crew
 from multiscale_gcn.supersteps.engine import SuperstepEngine, Watch
 from multiscale_gcn.supersteps.letters import post, received
@@ -53,7 +54,7 @@ class Spark(SuperstepEngine):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not hasattr(self.session, "sparkContext"):
+        if not has(self.session, "sparkContext"):
             raise TypeError(f"session = {shown(self.session)} must be a pyspark.sql.SparkSession")
 
     def run(self, task: LevelTask, sources: Sequence[InFolder], watch: Watch) -> bool:

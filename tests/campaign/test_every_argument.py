@@ -112,6 +112,7 @@ VALID: dict[str, Any] = {
     "message": "stalled",
     "method": HeavyEdgeMatching(),
     "methods": [HeavyEdgeMatching()],
+    "module": torch.nn.Identity(),
     "n": N,
     "node_weights": np.ones(N),
     "num_coarse": COARSE,
@@ -147,12 +148,13 @@ _logits = torch.rand(len(PATTERN.entries.rows))
 
 OF_NAME: dict[str, dict[str, Any]] = {
     "CrossScaleFusion": {"sizes": [N, COARSE]},
-    "Dask": {"client": SimpleNamespace(submit=None, gather=None), "partitions": 2},
+    "Dask": {"client": SimpleNamespace(submit=print, gather=print), "partitions": 2},
     "Ray": {"partitions": 2},
-    "Spark": {"session": SimpleNamespace(sparkContext=None), "partitions": 2},
+    "Spark": {"session": SimpleNamespace(sparkContext=print), "partitions": 2},
     "ScaleSum": {"sources": [N, COARSE], "target": N},
     "NonLocal": {"groups": [range(N)]},
     "ResGConv": {"groups": [range(N)]},
+    "RecordedStep": {"step": torch.relu},
     "Schedule": {"stages": [[0], [1]], "transfers": [[(0, 1)], []]},
     "GraphUnpool": {"coarse": 1, "fine": 0},
     "Level": {"index": 0},
@@ -199,6 +201,7 @@ OF_NAME: dict[str, dict[str, Any]] = {
     "DenseMap": {},
     "Hierarchy.prolong": {"values": np.ones(COARSE)},
     "Hierarchy.level": {"num_nodes": COARSE},
+    "Hierarchy.members": {"node": (0, 0)},
     "Hierarchy.from_parents": {},
 }
 

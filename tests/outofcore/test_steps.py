@@ -51,6 +51,7 @@ def assert_same(ours: Hierarchy, theirs: Hierarchy) -> None:
     assert (ours.method, ours.rounding) == (theirs.method, theirs.rounding)
     for one, other in zip(ours, theirs, strict=True):
         assert one.graph.quantum == other.graph.quantum
+        assert one.graph.names == other.graph.names
         assert one.graph.indices.dtype == other.graph.indices.dtype
         for a, b in zip(
             one.constraints.arrays().values(), other.constraints.arrays().values(), strict=True

@@ -18,7 +18,12 @@ from examples.hgn_pose.datasets.readers.cmu17 import CMU17_VARIABLE
 from examples.hgn_pose.files.writing import make_folder, write_json
 from examples.hgn_pose.measuring.protocols import HUMAN36M, ProtocolOptions
 from examples.hgn_pose.network.building import count_parameters
-from examples.hgn_pose.network.passports import check_body, load_network, network_of
+from examples.hgn_pose.network.passports import (
+    check_body,
+    check_unseen,
+    load_network,
+    network_of,
+)
 from examples.hgn_pose.network.weights import (
     SHIPPED_WEIGHTS,
     read_passport,
@@ -52,6 +57,7 @@ class Evaluate:
         meshes = self.meshes and passport.facts["meshes"]
         trained_on = passport.facts["data"]
         data = self.protocol.frames(self.data.settled(trained_on))
+        check_unseen(weights, passport, data)
         print(f"{options.network}, trained on {trained_on}, tested on {data.data}")
         if data.data != trained_on:
             print(OTHER_MOTION.format(trained_on=trained_on, variable=CMU17_VARIABLE))
@@ -66,6 +72,7 @@ class Evaluate:
             mesh_sizes=options.mesh_sizes if meshes else (),
             test_only=True,
             body=body,
+            graphs=options.graphs,
         )
         model = load_network(weights, prepared.body, prepared.hierarchy).to(device)
         metrics = measure(model, prepared, options.network, device, self.protocol)

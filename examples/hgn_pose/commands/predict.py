@@ -10,7 +10,6 @@ import numpy as np
 import torch
 import tyro
 
-from examples.hgn_pose.body.coarse import coarsen_body
 from examples.hgn_pose.body.options import BodyOptions
 from examples.hgn_pose.commands.flat import Flat
 from examples.hgn_pose.commands.machine import MachineOptions
@@ -81,10 +80,11 @@ class Predict:
         _tell(person)
         make_folder(self.out)
         body = self.body.load()
-        hierarchy = coarsen_body(body)
+        options = network_of(weights, passport)
+        hierarchy = options.graphs.of(body)
         model = load_network(weights, body, hierarchy)
         inputs = frame(person.track.joints, person.image_size, self.framing, trunk)
-        sizes = network_of(weights, passport).mesh_sizes if passport.facts["meshes"] else ()
+        sizes = options.mesh_sizes if passport.facts["meshes"] else ()
         levels = [hierarchy.level(size) for size in sizes]
         pose, *vertices = answer(
             model.to(device),

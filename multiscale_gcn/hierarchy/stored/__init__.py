@@ -11,7 +11,8 @@
         nodes/weights.npy     float64, shape (n,)
         nodes/parent.npy      node of level-001 that each node belongs to, of the ids' type
         nodes/labels.npy      and survivors, symmetry, batch: where there are such constraints
-        nodes/ids.parquet     of the finest, where nodes have names: columns id and node
+        nodes/ids.parquet     of the finest, where files have names: columns id and node
+        nodes/names.json      of the finest, where a graph in memory has names
         meta.json             written last of the level, by rename
       level-001/
         ...

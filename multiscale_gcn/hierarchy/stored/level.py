@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +17,7 @@ from multiscale_gcn.compiled.functions import compiled
 from multiscale_gcn.graph import LARGEST_INT32, Graph
 from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.graph.exact import Rounding
+from multiscale_gcn.graph.names import Name, as_json, from_json
 from multiscale_gcn.hierarchy.files import OF_GRAPH
 from multiscale_gcn.hierarchy.level import Level
 from multiscale_gcn.hierarchy.stored.arrays import ArrayWriter, allocated, digest, mapped, readable
@@ -25,6 +26,7 @@ from multiscale_gcn.matching import ORDER_VERSION
 FORMAT = "multiscale_gcn.Level"
 FORMAT_VERSION = 1
 META = "meta.json"
+NAMES = "names.json"
 IDS = (np.int32, np.int64)
 CONSTRAINTS = tuple(field.name for field in fields(Constraints))
 
@@ -47,6 +49,8 @@ class Meta:
         Of which there are arrays in ``nodes/``.
     rounding : Rounding
         What making the weights of the finest level exact changed.
+    named : bool
+        Whether ``nodes/names.json`` has the names of the nodes, of a graph that was in memory.
     asked : dict
         What the call asked for that made the level, as JSON has it.
     order_version : int
@@ -61,6 +65,7 @@ class Meta:
     fingerprint: str
     constraints: tuple[str, ...] = ()
     rounding: Rounding = field(default_factory=Rounding)
+    named: bool = False
     asked: Mapping[str, Any] = field(default_factory=dict)
     order_version: int = ORDER_VERSION
 
@@ -135,6 +140,9 @@ class StoredLevel:
                 readable(nodes / "weights.npy", (np.float64,), n),
                 meta.quantum,
             )
+            if meta.named:
+                text = (nodes / NAMES).read_text()
+                graph = graph._with_names(from_json(json.loads(text)))
             arrays: dict[str, Any] = dict.fromkeys(CONSTRAINTS)
             for name in meta.constraints:
                 kind = np.bool_ if name == "survivors" else np.int64
@@ -310,6 +318,11 @@ class LevelWriter:
             writer.append(weights)
         self._digests["node_weights"] = writer.digest
 
+    def write_names(self, names: Iterable[Name]) -> None:
+        """Write the names of the nodes of a graph that was in memory."""
+        text = json.dumps([as_json(name) for name in names])
+        (self.nodes / NAMES).write_text(text)
+
     def changed(self, name: str) -> None:
         """An array of the graph was written to after it was written."""
         self._digests.pop(name, None)
@@ -359,6 +372,7 @@ class LevelWriter:
             fingerprint=level_fingerprint(arrays),
             constraints=tuple(given),
             rounding=rounding,
+            named=(self.nodes / NAMES).exists(),
             asked=dict(asked),
         )
         shutil.rmtree(self.work, ignore_errors=True)
