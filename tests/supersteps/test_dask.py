@@ -7,14 +7,14 @@ import pytest
 from folder_by_folder import check_engine
 from killing import killing
 
-from multiscale_gcn import Dask, Graph, HeavyEdgeMatching, as_graph
+from multiscale_gcn import Dask, HeavyEdgeMatching, as_graph
 
 distributed = pytest.importorskip(
     "distributed", reason="needs Dask: pip install 'multiscale-gcn[dask]'"
 )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def client() -> Iterator[Any]:
     with (
         distributed.LocalCluster(
@@ -25,18 +25,12 @@ def client() -> Iterator[Any]:
         yield client
 
 
-@pytest.fixture(scope="module")
-def graph() -> Graph:
-    return as_graph(nx.random_geometric_graph(120, 0.15, seed=1))
-
-
-def test_several_levels_and_exact_sizes(client: Any, graph: Graph) -> None:
+def test_levels_are_those_of_memory_though_a_worker_is_killed(client: Any, tmp_path: Path) -> None:
+    """In one test, so that there is one cluster wherever tests run."""
+    graph = as_graph(nx.random_geometric_graph(120, 0.15, seed=1))
     method = HeavyEdgeMatching(max_node_weight=40)
     engine = Dask(client, partitions=3, fits=0)
-    assert check_engine(engine, graph, method=method, sizes=[40, 12]) == 6
-
-
-def test_a_worker_that_is_killed_changes_nothing(client: Any, graph: Graph, tmp_path: Path) -> None:
+    assert check_engine(engine, graph, method=method, sizes=[40]) == 3
     method = HeavyEdgeMatching(rating=killing(tmp_path / "killed"))
     assert check_engine(Dask(client, partitions=2, fits=0), graph, method=method, levels=1) == 2
     assert (tmp_path / "killed").exists()

@@ -6,13 +6,14 @@ import pytest
 from folder_by_folder import check_engine
 from killing import killing
 
-from multiscale_gcn import Graph, HeavyEdgeMatching, Ray, as_graph
+from multiscale_gcn import HeavyEdgeMatching, Ray, as_graph
 
 ray = pytest.importorskip("ray", reason="needs Ray: pip install 'multiscale-gcn[ray]'")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cluster() -> Iterator[None]:
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     ray.init(
         num_cpus=2, include_dashboard=False, object_store_memory=100 << 20, log_to_driver=False
     )
@@ -20,17 +21,13 @@ def cluster() -> Iterator[None]:
     ray.shutdown()
 
 
-@pytest.fixture(scope="module")
-def graph() -> Graph:
-    return as_graph(nx.random_geometric_graph(120, 0.15, seed=1))
-
-
-def test_several_levels_and_exact_sizes(graph: Graph) -> None:
+@pytest.mark.usefixtures("cluster")
+def test_levels_are_those_of_memory_though_a_worker_is_killed(tmp_path: Path) -> None:
+    """In one test, so that there is one cluster wherever tests run."""
+    graph = as_graph(nx.random_geometric_graph(120, 0.15, seed=1))
     method = HeavyEdgeMatching(max_node_weight=40)
-    assert check_engine(Ray(partitions=3, fits=0), graph, method=method, sizes=[40, 12]) == 6
-
-
-def test_a_worker_that_is_killed_changes_nothing(graph: Graph, tmp_path: Path) -> None:
+    engine = Ray(partitions=3, fits=0)
+    assert check_engine(engine, graph, method=method, sizes=[40]) == 3
     method = HeavyEdgeMatching(rating=killing(tmp_path / "killed"))
     assert check_engine(Ray(partitions=2, fits=0), graph, method=method, levels=1) == 2
     assert (tmp_path / "killed").exists()

@@ -9,13 +9,13 @@ import pytest
 from folder_by_folder import check_engine
 from killing import killing
 
-from multiscale_gcn import Graph, HeavyEdgeMatching, Spark, as_graph
+from multiscale_gcn import HeavyEdgeMatching, Spark, as_graph
 
 sql = pytest.importorskip("pyspark.sql", reason="needs Spark: pip install 'multiscale-gcn[spark]'")
 pytestmark = pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def session() -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYSPARK_PYTHON", sys.executable)
@@ -31,20 +31,13 @@ def session() -> Iterator[Any]:
         session.stop()
 
 
-@pytest.fixture(scope="module")
-def graph() -> Graph:
-    return as_graph(nx.random_geometric_graph(60, 0.2, seed=1))
-
-
-def test_several_levels_and_exact_sizes(session: Any, graph: Graph) -> None:
+@pytest.mark.slow
+def test_levels_are_those_of_memory_though_a_worker_is_killed(session: Any, tmp_path: Path) -> None:
+    """In one test, so that there is one session wherever tests run."""
+    graph = as_graph(nx.random_geometric_graph(60, 0.2, seed=1))
     method = HeavyEdgeMatching(max_node_weight=40)
     engine = Spark(session, partitions=3, fits=0)
     assert check_engine(engine, graph, method=method, sizes=[22]) == 3
-
-
-def test_a_worker_that_is_killed_changes_nothing(
-    session: Any, graph: Graph, tmp_path: Path
-) -> None:
     method = HeavyEdgeMatching(rating=killing(tmp_path / "killed"))
     assert check_engine(Spark(session, partitions=2, fits=0), graph, method=method, levels=1) == 2
     assert (tmp_path / "killed").exists()
