@@ -30,7 +30,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from multiscale_gcn import Constraints, EdgeFiles, HeavyEdgeMatching, Hierarchy, coarsen, warmup
+from multiscale_gcn import Constraints, EdgeFiles, HeavyEdgeMatching, Hierarchy, coarsen
 from multiscale_gcn.graph.exact import Rounding, quantum_of
 from multiscale_gcn.hierarchy.stored import LevelWriter, StoredLevel, level_folder
 from multiscale_gcn.outofcore import Task
