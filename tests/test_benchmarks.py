@@ -1,6 +1,8 @@
+from pathlib import Path
+
 import pytest
 
-from benchmarks.coarsening import bodies, compare, spectral, supersteps
+from benchmarks.coarsening import bodies, compare, out_of_core, spectral, supersteps
 
 
 def test_the_coarsening_benchmark_prints_times_ratios_and_equal_hashes(
@@ -74,3 +76,21 @@ def test_a_plan_adds_up_what_was_measured() -> None:
     assert "1.0 s of work +     0.5 s of mail +    5 s between 10 supersteps" in told
     assert "5.00 GB sent" in told
     assert "refused" in supersteps.plan(1e11, terms, machines)
+
+
+@pytest.mark.parametrize(
+    ("what", "graph"), [("step", "grid"), ("read", "rmat"), ("hierarchy", "grid")]
+)
+def test_the_benchmark_of_graphs_on_disk_prints_a_row(
+    what: str, graph: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("duckdb", reason="the extra outofcore is not installed")
+    out_of_core.main(
+        [what, "--graph", graph, "--edges", "200", "--sizes", "20", "--memory", "10MB",
+         "--folder", str(tmp_path)]
+    )  # fmt: skip
+    head, row = capsys.readouterr().out.splitlines()
+    assert head.split()[:3] == ["M", "edges", "s"]
+    assert row.split()[0] == graph
+    assert len(row.split()) == 9
+    assert not list(tmp_path.iterdir())

@@ -123,8 +123,8 @@ def coarsen(
         ``VisitingOrderMatching``. The same call again goes on from the last finished level.
     memory : int or str, optional
         Bytes, or a text such as ``"4GB"``, for arrays and buffers of a call with ``out``; 4 GB by
-        default. Pages of mapped files that the system may drop at any time are left to it. About
-        70 bytes a node are needed.
+        default. Pages of mapped files that the system may drop at any time are left to it. At
+        least 50 bytes a node are needed.
     engine : LevelEngine, optional
         Who takes the steps of a call with ``out``; this machine by default.
     progress : bool

@@ -243,8 +243,8 @@ class EdgeReader:
             )
             raise ValueError(
                 f"row {row} of {self._edges} is no edge: its ends are {u!r} and {v!r}, its weight "
-                f"{w!r}; ids are there and not negative, weights finite and not negative: mend the "
-                "row or leave it out"
+                f"{w!r}; ids are numbers from 0 to 2**40, or say renumber=True, weights finite and "
+                "not negative: mend the row or leave it out"
             )
         if rows and found.weight is not None:
             (some,) = self._one(f"SELECT count(*) FROM edges WHERE {found.weight} > 0")

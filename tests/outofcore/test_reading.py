@@ -141,6 +141,7 @@ def test_an_end_that_is_none_is_named_with_its_row(bad: int | None, tmp_path: Pa
         ({"u": [0], "v": [1], "w": ["heavy"]}, "weights are numbers"),
         ({"u": [0], "v": [1], "w": [0.0]}, "every weight"),
         ({"u": [0], "v": [10**9]}, "renumber"),
+        ({"u": [0], "v": [2**62]}, "renumber"),
         ({"u": [0, 0], "v": [1, 1], "w": [1.7e308, 1.7e308]}, "row 0 of .*add up to infinity"),
     ],
 )
