@@ -45,12 +45,15 @@ class Ray(SuperstepEngine):
         import ray
 
         step = ray.remote(superstep).options(max_retries=3, num_returns=3 + len(sources))
-        return tasks.run(
-            ray.put(task),
-            [ray.put(source) for source in sources],
-            ray.put(None),
-            lambda arguments: list(step.remote(*arguments)),
-            ray.get,
-            task,
-            watch,
-        )
+        try:
+            return tasks.run(
+                ray.put(task),
+                [ray.put(source) for source in sources],
+                ray.put(None),
+                lambda arguments: list(step.remote(*arguments)),
+                ray.get,
+                task,
+                watch,
+            )
+        except ray.exceptions.RayTaskError as error:  # with the text of the worker's stack
+            raise error.cause from None

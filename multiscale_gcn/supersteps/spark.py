@@ -65,11 +65,16 @@ class Spark(SuperstepEngine):
         told = stage.mapPartitions(_work(task, sources)).repartition(1)
         log = [line for lines in told.collect() for line in lines]
         for name, tallies in log:
+            if name in REFUSALS:
+                raise REFUSALS[name](tallies)
             watch(name, tallies)
         return bool(log) and log[-1][0] == LAST
 
 
-Log = list[tuple[str, list[Tally]]]
+Log = list[tuple[str, Any]]
+"""Names of supersteps and what was counted in them; at the end, perhaps, a refusal and its text."""
+REFUSALS: dict[str, Callable[[str], Exception]] = {"ValueError": ValueError, "OSError": OSError}
+"""What every attempt would end in, so that none but the first is made."""
 
 
 def _work(task: LevelTask, sources: Sequence[InFolder]) -> Callable[[Iterator[Any]], Iterator[Log]]:
@@ -87,10 +92,20 @@ def _work(task: LevelTask, sources: Sequence[InFolder]) -> Callable[[Iterator[An
         box = sources[0].letters() / attempt
         while True:
             inboxes = received(box / str(len(log)), crew.fixed)
-            answers = crew.take(name, inboxes, tallies)
-            post(box / str(len(log) + 1), answers)
-            counted = context.allGather(json.dumps({p: a.tally for p, a in answers.items()}))
-            every = {int(p): tally for one in counted for p, tally in json.loads(one).items()}
+            told: dict[Any, Any]
+            try:
+                answers = crew.take(name, inboxes, tallies)
+                post(box / str(len(log) + 1), answers)
+                told = {p: answer.tally for p, answer in answers.items()}
+            except (ValueError, OSError) as error:
+                kind = "OSError" if isinstance(error, OSError) else "ValueError"
+                told = {kind: str(error)}
+            counted = [json.loads(one) for one in context.allGather(json.dumps(told))]
+            refused = [one for one in counted if one.keys() & REFUSALS.keys()]
+            if refused:
+                log.extend(refused[0].items())
+                break
+            every = {int(p): tally for one in counted for p, tally in one.items()}
             tallies = [every[p] for p in sorted(every)]
             log.append((name, tallies))
             after = following(name, task, tallies)

@@ -1,4 +1,4 @@
-"""A rating that kills the worker that first asks for it."""
+"""Ratings that kill the worker that first asks for them, or that no worker takes."""
 
 from __future__ import annotations
 
@@ -30,3 +30,13 @@ def killing(mark: Path) -> Rating:
             return weight
 
     return Killing()
+
+
+def boundless() -> Rating:
+    """A rating that is not finite. The class stands in a function for the same reason."""
+
+    class Boundless(Rating):
+        def edge(self, weight: Any, u: Any, v: Any, terms: NodeTerms) -> Any:
+            return weight * np.inf
+
+    return Boundless()

@@ -5,9 +5,9 @@ from typing import Any
 import networkx as nx
 import pytest
 from folder_by_folder import check_engine
-from killing import killing
+from killing import boundless, killing
 
-from multiscale_gcn import Dask, HeavyEdgeMatching, as_graph
+from multiscale_gcn import Dask, HeavyEdgeMatching, as_graph, coarsen
 
 distributed = pytest.importorskip(
     "distributed", reason="needs Dask: pip install 'multiscale-gcn[dask]'"
@@ -34,6 +34,11 @@ def test_levels_are_those_of_memory_though_a_worker_is_killed(client: Any, tmp_p
     method = HeavyEdgeMatching(rating=killing(tmp_path / "killed"))
     assert check_engine(Dask(client, partitions=2, fits=0), graph, method=method, levels=1) == 2
     assert (tmp_path / "killed").exists()
+    with pytest.raises(ValueError, match=r"^Boundless\(\) rates the edge \(\d+, \d+\) as inf"):
+        coarsen(
+            graph, levels=1, method=HeavyEdgeMatching(rating=boundless()), engine=engine,
+            out=tmp_path / "levels",
+        )  # fmt: skip
 
 
 def test_what_is_no_client_is_refused() -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 import networkx as nx
 import pytest
 from folder_by_folder import check_engine
-from killing import killing
+from killing import boundless, killing
 
-from multiscale_gcn import HeavyEdgeMatching, Ray, as_graph
+from multiscale_gcn import HeavyEdgeMatching, Ray, as_graph, coarsen
 
 ray = pytest.importorskip("ray", reason="needs Ray: pip install 'multiscale-gcn[ray]'")
 
@@ -31,3 +31,8 @@ def test_levels_are_those_of_memory_though_a_worker_is_killed(tmp_path: Path) ->
     method = HeavyEdgeMatching(rating=killing(tmp_path / "killed"))
     assert check_engine(Ray(partitions=2, fits=0), graph, method=method, levels=1) == 2
     assert (tmp_path / "killed").exists()
+    with pytest.raises(ValueError, match=r"^Boundless\(\) rates the edge \(\d+, \d+\) as inf"):
+        coarsen(
+            graph, levels=1, method=HeavyEdgeMatching(rating=boundless()), engine=engine,
+            out=tmp_path / "levels",
+        )  # fmt: skip

@@ -7,9 +7,9 @@ from typing import Any
 import networkx as nx
 import pytest
 from folder_by_folder import check_engine
-from killing import killing
+from killing import boundless, killing
 
-from multiscale_gcn import HeavyEdgeMatching, Spark, as_graph
+from multiscale_gcn import HeavyEdgeMatching, Spark, as_graph, coarsen
 
 sql = pytest.importorskip("pyspark.sql", reason="needs Spark: pip install 'multiscale-gcn[spark]'")
 pytestmark = pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java")
@@ -41,6 +41,11 @@ def test_levels_are_those_of_memory_though_a_worker_is_killed(session: Any, tmp_
     method = HeavyEdgeMatching(rating=killing(tmp_path / "killed"))
     assert check_engine(Spark(session, partitions=2, fits=0), graph, method=method, levels=1) == 2
     assert (tmp_path / "killed").exists()
+    with pytest.raises(ValueError, match=r"^Boundless\(\) rates the edge \(\d+, \d+\) as inf"):
+        coarsen(
+            graph, levels=1, method=HeavyEdgeMatching(rating=boundless()), engine=engine,
+            out=tmp_path / "levels",
+        )  # fmt: skip
 
 
 def test_what_is_no_session_is_refused() -> None:
