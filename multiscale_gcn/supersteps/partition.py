@@ -94,18 +94,3 @@ def divided(
             )
         )
     return parts
-
-
-def joined(parts: list[Partition], quantum: float | None) -> Graph:
-    """The whole graph of all partitions."""
-    starts = np.cumsum([0, *(part.indptr[-1] for part in parts)])
-    indptr = np.concatenate(
-        [[0], *(part.indptr[1:] + start for part, start in zip(parts, starts, strict=False))]
-    ).astype(np.int64)
-    return Graph._of_valid(
-        indptr,
-        np.concatenate([part.indices for part in parts]).astype(parts[0].indices.dtype),
-        np.concatenate([part.weights for part in parts]),
-        np.concatenate([part.node_weights for part in parts]),
-        quantum,
-    )

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from multiscale_gcn.matching import on_cpu
 from multiscale_gcn.matching.options import MatchingOptions
 from multiscale_gcn.ratings import NodeTerms, Rating
-from multiscale_gcn.ratings.formulas import FUSED, FormulaRating, terms_read
+from multiscale_gcn.ratings.formulas import FormulaRating, terms_read
 from multiscale_gcn.ratings.fused import code_of, is_fused, reads_inverse
 from multiscale_gcn.ratings.rating import Evaluated
 from multiscale_gcn.supersteps.messages import Mail, message
@@ -93,7 +94,7 @@ def hear(part: Partition, near: Neighbourhood, task: LevelTask, mail: Mail) -> T
         if reads_inverse(code):
             scale = np.divide(1.0, degree, out=np.zeros(len(degree)), where=degree > 0)
     else:
-        code = FUSED.index(FUSED[0])
+        code = on_cpu.EDGE_WEIGHT
         weights = _rated(rating, part, near, every)
     return Terms(
         code,

@@ -20,7 +20,7 @@ from multiscale_gcn import (
 from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.supersteps.engine import Watch
 from multiscale_gcn.supersteps.in_process import run
-from multiscale_gcn.supersteps.partition import divided, joined
+from multiscale_gcn.supersteps.partition import Partition, divided
 from multiscale_gcn.supersteps.sources import InMemory
 from multiscale_gcn.supersteps.task import LevelTask
 from multiscale_gcn.testing import graphs
@@ -30,6 +30,21 @@ PARTITIONS = (1, 2, 3, 7)
 ALL_RATINGS = (*RATINGS, Expansion(), ExpansionStar(), ExpansionStar2(), InnerOuter())
 
 Made = tuple[Graph, np.ndarray]
+
+
+def joined(parts: list[Partition], quantum: float | None) -> Graph:
+    """The whole graph of all partitions."""
+    starts = np.cumsum([0, *(part.indptr[-1] for part in parts)])
+    indptr = np.concatenate(
+        [[0], *(part.indptr[1:] + start for part, start in zip(parts, starts, strict=False))]
+    ).astype(np.int64)
+    return Graph._of_valid(
+        indptr,
+        np.concatenate([part.indices for part in parts]).astype(parts[0].indices.dtype),
+        np.concatenate([part.weights for part in parts]),
+        np.concatenate([part.node_weights for part in parts]),
+        quantum,
+    )
 
 
 def made(
