@@ -18,6 +18,7 @@ from multiscale_gcn.graph import Graph
 from multiscale_gcn.hierarchy.stored import LevelWriter
 from multiscale_gcn.hierarchy.stored.arrays import release
 from multiscale_gcn.outofcore.kernels import add_up, coarse_cuts, copy_rows, copy_to
+from multiscale_gcn.outofcore.parts import fetch
 from multiscale_gcn.outofcore.progress import Progress
 
 
@@ -49,7 +50,10 @@ def contract(
     written = _sort_out(fine, mate, cuts, work, entries, progress)
     progress.end(fine.num_entries, written)
     progress.begin("contract", fine.num_entries)
+    entries_at = fine.indptr[cuts].tolist()
     for part in range(len(cuts) - 1):
+        for array in (fine.indices, fine.weights):
+            fetch(array, *entries_at[part + 1 : part + 3])
         written += _merge_part(
             fine, mate, parent, cuts, part, _Bucket(work, part, fine), coarse, num_coarse
         )

@@ -31,11 +31,11 @@ KINDS = {
 class EdgeFiles:
     """Edges in Parquet, Arrow or CSV files, for :func:`~multiscale_gcn.coarsen` with ``out``.
 
-    Columns ``u`` and ``v`` (or ``source`` and ``target``) name the two ends of an edge, ``w`` (or
-    ``weight``) its weight, 1 without such a column. Rows of the same two nodes in the same
-    direction add up, in the order of the files and their rows. Either each edge stands once, in
-    any direction, or each stands in both, with the same weight; ``symmetrize`` says what to do
-    with other files.
+    Columns ``u`` and ``v`` (or ``source`` and ``target``, ``from`` and ``to``, ``src`` and ``dst``)
+    name the two ends of an edge, ``w`` (or ``weight``) its weight, 1 without such a column. Rows
+    of the same two nodes in the same direction add up, in the order of the files and their rows.
+    Either each edge stands once, in any direction, or each stands in both, with the same weight;
+    ``symmetrize`` says what to do with other files.
 
     Parameters
     ----------

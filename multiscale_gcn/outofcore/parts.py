@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -44,20 +45,22 @@ class PartSweep(Sweep):
 
     def __init__(self, graph: Graph, values: np.ndarray, entries: int, progress: Progress) -> None:
         self.graph = graph
-        self.arrays = (graph.indices, graph.weights, values)
+        others = () if values is graph.weights else (values,)
+        self.arrays = (graph.indices, graph.weights, *others)
         self.cuts = row_cuts(graph.indptr, entries)
         self.progress = progress
 
     def parts(self, nodes: np.ndarray | range) -> Iterator[tuple[int, int]]:
         places = self._places(nodes)
-        indptr = self.graph.indptr
-        for low, high, row, end in zip(
-            places[:-1], places[1:], self.cuts[:-1], self.cuts[1:], strict=True
-        ):
+        entries = self.graph.indptr[self.cuts].tolist()
+        for part, (low, high) in enumerate(pairwise(places)):
+            if 2 * len(nodes) > self.graph.num_nodes:  # most rows are read
+                for array in self.arrays:
+                    fetch(array, *entries[part + 1 : part + 3])
             if high > low:
                 yield low, high
                 release(*self.arrays)
-            self.progress.advance(int(indptr[end] - indptr[row]))
+            self.progress.advance(entries[part + 1] - entries[part])
 
     def _places(self, nodes: np.ndarray | range) -> list[int]:
         places = self.cuts
@@ -70,10 +73,10 @@ class PartSweep(Sweep):
         return listed
 
 
-def fetch(array: np.ndarray, begin: int, end: int) -> None:
-    """Have these entries of a mapped array on their way into memory."""
+def fetch(array: np.ndarray, begin: int, end: int | None = None) -> None:
+    """Have these entries of a mapped array on their way into memory; none without an end."""
     pages = pages_of(array)
-    if pages is None or not hasattr(mmap, "MADV_WILLNEED") or end <= begin:
+    if pages is None or not hasattr(mmap, "MADV_WILLNEED") or end is None or end <= begin:
         return
     offset = len(pages) - array.nbytes
     first = (offset + begin * array.itemsize) // mmap.PAGESIZE * mmap.PAGESIZE

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from multiscale_gcn.backends import require
+from multiscale_gcn.convert.named_ends import ends_among, weight_among
 from multiscale_gcn.convert.values import MANY_NODES, NODES_PER_ID
 from multiscale_gcn.outofcore.files import EdgeFiles, Files, files_of
 
@@ -19,8 +20,6 @@ LEAST_MEMORY = 64 * 10**6
 """Bytes that DuckDB is given at least."""
 BATCH = 1 << 17
 """Rows that come from DuckDB at a time: its own unit."""
-ENDS = (("u", "v"), ("source", "target"))
-WEIGHTS = ("w", "weight")
 INTEGERS = (
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT",
     "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT",
@@ -37,8 +36,9 @@ class Columns:
     first: str
     second: str
     weight: str | None
+    texts: bool
     named: bool
-    """Whether nodes have names that must be numbered."""
+    """Whether nodes have names that must be numbered, texts or others."""
 
 
 class EdgeReader:
@@ -200,11 +200,11 @@ class EdgeReader:
 
     def _find_columns(self, files: Files) -> Columns:
         types = {name: kind for name, kind, *_ in self._rows("DESCRIBE edges")}
-        ends = next((pair for pair in ENDS if set(pair) <= set(types)), None)
-        if ends is None:
+        ends = ends_among([*types])
+        if not set(ends) <= set(types):
             raise ValueError(
-                f"{self._edges} has the columns {', '.join(types)}, and needs u and v, or source "
-                "and target; rename those that hold the ends of an edge"
+                f"{self._edges} has the columns {', '.join(types)}, and needs u and v, source and "
+                "target, from and to, or src and dst; rename those that hold the ends of an edge"
             )
         kinds = {types[end] for end in ends}
         texts = kinds == {"VARCHAR"}
@@ -213,20 +213,22 @@ class EdgeReader:
                 f"columns {ends[0]} and {ends[1]} of {self._edges} are {types[ends[0]]} and "
                 f"{types[ends[1]]}; ids are integers or texts, both ends alike: cast them"
             )
-        weight = next((name for name in WEIGHTS if name in types), None)
+        weight = weight_among([*types])
         if weight is not None and types[weight].partition("(")[0] not in NUMBERS:
             raise ValueError(
                 f"column {weight} of {self._edges} is {types[weight]}; weights are numbers: "
                 "cast them, and look for rows that hold none"
             )
-        first, second = (f'edges."{end}"' for end in ends)
-        quoted = None if weight is None else f'edges."{weight}"'
-        return Columns(first, second, quoted, texts or self._source.renumber)
+        first, second = (_column(end) for end in ends)
+        quoted = None if weight is None else _column(weight)
+        return Columns(first, second, quoted, texts, texts or self._source.renumber)
 
     def _checked(self) -> int:
         """The number of rows, all of which are edges."""
         found = self._columns
         wrong = f"{found.first} IS NULL OR {found.second} IS NULL"
+        if found.texts:
+            wrong += f" OR {found.first} = '' OR {found.second} = ''"
         if not found.named:
             wrong += f" OR least({found.first}, {found.second}) < 0"
             wrong += f" OR greatest({found.first}, {found.second}) >= {LARGEST}"
@@ -243,8 +245,8 @@ class EdgeReader:
             )
             raise ValueError(
                 f"row {row} of {self._edges} is no edge: its ends are {u!r} and {v!r}, its weight "
-                f"{w!r}; ids are numbers from 0 to 2**40, or say renumber=True, weights finite and "
-                "not negative: mend the row or leave it out"
+                f"{w!r}; ids are numbers from 0 to 2**40, or say renumber=True, or texts, weights "
+                "finite and not negative: mend the row or leave it out"
             )
         if rows and found.weight is not None:
             (some,) = self._one(f"SELECT count(*) FROM edges WHERE {found.weight} > 0")
@@ -424,6 +426,11 @@ def _csv(base: Any, listed: str) -> str:
         return with_names
     own = "'u', 'v', 'w'" if len(names) == 3 else "'u', 'v'"
     return f"read_csv({listed}, header = false, names = [{own}])"
+
+
+def _column(name: str) -> str:
+    quoted = name.replace('"', '""')
+    return f'edges."{quoted}"'
 
 
 def _text(path: Path) -> str:

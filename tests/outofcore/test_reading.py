@@ -138,6 +138,7 @@ def test_an_end_that_is_none_is_named_with_its_row(bad: int | None, tmp_path: Pa
         ({"u": [0], "x": [1]}, "needs u and v"),
         ({"u": [0.5], "v": [1.0]}, "integers or texts"),
         ({"u": [0], "v": ["a"]}, "integers or texts"),
+        ({"u": ["a", ""], "v": ["b", "c"]}, "row 1 of"),
         ({"u": [0], "v": [1], "w": ["heavy"]}, "weights are numbers"),
         ({"u": [0], "v": [1], "w": [0.0]}, "every weight"),
         ({"u": [0], "v": [10**9]}, "renumber"),
@@ -193,14 +194,14 @@ def test_csv_needs_no_line_of_names(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("weighted", [True, False])
 def test_names_are_numbered_in_their_order(weighted: bool, tmp_path: Path) -> None:
-    names = np.array(["zoë", "ann", "bob", "", "ann", "bob"])
+    names = np.array(["zoë", "ann", "bob", "Bob", "ann", "bob"])
     u, v = names[:3], names[3:]
-    columns: dict[str, Any] = {"u": u, "v": v, **({"w": [1, 2, 3]} if weighted else {})}
+    columns: dict[str, Any] = {"Src": u, "dst": v, **({"W": [1, 2, 3]} if weighted else {})}
     path = written(tmp_path, **columns)
     level = finest(EdgeFiles(path, symmetrize=True), tmp_path)
     known, ids = np.unique(names, return_inverse=True)
     expected = as_graph(
-        ids.reshape(2, 3), kind="edge_index", weights=columns.get("w"), symmetrize=True
+        ids.reshape(2, 3), kind="edge_index", weights=columns.get("W"), symmetrize=True
     )
     assert level.graph == expected
     table = parquet.read_table(level.folder / "nodes" / "ids.parquet")
