@@ -64,7 +64,7 @@ class LevelEngine(Protocol):
             For rows and node weights of the next level: rows in their order by ``append`` and
             ``close``, then ``write_node_weights``; or ``allocate``, for workers that fill
             disjoint ranges. Whatever an engine keeps for itself while it works belongs into
-            ``coarse.folder / "work"``, which is removed when the level is finished.
+            ``coarse.work``, which is removed when the level is finished.
         task : Task
 
         Returns

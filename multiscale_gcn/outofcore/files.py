@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
@@ -175,6 +174,3 @@ def files_of(source: Any, name: str) -> Files:
             "give a folder of one"
         )
     return Files(tuple(paths), str(kinds.pop()))
-
-
-Reporter = Callable[[str], None]
