@@ -19,7 +19,7 @@ INSTALL = $(BIN)/python -m pip install --quiet $(if $(CONSTRAINTS),--constraint 
 USER_STAMP := $(VENV)/.installed-pose
 DEV_STAMP := $(VENV)/.installed-dev
 
-COMPILED := matching contraction coarsening hierarchy pyramids engines methods graph
+COMPILED := matching contraction outofcore supersteps coarsening hierarchy pyramids engines methods graph
 
 .PHONY: demo test boundscheck campaign coverage mutants notebook lint format docs wheel-check clean
 .DEFAULT_GOAL := demo

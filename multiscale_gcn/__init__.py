@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from multiscale_gcn.multigrid import couplings as couplings
     from multiscale_gcn.multigrid import to_pyamg as to_pyamg
     from multiscale_gcn.nested import multi_mesh as multi_mesh
+    from multiscale_gcn.outofcore.files import EdgeFiles as EdgeFiles
     from multiscale_gcn.plotting import plot_comparison as plot_comparison
     from multiscale_gcn.plotting import plot_hierarchy as plot_hierarchy
     from multiscale_gcn.pyramids import MeshPyramid as MeshPyramid
@@ -69,6 +70,9 @@ if TYPE_CHECKING:
     from multiscale_gcn.ratings import InnerProduct as InnerProduct
     from multiscale_gcn.ratings import NormalizedAssociation as NormalizedAssociation
     from multiscale_gcn.ratings import NormalizedCut as NormalizedCut
+    from multiscale_gcn.supersteps.dask import Dask as Dask
+    from multiscale_gcn.supersteps.ray import Ray as Ray
+    from multiscale_gcn.supersteps.spark import Spark as Spark
 
 __version__ = "0.1.0"
 
@@ -80,9 +84,11 @@ _HOME = {
     "ClusteringMethod": "methods",
     "CoarseningStalled": "coarsening",
     "Constraints": "graph.constraints",
+    "Dask": "supersteps.dask",
     "DefferrardMatching": "methods.defferrard",
     "DeviceHierarchy": "hierarchy.on_cuda",
     "DeviceLevel": "hierarchy.on_cuda",
+    "EdgeFiles": "outofcore.files",
     "EdgeWeight": "ratings",
     "Expansion": "ratings",
     "ExpansionStar": "ratings",
@@ -105,8 +111,10 @@ _HOME = {
     "NormalizedAssociation": "ratings",
     "NormalizedCut": "ratings",
     "PairKind": "matching",
+    "Ray": "supersteps.ray",
     "RefinedClusters": "methods.refined",
     "RoundingWarning": "graph.exact",
+    "Spark": "supersteps.spark",
     "Step": "methods",
     "StrongMatching": "methods.strong",
     "UnreferencedNodes": "convert",

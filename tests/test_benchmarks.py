@@ -1,6 +1,8 @@
+from pathlib import Path
+
 import pytest
 
-from benchmarks.coarsening import bodies, compare, spectral
+from benchmarks.coarsening import bodies, compare, out_of_core, spectral, supersteps
 
 
 def test_the_coarsening_benchmark_prints_times_ratios_and_equal_hashes(
@@ -52,3 +54,43 @@ def test_the_benchmark_of_bodies_prints_a_row_for_each_method(
     assert names.split()[0] == "method"
     assert default.split()[1:4] == ["5.70", "0", "94.7"]
     assert metis.startswith("METIS")
+
+
+def test_the_benchmark_of_supersteps_prints_speed_bytes_and_where_the_time_goes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    supersteps.main(
+        ["--graphs", "path", "--sizes", "64", "--partitions", "2", "--rounds", "1", "--stages"]
+    )
+    _, in_memory, divided, *stages = capsys.readouterr().out.splitlines()
+    assert in_memory.split()[:4] == ["path", "63", "in", "memory"]
+    assert divided.split()[:3] == ["path", "63", "2"]
+    assert [line.split()[0] for line in stages][:2] == ["describe", "look"]
+    assert [line.split()[0] for line in stages][-1] == "write"
+
+
+def test_a_plan_adds_up_what_was_measured() -> None:
+    terms = supersteps.Terms(seconds=1e-7, sent=5.0, supersteps=10, nodes=0.1, ghosts=2.0)
+    machines = supersteps.Machines(count=10, cores=10, network=1e9, latency=0.5)
+    told = supersteps.plan(1e9, terms, machines)
+    assert "1.0 s of work +     0.5 s of mail +    5 s between 10 supersteps" in told
+    assert "5.00 GB sent" in told
+    assert "refused" in supersteps.plan(1e11, terms, machines)
+
+
+@pytest.mark.parametrize(
+    ("what", "graph"), [("step", "grid"), ("read", "rmat"), ("hierarchy", "grid")]
+)
+def test_the_benchmark_of_graphs_on_disk_prints_a_row(
+    what: str, graph: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("duckdb", reason="the extra outofcore is not installed")
+    out_of_core.main(
+        [what, "--graph", graph, "--edges", "200", "--sizes", "20", "--memory", "10MB",
+         "--folder", str(tmp_path)]
+    )  # fmt: skip
+    head, row = capsys.readouterr().out.splitlines()
+    assert head.split()[:3] == ["M", "edges", "s"]
+    assert row.split()[0] == graph
+    assert len(row.split()) == 9
+    assert not list(tmp_path.iterdir())

@@ -24,6 +24,8 @@ FLOW = (
     "mirrors",
     "hierarchy",
     "nested",
+    "outofcore",
+    "supersteps",
     "coarsening",
     "pyramids",
     "engines",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from multiscale_gcn.backends import BEGINNING, engine_for
-from multiscale_gcn.checks.arguments import shown
-from multiscale_gcn.coarsening.descent import descend
+from multiscale_gcn.checks.arguments import flag, shown
+from multiscale_gcn.coarsening.descent import Descent, descend
 from multiscale_gcn.coarsening.how_far import HowFar
 from multiscale_gcn.coarsening.on_host import HostStage
 from multiscale_gcn.convert import as_graph, batch_of
@@ -21,6 +22,9 @@ from multiscale_gcn.hierarchy import Hierarchy
 from multiscale_gcn.matching import MatchingOptions
 from multiscale_gcn.methods.heavy_edge import HeavyEdgeMatching
 from multiscale_gcn.methods.method import ClusteringMethod
+
+if TYPE_CHECKING:
+    from multiscale_gcn.outofcore import LevelEngine
 
 
 class CoarseningStalled(RuntimeError):
@@ -64,6 +68,10 @@ def coarsen(
     symmetry: ArrayLike | None = None,
     batch: ArrayLike | None = None,
     backend: str = "auto",
+    out: str | PathLike[str] | None = None,
+    memory: int | str | None = None,
+    engine: LevelEngine | None = None,
+    progress: bool = False,
 ) -> Hierarchy:
     """Coarsen a graph to a hierarchy, step by step.
 
@@ -107,6 +115,20 @@ def coarsen(
         those that ``sizes`` cuts short; under constraints with ``sizes``, in a batch with
         ``min_nodes``, with ``isolated="nearest"``, and for ratings that the kernels do not know all
         do.
+    out : str or os.PathLike, optional
+        A folder for a hierarchy that need not fit into memory: each level is written there, and
+        the result is mapped, so that what is asked for is read. ``graph`` is then the path of
+        edges in Parquet, Arrow or CSV files, or :class:`~multiscale_gcn.EdgeFiles`, which says
+        more of them; a graph in memory will do. The method is ``HeavyEdgeMatching`` or
+        ``VisitingOrderMatching``. The same call again goes on from the last finished level.
+    memory : int or str, optional
+        Bytes, or a text such as ``"4GB"``, for arrays and buffers of a call with ``out``; 4 GB by
+        default. Pages of mapped files that the system may drop at any time are left to it. At
+        least 50 bytes a node are needed.
+    engine : LevelEngine, optional
+        Who takes the steps of a call with ``out``; this machine by default.
+    progress : bool
+        Whether a call with ``out`` tells on standard error what it does.
 
     Returns
     -------
@@ -142,6 +164,30 @@ def coarsen(
     method = HeavyEdgeMatching() if method is None else method
     if not isinstance(method, ClusteringMethod):
         raise TypeError(f"method must be a method such as HeavyEdgeMatching(), got {shown(method)}")
+    if out is not None:
+        return _on_disk(
+            graph,
+            out,
+            backend,
+            method=method,
+            how_far={"sizes": sizes, "levels": levels, "min_nodes": min_nodes},
+            constraints={
+                "labels": labels,
+                "survivors": survivors,
+                "symmetry": symmetry,
+                "batch": batch,
+            },
+            memory=memory,
+            engine=engine,
+            progress=progress,
+        )
+    for name, value in (
+        ("memory", memory),
+        ("engine", engine),
+        ("progress", flag(progress, "progress") or None),
+    ):
+        if value is not None:
+            raise ValueError(f"{name} goes with out, a folder for the levels; name one")
     fine = as_graph(graph)
     batch = batch_of(graph) if batch is None else batch
     constraints = Constraints.of(
@@ -151,26 +197,39 @@ def coarsen(
     how_far = HowFar.of(fine, method, constraints, sizes=sizes, levels=levels, min_nodes=min_nodes)
     if isinstance(method, MatchingOptions):
         backend = BEGINNING.backend(backend, len(fine.indices))
-    engine = engine_for(backend, method)
+    runs = engine_for(backend, method)
     fine, rounding = round_weights(fine, constraints.batch)
     warn_of_rounding(rounding)
     planned = method.planned(
         fine, sizes=how_far.sizes_below(fine.num_nodes), constraints=constraints, backend=backend
     )
-    stage = engine.stage(fine, planned, constraints, how_far.counts(constraints))
+    stage = runs.stage(fine, planned, constraints, how_far.counts(constraints))
     descent = descend(stage or HostStage.of(fine, planned, constraints, backend), how_far)
-    hierarchy = Hierarchy(descent.levels(), method.describe(), rounding)
-    if descent.missing is not None:
-        coarsest = hierarchy[-1]
-        reason = _why_stalled(
-            coarsest.graph,
-            descent.missing,
-            descent.stages[-1].method,
-            coarsest.constraints,
-            backend,
-        )
-        raise CoarseningStalled(reason, hierarchy)
-    return hierarchy
+    return _reached(Hierarchy(descent.levels(), method.describe(), rounding), descent, backend)
+
+
+def _on_disk(graph: Any, out: Any, backend: str, **options: Any) -> Hierarchy:
+    from multiscale_gcn.coarsening.on_disk import coarsen_to_folder
+
+    if not isinstance(backend, str) or backend not in ("auto", "numba"):
+        raise ValueError(f"backend = {shown(backend)} does not go with out; leave it out")
+    hierarchy, descent = coarsen_to_folder(graph, out, **options)
+    return _reached(hierarchy, descent, backend)
+
+
+def _reached(hierarchy: Hierarchy, descent: Descent, backend: str) -> Hierarchy:
+    """The hierarchy, if it has the sizes that were asked for."""
+    if descent.missing is None:
+        return hierarchy
+    coarsest = hierarchy[-1]
+    reason = _why_stalled(
+        coarsest.graph,
+        descent.missing,
+        descent.stages[-1].method,
+        coarsest.constraints,
+        backend,
+    )
+    raise CoarseningStalled(reason, hierarchy)
 
 
 def _why_stalled(

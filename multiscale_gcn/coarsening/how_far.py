@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from multiscale_gcn.checks.arguments import whole_number, whole_numbers
+from multiscale_gcn.compiled.functions import compiled
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.methods.method import ClusteringMethod
@@ -123,18 +124,33 @@ def _fewest_nodes(
 ) -> np.ndarray:  # [number of members]
     """As many nodes as surely remain of each member."""
     n = graph.num_nodes
-    of_nodes = constraints.per_node(n)
-    parts, member = of_nodes.group, of_nodes.member
-    if method.keeps_components:
-        parts = np.unique(np.stack([parts, _components(graph)]), axis=1, return_inverse=True)[1]
-        parts = parts.reshape(n)
-    num_members = len(of_nodes.member_sizes)
-    different = np.unique(np.stack([member, parts]), axis=1)[0]
+    parts = _parts(graph, method, constraints)
+    if constraints.batch is None:
+        survivors = 0 if constraints.survivors is None else int(constraints.survivors.sum())
+        some = min(n, 1) if parts is None else len(np.unique(parts))
+        return np.array([max(some, survivors)])
+    member = constraints.per_node(n).member
+    num_members = len(constraints.per_node(n).member_sizes)
+    different = np.unique(np.stack([member, member if parts is None else parts]), axis=1)[0]
     fewest = np.bincount(different, minlength=num_members)
     if constraints.survivors is not None:
-        survivors = np.bincount(member[constraints.survivors], minlength=num_members)
-        fewest = np.maximum(fewest, survivors)
+        survivors_of = np.bincount(member[constraints.survivors], minlength=num_members)
+        fewest = np.maximum(fewest, survivors_of)
     return fewest
+
+
+def _parts(
+    graph: Graph, method: ClusteringMethod, constraints: Constraints
+) -> np.ndarray | None:  # [n]
+    """What of the graph surely stays apart; None: no two nodes do."""
+    parts = constraints.labels
+    if not method.keeps_components:
+        return parts
+    component = _components(graph)
+    if parts is None:
+        return component
+    both = np.unique(np.stack([parts, component]), axis=1, return_inverse=True)[1]
+    return both.reshape(graph.num_nodes)
 
 
 def _what_does_not_merge(method: ClusteringMethod) -> str:
@@ -145,10 +161,22 @@ def _what_does_not_merge(method: ClusteringMethod) -> str:
 
 
 def _components(graph: Graph) -> np.ndarray:  # [n]
-    import scipy.sparse as sp
-    from scipy.sparse.csgraph import connected_components
+    """The smallest node of the component of each."""
+    smallest = np.arange(graph.num_nodes)
+    compiled(_join)(graph.indptr, graph.indices, smallest)
+    return smallest
 
-    n = graph.num_nodes
-    matrix = sp.csr_array((graph.weights, graph.indices, graph.indptr), shape=(n, n))
-    component: np.ndarray = connected_components(matrix, directed=False)[1]
-    return component
+
+def _join(indptr: np.ndarray, indices: np.ndarray, smallest: np.ndarray) -> None:
+    """Trees of nodes that point at smaller ones, joined edge by edge, then flattened."""
+    for u in range(len(smallest)):
+        for at in range(indptr[u], indptr[u + 1]):
+            a, b = np.int64(u), np.int64(indices[at])
+            while a != b:  # climb from the larger of the two, and shorten its way
+                if a < b:
+                    a, b = b, a
+                above = smallest[a]
+                smallest[a] = min(above, b)
+                a = above
+    for u in range(len(smallest)):
+        smallest[u] = smallest[smallest[u]]

@@ -51,7 +51,7 @@ def aggregate(graph: Graph, parent: np.ndarray, num_coarse: int) -> Graph:
     if graph.num_entries < SMALL:
         entries = _merge_by_columns(fine, members, coarse)
     else:
-        entries = _merge_by_rows(fine, clusters, coarse, longest)
+        entries = merge_by_rows(fine[:3], fine[3], clusters, coarse, longest, num_coarse)
     indices.resize(entries, refcheck=False)
     weights.resize(entries, refcheck=False)
     return Graph._of_valid(indptr, indices, weights, node_weights, graph.quantum)
@@ -116,21 +116,39 @@ def _merge_by_columns(fine, members, coarse):
     return tail
 
 
-def _merge_by_rows(fine, clusters, coarse, longest):
+def merge_by_rows(fine, parent, clusters, coarse, longest, num_columns):
     """Merge ranges of rows in as many threads as there is work for; returns how many entries
-    there are."""
+    there are.
+
+    Parameters
+    ----------
+    fine : tuple of arrays
+        Pointers, columns and weights of the rows that merge.
+    parent : array of int, or None
+        The coarse node of each column; None: itself.
+    clusters : tuple of arrays
+        ``first`` and ``members``: coarse row c has the rows members[first[c]:first[c + 1]].
+    coarse : tuple of arrays
+        Indices and weights, with room for all entries, and ``indptr``, where indptr[c + 1] is how
+        many entries the members of c have; it becomes the pointers.
+    longest : int
+        The most of these.
+    num_columns : int
+        Coarse nodes that there are, of which the rows may be a part.
+    """
     indices, weights, indptr = coarse
+    bits = max(1, max(num_columns - 1, 0).bit_length())
     with threads_to_use() as num_threads:
-        num_blocks = min(num_threads, len(indices) // ENTRIES_PER_THREAD)
+        num_blocks = max(1, min(num_threads, len(indices) // ENTRIES_PER_THREAD))
         bounds = np.empty(num_blocks + 1, np.int64)
         begin = np.empty(num_blocks + 1, np.int64)
         _share(indptr, bounds, begin)
         keys = np.empty((num_blocks, 2, longest), np.uint64)
         row = np.empty((num_blocks, longest), np.float64)
         if num_blocks == 1:
-            _merge(fine, clusters, 0, len(indptr) - 1, 0, keys[0], row[0], coarse)
+            _merge(fine, parent, clusters, 0, len(indptr) - 1, 0, bits, keys[0], row[0], coarse)
         else:
-            _merge_blocks(fine, clusters, bounds, begin, keys, row, coarse)
+            _merge_blocks(fine, parent, clusters, bounds, begin, bits, keys, row, coarse)
     return _close_gaps(bounds, begin, indices, weights, indptr)
 
 
@@ -159,21 +177,32 @@ def _share(lengths, bounds, begin):
 
 
 @kernel(parallel=True)
-def _merge_blocks(fine, clusters, bounds, begin, keys, row, coarse):
+def _merge_blocks(fine, parent, clusters, bounds, begin, bits, keys, row, coarse):
     for block in prange(len(bounds) - 1):
         low, high = bounds[block], bounds[block + 1]
-        _merge(fine, clusters, low, high, begin[block], keys[block], row[block], coarse)
+        keys_and_other = keys[block]
+        _merge(
+            fine,
+            parent,
+            clusters,
+            low,
+            high,
+            begin[block],
+            bits,
+            keys_and_other,
+            row[block],
+            coarse,
+        )
 
 
 @kernel()
-def _merge(fine, clusters, low, high, tail, keys_and_other, row, coarse):
+def _merge(fine, parent, clusters, low, high, tail, bits, keys_and_other, row, coarse):
     """Coarse rows low to high, one after the other from tail; row c has lengths[c + 1] entries,
-    and had as many of its members before."""
-    fine_indptr, fine_indices, fine_weights, parent = fine
+    and had as many of its members before. Columns have so many bits."""
+    fine_indptr, fine_indices, fine_weights = fine
     first, members = clusters
     indices, weights, lengths = coarse
     keys, other = keys_and_other[0], keys_and_other[1]
-    bits = max(1, _bit_length(max(len(first) - 2, 0)))
     counts = np.empty(1 << DIGIT, np.int64)
     for c in range(low, high):
         if c + AHEAD < high and lengths[c + AHEAD + 1] > SHORT:
@@ -188,7 +217,9 @@ def _merge(fine, clusters, low, high, tail, keys_and_other, row, coarse):
             for member in range(first[c], first[c + 1]):
                 u = members[member]
                 for at in range(fine_indptr[u], fine_indptr[u + 1]):
-                    column = parent[fine_indices[at]]
+                    column = fine_indices[at]
+                    if parent is not None:
+                        column = parent[column]
                     place = tail
                     while place > begin and indices[place - 1] > column:
                         place -= 1
@@ -203,28 +234,64 @@ def _merge(fine, clusters, low, high, tail, keys_and_other, row, coarse):
                     tail += 1
             lengths[c + 1] = tail - begin
             continue
+        if bits > HALF or lengths[c + 1] > LOWER_HALF:
+            tail = _merge_wide(
+                fine, parent, members[first[c] : first[c + 1]], tail, lengths[c + 1], coarse
+            )
+            lengths[c + 1] = tail - begin
+            continue
         length = 0
         for member in range(first[c], first[c + 1]):
             u = members[member]
             for at in range(fine_indptr[u], fine_indptr[u + 1]):
-                keys[length] = (np.uint64(parent[fine_indices[at]]) << HALF) | np.uint64(length)
+                column = fine_indices[at]
+                if parent is not None:
+                    column = parent[column]
+                keys[length] = (np.uint64(column) << HALF) | np.uint64(length)
                 row[length] = fine_weights[at]
                 length += 1
         if len(counts) < 2 * length:
             counts = np.empty(4 * length, np.int64)
-        sorted_keys = _sort(keys, other, length, bits, counts)
+        sorted_keys = sort_keys(keys, other, length, bits, counts)
         last = np.int64(-1)
         for i in range(length):
-            column = np.int64(sorted_keys[i] >> HALF)
+            place = np.int64(sorted_keys[i] >> HALF)
             weight = row[np.int64(sorted_keys[i] & LOWER_HALF)]
-            if column == last:
+            if place == last:
                 weights[tail - 1] += weight
             else:
-                indices[tail] = column
+                indices[tail] = place
                 weights[tail] = weight
                 tail += 1
-                last = column
+                last = place
         lengths[c + 1] = tail - begin
+
+
+@kernel()
+def _merge_wide(fine, parent, members, tail, length, coarse):
+    """One coarse row whose columns and places do not go into one key; returns where it ends."""
+    fine_indptr, fine_indices, fine_weights = fine
+    indices, weights, _ = coarse
+    columns, row = np.empty(length, np.int64), np.empty(length, np.float64)
+    length = 0
+    for u in members:
+        for at in range(fine_indptr[u], fine_indptr[u + 1]):
+            column = fine_indices[at]
+            if parent is not None:
+                column = parent[column]
+            columns[length] = np.int64(column)
+            row[length] = fine_weights[at]
+            length += 1
+    last = np.int64(-1)
+    for i in np.argsort(columns, kind="mergesort"):
+        if columns[i] == last:
+            weights[tail - 1] += row[i]
+        else:
+            last = columns[i]
+            indices[tail] = last
+            weights[tail] = row[i]
+            tail += 1
+    return tail
 
 
 @kernel()
@@ -236,7 +303,7 @@ def _bit_length(value):
 
 
 @kernel()
-def _sort(keys, other, length, bits, counts):
+def sort_keys(keys, other, length, bits, counts):
     """Sort by the upper halves, which have so many bits; returns the array that is sorted.
 
     There are about as many buckets, for the leading bits of a column, as there are entries, so

@@ -149,15 +149,9 @@ def _to_multiples(
     if len(counts) == 0:
         return values, 1.0
     largest = np.maximum.reduceat(values, begins)
-    exponents = np.frexp(largest)[1]
-    outside = (exponents <= SMALLEST_EXPONENT) | (exponents > LARGEST_EXPONENT)
+    outside = _out_of_range(largest)
     if outside.any():
-        bad = float(largest[outside][0])
-        at = int(np.argmax(values == bad))
-        raise ValueError(
-            f"the largest of {name}, [{at}] = {bad}, lies outside 2**{SMALLEST_EXPONENT} ... "
-            f"2**{LARGEST_EXPONENT}; scale all of them"
-        )
+        refuse_largest(values, float(largest[outside][0]), name)
     quanta = np.array(
         [
             quantum_of(count, top)
@@ -165,9 +159,36 @@ def _to_multiples(
         ]
     )
     unit = quanta[0] if len(quanta) == 1 else np.repeat(quanta, counts)
+    return multiples(values, unit), float(quanta.min())
+
+
+def _out_of_range(largest: np.ndarray) -> np.ndarray:
+    exponents = np.frexp(largest)[1]
+    outside: np.ndarray = (exponents <= SMALLEST_EXPONENT) | (exponents > LARGEST_EXPONENT)
+    return outside
+
+
+def refuse_largest(values: np.ndarray, bad: float, name: str) -> None:
+    """Refuse the largest of the values if sums or reciprocals could overflow.
+
+    Raises
+    ------
+    ValueError
+        Naming its place.
+    """
+    if _out_of_range(np.array([bad]))[0]:
+        at = int(np.argmax(values == bad))
+        raise ValueError(
+            f"the largest of {name}, [{at}] = {bad}, lies outside 2**{SMALLEST_EXPONENT} ... "
+            f"2**{LARGEST_EXPONENT}; scale all of them"
+        )
+
+
+def multiples(values: np.ndarray, unit: float | np.ndarray) -> np.ndarray:
+    """The values rounded down to multiples of a power of two, and to it if they are less."""
     units = values * (1.0 / unit)  # exact, as a power of two; in place from here on
     np.maximum(np.floor(units, out=units), 1.0, out=units)
-    return np.multiply(units, unit, out=units), float(quanta.min())
+    return np.multiply(units, unit, out=units)
 
 
 def quantum_of(count: int, largest: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import scipy.sparse as sp
 
 LARGEST_INT32 = 2**31 - 1
+ROWS = 1 << 20
+"""That are looked at together."""
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
@@ -152,7 +154,11 @@ class Graph:
     @property
     def num_edges(self) -> int:
         """Edges between two different nodes; self loops do not count."""
-        return (self.num_entries - int(np.count_nonzero(self.rows() == self.indices))) // 2
+        loops = sum(
+            int(np.count_nonzero(rows == self.indices[entries]))
+            for rows, entries in self._by_rows()
+        )
+        return (self.num_entries - loops) // 2
 
     @property
     def total_weight(self) -> float:
@@ -175,6 +181,14 @@ class Graph:
         ids = np.arange(self.num_nodes, dtype=self.indices.dtype)
         return np.repeat(ids, np.diff(self.indptr))
 
+    def _by_rows(self) -> Iterator[tuple[np.ndarray, slice]]:
+        """The row of every entry, and where the entries stand, of so many rows at a time."""
+        for low in range(0, self.num_nodes, ROWS):
+            high = min(low + ROWS, self.num_nodes)
+            ids = np.arange(low, high, dtype=self.indices.dtype)
+            entries = slice(int(self.indptr[low]), int(self.indptr[high]))
+            yield np.repeat(ids, np.diff(self.indptr[low : high + 1])), entries
+
     def degrees(self) -> np.ndarray:
         """Number of neighbours of every node, itself not counted.
 
@@ -188,10 +202,10 @@ class Graph:
         >>> Graph([0, 1, 3, 4], [1, 0, 2, 1]).degrees().tolist()
         [1, 2, 1]
         """
-        loops = self.rows() == self.indices
-        return np.diff(self.indptr) - np.bincount(
-            self.indices[loops], minlength=self.num_nodes
-        ).astype(np.int64)
+        degrees = np.diff(self.indptr)
+        for rows, entries in self._by_rows():
+            degrees[rows[rows == self.indices[entries]]] -= 1  # a node has one loop at most
+        return degrees
 
     def to_scipy(self) -> sp.csr_array:
         """The weight matrix: a copy, which may be written to.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -15,7 +16,7 @@ from multiscale_gcn.contraction import aggregate
 from multiscale_gcn.convert import as_graph
 from multiscale_gcn.graph.exact import Rounding, round_weights
 from multiscale_gcn.graph.names import Name
-from multiscale_gcn.hierarchy import batches, files, naming, transfer
+from multiscale_gcn.hierarchy import batches, files, naming, stored, transfer
 from multiscale_gcn.hierarchy.level import Level, check_levels, fingerprint, parent_between
 from multiscale_gcn.matching import ORDER_VERSION
 
@@ -715,11 +716,15 @@ class Hierarchy:
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Hierarchy:
-        """Read what :meth:`save` wrote.
+        """Read what :meth:`save` wrote, or open the folder that ``coarsen(..., out=...)`` wrote.
+
+        The arrays of a folder are mapped into memory: they are read when they are asked for, and
+        nothing is checked of them but their lengths.
 
         Parameters
         ----------
         path : str or os.PathLike
+            Of a file or a folder.
 
         Returns
         -------
@@ -728,7 +733,7 @@ class Hierarchy:
         Raises
         ------
         ValueError
-            If the file is none of ours, of a later format, or damaged.
+            If the file or folder is none of ours, of a later format, unfinished, or damaged.
         OSError
             If it cannot be read.
 
@@ -745,7 +750,22 @@ class Hierarchy:
         >>> again.fingerprint == hierarchy.fingerprint
         True
         """
+        if isinstance(path, str | PathLike) and Path(path).is_dir():
+            return cls._of_valid(*stored.open_levels(Path(path)))
         return cls(*files.load(path))
+
+    @classmethod
+    def _of_valid(
+        cls, levels: tuple[Level, ...], method: str, rounding: Rounding, order_version: int
+    ) -> Hierarchy:
+        """Of levels that an algorithm made: their maps are not read."""
+        made = object.__new__(cls)
+        values = (levels, method, rounding, order_version)
+        for name, value in zip(
+            ("levels", "method", "rounding", "order_version"), values, strict=True
+        ):
+            object.__setattr__(made, name, value)
+        return made
 
     def _index(self, index: int) -> int:
         index = whole_number(index, "level")

@@ -19,6 +19,9 @@ from multiscale_gcn.graph.constraints import Constraints
 if TYPE_CHECKING:
     import scipy.sparse as sp
 
+CHUNK = 1 << 20
+"""Entries of an array that are copied at a time."""
+
 
 @dataclass(frozen=True, eq=False)
 class Level(ReadOnlyArrays):
@@ -215,7 +218,8 @@ def fingerprint(levels: Sequence[Level], order_version: int) -> str:
             matrix = level.interpolation
             arrays += [(matrix.indptr, "<i8"), (matrix.indices, "<i8"), (matrix.data, "<f8")]
         for array, dtype in arrays:
-            data = b"" if array is None else np.ascontiguousarray(array, dtype).tobytes()
-            digest.update(len(data).to_bytes(8, "little"))
-            digest.update(data)
+            values = np.zeros(0) if array is None else array
+            digest.update((len(values) * np.dtype(dtype).itemsize).to_bytes(8, "little"))
+            for begin in range(0, len(values), CHUNK):
+                digest.update(np.ascontiguousarray(values[begin : begin + CHUNK], dtype).data)
     return digest.hexdigest()

@@ -12,7 +12,8 @@ and one that found no candidate its own candidate.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import numpy as np
 from numba import njit, prange
@@ -53,7 +54,23 @@ PROGRESS = 16
 """Rounds go on while they end the search of more than one in so many nodes."""
 
 
-def match(graph: Graph, method: MatchingOptions, of_nodes: NodeConstraints) -> Matching:
+class Sweep:
+    """How passes over the rows of nodes go: all at once.
+
+    Derive from it to go through them part by part.
+    """
+
+    in_parts: ClassVar[bool] = False
+
+    def parts(self, nodes: np.ndarray | range) -> Iterator[tuple[int, int]]:
+        """Places in the list of nodes from where to where their rows are read together."""
+        yield 0, len(nodes)
+
+
+def match(
+    graph: Graph, method: MatchingOptions, of_nodes: NodeConstraints, sweep: Sweep | None = None
+) -> Matching:
+    sweep = Sweep() if sweep is None else sweep
     n = graph.num_nodes
     mates, kind = np.empty(n, graph.indices.dtype), np.empty(n, np.int8)
     mate, neighbours = unsigned(mates), np.empty(n, graph.indices.dtype)
@@ -70,23 +87,24 @@ def match(graph: Graph, method: MatchingOptions, of_nodes: NodeConstraints) -> M
     limit = np.inf if method.max_node_weight is None else float(method.max_node_weight)
     weigh = (graph.node_weights, limit)
     rules = _rules(of_nodes)
-    if n <= SMALL and rules is None and method.turns is None:
+    if n <= SMALL and rules is None and method.turns is None and not sweep.in_parts:
         wanted = (bool(method.two_hop), method.two_hop == "auto", method.isolated == "pair")
         _match_serially(mate, kind, edges, graph.weights, weigh, wanted)
         return Matching._of_valid(mate=mates, kind=kind)
     with threads_to_use() as num_threads:
         several = num_threads > 1
-        if several and n > SMALL:
-            _describe_all(mate, kind, edges, graph.weights)
-        else:
-            _describe(0, n, mate, kind, edges, graph.weights)
+        describe = _describe_all if several and n > SMALL else _describe
+        for low, high in sweep.parts(range(n)):
+            describe(low, high, mate, kind, edges, graph.weights)
         if method.turns is not None:
-            _visit(_turns(method, graph, of_nodes), mate, kind, edges, weigh, rules)
+            turns = _turns(method, graph, of_nodes)
+            for low, high in sweep.parts(turns):
+                _visit(turns[low:high], mate, kind, edges, weigh, rules)
         else:
-            _marry_in_rounds(mate, kind, edges, weigh, rules, several)
+            _marry_in_rounds(mate, kind, edges, weigh, rules, several, sweep)
         if method.two_hop:
             member = of_nodes.member if method.two_hop == "auto" else None
-            _pair_two_hop(mate, kind, edges, weigh, rules, member, several)
+            _pair_two_hop(mate, kind, edges, weigh, rules, member, several, sweep)
     if method.isolated == "pair":
         if rules is None:
             _pair_isolated(mate, kind, neighbours, weigh)
@@ -120,7 +138,7 @@ def _match_serially(mate, kind, edges, weights, weigh, wanted):
     two_hop, only_if_stalled, isolated = wanted
     _describe(0, len(mate), mate, kind, edges, weights)
     everyone, candidate = mate.copy(), np.empty_like(mate)
-    _marry_rest(everyone, everyone, candidate, mate, kind, edges, weigh, None)
+    marry_rest(everyone, everyone, candidate, mate, kind, edges, weigh, None)
     if two_hop:
         singles = _waiting_nodes(mate, kind, edges[6])
         if not only_if_stalled or len(singles) > _married(kind):
@@ -132,10 +150,10 @@ def _match_serially(mate, kind, edges, weights, weigh, wanted):
 
 
 @kernel(parallel=True)
-def _describe_all(mate, kind, edges, weights):
-    for chunk in prange(_num_chunks(len(mate))):
-        low, high = _bounds(chunk, len(mate))
-        _describe(low, high, mate, kind, edges, weights)
+def _describe_all(begin, end, mate, kind, edges, weights):
+    for chunk in prange(_num_chunks(end - begin)):
+        low, high = _bounds(chunk, end - begin)
+        _describe(begin + low, begin + high, mate, kind, edges, weights)
 
 
 @kernel()
@@ -305,23 +323,25 @@ def _marry_with_images(u, v, kind_of_pair, mate, kind, rules):
         _marry(mirror[u], mirror[v], kind_of_pair, mate, kind)
 
 
-def _marry_in_rounds(mate, kind, edges, weigh, rules, several) -> None:
-    """Rounds of several threads, if they may, while many nodes are left and marry; the rest is for
-    one thread."""
+def _marry_in_rounds(mate, kind, edges, weigh, rules, several, sweep) -> None:
+    """Rounds of several threads or in parts, if they may, while many nodes are left and marry; the
+    rest is for one thread."""
     live = seekers = mate.copy()
     spare, candidate = np.empty_like(mate), np.empty_like(mate)
-    while several and len(live) > SMALL:
+    look, settle = (_look_all, _settle_all) if several else (_look, _settle)
+    while (several or sweep.in_parts) and len(live) > SMALL:
         before = len(live)
-        _look_all(seekers, candidate, kind, edges, weigh, rules)
-        _settle_all(live, candidate, mate, kind)
+        for low, high in sweep.parts(seekers):
+            look(seekers[low:high], candidate, kind, edges, weigh, rules)
+        settle(live, candidate, mate, kind)
         live, seekers = _remaining(live, spare, candidate, kind)
         if (before - len(live)) * PROGRESS < before:
             break
-    _marry_rest(live, seekers, candidate, mate, kind, edges, weigh, rules)
+    marry_rest(live, seekers, candidate, mate, kind, edges, weigh, rules)
 
 
 @kernel()
-def _marry_rest(live, seekers, candidate, mate, kind, edges, weigh, rules):
+def marry_rest(live, seekers, candidate, mate, kind, edges, weigh, rules):
     """Rounds while they marry many of the live nodes, then the queue."""
     spare = np.empty_like(live)
     while len(seekers) > 0:
@@ -429,7 +449,7 @@ def _visit(turns, mate, kind, edges, weigh, rules):
                 _marry_with_images(u, v, KIND_EDGE, mate, kind, rules)
 
 
-def _pair_two_hop(mate, kind, edges, weigh, rules, member, several) -> None:
+def _pair_two_hop(mate, kind, edges, weigh, rules, member, several, sweep) -> None:
     """Pair the nodes that wait at the same neighbour, as the specification says; given members of
     the batch, only of those that edges alone would stall."""
     singles = _waiting_nodes(mate, kind, edges[6])
@@ -439,7 +459,8 @@ def _pair_two_hop(mate, kind, edges, weigh, rules, member, several) -> None:
         singles = singles[(left > married)[member[singles]]]
     hubs = np.empty_like(singles)
     find_hubs = _find_all_hubs if several and len(singles) > SMALL else _find_hubs
-    find_hubs(singles, hubs, kind, edges, weigh, rules)
+    for low, high in sweep.parts(singles):
+        find_hubs(singles[low:high], hubs[low:high], kind, edges, weigh, rules)
     if rules is None:
         _pair_at_hubs(singles, hubs, mate, kind, weigh)
         return

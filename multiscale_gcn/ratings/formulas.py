@@ -186,6 +186,11 @@ FUSED: tuple[type[FormulaRating], ...] = (EdgeWeight, NormalizedCut, NormalizedA
 is the one that takes no term of the nodes; each reads the degree or its inverse, not both."""
 
 
+def terms_read(formula: str) -> frozenset[str]:
+    """Which of ``TERMS`` a formula reads."""
+    return frozenset(name.rpartition("_")[0] for name in _compiled(formula)[1])
+
+
 @cache
 def _compiled(formula: str) -> tuple[CodeType, tuple[str, ...]]:
     """The formula ready to be evaluated, and the terms that it reads."""

@@ -43,11 +43,15 @@ class NodeTerms:
     @classmethod
     def of(cls, graph: Graph) -> NodeTerms:
         n = graph.num_nodes
-        rows = graph.rows()
-        degree = np.bincount(rows, weights=graph.weights, minlength=n)
-        on_diagonal = rows == graph.indices
-        loop = np.zeros(n)
-        loop[rows[on_diagonal]] = graph.weights[on_diagonal]
+        degree, loop = np.zeros(n), np.zeros(n)
+        for rows, entries in graph._by_rows():
+            if len(rows) == 0:
+                continue
+            first, weights = int(rows[0]), graph.weights[entries]
+            sums = np.bincount(rows - first, weights=weights)
+            degree[first : first + len(sums)] = sums
+            on_diagonal = rows == graph.indices[entries]
+            loop[rows[on_diagonal]] = weights[on_diagonal]
         inverse = np.divide(1.0, degree, out=np.zeros(n), where=degree > 0)
         return cls(degree, inverse, loop, graph.node_weights)
 

@@ -6,15 +6,35 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from multiscale_gcn.checks.arrays import real_array
+from multiscale_gcn.compiled.functions import compiled
 from multiscale_gcn.graph import Graph
 
 
 def entries_at(graph: Graph, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Positions of these entries, which must be stored."""
-    n = graph.num_nodes
-    keys = graph.rows().astype(np.int64) * n + graph.indices
-    positions: np.ndarray = np.searchsorted(keys, rows.astype(np.int64) * n + columns)
+    positions = np.empty(len(rows), np.int64)
+    compiled(_find)(graph.indptr, graph.indices, rows, columns, positions)
     return positions
+
+
+def _find(
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    positions: np.ndarray,
+) -> None:
+    """In each row by halving."""
+    for i in range(len(rows)):
+        row, column = rows[i], columns[i]
+        low, high = indptr[row], indptr[row + 1]
+        while low < high:
+            middle = (low + high) // 2
+            if indices[middle] < column:
+                low = middle + 1
+            else:
+                high = middle
+        positions[i] = low
 
 
 def checked_values(values: ArrayLike, graph: Graph, name: str) -> np.ndarray:

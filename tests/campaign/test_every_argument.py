@@ -6,6 +6,7 @@ value in ``VALID`` for each of its parameters that has no default, and a test sa
 
 from __future__ import annotations
 
+import atexit
 import inspect
 import linecache
 import traceback
@@ -15,6 +16,9 @@ from datetime import date
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+from types import SimpleNamespace
 from typing import Any
 
 import networkx as nx
@@ -67,6 +71,10 @@ SYSTEM = laplacian(GRAPH) + sp.eye_array(N)
 PATTERN = GraphPattern(GRAPH)
 X = torch.randn(2, N, 5)
 PLACES = np.indices((3, 4)).reshape(2, N).T.astype(float)
+FOLDER = Path(mkdtemp())
+atexit.register(rmtree, FOLDER)
+EDGES = FOLDER / "edges.csv"
+EDGES.write_text("u,v\n0,1\n1,2\n")
 
 VALID: dict[str, Any] = {
     "add": None,
@@ -79,6 +87,7 @@ VALID: dict[str, Any] = {
     "constraints": Constraints(),
     "convolution": SemGConv,
     "drop": 0.1,
+    "edges": EDGES,
     "faces": np.array([[0, 1, 4], [1, 4, 5]]),
     "features": np.ones((N, 3)),
     "fine": 0,
@@ -150,6 +159,9 @@ OF_NAME: dict[str, dict[str, Any]] = {
         "inputs": [nn.Reflection(np.arange(N), np.ones(5))],
         "outputs": [nn.Reflection(np.arange(N), np.ones(5))],
     },
+    "Dask": {"client": SimpleNamespace(submit=print, gather=print), "partitions": 2},
+    "Ray": {"partitions": 2},
+    "Spark": {"session": SimpleNamespace(sparkContext=print), "partitions": 2},
     "ScaleSum": {"sources": [N, COARSE], "target": N},
     "NonLocal": {"groups": [range(N)]},
     "ResGConv": {"groups": [range(N)]},
@@ -447,8 +459,14 @@ def _call(function: Callable[..., Any], values: dict[str, Any]) -> Any:
 
 @pytest.mark.parametrize(("name", "function", "values", "names"), CASES, ids=[c[0] for c in CASES])
 def test_bad_arguments_are_refused_in_our_words(
-    name: str, function: Callable[..., Any], values: dict[str, Any], names: list[str]
+    name: str,
+    function: Callable[..., Any],
+    values: dict[str, Any],
+    names: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # a text is the name of a folder to some
     faults = []
     for parameter in names:
         for kind, make in BAD.items():

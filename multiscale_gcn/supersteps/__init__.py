@@ -1,0 +1,1 @@
+"""A level in supersteps on partitions, for engines that carry messages and know nothing else."""
