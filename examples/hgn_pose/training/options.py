@@ -50,6 +50,9 @@ class TrainingOptions:
     keep: Literal["last", "best"] = "last"
     """Which weights a run ends with: the last, or those of the epoch with the least error on
     people who are held out of the training (--held-out, --fold), never on those for the test."""
+    batch_norm: Literal["synchronised", "local"] = "synchronised"
+    """Of several processes (torchrun): synchronised normalises by the whole batch, and the result
+    is that of one process; local by each process's share, which waits for nobody."""
     seed: int = 0
     """Of the weights, the order of the samples, the augmentation and dropout."""
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -59,6 +62,7 @@ class TrainingOptions:
         one_of(self.schedule, "schedule", ("step", "cosine"))
         one_of(self.loss_reduction, "loss_reduction", get_args(LossReduction))
         one_of(self.keep, "keep", ("last", "best"))
+        one_of(self.batch_norm, "batch_norm", ("synchronised", "local"))
         for name in ("epochs", "batch_size", "decay_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
@@ -99,6 +103,8 @@ class TrainingOptions:
         values = {**asdict(self), "lambda_pose": pose, "lambda_mesh": mesh}
         if self.keep == "last":  # as in files from before there was a choice
             del values["keep"]
+        if self.batch_norm == "synchronised":
+            del values["batch_norm"]
         return values
 
     def rate(self, epoch: int, step: int, steps: int) -> float:

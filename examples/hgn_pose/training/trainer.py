@@ -16,8 +16,10 @@ from examples.hgn_pose.motion.cameras import Cameras
 from examples.hgn_pose.samples.augmentation import Variation
 from examples.hgn_pose.samples.batches import Batch
 from examples.hgn_pose.samples.samples import Samples
+from examples.hgn_pose.training.distributed import SharedStep, check_shares, share_statistics
 from examples.hgn_pose.training.loss import pose_loss
 from examples.hgn_pose.training.options import TrainingOptions
+from examples.hgn_pose.training.processes import ALONE, Team
 from examples.hgn_pose.training.randomness import Randomness
 from examples.hgn_pose.training.replay import Replay
 
@@ -63,11 +65,13 @@ class Trainer:
     replay : bool
         Record and replay steps on CUDA devices. False for models that cannot be recorded, such
         as those that read a value back in the middle.
+    team : Team
+        The processes that train this network together; this one is alone by default.
 
     Raises
     ------
     ValueError
-        When the scene reaches a camera.
+        When the scene reaches a camera, or when a batch has fewer samples than there are processes.
     """
 
     def __init__(
@@ -78,8 +82,10 @@ class Trainer:
         options: TrainingOptions,
         *,
         replay: bool = True,
+        team: Team = ALONE,
     ) -> None:
         samples.check_in_view(cameras, options.augmentation)
+        check_shares(options.batch_size, len(samples) * samples.views(cameras), team)
         self.model = model
         self.samples = samples
         self.cameras = cameras
@@ -94,6 +100,17 @@ class Trainer:
         )
         self.records: list[EpochRecord] = []
         self._best: dict[str, Tensor] = {}
+        self.team = team
+        self.shared = SharedStep(
+            model,
+            team,
+            samples.positions.device,
+            recorded=self.replay,
+            outputs=1 if options.lambdas()[1] == 0 else None,
+            unused=not team.alone and len(self._trained()) < len(list(model.parameters())),
+        )
+        self.so_far = torch.zeros(3, dtype=torch.float64, device=samples.positions.device)
+        """Sums, over this process's samples of this epoch, of the loss and its two terms."""
 
     @property
     def kept_epoch(self) -> int:
@@ -186,7 +203,8 @@ class Trainer:
         if self.options.keep == "best" and watch is None:
             raise ValueError("keep = best needs an error to be the best by; watch one")
         # Recorded anew in every call: restore() puts other tensors into Adam's state.
-        step = Replay(self._step, self.options.batch_size) if self.replay else self._step
+        share = self.team.share(torch.arange(self.options.batch_size))
+        step = Replay(self._step, len(share)) if self.replay else self._step
         for epoch in range(len(self.records), self.options.epochs):
             totals = yield from self._run_epoch(epoch, step)
             loss, pose, mesh = totals.tolist()
@@ -209,15 +227,20 @@ class Trainer:
         self.model.train()
         options = self.options
         device = self.samples.positions.device
-        totals = torch.zeros(3, dtype=torch.float64, device=device)
+        totals = self.so_far.zero_()
         seed = epoch_seed(options.seed, epoch)
-        randomness = Randomness(device, seed)
+        randomness = Randomness(device, epoch_seed(options.seed, epoch, self.team.rank))
         for number, draw in enumerate(self._draws(seed)):
             self._set_rate(options.rate(epoch, number, self.steps))
+            share = self.shared.share(draw)
+            whole = len(draw[0]) == options.batch_size
             with randomness:
-                totals += step(*draw) * len(draw[0])
+                totals += (step if whole else self._step)(*share) * len(share[0])
             if number < self.steps - 1:
                 yield None
+        self.team.add_up(totals)
+        if options.batch_norm == "local":
+            share_statistics([self.model], self.team)
         return totals / (len(self.samples) * self.samples.views(self.cameras))
 
     def _step(self, *draw: Tensor) -> Tensor:  # [3]
@@ -225,13 +248,11 @@ class Trainer:
         options = self.options
         lambda_pose, lambda_mesh = options.lambdas()
         batch = self._batch(*draw)
-        outputs = self.model(batch.image)
-        if lambda_mesh == 0:
-            outputs = outputs[:1]
+        outputs = self.shared.network(batch.image)
         pose, mesh = pose_loss(outputs, batch, options.loss_reduction)
         loss = lambda_pose * pose + lambda_mesh * mesh
         self.optimizer.zero_grad()
-        loss.backward()
+        self.shared.backward(loss)
         nn.utils.clip_grad_norm_(self.model.parameters(), options.clip_norm)
         self.optimizer.step()
         return torch.stack([loss, pose, mesh]).detach()
@@ -329,7 +350,8 @@ def _named(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def epoch_seed(seed: int, epoch: int) -> int:
-    """A well-mixed 63-bit seed for one epoch."""
-    state = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)
+def epoch_seed(seed: int, epoch: int, rank: int = 0) -> int:
+    """A well-mixed 63-bit seed for one epoch, and for the dropout of one process in it."""
+    entropy = [seed, epoch, rank] if rank else [seed, epoch]
+    state = np.random.SeedSequence(entropy).generate_state(1, np.uint64)
     return int(state[0] >> np.uint64(1))
