@@ -17,8 +17,10 @@ from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.files.reading import reading
 from examples.hgn_pose.files.writing import make_folder, write_json
 from examples.hgn_pose.measuring.evaluation import watch
+from examples.hgn_pose.measuring.protocols import MIRRORED
 from examples.hgn_pose.network.building import NetworkOptions, build_network
 from examples.hgn_pose.network.passports import passport_of
+from examples.hgn_pose.network.precision import ends_of
 from examples.hgn_pose.network.weights import Passport, save_weights
 from examples.hgn_pose.samples.preparing import PreparedData, prepare_data
 from examples.hgn_pose.training.checkpoint import resume_training, save_training
@@ -148,11 +150,16 @@ def _train(
     passports: dict[Trainer, tuple[Run, Passport]] = {}
     written: dict[Trainer, float] = {}
     for run, prepared in runs:
-        model = build_network(run.network, prepared.hierarchy, run.training.seed).to(device)
+        model = build_network(run.network, prepared.hierarchy, run.training.seed, prepared.body).to(
+            device
+        )
         passport = passport_of(run.network, prepared.body, prepared.hierarchy, data, run.meshes)
         if run.training.batch_norm == "synchronised":
             model = synchronise_norms(model, team, device)
-        trainer = Trainer(model, prepared.train, prepared.cameras, run.training, team=team)
+        ends = ends_of(run.network.network, model)
+        trainer = Trainer(
+            model, prepared.train, prepared.cameras, run.training, ends=ends, team=team
+        )
         if run.state.exists():
             resume_training(run.state, trainer, passport)
             print(f"{run.folder}: going on after epoch {len(trainer.records)}")
@@ -199,10 +206,11 @@ def _finish(
     facts = {**passport.facts, "training": training, "multiscale_gcn": __version__}
     weights = run.folder / "weights.safetensors"
     if trainer.team.writes:
-        save_weights(weights, trainer.model, replace(passport, facts=facts))
-    network = spread(trainer.model, trainer.team)
+        save_weights(weights, trainer.result, replace(passport, facts=facts))
+    network = spread(trainer.result, trainer.team)
     metrics = measure(network, prepared, run.network.network, device)
     metrics |= {
+        "mirrored": MIRRORED.measure(network, prepared).as_json(),
         "options": run.network.as_json(),
         "data": data.as_json(),
         "training": training,

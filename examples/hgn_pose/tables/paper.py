@@ -7,6 +7,7 @@ from typing import Literal
 
 from examples.hgn_pose.network.building import NetworkOptions
 from examples.hgn_pose.network.registry import ARCHITECTURES
+from examples.hgn_pose.tables.lifters import ABLATION, LIFTER
 from examples.hgn_pose.tables.literature import BY_ACTION, BY_ACTION_ALIGNED, GENERALISATION
 from examples.hgn_pose.tables.table import Entry, Table
 
@@ -187,5 +188,7 @@ TABLES = {
         START,
         CONTROLS,
         PUBLISHED,
+        LIFTER,
+        ABLATION,
     )
 }

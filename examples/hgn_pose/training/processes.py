@@ -48,6 +48,10 @@ class Team:
     group: dist.ProcessGroup | None = None
     store: dist.Store | None = None
 
+    def __deepcopy__(self, memo: object) -> Team:
+        """Copies of what belongs to a team belong to the same."""
+        return self
+
     @property
     def alone(self) -> bool:
         """Whether nobody is there to share with."""
