@@ -1,7 +1,7 @@
 """Train, evaluate and coarsen on several GPUs: what is equal to one GPU, and how fast it is.
 
-Run from a clone: ``python -m benchmarks.nn.distributed``. It starts a process for each GPU, prints a
-row as soon as it is measured, and writes them all as JSON. A row that fails is told, and the next
+Run from a clone: ``python -m benchmarks.nn.distributed``. It starts a process for each GPU, prints
+a row as soon as it is measured, and writes them all as JSON. A row that fails is told, and the next
 one is taken by new processes. On processors: ``--device cpu --processes 2 --quick``.
 
 Networks are HGN with 128 channels in float32. Samples are repeated where there are fewer than steps
@@ -22,14 +22,17 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import scipy.sparse as sp
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from benchmarks.nn.mesh_parts import Convolutions, Part
 from benchmarks.nn.million import triangulated_grid
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.network.building import NetworkOptions, build_network
@@ -43,9 +46,9 @@ from examples.hgn_pose.training.processes import ALONE, Team
 from examples.hgn_pose.training.trainer import Trainer
 from multiscale_gcn import coarsen
 
-LIMITS = {"start": 120.0, "killed": 150.0}
+LIMITS = {"start": 150.0, "equality": 120.0}
 LIMIT = 75.0
-"""Seconds after which a row is given up."""
+"""Seconds after which a row is given up; the first ones compile kernels."""
 
 
 @dataclass
@@ -136,38 +139,35 @@ def losses(trainer: Trainer, steps: int) -> Tensor:  # [steps] float64
     return local.cpu() / trainer.options.batch_size
 
 
-def equality(worker: Worker) -> None:
+def equality(worker: Worker, *, record: bool) -> None:
     """Losses of one GPU and of all with statistics of the whole batch."""
     steps, batch = (6, 16) if worker.options.quick else (200, 128)
     options = TrainingOptions(epochs=1, batch_size=batch)
     samples = worker.samples((steps + 2) * batch)
-    record = "record" in worker.options.modes
     found: dict[str, Tensor] = {}
     if worker.rank == 0:
+        alone_recorded = worker.options.record
         for name, kind in (("alone", Trainer), ("reversed", Reversed)):
-            trainer = worker.trainer(ALONE, options, samples, record=record, kind=kind)
+            trainer = worker.trainer(ALONE, options, samples, record=alone_recorded, kind=kind)
             found[name] = losses(trainer, steps)
     worker.barrier()
     team = worker.teams[worker.size]
-    for mode in worker.options.modes:
-        trainer = worker.trainer(team, options, samples, record=mode == "record")
-        found[mode] = losses(trainer, steps)
-        if worker.rank == 0:
-            alone = found["alone"]
-            worker.row(
-                "equality",
-                mode=mode,
-                processes=worker.size,
-                steps=steps,
-                batch=batch,
-                first_loss=float(alone[0]),
-                last_loss=float(alone[-1]),
-                apart=apart(found[mode], alone),
-                apart_after_10=apart(found[mode][:10], alone[:10]),
-                one_gpu_reversed=apart(found["reversed"], alone),
-                one_gpu_reversed_after_10=apart(found["reversed"][:10], alone[:10]),
-            )
-        worker.barrier()
+    together = losses(worker.trainer(team, options, samples, record=record), steps)
+    if worker.rank == 0:
+        alone, turned = found["alone"], found["reversed"]
+        worker.row(
+            "equality",
+            recorded=record,
+            processes=worker.size,
+            steps=steps,
+            batch=batch,
+            first_loss=float(alone[0]),
+            last_loss=float(alone[-1]),
+            apart_after_10=apart(together[:10], alone[:10]),
+            apart=apart(together, alone),
+            one_gpu_reversed_after_10=apart(turned[:10], alone[:10]),
+            one_gpu_reversed=apart(turned, alone),
+        )
 
 
 def apart(some: Tensor, others: Tensor) -> float:
@@ -175,39 +175,36 @@ def apart(some: Tensor, others: Tensor) -> float:
     return float(((some - others) / others).abs().max())
 
 
-def speed(worker: Worker) -> None:
+def speed(worker: Worker, *, record: bool) -> None:
     """Samples a second with statistics of each process's own."""
-    sizes = (8,) if worker.options.quick else (64, 1024)
-    for mode in worker.options.modes:
-        for batch in sizes:
-            alone = 0.0
-            for size, team in worker.teams.items():
-                seconds = 0.0
-                if worker.rank < size:
-                    seconds = _step_seconds(worker, team, batch, mode)
-                worker.barrier()
-                rate = size * batch / seconds if seconds else 0.0
+    for batch in (8,) if worker.options.quick else (64, 1024):
+        alone = 0.0
+        for size, team in worker.teams.items():
+            seconds = _step_seconds(worker, team, batch, record) if worker.rank < size else 0.0
+            worker.barrier()
+            if worker.rank == 0:
+                rate = size * batch / seconds
                 alone = rate if size == 1 else alone
                 worker.row(
                     "samples per second",
-                    mode=mode,
+                    recorded=record,
                     batch_a_gpu=batch,
                     gpus=size,
                     step_ms=1e3 * seconds,
                     samples_per_second=rate,
-                    times_one=rate / alone if alone else None,
+                    times_one=rate / alone,
                 )
 
 
-def _step_seconds(worker: Worker, team: Team, batch: int, mode: str) -> float:
+def _step_seconds(worker: Worker, team: Team, batch: int, record: bool) -> float:
     """Median over stretches of steps, of the slowest process."""
-    warm, stretches, steps = (1, 2, 1) if worker.options.quick else (6, 3, 25)
-    if mode == "no-record" and not worker.options.quick:
-        steps = 6
+    warm, stretches, steps = (6, 3, 25) if record else (6, 3, 6)
+    if worker.options.quick:
+        warm, stretches, steps = 1, 2, 1
     whole = batch * team.size
     options = TrainingOptions(epochs=1, batch_size=whole, batch_norm="local")
     samples = worker.samples(whole * (warm + stretches * steps + 2))
-    trainer = worker.trainer(team, options, samples, record=mode == "record")
+    trainer = worker.trainer(team, options, samples, record=record)
     going = trainer.steps_to_go()
     for _ in range(warm):
         next(going)
@@ -239,7 +236,7 @@ def resume(worker: Worker) -> None:
     views = rows.views(worker.prepared.cameras)
     samples = _first(rows, batch * steps // views)
     data = DataOptions(data=worker.options.data).settled()
-    record = "record" in worker.options.modes
+    record = worker.options.record
     state = Path(worker.options.folder) / "state.safetensors"
 
     def go_on(team: Team, until: int) -> Trainer:
@@ -293,7 +290,7 @@ def coarsening(worker: Worker) -> None:
     """All processes on the same GPU at once, and one process on every GPU."""
     on_cuda = worker.device.type == "cuda"
     graph = triangulated_grid(30 if worker.options.quick else 500)
-    expected = coarsen(graph, levels=8, backend="numba").fingerprint
+    expected = coarsen(graph, levels=8, backend="numba").fingerprint if worker.rank == 0 else ""
     found = []
     for _ in range(2 if worker.options.quick else 5):
         worker.barrier()
@@ -327,12 +324,78 @@ def _fingerprint(graph: Any, index: int | None) -> str:
         return str(coarsen(graph, levels=8, backend="cupy").fingerprint)
 
 
+def mesh(worker: Worker) -> None:
+    """A large mesh, a part a process, against the whole on one."""
+    side, channels, layers = (40, 8, 3) if worker.options.quick else (1000, 64, 3)
+    graph = triangulated_grid(side)
+    nodes = graph.num_nodes
+    backend = "cupy" if worker.device.type == "cuda" else "numba"
+    matrix = graph.to_scipy() + sp.eye_array(nodes)
+    scale = sp.diags_array(matrix.sum(axis=1) ** -0.5)
+    matrix = sp.csr_array(scale @ matrix @ scale).astype(np.float32)
+    features = torch.randn(nodes, channels, generator=torch.Generator().manual_seed(0))
+    found = {}
+    for size in (1, worker.size):
+        team = worker.teams[size]
+        if worker.rank >= size:
+            worker.barrier()
+            continue
+        hierarchy = coarsen(graph, sizes=[size], backend=backend)
+        part = Part(matrix, hierarchy.parent(0, len(hierarchy) - 1), worker.rank, team.group)
+        torch.manual_seed(1)
+        network = Convolutions(part, channels, layers).to(worker.device)
+        x = features[torch.from_numpy(part.nodes)].to(worker.device)
+        found[size] = _mesh_step(worker, network, x, nodes, team)
+        halo = torch.tensor(float(sum(part.sizes_fetched)), device=worker.device)
+        team.add_up(halo)
+        worker.barrier()
+    if worker.rank == 0:
+        (alone, whole, gradient), (seconds, loss, other) = found[1], found[worker.size]
+        worker.row(
+            "mesh in parts",
+            nodes=nodes,
+            channels=channels,
+            layers=layers,
+            parts=worker.size,
+            halo_nodes=int(halo),
+            step_ms_one=1e3 * alone,
+            step_ms_parts=1e3 * seconds,
+            times_one=alone / seconds,
+            loss_apart=abs(loss - whole) / whole,
+            gradient_apart=float((other - gradient).norm() / gradient.norm()),
+        )
+
+
+def _mesh_step(
+    worker: Worker, network: Convolutions, x: Tensor, nodes: int, team: Team
+) -> tuple[float, float, Tensor]:
+    """Seconds of forward and backward, the loss, and the gradient of all weights."""
+    times = []
+    for _ in range(3 if worker.options.quick else 12):
+        _settle(worker)
+        start = time.perf_counter()
+        network.zero_grad()
+        loss = network(x).square().sum() / nodes
+        loss.backward()
+        gradient = torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None])
+        team.add_up(gradient)
+        _settle(worker)
+        times.append(time.perf_counter() - start)
+    total = loss.detach().double()
+    team.add_up(total)
+    return statistics.median(times[2:]), float(total), gradient.cpu()
+
+
 ROWS: dict[str, Callable[[Worker], None]] = {
-    "equality": equality,
-    "speed": speed,
+    "equality": partial(equality, record=True),
+    "speed": partial(speed, record=True),
     "resume": resume,
     "coarsening": coarsening,
+    "mesh": mesh,
+    "equality-unrecorded": partial(equality, record=False),
+    "speed-unrecorded": partial(speed, record=False),
 }
+"""By worth: where time is short, the last ones are left out."""
 
 
 # ------------------------------------------------------------------------------ the processes
@@ -366,19 +429,21 @@ def work(options: argparse.Namespace) -> None:
     teams = {s: Team(rank, s, groups[s]) if s > 1 else ALONE for s in dict.fromkeys(sizes)}
     worker = Worker(options, rank, size, device, teams, dist.new_group(backend="gloo"))
     begun = options.results.with_suffix(".begun")
-    for name in options.rows:
+    for name in ("start", *options.rows):
         worker.barrier()
         if rank == 0:
             begun.write_text(name)
         try:
-            if name != options.rows[0] or len(worker.prepared.train):
+            if name == "start":
+                worker.samples(1)
+            else:
                 ROWS[name](worker)
             worker.barrier()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the next row is taken
+        except Exception as error:
             kind, text = type(error).__name__, " ".join(str(error).split())[:1500]
             print(f"{name}: FAILED on process {rank}: {kind}: {text}", flush=True)
             os._exit(3)
-    dist.destroy_process_group()
+    os._exit(0)  # all is measured: nobody waits for libraries that take each other down
 
 
 def start(options: argparse.Namespace, rows: Sequence[str]) -> str | None:
@@ -428,7 +493,7 @@ def killed(options: argparse.Namespace) -> None:
     launch += ["--nproc-per-node", str(options.processes), *train, "--epochs", "500"]
     run = subprocess.Popen(launch, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     state = folder / "state.safetensors"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 100
     while not state.exists() and run.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)
     time.sleep(0.3)
@@ -473,9 +538,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--processes", type=int, default=several or 2, help="by default all GPUs")
     parser.add_argument("--data", default="builtin", choices=["builtin", "cmu17"])
     parser.add_argument("--channels", type=int, default=128)
-    record = parser.add_mutually_exclusive_group()
-    record.add_argument("--record", dest="modes", action="store_const", const=["record"])
-    record.add_argument("--no-record", dest="modes", action="store_const", const=["no-record"])
+    parser.add_argument(
+        "--record",
+        action=argparse.BooleanOptionalAction,
+        default=several > 0,
+        help="also measure steps that are recorded as CUDA graphs",
+    )
     names = [*ROWS, "killed"]
     parser.add_argument("--rows", nargs="+", choices=names, default=names)
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see whether it runs")
@@ -484,8 +552,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--results", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--folder", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    if options.modes is None:
-        options.modes = ["record", "no-record"] if options.device == "cuda" else ["no-record"]
     if options.worker:
         work(options)
         return
@@ -499,14 +565,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
             options.results,
             {"row": "machine", "devices": machine, "torch": torch.__version__},
         )
-        rows = [name for name in options.rows if name in ROWS]
+        recorded = () if options.record else ("equality", "speed")
+        rows = [name for name in options.rows if name in ROWS and name not in recorded]
         while rows:
             failed = start(options, rows)
             rows = rows[rows.index(failed) + 1 :] if failed in rows else []
         if "killed" in options.rows:
             try:
                 killed(options)
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 print(f"killed: FAILED: {type(error).__name__}: {error}", flush=True)
         results = [json.loads(line) for line in options.results.read_text().splitlines()]
     options.out.write_text(json.dumps(results, indent=2) + "\n")

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from examples.hgn_pose.training.processes import ALONE, Team
+from examples.hgn_pose.training.processes import Team
 
 Draw = tuple[Tensor, ...]
 
@@ -212,12 +211,12 @@ class SynchronisedNorm(nn.BatchNorm1d):
 
     def forward(
         self,
-        input: Tensor,  # [R, C] or [R, C, L]
+        x: Tensor,  # [R, C] or [R, C, L]
     ) -> Tensor:
         """The normalised rows of this process."""
         if not self.training:
-            return super().forward(input)
-        x = input.transpose(1, -1)  # [..., C]
+            return super().forward(x)
+        x = x.transpose(1, -1)  # [..., C]
         over = list(range(x.dim() - 1))
         count = torch.tensor(float(x.numel() // x.shape[-1]), device=x.device)
         self.team.add_up(count)

@@ -5,6 +5,7 @@ Each has a network and takes its share of every batch. One of them writes files 
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -195,6 +196,7 @@ class Meeting:
             with _silence() if self._rank else nullcontext():
                 yield
             if dist.is_initialized():
+                gc.collect()  # recorded steps, which must go before what they speak through
                 dist.destroy_process_group()
         except (ValueError, OSError, FloatingPointError) as error:
             self._after(error)
