@@ -87,7 +87,7 @@ class _Fetch(torch.autograd.Function):
         return halo
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         part = ctx.part
         back = gradient.new_empty((len(part.sent), gradient.shape[1]))
         dist.all_to_all_single(

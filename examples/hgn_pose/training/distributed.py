@@ -197,7 +197,7 @@ class SynchronisedNorm(nn.BatchNorm1d):
     Parameters
     ----------
     norm : nn.BatchNorm1d
-        Whose weights and running statistics it takes over; with a momentum.
+        Whose weights and running statistics it takes over.
     team : Team
     """
 
@@ -223,15 +223,21 @@ class SynchronisedNorm(nn.BatchNorm1d):
         mean = _SumOverProcesses.apply(x.sum(over), self.team) / count
         centred = x - mean
         squares = _SumOverProcesses.apply(centred.square().sum(over), self.team)
-        if self.track_running_stats:
-            with torch.no_grad():
-                self.num_batches_tracked.add_(1)
-                self.running_mean.lerp_(mean, self.momentum)
-                self.running_var.lerp_(squares / (count - 1), self.momentum)
+        with torch.no_grad():
+            self._keep(mean, squares / (count - 1))
         y = centred / (squares / count + self.eps).sqrt()
         if self.affine:
             y = y * self.weight + self.bias
         return y.transpose(1, -1)
+
+    def _keep(self, mean: Tensor, variance: Tensor) -> None:
+        if self.num_batches_tracked is None or self.running_mean is None:
+            return
+        self.num_batches_tracked.add_(1)
+        share = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+        for kept, now in ((self.running_mean, mean), (self.running_var, variance)):
+            if kept is not None:
+                kept.lerp_(now, share)
 
 
 class _SumOverProcesses(torch.autograd.Function):
@@ -245,7 +251,7 @@ class _SumOverProcesses(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         total = gradient.clone()
         ctx.team.add_up(total)
         return total, None

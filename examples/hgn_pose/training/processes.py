@@ -231,6 +231,25 @@ class Meeting:
 
 
 @contextmanager
+def first_speaks() -> Iterator[None]:
+    """Let the first process alone say what all of them find, before they meet.
+
+    Raises
+    ------
+    SystemExit
+        In the others, in place of what is wrong with their input.
+    """
+    if os.environ.get("RANK", "0") == "0":
+        yield
+        return
+    with _silence():
+        try:
+            yield
+        except (ValueError, OSError):
+            sys.exit(2)
+
+
+@contextmanager
 def _silence() -> Iterator[None]:
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
         yield
