@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 import torch.distributed as dist
 from layer_graphs import ring
@@ -15,6 +17,7 @@ from torch import Tensor, nn
 from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
+from benchmarks.nn.mesh_parts import Convolutions, Part
 from multiscale_gcn.nn import MultiScaleGCN, RecordedStep
 
 STEPS = 4
@@ -28,12 +31,10 @@ def network() -> MultiScaleGCN:
 
 
 def without_norms(model: nn.Module) -> nn.Module:
-    """Normalised by a part of the batch, results are others; so nothing is normalised."""
-    for module in list(model.modules()):
-        for child in module.children():
-            if isinstance(child, nn.BatchNorm1d):
-                child.eval()
-                child.train = lambda mode=True, child=child: child  # type: ignore[method-assign]
+    """Statistics of half a batch are others than those of a batch: so none are taken."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm1d):
+            module.eval()
     return model
 
 
@@ -60,6 +61,29 @@ def losses(run: nn.Module, part: slice, *, recorded: bool = False) -> Tensor:  #
     return torch.stack([take(x) for _ in range(STEPS)])
 
 
+def mesh_losses(part: int, parts: int, group: Any) -> Tensor:  # [STEPS]
+    """Of a part of a graph, times the number of parts, as the mean over them is taken."""
+    graph = ring(30, 2)
+    matrix = sp.csr_array(graph.to_scipy() / 5.0).astype(np.float32)
+    labels = np.arange(30) * parts // 30
+    torch.manual_seed(0)
+    model = Convolutions(Part(matrix, labels, part, group), 4, 3)
+    x = torch.randn(30, 4, generator=torch.Generator().manual_seed(1))[model.part.nodes]
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    found = []
+    for _ in range(STEPS):
+        loss = parts * (model(x) - x).square().mean(1).sum() / 30
+        optimizer.zero_grad()
+        loss.backward()
+        for parameter in model.parameters():
+            if group is not None and parameter.grad is not None:
+                dist.all_reduce(parameter.grad)
+                parameter.grad /= parts
+        optimizer.step()
+        found.append(loss.detach())
+    return torch.stack(found)
+
+
 def several(folder: str) -> dict[str, Tensor]:
     dist.init_process_group("gloo")
     rank = dist.get_rank()
@@ -74,6 +98,7 @@ def several(folder: str) -> dict[str, Tensor]:
         for scale in block.values():
             fully_shard(scale, mesh=mesh)
     found["fsdp2"] = losses(fully_shard(sharded, mesh=mesh), half)
+    found["parts"] = mesh_losses(rank, 2, dist.group.WORLD)
     for losses_here in found.values():
         dist.all_reduce(losses_here)
         losses_here /= 2
@@ -93,6 +118,13 @@ def test_losses_of_two_processes_are_those_of_one(both: list[Any], way: str) -> 
     assert float(expected[-1]) < float(expected[0])
     for found in both:
         torch.testing.assert_close(found[way], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_mesh_in_two_parts_is_the_whole_mesh(both: list[Any]) -> None:
+    expected = mesh_losses(0, 1, None)
+    assert float(expected[-1]) < float(expected[0])
+    for found in both:
+        torch.testing.assert_close(found["parts"], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_blocks_ask_the_class_that_synchronises() -> None:
