@@ -15,6 +15,7 @@ from sphinx.util.docutils import SphinxDirective
 
 import multiscale_gcn
 from examples.hgn_pose.datasets.catalogue import CATALOGUE
+from examples.hgn_pose.lifting.conventions import markdown_table
 from examples.hgn_pose.network.registry import ARCHITECTURES
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -161,6 +162,13 @@ class PoseNetworks(SphinxDirective):
         return self.parse_text_to_nodes(table)
 
 
+class Conventions(SphinxDirective):
+    """The table of the joints that detectors find, from the table in the code."""
+
+    def run(self) -> list[nodes.Node]:
+        return self.parse_text_to_nodes(markdown_table())
+
+
 class Unlisted(SphinxDirective):
     """What is public in a module and stands under no heading, so that a new name needs none."""
 
@@ -179,6 +187,7 @@ class Unlisted(SphinxDirective):
 def setup(app: Sphinx) -> None:
     app.add_directive("data-sets", DataSets)
     app.add_directive("pose-networks", PoseNetworks)
+    app.add_directive("pose-conventions", Conventions)
     app.add_directive("unlisted", Unlisted)
     app.connect("autodoc-process-docstring", keep_bars)
     app.connect("autodoc-process-signature", name_type_aliases)

@@ -134,3 +134,5 @@ def _tell(person: Person) -> None:
         f"{len(person.track)} frames of person {facts['person']}, {facts['convention']}; joints "
         f"interpolated in time: {filled[0]:.1%}, taken from views alike: {filled[1]:.1%}"
     )
+    for line in person.decided:
+        print(line)

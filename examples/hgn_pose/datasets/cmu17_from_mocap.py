@@ -28,6 +28,8 @@ FASTEST = 0.30
 """Metres that a joint may move from one frame to the next; more is a joint that flips over."""
 SPINE_SLACK, NECK_SLACK = 0.05, 0.04
 """Metres by which hip to thorax, and thorax to top of the neck, may differ from the median."""
+GIVEN_THORAX = "thorax given"
+"""What the source of a clip says if its thorax had no length."""
 BLEND = 4
 """Frames at the start of a BVH file that are a T-pose or blend out of it."""
 
@@ -51,6 +53,7 @@ def build(
     bvh_unit: float = CMU_UNIT,
     actions: Mapping[str, str] | None = None,
     *,
+    thorax: float | None = None,
     progress: bool = False,
 ) -> tuple[dict[str, np.ndarray], int]:
     """The arrays of cmu17.npz from a folder of files, and how many frames were dropped.
@@ -65,6 +68,8 @@ def build(
         Metres in one unit of the BVH files.
     actions : mapping of str to str, optional
         What is done in a clip, by the clip's name.
+    thorax : float, optional
+        Metres of the thorax in BVH files that lost it; by default as long as the bone below it.
     progress : bool
         Show a bar.
 
@@ -83,23 +88,27 @@ def build(
     Notes
     -----
     Some BVH conversions put all performers on one skeleton: their motion is right, their bones
-    are not their own. MotionBuilder's loses the bone ``thorax`` and is refused.
+    are not their own. MotionBuilder's loses the bone ``thorax``; ``clip_source`` says where it
+    was given one, see :func:`examples.hgn_pose.datasets.mocap.read_bvh`.
     """
     real_number(fps, "fps", above=0)
     real_number(bvh_unit, "bvh_unit", above=0)
+    if thorax is not None:
+        real_number(thorax, "thorax", above=0)
     files = list(_files(folder))
     if not files:
         raise ValueError(
             f"there are no files PERFORMER_TAKE.amc or .bvh, such as 07_01.amc, in {folder}"
         )
-    clips, dropped = [], 0
+    clips, sources, dropped = [], [], 0
     for name, path in tqdm(files, desc="clips", disable=not progress):
-        positions = read_clip(path, fps, bvh_unit)
+        positions, source = _clip(path, fps, bvh_unit, thorax)
         check_skeleton(positions, str(path))
         good = steady(positions)
         dropped += int((~good).sum())
         if good.any():
             clips.append((name, path, positions[good]))
+            sources.append(source)
     if not clips:
         raise ValueError(f"no frame of the files in {folder} is usable")
     names = [name for name, _, _ in clips]
@@ -116,7 +125,7 @@ def build(
         "clip_subject": np.array(performers, np.int16),
         "clip_name": np.array(names),
         "clip_action": np.array([known.get(name, "unknown") for name in names]),
-        "clip_source": np.array(["bvh" if p.suffix == ".bvh" else "asf/amc" for _, p, _ in clips]),
+        "clip_source": np.array(sources),
         "joints": np.array(CMU17_JOINTS),
         "fps": np.array(FPS),
     }, dropped
@@ -124,8 +133,15 @@ def build(
 
 def read_clip(path: Path, fps: float, bvh_unit: float) -> np.ndarray:  # [T, 17, 3]
     """One clip at 40 Hz: world metres, z up, without the T-pose that conversions put first."""
+    return _clip(path, fps, bvh_unit, None)[0]
+
+
+def _clip(path: Path, fps: float, bvh_unit: float, thorax: float | None) -> tuple[np.ndarray, str]:
+    """The same, and what it was read from."""
+    source = "bvh" if path.suffix == ".bvh" else "asf/amc"
     if path.suffix == ".bvh":
-        capture, unit = read_bvh(path), bvh_unit
+        capture, unit = read_bvh(path, None if thorax is None else thorax / bvh_unit), bvh_unit
+        source = f"bvh, {GIVEN_THORAX}" if capture.thorax_given else source
         start = BLEND if capture.at_rest[0] else 0
         rate = capture.fps or fps
     else:
@@ -139,7 +155,7 @@ def read_clip(path: Path, fps: float, bvh_unit: float) -> np.ndarray:  # [T, 17,
         )
     positions = unit * seventeen(capture, str(path))[start::step]
     x, y, z = np.moveaxis(positions, -1, 0)
-    return np.stack([x, -z, y], axis=-1)
+    return np.stack([x, -z, y], axis=-1), source
 
 
 def seventeen(capture: Capture, where: str) -> np.ndarray:  # [T, 17, 3]
@@ -167,7 +183,8 @@ def seventeen(capture: Capture, where: str) -> np.ndarray:  # [T, 17, 3]
         if thorax < 0.001 * shin:
             raise ValueError(
                 f"{where} cannot be used: the bone 'thorax' has no length in it, as in "
-                "MotionBuilder's conversion; use the ASF/AMC files"
+                "MotionBuilder's conversion, nor has the bone below it; give --thorax METRES, or "
+                "use the ASF/AMC files"
             )
     legs_and_arms = {
         "L": [points[name] for name in left],

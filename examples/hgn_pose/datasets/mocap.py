@@ -45,6 +45,8 @@ class Capture:
     points: dict[str, np.ndarray]
     fps: float | None
     at_rest: np.ndarray
+    thorax_given: bool = False
+    """Whether the thorax had no length in the file and was given one."""
 
 
 @dataclass
@@ -176,8 +178,18 @@ def _moved(path: Path, skeleton: Skeleton) -> Capture:
     return _posed(skeleton, {name: np.array(values) for name, values in rows.items()}, frames)
 
 
-def read_bvh(path: str | Path) -> Capture:
+def read_bvh(path: str | Path, thorax: float | None = None) -> Capture:
     """Read a BVH file and pose its skeleton.
+
+    MotionBuilder's conversion of CMU's files loses the bone from the joint ``Spine1`` to neck and
+    shoulders. Where it has no length, it gets one along the bone below it, ``Spine1`` to ``Spine``.
+
+    Parameters
+    ----------
+    path : str or Path
+    thorax : float, optional
+        The length of that bone, in units of the file; by default as long as the bone below it,
+        which in CMU's skeletons is its like.
 
     Raises
     ------
@@ -186,15 +198,16 @@ def read_bvh(path: str | Path) -> Capture:
     """
     path = Path(path)
     with reading(path, "give a whole BVH file"):
-        return _hierarchy_moved(path)
+        return _hierarchy_moved(path, thorax)
 
 
-def _hierarchy_moved(path: Path) -> Capture:
+def _hierarchy_moved(path: Path, thorax: float | None) -> Capture:
     text = "\n".join(_lines(path))
     head, mark, tail = text.partition("MOTION")
     if not head.lstrip().startswith("HIERARCHY") or not mark:
         raise ValueError(f"{path} cannot be used: it is no BVH file, or has no MOTION")
     joints = _bvh_joints(head, path)
+    given = _give_thorax(joints, thorax)
     found = re.match(r"\s*Frames:\s*(\d+)\s*Frame Time:\s*(\S+)\s*", tail)
     if not found:
         raise ValueError(f"{path} cannot be used: MOTION lacks 'Frames:' or 'Frame Time:'")
@@ -227,7 +240,8 @@ def _hierarchy_moved(path: Path) -> Capture:
             world[joint.name] = position + frame.apply(shift), frame * turn
         else:
             world[joint.name] = shift, turn
-    return Capture({name: position for name, (position, _) in world.items()}, 1 / seconds, at_rest)
+    points = {name: position for name, (position, _) in world.items()}
+    return Capture(points, 1 / seconds, at_rest, given)
 
 
 @dataclass
@@ -236,6 +250,27 @@ class _BvhJoint:
     parent: str
     offset: np.ndarray
     channels: list[str]
+
+
+def _give_thorax(joints: list[_BvhJoint], length: float | None) -> bool:
+    """Move what stands on ``Spine1`` itself, if the neck does."""
+    chest = next((joint for joint in joints if joint.name == "Spine1"), None)
+    if chest is None:
+        return False
+    below = float(np.linalg.norm(chest.offset))
+    hanging = [
+        joint
+        for joint in joints
+        if joint.parent == "Spine1"
+        and np.linalg.norm(joint.offset) <= 0.001 * (below or 1)
+        and not any(channel.lower().endswith("position") for channel in joint.channels)
+    ]
+    if "Neck" not in {joint.name for joint in hanging} or (length is None and not below):
+        return False
+    along = chest.offset / below if below else np.array([0.0, 1.0, 0.0])
+    for joint in hanging:
+        joint.offset = joint.offset + along * (below if length is None else length)
+    return True
 
 
 def _bvh_joints(head: str, path: Path) -> list[_BvhJoint]:

@@ -22,6 +22,19 @@ MISFIT = 0.08
 """How far 2D joints may be from the 3D ones seen through the best lens, in half image widths."""
 FEW = 200
 """Frames that are looked at."""
+UPRIGHT = 0.8
+"""Mean part of the way from feet to head along an axis above which that axis points up."""
+BENT = 0.02
+"""Metres from the line of hip and ankle at which a knee is bent."""
+Z_UP = {
+    "z": ((0, 1, 2), (1, 1, 1)),
+    "y": ((0, 2, 1), (1, -1, 1)),
+    "-y": ((0, 2, 1), (1, 1, -1)),
+    "x": ((2, 1, 0), (-1, 1, 1)),
+    "-x": ((2, 1, 0), (1, 1, -1)),
+    "-z": ((0, 1, 2), (1, -1, -1)),
+}
+"""For each axis that may point up: which axes to take, and with which signs, for z to do so."""
 
 
 def unit_of(
@@ -87,6 +100,89 @@ def check_skeleton(positions: np.ndarray, where: str) -> None:
         raise ValueError(
             f"{where}: a thigh measures {_thigh(positions):.4g}, which is no thigh in any unit; "
             f"metres are needed, and the order must be {', '.join(JOINTS)}"
+        )
+
+
+def axis_up(positions: np.ndarray) -> str | None:
+    """The axis along which heads are above feet, such as ``-y``, if most people stand along one."""
+    positions = _few(np.asarray(positions, dtype=np.float64))
+    standing = positions[:, JOINTS.index("Head")] - positions[:, [3, 6]].mean(axis=1)
+    length = np.linalg.norm(standing, axis=1, keepdims=True)
+    usable = np.isfinite(length[:, 0]) & (length[:, 0] > 0)
+    if not usable.any():
+        return None
+    up = (standing[usable] / length[usable]).mean(axis=0)
+    axis = int(np.abs(up).argmax())
+    if abs(up[axis]) < UPRIGHT:
+        return None
+    return ("" if up[axis] > 0 else "-") + "xyz"[axis]
+
+
+def check_upright(positions: np.ndarray, where: str) -> None:
+    """Refuse joints whose heads are above their feet along another axis than z.
+
+    Parameters
+    ----------
+    positions : array, shape (T, 17, 3)
+        Metres.
+    where : str
+        For the message.
+
+    Raises
+    ------
+    ValueError
+        Naming the axis that points up, and how to turn it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from examples.hgn_pose.datasets.plausible import check_upright
+    >>> pose = np.zeros((1, 17, 3))
+    >>> pose[:, 10, 1] = 1.6
+    >>> check_upright(pose, "mine.npy")
+    Traceback (most recent call last):
+    ValueError: mine.npy: which axis is up? Heads are above feet along y, and z must point up; turn
+    them with positions[..., [0, 2, 1]] * [1, -1, 1], or give an npz file with up = 'y'; if these
+    people lie, with up = 'z'
+    """
+    name = axis_up(positions)
+    if name not in (None, "z"):
+        order, signs = Z_UP[name]
+        raise ValueError(
+            f"{where}: which axis is up? Heads are above feet along {name}, and z must point up; "
+            f"turn them with positions[..., {list(order)}] * {list(signs)}, or give an npz file "
+            f"with up = {name!r}; if these people lie, with up = 'z'"
+        )
+
+
+def check_sides(positions: np.ndarray, where: str) -> None:
+    """Refuse joints whose knees bend to the back: sides are swapped, or space is mirrored.
+
+    Parameters
+    ----------
+    positions : array, shape (T, 17, 3)
+        Metres.
+    where : str
+        For the message.
+
+    Raises
+    ------
+    ValueError
+        Saying so.
+    """
+    positions = _few(np.asarray(positions, dtype=np.float64))
+    hips, knees, ankles = (positions[:, [left, left - 3]] for left in (4, 5, 6))
+    leg = ankles - hips
+    share = ((knees - hips) * leg).sum(axis=-1) / np.maximum((leg**2).sum(axis=-1), 1e-9)
+    bend = knees - hips - share[..., None] * leg
+    to_the_left = hips[:, 0] - hips[:, 1]
+    forward = np.cross(to_the_left, positions[:, JOINTS.index("Neck")] - positions[:, 0])
+    bent = np.linalg.norm(bend, axis=-1) > BENT
+    ahead = ((bend * forward[:, None]).sum(axis=-1) > 0)[bent]
+    if ahead.size and ahead.mean() < 0.2:
+        raise ValueError(
+            f"{where}: the knees bend to the back, so left and right are swapped, or an axis "
+            "points the other way round; swap the sides, or turn the sign of one axis"
         )
 
 

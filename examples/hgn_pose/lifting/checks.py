@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
 from examples.hgn_pose.lifting.conventions import CONVENTIONS, conventions_with
 from examples.hgn_pose.lifting.detections import Detections
+from examples.hgn_pose.lifting.orders import CLEARLY, WORST, misfit
 
+Units = Literal["auto", "pixels", "normalised", "signed"]
+AROUND_ZERO = 0.15
+"""Share of negative numbers above which coordinates do not begin at a corner of the image."""
+ACROSS = 2.0
+"""How many times farther head and feet are apart across than along the image, if a person lies."""
+A_CLIP, LENIENCY = 10, 1.5
+"""Frames of which the mean length of a bone says what it is; and how much more a few may differ, as
+people crouch and point at the camera."""
 MOST = 0.8
 """Share of the frames in which a sign has to stand before it is believed."""
 
 
-def to_pixels(detections: Detections, size: tuple[int, int], threshold: float) -> Detections:
+def to_pixels(
+    detections: Detections, size: tuple[int, int], threshold: float, units: Units = "auto"
+) -> Detections:
     """Coordinates in pixels, whether the file has pixels or shares of the image.
 
     Parameters
@@ -24,6 +36,9 @@ def to_pixels(detections: Detections, size: tuple[int, int], threshold: float) -
         Width and height of the image in pixels.
     threshold : float
         Points below it are not looked at for the check.
+    units : {"auto", "pixels", "normalised", "signed"}
+        normalised: shares of the image; signed: from -1 to 1 over it; auto: as the file says, else
+        as the convention has it.
 
     Raises
     ------
@@ -31,12 +46,22 @@ def to_pixels(detections: Detections, size: tuple[int, int], threshold: float) -
         If the numbers cannot be what they are said to be.
     """
     assert detections.convention is not None
-    normalised = detections.normalised
+    normalised: bool | Literal["signed"] | None = detections.normalised
     if normalised is None:
         normalised = CONVENTIONS[detections.convention].normalised
+    if units != "auto":
+        normalised = "signed" if units == "signed" else units == "normalised"
     seen = _seen(detections, threshold)
     reach = float(np.abs(seen).max()) if len(seen) else 0.0
-    if not normalised and len(seen) and reach <= 2:
+    around_zero = len(seen) > 0 and float((seen < 0).mean()) > AROUND_ZERO
+    if reach <= 2 and around_zero and normalised != "signed":
+        raise ValueError(
+            f"{detections.source}: the coordinates lie around 0, from {seen.min():.3g} to "
+            f"{seen.max():.3g}, so these are neither pixels nor shares of the image; if they go "
+            "from -1 to 1 over the image, as with OpenPose's --keypoint_scale 4, give --units "
+            "signed; if they are metres, they are 3D joints already: give the 2D ones"
+        )
+    if normalised is False and len(seen) and reach <= 2:
         raise ValueError(
             f"{detections.source}: no coordinate is above {reach:.3g}, so these are shares of the "
             "image and not pixels; give --units normalised"
@@ -48,15 +73,16 @@ def to_pixels(detections: Detections, size: tuple[int, int], threshold: float) -
         )
     if not normalised:
         return detections
-    return replace(detections, points=detections.points * np.array(size), normalised=False)
+    points = (detections.points + 1) / 2 if normalised == "signed" else detections.points
+    return replace(detections, points=points * np.array(size), normalised=False)
 
 
 def check(detections: Detections, size: tuple[int, int], threshold: float) -> None:
     """Refuse keypoints that a wrong convention or a wrong image size would explain.
 
     The signs are believed when most frames show them: points outside the image, heads below
-    ankles, left and right of face and shoulders crossed, bones that would be much shorter in the
-    order of another convention.
+    ankles or beside them, left and right of face and shoulders crossed, bones that have not the
+    lengths of bones.
 
     Parameters
     ----------
@@ -96,6 +122,14 @@ def check(detections: Detections, size: tuple[int, int], threshold: float) -> No
             "upside down; y must point down. If the person does stand on their head, give "
             "--no-check"
         )
+    across = np.abs(head - feet)
+    lying = across[:, 0] > ACROSS * across[:, 1]
+    if not detections.x_first and _mostly(lying, np.isfinite(across).all(axis=1)):
+        raise ValueError(
+            f"{source}: head and feet are beside each other, so y stands before x, as in MoveNet's "
+            "arrays, or the image is turned; x must come first. If the person does lie, give "
+            "--no-check"
+        )
     if "left_eye" in named:
         face = named["left_eye"][:, 0] - named["right_eye"][:, 0]
         trunk = named["left_shoulder"][:, 0] - named["right_shoulder"][:, 0]
@@ -109,23 +143,21 @@ def check(detections: Detections, size: tuple[int, int], threshold: float) -> No
 
 def _check_order(detections: Detections, threshold: float) -> None:
     own = str(detections.convention)
-    here = _bones(detections, own, threshold)
+    lenient = 1.0 if len(detections) >= A_CLIP else LENIENCY
+    seen = detections.confidence >= threshold
+    here = misfit(detections.points, seen, own)
     for other in conventions_with(detections.points.shape[1]):
-        there = _bones(detections, other, threshold)
-        if there < MOST * here:
+        there = misfit(detections.points, seen, other)
+        if there < CLEARLY * here / lenient:
             raise ValueError(
-                f"{detections.source}: as {own} the bones are {here / there:.1f} times as long as "
-                f"as {other}; give --convention {other}"
+                f"{detections.source}: the bones have not the lengths of bones as {own}, but "
+                f"rather as {other}; give --convention {other}"
             )
-
-
-def _bones(detections: Detections, convention: str, threshold: float) -> float:
-    """Mean length of the bones that are seen, were the points in that convention."""
-    a, b = np.array(CONVENTIONS[convention].edges).T
-    sure = detections.confidence >= threshold
-    length = np.linalg.norm(detections.points[:, a] - detections.points[:, b], axis=2)
-    seen = length[sure[:, a] & sure[:, b]]
-    return float(seen.mean()) if len(seen) else np.inf
+    if here != np.inf and here > WORST * lenient:
+        raise ValueError(
+            f"{detections.source}: the bones have not the lengths of bones as {own}; are the "
+            "joints in another order? --no-check goes on"
+        )
 
 
 def _seen(detections: Detections, threshold: float) -> np.ndarray:  # [S, 2]

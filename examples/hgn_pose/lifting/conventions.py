@@ -1,28 +1,15 @@
-"""The joints that pose detectors find: their names, order and bones."""
+"""The joints that pose detectors find: a table with a row for each family of detectors."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from examples.hgn_pose.body.skeleton import EDGES, JOINTS
 
 Edges = tuple[tuple[int, int], ...]
-
-_FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
-_LIMBS = tuple(
-    f"{side}_{joint}"
-    for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-    for side in ("left", "right")
-)
-_BONES = (
-    *((f"{side}_{a}", f"{side}_{b}") for side in ("left", "right") for a, b in (
-        ("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"),
-        ("shoulder", "hip"), ("eye", "ear"),
-    )),
-    ("left_shoulder", "right_shoulder"), ("left_hip", "right_hip"),
-    ("nose", "left_eye"), ("nose", "right_eye"),
-)  # fmt: skip
+NO_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -32,83 +19,160 @@ class Convention:
     Parameters
     ----------
     title : str
-        For messages.
+        For people.
     points : tuple of str, length K
         Names in the order of the file. The same name means the same place in every convention
         but ``skeleton17``.
-    edges : tuple of pairs of int
-        Bones between points.
+    written_by : str
+        The tools and files that have it, for the docs.
     normalised : bool
         Whether coordinates are shares of the image's width and height instead of pixels.
+    names : mapping of str to tuple of str
+        For points that the tools of this convention call otherwise: their names there, the best
+        first. What all agree on stands in
+        :data:`examples.hgn_pose.lifting.joint_names.SYNONYMS`.
+    doubtful : tuple of str
+        Names of a file that together leave a doubt, as others mean other places by them.
+    edges : tuple of pairs of int, optional
+        Bones between points; by default those of ``BONES`` whose ends are there.
     """
 
     title: str
     points: tuple[str, ...]
-    edges: Edges
+    written_by: str = ""
     normalised: bool = False
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: NO_NAMES)
+    doubtful: tuple[str, ...] = ()
+    edges: Edges = ()
+
+    def __post_init__(self) -> None:
+        if not self.edges:
+            place = {name: row for row, name in enumerate(self.points)}
+            bones = [bone for bone in BONES if set(bone) <= set(place)]
+            object.__setattr__(self, "edges", tuple((place[a], place[b]) for a, b in bones))
 
     def index(self, name: str) -> int:
         """Place of a point in the order of the file."""
         return self.points.index(name)
 
 
-def _convention(
-    title: str, points: Sequence[str], more: Sequence[tuple[str, str]] = (), **options: bool
-) -> Convention:
-    names = tuple(points)
-    bones = [bone for bone in (*_BONES, *more) if set(bone) <= set(names)]
-    edges = tuple((names.index(a), names.index(b)) for a, b in bones)
-    return Convention(title, names, edges, **options)
+SIDES = ("left", "right")
+BONES = (
+    *((f"{side}_{a}", f"{side}_{b}") for side in SIDES for a, b in (
+        ("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"),
+        ("shoulder", "hip"), ("eye", "ear"),
+        ("ankle", "heel"), ("ankle", "big_toe"), ("big_toe", "small_toe"),
+        ("wrist", "pinky"), ("wrist", "index"), ("wrist", "thumb"), ("pinky", "index"),
+    )),
+    ("left_shoulder", "right_shoulder"), ("left_hip", "right_hip"),
+    ("nose", "left_eye"), ("nose", "right_eye"), ("left_mouth", "right_mouth"),
+    ("upper_neck", "crown"),
+)  # fmt: skip
+"""By the names of the points at their ends."""
 
 
-_RIGHT_FIRST = tuple(name.replace("R_", "right_").replace("L_", "left_").lower() for name in JOINTS)
+def _pairs(*joints: str) -> tuple[str, ...]:
+    """Left before right, joint by joint."""
+    return tuple(f"{side}_{joint}" for joint in joints for side in SIDES)
+
+
+def _right_side_first(*joints: str) -> tuple[str, ...]:
+    return tuple(f"{side}_{joint}" for side in reversed(SIDES) for joint in joints)
+
+
+def _numbered(name: str, count: int, first: int = 0) -> tuple[str, ...]:
+    return tuple(f"{name}{number}" for number in range(first, first + count))
+
+
+ARM, LEG = ("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle")
+_COCO = ("nose", *_pairs("eye", "ear", *ARM, *LEG))
+_FEET = ("left_big_toe", "left_small_toe", "left_heel",
+         "right_big_toe", "right_small_toe", "right_heel")  # fmt: skip
+_HALPE = (*_COCO, "crown", "neck", "pelvis", *_pairs("big_toe", "small_toe", "heel"))
+_HANDS = tuple(
+    f"{side}_{part}"
+    for side in SIDES
+    for part in (
+        "hand_root",
+        *(_finger for name in ("thumb", "forefinger", "middle_finger", "ring_finger",
+                               "pinky_finger") for _finger in _numbered(name, 4, first=1)),
+    )
+)  # fmt: skip
+_HEAD = {"crown": ("crown", "head")}
+_HUMAN36M = tuple(
+    {"nose": "nose", "head": "crown"}.get(name, name)
+    for name in (joint.replace("R_", "right_").replace("L_", "left_").lower() for joint in JOINTS)
+)
 
 CONVENTIONS = {
-    "coco17": _convention("COCO, 17 joints", (*_FACE, *_LIMBS)),
-    "body25": _convention(
-        "OpenPose BODY_25",
-        (
-            "nose", "neck", "right_shoulder", "right_elbow", "right_wrist",
-            "left_shoulder", "left_elbow", "left_wrist", "pelvis",
-            "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle",
-            "right_eye", "left_eye", "right_ear", "left_ear",
-            "left_big_toe", "left_small_toe", "left_heel",
-            "right_big_toe", "right_small_toe", "right_heel",
-        ),
-        [
-            (f"{side}_{a}", f"{side}_{b}") for side in ("left", "right") for a, b in (
-                ("ankle", "heel"), ("ankle", "big_toe"), ("big_toe", "small_toe"),
-            )
-        ],
+    "coco17": Convention(
+        "COCO",
+        _COCO,
+        "COCO, MMPose, AlphaPose, Detectron2, Ultralytics, MoveNet, ViTPose, VideoPose3D",
     ),
-    "mediapipe33": _convention(
-        "MediaPipe Pose, 33 landmarks",
+    "halpe26": Convention(
+        "HALPE, body and feet", _HALPE, "AlphaPose, Pose2Sim, RTMPose", names=_HEAD
+    ),
+    "halpe136": Convention(
+        "HALPE with face and hands",
+        (*_HALPE, *_numbered("face_", 68), *_HANDS),
+        "AlphaPose",
+        names=_HEAD,
+    ),
+    "wholebody133": Convention(
+        "COCO-WholeBody",
+        (*_COCO, *_FEET, *_numbered("face_", 68), *_HANDS),
+        "MMPose, RTMW, DWPose, AlphaPose",
+    ),
+    "openpose18": Convention(
+        "OpenPose COCO",
+        ("nose", "neck", *_right_side_first(*ARM), *_right_side_first(*LEG),
+         "right_eye", "left_eye", "right_ear", "left_ear"),
+        "OpenPose, ControlNet's annotators",
+    ),
+    "body25": Convention(
+        "OpenPose BODY_25",
+        ("nose", "neck", *_right_side_first(*ARM), "pelvis", *_right_side_first(*LEG),
+         "right_eye", "left_eye", "right_ear", "left_ear", *_FEET),
+        "OpenPose",
+    ),
+    "body25b": Convention(
+        "OpenPose BODY_25B", (*_COCO, "upper_neck", "crown", *_FEET), "OpenPose's train models"
+    ),
+    "mediapipe33": Convention(
+        "MediaPipe Pose",
         (
             "nose",
-            *(f"{side}_{eye}" for side in ("left", "right")
-              for eye in ("eye_inner", "eye", "eye_outer")),
-            "left_ear", "right_ear", "left_mouth", "right_mouth",
-            *_LIMBS[:6],
-            *(f"{side}_{finger}" for finger in ("pinky", "index", "thumb")
-              for side in ("left", "right")),
-            *_LIMBS[6:],
-            "left_heel", "right_heel", "left_big_toe", "right_big_toe",
+            *(f"{side}_{eye}" for side in SIDES for eye in ("eye_inner", "eye", "eye_outer")),
+            *_pairs("ear", "mouth", *ARM, "pinky", "index", "thumb", *LEG, "heel", "big_toe"),
         ),
-        [
-            ("left_mouth", "right_mouth"),
-            *((f"{side}_{a}", f"{side}_{b}") for side in ("left", "right") for a, b in (
-                ("wrist", "pinky"), ("wrist", "index"), ("wrist", "thumb"), ("pinky", "index"),
-                ("ankle", "heel"), ("ankle", "big_toe"), ("heel", "big_toe"),
-            )),
-        ],
+        "MediaPipe, BlazePose",
         normalised=True,
     ),
-    "human36m17": Convention(
-        "Human3.6M, 17 joints",
-        tuple({"nose": "nose", "head": "crown"}.get(name, name) for name in _RIGHT_FIRST),
-        EDGES,
+    "mpii16": Convention(
+        "MPII",
+        (*(f"right_{joint}" for joint in reversed(LEG)), *(f"left_{joint}" for joint in LEG),
+         "pelvis", "neck", "upper_neck", "crown",
+         *(f"right_{joint}" for joint in reversed(ARM)), *(f"left_{joint}" for joint in ARM)),
+        "MPII, MMPose, stacked hourglasses",
     ),
-    "skeleton17": Convention("the 17 joints of the motion trained on", JOINTS, EDGES),
+    "human36m17": Convention(
+        "Human3.6M: nose and top of the head",
+        _HUMAN36M,
+        "MMPose, VideoPose3D, H36M",
+        names={
+            **_HEAD,
+            "neck": ("thorax", "neck"),
+            "nose": ("nose", "neck_base", "neck"),
+            "right_ankle": ("right_ankle", "right_foot"),
+            "left_ankle": ("left_ankle", "left_foot"),
+        },
+        doubtful=("nose", "head"),
+        edges=EDGES,
+    ),
+    "skeleton17": Convention(
+        "the joints of the motion trained on", JOINTS, "this example", doubtful=JOINTS, edges=EDGES
+    ),
 }  # fmt: skip
 """By the name that the command line takes.
 
@@ -124,93 +188,25 @@ def conventions_with(count: int) -> list[str]:
     Examples
     --------
     >>> from examples.hgn_pose.lifting.conventions import conventions_with
-    >>> conventions_with(33), conventions_with(18)
-    (['mediapipe33'], [])
+    >>> conventions_with(33), conventions_with(25), conventions_with(19)
+    (['mediapipe33'], ['body25', 'body25b'], [])
     """
     return [name for name, known in CONVENTIONS.items() if len(known.points) == count]
 
 
-def convention_of(names: Sequence[str]) -> str | None:
-    """The largest convention whose joints all have a name here, if the names leave no doubt.
-
-    ``skeleton17`` is never the answer, as its names mean other places for other motion.
+def markdown_table() -> str:
+    """The conventions as a table in Markdown, for the docs.
 
     Examples
     --------
-    >>> from examples.hgn_pose.lifting.conventions import CONVENTIONS, convention_of
-    >>> convention_of([*CONVENTIONS["coco17"].points, "tail"])
-    'coco17'
+    >>> from examples.hgn_pose.lifting.conventions import markdown_table
+    >>> print(markdown_table().splitlines()[2])
+    | `coco17` | COCO | 17 | COCO, MMPose, AlphaPose, Detectron2, Ultralytics, MoveNet, ViTPose, \
+VideoPose3D |
     """
-    given = {_plain(name) for name in names}
-    certain = [name for name in CONVENTIONS if name != "skeleton17"]
-    for key in sorted(certain, key=lambda name: -len(CONVENTIONS[name].points)):
-        if given.issuperset(_plain(point) for point in CONVENTIONS[key].points):
-            return key
-    return None
-
-
-def order_of(names: Sequence[str], convention: str) -> list[int]:
-    """Where the points of a convention stand among the joint names of a file.
-
-    Spelling is forgiven as far as it leaves no doubt: ``LShoulder``, ``left shoulder`` and
-    ``left_shoulder`` are one. Names that the convention lacks are left out.
-
-    Parameters
-    ----------
-    names : sequence of str
-    convention : str
-        A key of ``CONVENTIONS``.
-
-    Returns
-    -------
-    list of int, length K
-
-    Raises
-    ------
-    ValueError
-        Naming the first point that is not there.
-
-    Examples
-    --------
-    >>> from examples.hgn_pose.lifting.conventions import CONVENTIONS, order_of
-    >>> order_of(["tail", *reversed(CONVENTIONS["coco17"].points)], "coco17")[:3]
-    [17, 16, 15]
-    """
-    places = {_plain(name): i for i, name in enumerate(names)}
-    if convention == "human36m17" and "head" in places:
-        places.setdefault("crown", places["head"])
-    order = []
-    for point in CONVENTIONS[convention].points:
-        if _plain(point) not in places:
-            raise ValueError(
-                f"the joint {point} of {convention} is not among the names of the file: "
-                f"{', '.join(names)}; give another --convention or rename the joints"
-            )
-        order.append(places[_plain(point)])
-    return order
-
-
-_SYNONYMS = {
-    "midhip": "pelvis",
-    "hip": "pelvis",
-    "root": "pelvis",
-    "spine": "torso",
-    "thorax": "neck",
-    "headtop": "crown",
-    "mouthleft": "leftmouth",
-    "mouthright": "rightmouth",
-    "leftfootindex": "leftbigtoe",
-    "rightfootindex": "rightbigtoe",
-}
-
-
-def _plain(name: str) -> str:
-    """A joint's name without case, separators and the usual short forms."""
-    text = name.strip()
-    for short, long in (("L", "left"), ("R", "right"), ("l_", "left"), ("r_", "right")):
-        rest = text.removeprefix(short)
-        if rest != text and (rest[:1].isupper() or rest[:1] == "_" or short[-1] == "_"):
-            text = long + rest
-            break
-    text = "".join(letter for letter in text.lower() if letter.isalnum())
-    return _SYNONYMS.get(text, text)
+    rows = [("`--convention`", "what", "joints", "written by"), ("---", "---", "--:", "---")]
+    rows += [
+        (f"`{name}`", known.title, str(len(known.points)), known.written_by)
+        for name, known in CONVENTIONS.items()
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -67,8 +67,10 @@ class Film:
         return self.cameras.to_camera(points, which).numpy()
 
     def in_convention(self, convention: str) -> np.ndarray:  # [T, K, 2]
-        """The points of a convention, pixels."""
-        return np.stack([self.points[name] for name in CONVENTIONS[convention].points], axis=1)
+        """The points of a convention, pixels; NaN for those of which the body has no place."""
+        nowhere = np.full((len(self.frame), 2), np.nan, np.float32)
+        names = CONVENTIONS[convention].points
+        return np.stack([self.points.get(name, nowhere) for name in names], axis=1)
 
 
 def film(clip: str, camera: int) -> Film:
@@ -110,6 +112,7 @@ def film(clip: str, camera: int) -> Film:
     for joint in JOINTS:
         plain = joint.replace("R_", "right_").replace("L_", "left_").lower()
         world.setdefault(plain, world[joint])
+    world["upper_neck"] = world["Nose"]
     world["neck"] = (world["L_Shoulder"] + world["R_Shoulder"]) / 2
     pixels = cameras.project(torch.from_numpy(made.seen(np.stack(list(world.values()), axis=1))))
     points = dict(zip(world, np.moveaxis(pixels.numpy(), 1, 0), strict=True))
@@ -151,6 +154,7 @@ def write_keypoints(path: Path, film: Film, convention: str) -> None:
     if known.normalised:
         points = points / np.array(film.image_size)
     triples = np.concatenate([points, np.ones_like(points[..., :1])], axis=2).round(5)
+    triples[~np.isfinite(points).all(axis=2)] = 0
     facts = {"convention": convention, "image_size": film.image_size, "fps": film.fps}
     if path.suffix == ".json":
         frames = [

@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from examples.hgn_pose.lifting.conventions import CONVENTIONS
-from examples.hgn_pose.lifting.detections import MOST_DIGITS, Detections, Rows, collect
-from multiscale_gcn.checks.arguments import whole_number
+from examples.hgn_pose.lifting.array_layouts import POINTS, TEXTS, found_in_arrays
+from examples.hgn_pose.lifting.detections import Detections, Rows
+from examples.hgn_pose.lifting.detector_layouts import (
+    all_have,
+    frame_numbers,
+    from_coco,
+    from_mmpose,
+    from_openpose,
+    from_ultralytics,
+    is_person,
+    triples,
+)
+from examples.hgn_pose.lifting.found import (
+    Found,
+    joined,
+    name_of,
+    one_a_frame,
+    refuse_unread,
+    size_of,
+)
+from examples.hgn_pose.lifting.landmark_layouts import frame_of, from_landmarks, from_named_joints
 
 LAYOUTS = (
     "this example's own (frames), OpenPose (people), COCO annotations or results and AlphaPose "
     "(keypoints with image_id), MMPose (instance_info), Ultralytics (box, keypoints with x and y), "
-    "MediaPipe (pose_landmarks)"
+    "MediaPipe (pose_landmarks), TensorFlow.js (keypoints with name), a mapping of joints"
 )
+WRAPPERS = ("predictions", "results", "data", "detections", "poses")
+"""Keys under which tools put all that they found."""
 
 
 def from_json(content: Any, source: str) -> Detections:
@@ -38,16 +58,26 @@ def from_json(content: Any, source: str) -> Detections:
     --------
     >>> from examples.hgn_pose.lifting.json_layouts import from_json
     >>> openpose = {"people": [{"pose_keypoints_2d": [310.0, 120.5, 0.9] * 25}]}
-    >>> found = from_json(openpose, "0_keypoints.json")
-    >>> found.convention, found.points.shape
-    ('body25', (1, 25, 2))
+    >>> from_json(openpose, "0_keypoints.json").points.shape
+    (1, 25, 2)
     """
-    for reader in (_own, _openpose, _coco, _mmpose, _ultralytics, _mediapipe):
+    return found_in_json(content, source).detections(source)
+
+
+def found_in_json(content: Any, source: str) -> Found:
+    """The same before it is checked; it may be empty.
+
+    Raises
+    ------
+    ValueError
+        As :func:`from_json`.
+    """
+    for name, reader in _READERS.items():
         try:
             found = reader(content, source)
         except (KeyError, TypeError, IndexError, AttributeError) as error:
             raise ValueError(
-                f"{source} looks like the layout of {reader.__name__[1:]}, but cannot be read: "
+                f"{source} looks like the layout of {name}, but cannot be read: "
                 f"{type(error).__name__} {error}"
             ) from None
         if found is not None:
@@ -55,205 +85,124 @@ def from_json(content: Any, source: str) -> Detections:
     raise ValueError(f"{source} has none of the known layouts: {LAYOUTS}")
 
 
-def _own(content: Any, source: str) -> Detections | None:
+def _nobody(content: Any, source: str) -> Found | None:
+    return Found([]) if isinstance(content, list | Mapping) and not content else None
+
+
+def _own(content: Any, source: str) -> Found | None:
     if not isinstance(content, Mapping) or "frames" not in content:
         return None
-    rows: Rows = [
-        (frame["frame"], _name(person.get("id")), *_triples(person["keypoints"]))
-        for frame in content["frames"]
-        for person in frame["persons"]
-    ]
+    frames = content["frames"]
+    if isinstance(frames, list) and frames and not any("persons" in frame for frame in frames):
+        return _of_a_film(content, frames, source)
+    rows: Rows = []
+    for frame in frames:
+        for person in frame["persons"]:
+            points, sure = triples(person["keypoints"], person)
+            refuse_unread(person, ("keypoints",), len(points), source)
+            rows.append((frame["frame"], name_of(person.get("id")), points, sure))
     names = content.get("joints")
-    return collect(
-        rows,
-        source,
-        convention=content.get("convention"),
-        names=names and tuple(names),
-        normalised=content.get("normalised"),
-        image_size=_size(content.get("image_size")),
-        fps=content.get("fps"),
-    )
+    facts = {
+        "convention": content.get("convention"),
+        "names": names and tuple(names),
+        "normalised": content.get("normalised"),
+        "image_size": size_of(content.get("image_size")),
+        "fps": content.get("fps"),
+    }
+    return Found(rows, facts=facts)
 
 
-def _openpose(content: Any, source: str) -> Detections | None:
-    if not isinstance(content, Mapping) or "people" not in content:
+def _of_a_film(content: Mapping[str, Any], frames: list[Any], source: str) -> Found:
+    """Frames of another layout, in a file that says more of the film."""
+    found = found_in_json(frames, source)
+    size = content.get("image_size") or (content.get("width"), content.get("height"))
+    facts = {"image_size": size_of(size), "fps": content.get("fps")}
+    known = {name: value for name, value in facts.items() if value is not None}
+    return Found(found.rows, found.sizes, {**known, **found.facts}, found.notes)
+
+
+def _by_frame(content: Any, source: str) -> Found | None:
+    """A mapping of numbers of frames, or of names of images, to what was found there."""
+    if not isinstance(content, Mapping) or not content:
         return None
-    return openpose_frames([(0, content)], source)
-
-
-def openpose_frames(frames: Iterable[tuple[int, Any]], source: str) -> Detections:
-    """The persons of OpenPose's files, each for one frame."""
-    rows: Rows = []
-    for number, content in frames:
-        for person in content["people"]:
-            [name] = person.get("person_id") or [-1]
-            values = person["pose_keypoints_2d"]
-            rows.append((number, None if name == -1 else str(name), *_triples(values)))
-    body25 = bool(rows) and len(rows[0][2]) == len(CONVENTIONS["body25"].points)
-    return collect(rows, source, convention="body25" if body25 else None, normalised=False)
-
-
-def _coco(content: Any, source: str) -> Detections | None:
-    images: dict[Any, Any] = {}
-    names = None
-    if isinstance(content, Mapping) and "annotations" in content:
-        entries = content["annotations"]
-        images = {image["id"]: image for image in content.get("images", [])}
-        named = [c["keypoints"] for c in content.get("categories", []) if c.get("keypoints")]
-        names = tuple(named[0]) if named else None
-    elif isinstance(content, Sequence) and _all_have(content, "image_id", "keypoints"):
-        entries = content
-    else:
+    if not all(_FRAME.fullmatch(str(key)) for key in content):
         return None
-    entries = [entry for entry in entries if entry.get("keypoints")]
-    numbers = frame_numbers([entry["image_id"] for entry in entries], source)
-    rows: Rows = []
-    for number, entry in zip(numbers, entries, strict=True):
-        who = entry.get("track_id", entry.get("idx"))
-        rows.append((number, _name(who), *_triples(entry["keypoints"])))
-    sizes = {_size((i.get("width"), i.get("height"))) for i in images.values()} - {None}
-    if len(sizes) > 1:
-        raise ValueError(
-            f"{source} has images of {len(sizes)} sizes; predict one image, or one video, at a time"
-        )
-    return collect(
-        rows, source, names=names, normalised=False, image_size=sizes.pop() if sizes else None
-    )
-
-
-def _mmpose(content: Any, source: str) -> Detections | None:
-    names = None
-    if isinstance(content, Mapping) and "instance_info" in content:
-        numbered = content.get("meta_info", {}).get("keypoint_id2name", {})
-        names = tuple(numbered[key] for key in sorted(numbered, key=int)) or None
-        frames = content["instance_info"]
-    else:
-        frames = content
-    if not isinstance(frames, Sequence):
+    if not all(isinstance(value, Mapping | list) for value in content.values()):
         return None
-    if _all_have(frames, "keypoints", "keypoint_scores"):
-        frames = [{"frame_id": 0, "instances": frames}]
-    if not _all_have(frames, "frame_id", "instances"):
+    keys = [int(key) if str(key).isdecimal() else key for key in content]
+    numbers = frame_numbers(keys, source)
+    found = [found_in_json(value, source) for value in content.values()]
+    return joined(zip(numbers, found, strict=True), source)
+
+
+_FRAME = re.compile(
+    r"\d{1,20}|.*\.(?:jpe?g|png|bmp|tiff?|webp)|(?:frame|img|image)[_ -]?\d{1,20}", re.I
+)
+
+
+def _arrays(content: Any, source: str) -> Found | None:
+    """The arrays of an npz file as nested lists."""
+    if not isinstance(content, Mapping):
         return None
-    rows: Rows = [
-        (
-            frame["frame_id"],
-            _name(one.get("track_id")),
-            np.array(one["keypoints"], dtype=np.float64)[:, :2],
-            one["keypoint_scores"],
-        )
-        for frame in frames
-        for one in frame["instances"]
-    ]
-    return collect(rows, source, names=names, normalised=False)
-
-
-def _ultralytics(content: Any, source: str) -> Detections | None:
-    frames = [content] if _all_have(content, "box", "keypoints") else content
-    if not isinstance(frames, Sequence) or not any(frames):
+    arrays: dict[str, Any] = {}
+    for name, value in content.items():
+        try:
+            arrays[name] = np.array(value, dtype=str if name in TEXTS else np.float64)
+        except (TypeError, ValueError, OverflowError):
+            arrays[name] = value
+    joints = next((arrays[name] for name in POINTS if name in arrays), None)
+    if not isinstance(joints, np.ndarray) or joints.ndim not in (3, 4):
         return None
-    if not all(isinstance(f, list) and (not f or _all_have(f, "box", "keypoints")) for f in frames):
-        return None
-    rows: Rows = []
-    for number, persons in enumerate(frames):
-        for person in persons:
-            joints = person["keypoints"]
-            place = np.array([joints["x"], joints["y"]], dtype=np.float64).T
-            rows.append((number, _name(person.get("track_id")), place, joints.get("visible")))
-    return collect(rows, source)
+    for name in ("frame", "image_size"):
+        if isinstance(arrays.get(name), np.ndarray):
+            arrays[name] = np.array(content[name])
+    return found_in_arrays(arrays, source)
 
 
-_LANDMARK_KEYS = ("pose_landmarks", "poseLandmarks", "landmarks")
-
-
-def _mediapipe(content: Any, source: str) -> Detections | None:
+def _persons(content: Any, source: str) -> Found | None:
+    """Frames that hold lists of persons, each with keypoints; or persons without frames."""
     frames = [content] if isinstance(content, Mapping) else content
-    if not isinstance(frames, Sequence) or not _all_have(frames):
+    if not all_have(frames):
         return None
-    key = next((k for k in _LANDMARK_KEYS if any(k in frame for frame in frames)), None)
-    if key is None:
+    key = next((key for key in PERSONS if all(isinstance(f.get(key), list) for f in frames)), None)
+    if key is None and not all(is_person(frame) for frame in frames):
+        return None
+    if key and not all(is_person(one) for frame in frames for one in frame[key]):
         return None
     rows: Rows = []
+    numbered = key is not None or any(frame_of(frame, -1) != -1 for frame in frames)
     for place, frame in enumerate(frames):
-        persons = frame.get(key) or []
-        persons = [persons] if _all_have(persons, "x", "y") else persons
-        for person in persons:
-            points = [(mark["x"], mark["y"]) for mark in person]
-            sure = [mark.get("visibility", 1.0) for mark in person]
-            rows.append((frame.get("frame", place), None, points, sure))
-    return collect(rows, source, convention="mediapipe33", normalised=True)
+        for person in frame[key] if key else [frame]:
+            points, sure = triples(person["keypoints"], person)
+            refuse_unread(person, ("keypoints", "bbox", "box"), len(points), source)
+            who = name_of(person.get("id", person.get("track_id", person.get("person_id"))))
+            rows.append((frame_of(frame, place), who, points, sure))
+    rows, notes = (rows, ()) if numbered else one_a_frame(rows)
+    return Found(rows, notes=notes)
 
 
-def frame_numbers(ids: Sequence[Any], source: str) -> list[int]:
-    """Frame numbers from image ids: numbers, or file names that end in one.
-
-    Raises
-    ------
-    ValueError
-        If several frames bear no number, as their order in time is then unknown.
-
-    Examples
-    --------
-    >>> from examples.hgn_pose.lifting.json_layouts import frame_numbers
-    >>> frame_numbers(["walk_0007.jpg", "walk_0008.jpg"], "alphapose.json")
-    [7, 8]
-    """
-    if len(set(ids)) == 1 and not isinstance(ids[0], int):
-        return [0] * len(ids)
-    numbers: list[int] = []
-    for name in ids:
-        if isinstance(name, int):
-            numbers.append(name)
-            continue
-        digits: Callable[[str], list[str]] = re.compile(r"\d+").findall
-        found = digits(str(name).rsplit("/", 1)[-1].rsplit(".", 1)[0])
-        if not found:
-            raise ValueError(
-                f"{source}: the frame {name!r} bears no number, so its place in time is unknown; "
-                "number the images, or predict one at a time"
-            )
-        numbers.append(int(found[-1][-MOST_DIGITS:]))
-    if len(set(numbers)) != len(set(ids)):
-        raise ValueError(
-            f"{source}: several images bear the same last number; predict one video at a time"
-        )
-    return numbers
+PERSONS = ("persons", "people", "instances", "detections", "objects")
+"""What frames call the list of those who are in them."""
 
 
-def _all_have(content: Any, *keys: str) -> bool:
-    return (
-        isinstance(content, Sequence)
-        and not isinstance(content, str)
-        and len(content) > 0
-        and all(isinstance(one, Mapping) and all(key in one for key in keys) for one in content)
-    )
-
-
-def _triples(values: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Points and confidence of x, y, c, x, y, c, ..., flat or one list a joint."""
-    array = np.array(values, dtype=np.float64)
-    if array.ndim == 1:
-        if array.size % 3:
-            raise ValueError(f"{array.size} keypoint values are no triples of x, y, confidence")
-        array = array.reshape(-1, 3)
-    if array.ndim != 2 or array.shape[1] not in (2, 3):
-        raise ValueError(f"keypoints of shape {array.shape} are no rows of x, y, confidence")
-    sure = array[:, 2] if array.shape[1] == 3 else np.ones(len(array))
-    return array[:, :2], sure
-
-
-def _name(value: Any) -> str | None:
-    return None if value is None or isinstance(value, list) else str(value)
-
-
-def _size(value: Any) -> tuple[int, int] | None:
-    if value is None or None in tuple(value):
+def _wrapped(content: Any, source: str) -> Found | None:
+    if not isinstance(content, Mapping):
         return None
-    width, height = value
-    return whole_size((width, height))
+    inside = [content[key] for key in WRAPPERS if isinstance(content.get(key), Mapping | list)]
+    return _of_a_film(content, inside[0], source) if len(inside) == 1 else None
 
 
-def whole_size(size: tuple[float, float]) -> tuple[int, int]:
-    """Width and height as integers, which they may be as floats too."""
-    width, height = (int(n) if isinstance(n, float) and n.is_integer() else n for n in size)
-    return whole_number(width, "width of the image"), whole_number(height, "height of the image")
+_READERS: dict[str, Callable[[Any, str], Found | None]] = {
+    "no person": _nobody,
+    "own": _own,
+    "openpose": from_openpose,
+    "coco": from_coco,
+    "mmpose": from_mmpose,
+    "ultralytics": from_ultralytics,
+    "arrays": _arrays,
+    "persons": _persons,
+    "mediapipe": from_landmarks,
+    "a mapping by frame": _by_frame,
+    "a mapping of joints": from_named_joints,
+    "a wrapper": _wrapped,
+}

@@ -1,35 +1,46 @@
-"""Read the 2D joints that a pose detector wrote: JSON, CSV, npz, or OpenPose's folder."""
+"""Read the 2D joints that a pose detector wrote, in a file or a folder of one file a frame."""
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from examples.hgn_pose.files.archives import names_in, read_npz
+from examples.hgn_pose.files.archives import names_in, read_objects
 from examples.hgn_pose.files.reading import reading
-from examples.hgn_pose.files.texts import read_json
+from examples.hgn_pose.files.texts import read_json, read_text
+from examples.hgn_pose.files.unpickling import read_pickle, unpickle
+from examples.hgn_pose.lifting.array_layouts import found_in_arrays
 from examples.hgn_pose.lifting.csv_tables import read_csv
-from examples.hgn_pose.lifting.detections import ONLY, Detections, Rows, collect, frame_number
-from examples.hgn_pose.lifting.json_layouts import from_json, openpose_frames, whole_size
+from examples.hgn_pose.lifting.deeplabcut import read_deeplabcut
+from examples.hgn_pose.lifting.detections import MOST_DIGITS, Detections, frame_number
+from examples.hgn_pose.lifting.found import Found, joined
+from examples.hgn_pose.lifting.json_layouts import found_in_json
+from examples.hgn_pose.lifting.yolo_texts import read_yolo
+from multiscale_gcn.checks.npy import read_array, read_header
 
-_OPENPOSE = re.compile(r"(?:.*?)(\d*)_keypoints\.json")
+ENDINGS = (
+    ".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt", ".npz", ".npy", ".pkl", ".pickle",
+    ".h5", ".hdf5",
+)  # fmt: skip
+REMEDY = "give what a pose detector wrote"
 
 
-def read_keypoints(path: Path) -> Detections:
-    """Read a file of detections, or OpenPose's folder of one JSON file a frame.
+def read_keypoints(path: Path, video: str | None = None) -> Detections:
+    """Read a file of detections, or a folder of one file a frame.
 
     Parameters
     ----------
     path : Path
-        ``.json``: see ``json_layouts.LAYOUTS``. ``.csv``: either the columns frame, person
-        (may be left out), joint, x, y, confidence; or frame, person and for each joint
-        ``<joint>_x``, ``<joint>_y``, ``<joint>_confidence``. ``.npz``: ``keypoints`` of shape
-        (T, K, 2 or 3) or (T, P, K, 2 or 3), and if known ``confidence``, ``frame``, ``person``,
-        ``joints``, ``convention``, ``image_size``, ``fps``. A folder: OpenPose's files
-        ``*_keypoints.json``.
+        JSON: see ``json_layouts.LAYOUTS``; also one JSON a line. CSV: see ``csv_tables``. npz,
+        npy and pickles: see ``array_layouts``. Text files of Ultralytics, and HDF5 of DeepLabCut.
+        A folder has files of one kind; the last number in a file's name is that of its frame.
+    video : str, optional
+        Which to take if the file holds several.
 
     Returns
     -------
@@ -43,97 +54,129 @@ def read_keypoints(path: Path) -> Detections:
         If it cannot be read; the message names the file and the first bad place.
     """
     if path.is_dir():
-        with reading(path, "give OpenPose's --write_json folder"):
-            return _openpose_folder(path)
+        with reading(path, "give a folder of one file a frame"):
+            return _folder(path).detections(str(path))
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}; give what a pose detector wrote")
-    readers = {".json": _read_json, ".csv": read_csv, ".npz": _read_npz}
-    if path.suffix.lower() not in readers:
-        raise ValueError(f"{path} is no .json, .csv or .npz file, nor a folder")
-    with reading(path, "give what a pose detector wrote"):
-        return readers[path.suffix.lower()](path)
+    if path.suffix.lower() not in ENDINGS:
+        raise ValueError(f"{path} is no .json, .csv or .npz file, nor a folder; {REMEDY}")
+    with reading(path, REMEDY):
+        return _file(path, video, one_frame=False).detections(str(path))
 
 
-def _read_json(path: Path) -> Detections:
-    return from_json(read_json(path), str(path))
+def _file(path: Path, video: str | None, *, one_frame: bool) -> Found:
+    readers: dict[str, Callable[[], Found]] = {
+        ".json": lambda: _read_json(path),
+        ".csv": lambda: read_csv(path),
+        ".txt": lambda: _read_txt(path, one_frame),
+        ".npz": lambda: _arrays(_archive(path), path, video, one_frame),
+        ".npy": lambda: _arrays(_npy(path), path, video, one_frame),
+        ".pkl": lambda: _arrays(read_pickle(path), path, video, one_frame),
+        ".h5": lambda: read_deeplabcut(path),
+    }
+    same = {
+        ".jsonl": ".json",
+        ".ndjson": ".json",
+        ".tsv": ".csv",
+        ".pickle": ".pkl",
+        ".hdf5": ".h5",
+    }
+    ending = path.suffix.lower()
+    return readers[same.get(ending, ending)]()
 
 
-def _openpose_folder(path: Path) -> Detections:
-    matches = [_OPENPOSE.fullmatch(child.name) for child in sorted(path.iterdir())]
-    names = [match for match in matches if match]
-    if not names:
+def _folder(path: Path) -> Found:
+    """Files of one kind, one a frame, of any name with a number in it."""
+    files = [child for child in sorted(path.iterdir()) if child.suffix.lower() in ENDINGS]
+    kinds = sorted({child.suffix.lower() for child in files})
+    if len(kinds) > 1 and ".json" in kinds:
+        files, kinds = [child for child in files if child.suffix.lower() == ".json"], [".json"]
+    if len(kinds) != 1:
         raise ValueError(
-            f"the folder {path} has no files *_keypoints.json; give OpenPose's --write_json "
-            "folder, or a file"
+            f"the folder {path} has "
+            + (f"files of several kinds ({', '.join(kinds)})" if kinds else "no files of joints")
+            + "; give OpenPose's --write_json folder, another of one file a frame, or a file"
         )
-    if len(names) > 1 and not all(match[1] for match in names):
-        missing = next(match[0] for match in names if not match[1])
-        raise ValueError(f"{path / missing} has no frame number before _keypoints.json")
-    numbers = [frame_number(match[1] or "0", str(path)) for match in names]
+    numbers = []
+    for child in files:
+        digits = re.findall(r"\d+", child.stem)
+        if len(files) > 1 and not digits:
+            raise ValueError(f"{child} has no frame number in its name; number the files")
+        numbers.append(frame_number(digits[-1][-MOST_DIGITS:], str(path)) if digits else 0)
     if len(set(numbers)) < len(numbers):
         raise ValueError(f"{path} has two files for one frame; keep one video in a folder")
-    frames = []
-    for number, match in zip(numbers, names, strict=True):
-        content = read_json(path / match[0])
-        if not isinstance(content, dict) or not isinstance(content.get("people"), list):
-            raise ValueError(f"{path / match[0]} is not OpenPose's: it has no list of people")
-        frames.append((number, content))
-    return openpose_frames(frames, str(path))
-
-
-def _read_npz(path: Path) -> Detections:
-    there = set(names_in(path))
-    optional = {"confidence", "frame", "person", "joints", "convention", "image_size", "fps"}
-    data = read_npz(path, ["keypoints", *sorted(there & optional)])
-    keypoints = data["keypoints"]
-    one = keypoints.ndim == 3
-    if one:
-        keypoints = keypoints[:, None]
-    if keypoints.ndim != 4 or keypoints.shape[3] not in (2, 3) or keypoints.dtype.kind not in "iuf":
-        raise ValueError(
-            f"{path}: keypoints is {data['keypoints'].dtype} of shape {data['keypoints'].shape}, "
-            "expected numbers of shape (T, K, 2 or 3) or (T, P, K, 2 or 3)"
-        )
-    frames, persons, joints = keypoints.shape[:3]
-    sure = data.get("confidence")
-    if sure is None:
-        three = keypoints.shape[3] == 3
-        sure = keypoints[..., 2] if three else np.ones((frames, persons, joints))
-    sure = _shaped(path, "confidence", sure, (frames, persons, joints), "iuf")
-    number = _shaped(path, "frame", data.get("frame", np.arange(frames)), (frames,), "iu")
-    who: Any = [ONLY] if one else [None] * persons
-    if "person" in data:
-        who = _shaped(path, "person", data["person"], (persons,), "iuUS")
-    rows: Rows = [
+    return joined(
         (
-            int(number[t]),
-            None if who[p] is None else str(who[p]),
-            keypoints[t, p, :, :2],
-            sure[t, p],
-        )
-        for t in range(frames)
-        for p in range(persons)
-        if np.isfinite(keypoints[t, p]).any() and keypoints[t, p].any()
-    ]
-    facts: dict[str, Any] = {}
-    if "joints" in data:
-        names = _shaped(path, "joints", data["joints"], (joints,), "US")
-        facts["names"] = tuple(str(name) for name in names)
-    if "convention" in data:
-        facts["convention"] = str(_shaped(path, "convention", data["convention"], (), "US"))
-    if "image_size" in data:
-        width, height = _shaped(path, "image_size", data["image_size"], (2,), "iuf")
-        facts["image_size"] = whole_size((width.item(), height.item()))
-    if "fps" in data:
-        facts["fps"] = float(_shaped(path, "fps", data["fps"], (), "iuf"))
-    return collect(rows, str(path), **facts)
+            (number, _file(child, None, one_frame=True))
+            for number, child in zip(numbers, files, strict=True)
+        ),
+        str(path),
+    )
 
 
-def _shaped(
-    path: Path, name: str, array: np.ndarray, shape: tuple[int, ...], kinds: str
-) -> np.ndarray:
-    if array.size != np.prod(shape, dtype=int) or array.dtype.kind not in kinds:
-        raise ValueError(
-            f"{path}: {name} is {array.dtype} of shape {array.shape}, expected the shape {shape}"
-        )
-    return array.reshape(shape)
+def _read_json(path: Path) -> Found:
+    """One JSON, or one a line."""
+    try:
+        content = read_json(path)
+    except ValueError as error:
+        if "Extra data" not in str(error):
+            raise
+        lines = [line for line in read_text(path).splitlines() if line.strip()]
+        try:
+            content = [json.loads(line) for line in lines]
+        except json.JSONDecodeError:
+            raise error from None
+    return found_in_json(content, str(path))
+
+
+def _read_txt(path: Path, one_frame: bool) -> Found:
+    """Lines of numbers are Ultralytics's; below a head they are a table."""
+    first = read_text(path).strip().split("\n")[0]
+    if not first and not one_frame:
+        raise ValueError(f"{path} is empty, and no .json, .csv or .npz file of joints; {REMEDY}")
+    if first[:1] in ("[", "{"):
+        return _read_json(path)
+    return read_csv(path) if re.search(r"[^\W\d_]{2}", first) else read_yolo(path)
+
+
+def _archive(path: Path) -> dict[str, Any]:
+    return read_objects(path, names_in(path))
+
+
+def _npy(path: Path) -> Any:
+    with path.open("rb") as file:
+        header = read_header(file)
+        if header.dtype.hasobject:
+            value = unpickle(file, str(path))
+            return value.item() if isinstance(value, np.ndarray) and not value.ndim else value
+        return read_array(file, header, path.stat().st_size - file.tell(), "the array")
+
+
+def _arrays(content: Any, path: Path, video: str | None, one_frame: bool) -> Found:
+    """Named arrays, one bare array, or lists and mappings as JSON has them."""
+    if isinstance(content, np.ndarray) and not (content.dtype.hasobject and _mappings(content)):
+        content = {"keypoints": content}
+    elif isinstance(content, np.ndarray):
+        content = content.tolist()
+    if isinstance(content, Mapping) and any(
+        isinstance(value, np.ndarray) or key == "positions_2d" for key, value in content.items()
+    ):
+        return found_in_arrays(content, str(path), video=video, one_frame=one_frame)
+    return found_in_json(_plain(content), str(path))
+
+
+def _mappings(content: np.ndarray) -> bool:
+    return all(isinstance(one, Mapping) for one in content.ravel())
+
+
+def _plain(content: Any) -> Any:
+    """Lists in the place of tuples and arrays."""
+    if isinstance(content, Mapping):
+        return {key: _plain(value) for key, value in content.items()}
+    if isinstance(content, np.ndarray | np.generic) and not (
+        isinstance(content, np.ndarray) and content.dtype.hasobject
+    ):
+        return content.tolist()
+    if isinstance(content, list | tuple | np.ndarray):
+        return [_plain(value) for value in content]
+    return content

@@ -55,6 +55,11 @@ HUMAN36M_TRUNK = Trunk(0.5, 1.0, (1.0, 1.0), (1.515, -0.309), 1.542, 0.008)
 the head; taken for every motion that ``TRUNKS`` does not know."""
 
 
+EARS = 0.41
+"""Height of the ears between the top of the neck and the top of the head, as share; as measured
+on the built-in body."""
+
+
 def trunk_of(motion: str) -> Trunk:
     """Where the named training motion has its joints of spine and head."""
     return TRUNKS.get(motion, HUMAN36M_TRUNK)
@@ -71,8 +76,9 @@ def to_skeleton(
 
     Shoulders, elbows, wrists, hips, knees and ankles are taken as they are. The joints of spine
     and head follow from them and from the face, see :class:`Trunk`. One ear does for both, then
-    the eyes, then the nose; without the nose tip the ears count as it. ``skeleton17`` is taken as
-    it is, and so are the pelvis and the torso of ``human36m17``.
+    the eyes, then the nose; without the nose tip the ears count as it. Where a convention has no
+    ears they are found below the top of the head. ``skeleton17`` is taken as it is, and so are
+    pelvis and torso where a convention has them.
 
     Parameters
     ----------
@@ -125,10 +131,8 @@ def to_skeleton(
     joints["Torso"] = _first(named.get("torso", nowhere), torso)
     joints["Neck"] = _along(pelvis, shoulders, trunk.neck)
 
-    nose = named["nose"]
-    if "crown" in named:
-        ears = _ears_from_crown(shoulders, nose, named["crown"])
-    else:
+    nose = named.get("nose", nowhere)
+    if "left_ear" in named:
         ears = _first(
             _mean(named["left_ear"], named["right_ear"]),
             named["left_ear"],
@@ -136,6 +140,10 @@ def to_skeleton(
             _mean(named["left_eye"], named["right_eye"]),
             nose,
         )
+    elif "nose" in named:
+        ears = _ears_from_crown(shoulders, nose, named["crown"])
+    else:
+        ears = _along(named["upper_neck"], named["crown"], EARS)
     nose = _first(nose, ears)
     for joint, (up, front) in (("Nose", trunk.nose), ("Head", trunk.head)):
         place = shoulders + up * (ears - shoulders) + front * (nose - ears)

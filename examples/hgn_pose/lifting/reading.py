@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
+
+import tyro
 
 from examples.hgn_pose.files.reading import reading
-from examples.hgn_pose.lifting.checks import check, to_pixels
+from examples.hgn_pose.lifting.checks import Units, check, to_pixels
+from examples.hgn_pose.lifting.conventions import CONVENTIONS
 from examples.hgn_pose.lifting.gaps import Track, fill
 from examples.hgn_pose.lifting.keypoint_files import read_keypoints
 from examples.hgn_pose.lifting.mapping import Trunk, to_skeleton
 from examples.hgn_pose.lifting.tracks import one_person
 
-ConventionName = Literal["coco17", "body25", "mediapipe33", "human36m17", "skeleton17"]
+if TYPE_CHECKING:
+    ConventionName = str
+    ConventionOrAuto = str
+else:
+    ConventionName = tyro.extras.literal_type_from_choices(CONVENTIONS)
+    ConventionOrAuto = tyro.extras.literal_type_from_choices(("auto", *CONVENTIONS))
 
 
 @dataclass(frozen=True)
@@ -22,12 +30,17 @@ class KeypointOptions:
 
     image_size: tuple[int, int] | None = None
     """Width and height of the image in pixels, if the file does not say."""
-    convention: Literal["auto"] | ConventionName = "auto"
-    """Which joints the file holds; auto: only if the file leaves no doubt."""
-    units: Literal["auto", "pixels", "normalised"] = "auto"
-    """normalised: coordinates are shares of the image; auto: they are for MediaPipe alone."""
+    convention: ConventionOrAuto = "auto"
+    """Which joints the file holds; auto: only if names or the lengths of bones leave no doubt."""
+    units: Units = "auto"
+    """normalised: coordinates are shares of the image; signed: they go from -1 to 1 over it; auto:
+    they are shares for MediaPipe and where the file says it, else pixels."""
     person: str | None = None
     """Whom to take if the file shows several: an id, largest, or confident."""
+    ignore_ids: bool = False
+    """Do not believe who is who in the file; link people from frame to frame by their motion."""
+    video: str | None = None
+    """Which video to take if the file holds several."""
     fps: float | None = None
     """Frames per second, if the file does not say; 25 if nothing does."""
     threshold: float = 0.3
@@ -63,6 +76,8 @@ class Person:
     image_size: tuple[int, int]
     fps: float
     facts: dict[str, object]
+    decided: tuple[str, ...] = ()
+    """What was left out or taken for granted, for people."""
 
 
 def read_person(path: Path, options: KeypointOptions, trunk: Trunk) -> Person:
@@ -89,16 +104,20 @@ def read_person(path: Path, options: KeypointOptions, trunk: Trunk) -> Person:
 
 
 def _person(path: Path, options: KeypointOptions, trunk: Trunk) -> Person:
-    found = read_keypoints(path)
+    found = read_keypoints(path, options.video)
+    if not (found.confidence >= max(options.threshold, 1e-9)).any():
+        raise ValueError(
+            f"{path}: no joint reaches the confidence {options.threshold:g}; lower --threshold"
+        )
     size = options.image_size or found.image_size
     if size is None:
         raise ValueError(
             f"{path} does not say how large the image is; give --image-size WIDTH HEIGHT"
         )
-    found = found.in_convention(options.convention)
-    if options.units != "auto":
-        found = replace(found, normalised=options.units == "normalised")
-    found = to_pixels(found, size, options.threshold)
+    found = found.in_convention(options.convention, options.threshold)
+    found = to_pixels(found, size, options.threshold, options.units)
+    if options.ignore_ids:
+        found = replace(found, person=(None,) * len(found))
     found = one_person(found, options.person, options.max_gap)
     if options.check:
         check(found, size, options.threshold)
@@ -117,4 +136,4 @@ def _person(path: Path, options: KeypointOptions, trunk: Trunk) -> Person:
         "convention": convention,
         "person": found.person[0],
     }
-    return Person(track, size, options.fps or found.fps or 25.0, facts)
+    return Person(track, size, options.fps or found.fps or 25.0, facts, found.notes)

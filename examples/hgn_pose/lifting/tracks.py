@@ -66,7 +66,8 @@ def one_person(detections: Detections, which: str | None, max_gap: int) -> Detec
     if len(twice):
         raise ValueError(
             f"{detections.source} has the person {chosen!r} twice in frame "
-            f"{track.frame[twice[0]]}; give every person an id of their own"
+            f"{track.frame[twice[0]]}; give every person an id of their own, or --ignore-ids to "
+            "link people by their motion"
         )
     return track
 

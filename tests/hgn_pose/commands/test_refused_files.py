@@ -21,7 +21,10 @@ COMMANDS = {
         ["figures", "FILE", "FILE", "--out", "OUT", *CPU],
     ],
     "k.json": [["predict", "FILE", "--out", "OUT", *CPU]],
-    "k.csv": [["predict", "FILE", "--out", "OUT", *CPU]],
+    **{
+        f"k.{ending}": [["predict", "FILE", "--out", "OUT", *CPU]]
+        for ending in ("csv", "tsv", "txt", "jsonl", "h5", "pickle")
+    },
     "k.npz": [
         ["predict", "FILE", "--out", "OUT", *CPU],
         ["predict", "KEYPOINTS", "--truth", "FILE", "--out", "OUT", *CPU],
@@ -36,10 +39,14 @@ COMMANDS = {
     "TS1/annot_data.mat": [[*DATA, "mpi-inf-3dhp", "--data-path", "FOLDER"]],
     "Human36M_subject1_data.json": [[*DATA, "h36m-json", "--data-path", "FOLDER"]],
     "k.npy": [
+        ["predict", "FILE", "--out", "OUT", *CPU],
         [*DATA, "arrays", "--data-path", "FILE"],
         ["fit", "--body-model", "BODY", "--joint-regressor", "FILE", "--out", "OUT", *CPU],
     ],
-    "k.pkl": [["fit", "--body-model", "FILE", "--out", "OUT", *CPU]],
+    "k.pkl": [
+        ["predict", "FILE", "--out", "OUT", *CPU],
+        ["fit", "--body-model", "FILE", "--out", "OUT", *CPU],
+    ],
     "07_01.bvh": [["build-cmu17", "FOLDER", "--out", "OUT/cmu17.npz"]],
     "07_01.amc": [["build-cmu17", "FOLDER", "--out", "OUT/cmu17.npz"]],
     "a.csv": [["build-cmu17", "FOLDER", "--actions", "FILE", "--out", "OUT/cmu17.npz"]],

@@ -1,4 +1,5 @@
 import json
+import re
 
 import generated
 import h5py
@@ -514,6 +515,83 @@ def test_positions_alone_are_motion_for_virtual_cameras(tmp_path):
     assert len(motion) == 9
     assert motion.clips[0].held_out
     assert motion.positions.dtype == np.float32
+
+
+def axes_of(up):
+    """A rotation that brings z to the named axis."""
+    index, sign = "xyz".index(up[-1]), -1 if up[0] == "-" else 1
+    side, ahead = np.eye(3)[(index + 1) % 3], np.eye(3)[(index + 2) % 3]
+    turn = np.stack([side, ahead, sign * np.eye(3)[index]], axis=1)
+    return turn * [np.linalg.det(turn), 1, 1]
+
+
+@pytest.mark.parametrize("clip", ["walk", "kick", "dance_a", "jump", "run", "punch"])
+@pytest.mark.parametrize("up", ["y", "-y", "x", "-x", "-z"])
+def test_an_axis_that_points_up_is_asked_for_or_told(clip, up, tmp_path):
+    motion = load_builtin()
+    upright = motion.positions[motion.clip == [c.name for c in motion.clips].index(clip)]
+    path = tmp_path / "mine.npz"
+    np.savez(path, positions_3d=upright @ axes_of(up).astype(np.float32).T)
+    with pytest.raises(ValueError, match=rf"mine.npz: which axis is up\? .* along {up}, ") as asked:
+        load_arrays(path)
+    remedy = re.search(r"\[\.\.\., (\[.*?\])\] \* (\[.*?\])", str(asked.value))
+    order, signs = map(json.loads, remedy.groups())
+    stored = np.load(path)["positions_3d"]
+    np.savez(path, positions_3d=stored[..., order] * np.array(signs, np.float32))
+    by_hand = load_arrays(path).positions
+    np.savez(path, positions_3d=stored, up=up)
+    told = load_arrays(path).positions
+    np.testing.assert_allclose(told, by_hand)
+    np.testing.assert_allclose(told[..., 2], upright[..., 2], atol=1e-6)
+    spans = np.linalg.norm(told[:, :, None] - told[:, None], axis=-1)
+    np.testing.assert_allclose(
+        spans, np.linalg.norm(upright[:, :, None] - upright[:, None], axis=-1), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("change", [lambda p: p[:, FLIP], lambda p: p * [1, -1, 1]])
+def test_swapped_sides_are_found_by_the_knees_in_every_clip(change, tmp_path):
+    motion = load_builtin()
+    for number, known in enumerate(motion.clips):
+        positions = motion.positions[motion.clip == number]
+        np.savez(tmp_path / "mine.npz", positions_3d=positions, up="z")
+        assert len(load_arrays(tmp_path / "mine.npz")) == len(positions), known.name
+        np.savez(tmp_path / "mine.npz", positions_3d=change(positions), up="z")
+        with pytest.raises(ValueError, match=r"mine.npz: the knees bend to the back, so left and"):
+            load_arrays(tmp_path / "mine.npz")
+
+
+def test_people_who_crawl_lie_only_if_it_is_said(tmp_path):
+    motion = load_builtin()
+    crawl = [known.name for known in motion.clips].index("crawl")
+    positions = motion.positions[motion.clip == crawl]
+    np.save(tmp_path / "mine.npy", positions)
+    with pytest.raises(ValueError, match=r"which axis is up.*if these people lie, with up = 'z'"):
+        load_arrays(tmp_path / "mine.npy")
+    np.savez(tmp_path / "mine.npz", positions_3d=positions, up="z")
+    np.testing.assert_array_equal(load_arrays(tmp_path / "mine.npz").positions, positions)
+
+
+def test_a_wrong_axis_is_not_believed(tmp_path):
+    upright = load_builtin().positions[-39:]
+    np.savez(tmp_path / "mine.npz", positions_3d=upright, up="Y")
+    with pytest.raises(
+        ValueError, match=r"mine.npz cannot be used: up is 'y', .* along z; give up"
+    ):
+        load_arrays(tmp_path / "mine.npz")
+
+
+@pytest.mark.parametrize("up", ["w", "", 3, ["y", "z"]])
+def test_an_axis_that_there_is_not_is_refused(up, tmp_path):
+    np.savez(tmp_path / "mine.npz", positions_3d=load_builtin().positions[:9], up=up)
+    with pytest.raises(ValueError, match=r"mine.npz cannot be used: up is .* none of z, y, -y"):
+        load_arrays(tmp_path / "mine.npz")
+
+
+def test_arrays_that_nobody_reads_are_named(tmp_path):
+    np.savez(tmp_path / "mine.npz", positions_3d=load_builtin().positions[:9], positions2d=[1.0])
+    with pytest.raises(ValueError, match=r"not read: positions2d; .* one of positions_2d"):
+        load_arrays(tmp_path / "mine.npz")
 
 
 @pytest.mark.parametrize(

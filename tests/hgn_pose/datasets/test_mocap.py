@@ -6,6 +6,7 @@ import pytest
 from examples.hgn_pose.__main__ import main
 from examples.hgn_pose.datasets.cmu17_from_mocap import (
     CMU_UNIT,
+    GIVEN_THORAX,
     build,
     read_actions,
     read_clip,
@@ -376,3 +377,107 @@ def test_a_thorax_without_length_is_refused(folder):
     capture.points["Neck"] = capture.points["Spine1"]
     with pytest.raises(ValueError, match="'thorax' has no length"):
         seventeen(capture, "x")
+
+
+MOTIONBUILDER = {
+    "Hips": "root", "LHipJoint": "lhipjoint", "LeftUpLeg": "lfemur", "LeftLeg": "ltibia",
+    "LowerBack": "lowerback", "Spine": "upperback", "Spine1": "thorax", "Neck": "lowerneck",
+    "Neck1": "upperneck", "Head": "head", "LeftShoulder": "lclavicle", "LeftArm": "lhumerus",
+    "LeftForeArm": "lradius",
+}  # fmt: skip
+ENDS = {"ltibia": "LeftFoot", "lradius": "LeftHand", "rtibia": "RightFoot", "rradius": "RightHand"}
+
+
+def write_motionbuilder(path, frames, lost=("thorax",)):
+    """The motion of write_amc as MotionBuilder's conversion has it: a joint where a bone begins."""
+    names = {bone: name for name, bone in MOTIONBUILDER.items()}
+    names |= {
+        "r" + bone[1:]: name.replace("Left", "Right").replace("LHip", "RHip")
+        for bone, name in list(names.items())
+        if bone[0] == "l" and name[:1] == "L" and bone not in ("lowerback", "lowerneck")
+    }
+    reach = {b[0]: np.multiply(b[2], b[3]) for b in BONES}
+    turns = "CHANNELS 3 Zrotation Yrotation Xrotation"
+    order = []
+
+    def joint(bone, parent):
+        order.append(bone)
+        offset = np.zeros(3) if parent in (*lost, "root") else reach[parent]
+        inner = "".join(joint(b[0], bone) for b in BONES if b[1] == bone)
+        end = "End Site { OFFSET 0 0 0 }"
+        if bone in ENDS:
+            order.append(None)
+            inner = (
+                f"JOINT {ENDS[bone]} {{ OFFSET {' '.join(map(str, reach[bone]))} {turns} {end} }}"
+            )
+        elif not inner:
+            inner = f"End Site {{ OFFSET {' '.join(map(str, reach[bone]))} }}"
+        text = f"OFFSET {' '.join(map(str, offset))} {turns} {inner} }}\n"
+        return f"JOINT {names[bone]} {{ {text}"
+
+    body = "".join(joint(b[0], "root") for b in BONES if b[1] == "root")
+    channels = "CHANNELS 6 Xposition Yposition Zposition Zrotation Yrotation Xrotation"
+    rows = []
+    for frame in frames:
+        x, y, z, *turn = frame.get("root", (0, 15, 0, 0, 0, 0))
+        row = [x, y, z, *reversed(turn)]
+        for bone in order:
+            axes = next((b[5].split() for b in BONES if b[0] == bone), [])
+            turned = dict(zip(axes, frame.get(bone, [0] * len(axes)), strict=True))
+            row += [turned.get(axis, 0) for axis in ("rz", "ry", "rx")]
+        rows.append(" ".join(map(str, row)))
+    head = f"HIERARCHY ROOT Hips {{ OFFSET 0 0 0 {channels} {body} }}"
+    text = [head, "MOTION", f"Frames: {len(rows)}", "Frame Time: 0.00833333", *rows, ""]
+    path.write_text("\n".join(text))
+
+
+def turning(count):
+    """A walker who bends and turns the trunk, so that the thorax points to many sides."""
+    return [
+        {
+            "root": (0.02 * t, 15, 0, 0, 2 * t, 0), "lfemur": (10 * np.sin(t / 9), 0, 0),
+            "lowerback": (5 + t / 3, 0, 0), "thorax": (t / 2, t / 4, -t / 3), "rhumerus": (0, t, t),
+        }
+        for t in range(1, count)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("length", [None, 2.1])
+def test_a_thorax_that_a_conversion_lost_is_given_one(folder, length):
+    write_amc(folder / "07_01.amc", turning(60))
+    write_motionbuilder(folder / "07_02.bvh", turning(60))
+    thorax = None if length is None else length * CMU_UNIT
+    arrays, dropped = build(folder, thorax=thorax)
+    assert dropped == 0
+    assert arrays["clip_source"].tolist() == ["asf/amc", f"bvh, {GIVEN_THORAX}"]
+    true, mended = (arrays["positions_3d"][arrays["clip"] == clip] for clip in (0, 1))
+    # The bone below it measures 2.0, so by default the thorax is 0.1 units too short.
+    apart = np.linalg.norm(mended - true, axis=-1) / CMU_UNIT
+    above = [
+        "Thorax",
+        "Nose",
+        "Head",
+        *(s + j for s in "LR" for j in ("Shoulder", "Elbow", "Wrist")),
+    ]
+    upper = np.isin(CMU17_JOINTS, above)
+    assert upper.sum() == 9
+    np.testing.assert_allclose(apart[:, ~upper], 0, atol=1e-4)
+    np.testing.assert_allclose(apart[:, upper], 0.1 if length is None else 0, atol=1e-4)
+
+
+def test_a_spine_without_any_length_needs_one(folder):
+    write_motionbuilder(folder / "07_02.bvh", turning(20), lost=("thorax", "upperback"))
+    with pytest.raises(ValueError, match=r"07_02.bvh .*'thorax' has no length.* --thorax METRES"):
+        build(folder)
+    arrays, _ = build(folder, thorax=0.12)
+    at = [AT("Thorax"), AT("Spine")]
+    length = np.linalg.norm(np.diff(arrays["positions_3d"][:, at], axis=1), axis=-1)
+    np.testing.assert_allclose(length, 0.12, atol=1e-5)
+
+
+def test_the_command_says_that_a_thorax_was_made(folder, capsys):
+    write_motionbuilder(folder / "07_02.bvh", turning(20))
+    main(["build-cmu17", str(folder), "--out", str(folder / "cmu17.npz")])
+    assert "in 1 clips the thorax had no length and was made as long as" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="thorax"):
+        build(folder, thorax=-1.0)

@@ -1,5 +1,6 @@
 """Keypoints and predictions of strangers: read as they are meant, or refused in one sentence."""
 
+import copy
 import json
 import tracemalloc
 from contextlib import suppress
@@ -7,7 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import test_files_of_tools as files
 import test_keypoint_files as layouts
+import tools
 from hostile import read_or_refuse, try_damages
 
 from examples.hgn_pose.lifting import prediction
@@ -43,6 +46,112 @@ def test_files_of_keypoints(name, tmp_path):
     LAYOUTS[name](path)
     try_damages(path, lambda: read_keypoints(path))
     try_damages(path, lambda: read_or_refuse(lambda: person(path), name) or "refused", most=40)
+
+
+FEW = 3
+"""Frames of the files below."""
+
+
+def written(convention, name, folder):
+    points = tools.pixels(convention, FEW)
+    return files.TOOLS[convention][name](folder / name, points, tools.likely(points))
+
+
+@pytest.mark.parametrize(
+    ("convention", "name"),
+    [
+        ("coco17", "videopose3d.npz"), ("coco17", "detectron2.npz"), ("coco17", "array.npy"),
+        ("coco17", "mmaction.pkl"), ("coco17", "deeplabcut.csv"), ("coco17", "table.h5"),
+        ("coco17", "fixed.h5"), ("coco17", "movenet.json"), ("coco17", "named.json"),
+        ("mediapipe33", "message to dict.json"), ("mediapipe33", "by frame.json"),
+        ("mediapipe33", "lines.jsonl"), ("body25b", "controlnet.json"),
+    ],
+)  # fmt: skip
+def test_damaged_files_of_tools(convention, name, tmp_path):
+    path = written(convention, name, tmp_path)
+    try_damages(path, lambda: read_or_refuse(lambda: person(path), name) or "refused", most=30)
+
+
+@pytest.mark.parametrize(
+    ("convention", "name"), [("coco17", "ultralytics"), ("coco17", "detectron2")]
+)
+def test_damaged_folders_of_tools(convention, name, tmp_path):
+    folder = written(convention, name, tmp_path)
+    path = sorted(folder.iterdir())[1]
+    try_damages(path, lambda: read_keypoints(folder), most=30)
+
+
+WRONG = [
+    None,
+    [],
+    {},
+    "x",
+    "",
+    -1,
+    0,
+    1e308,
+    2**70,
+    True,
+    [[]],
+    [{}],
+    {"x": 1},
+    [1, 2, 3],
+    [[1, 2]] * 9,
+]
+"""What may stand in JSON where something else belongs."""
+
+
+def places(content, deep=7):
+    """Ways to all parts of a parsed JSON, of lists the first two and the last."""
+    yield ()
+    if deep and isinstance(content, dict):
+        keys = list(content)
+    elif deep and isinstance(content, list):
+        keys = sorted({0, 1, len(content) - 1} & set(range(len(content))))
+    else:
+        return
+    for key in keys[:6]:
+        yield from ((key, *rest) for rest in places(content[key], deep - 1))
+
+
+@pytest.mark.parametrize(
+    ("convention", "name"), [case for case in files.CASES if case[1].endswith(".json")]
+)
+def test_wrong_types_in_json_end_in_a_sentence(convention, name, tmp_path):
+    path = written(convention, name, tmp_path)
+    if name == "lines.json":
+        content = [json.loads(line) for line in path.read_text().splitlines()]
+    else:
+        content = json.loads(path.read_text())
+    ways = list(places(content))
+    random = np.random.default_rng(0)
+    for way in [ways[i] for i in random.permutation(len(ways))[:40]]:
+        for wrong in [WRONG[i] for i in random.permutation(len(WRONG))[:4]]:
+            forged = {"top": copy.deepcopy(content)}
+            holder, *steps = forged, "top", *way
+            for step in steps[:-1]:
+                holder = holder[step]
+            holder[steps[-1]] = wrong
+            path.write_text(json.dumps(forged["top"]))
+            read_or_refuse(lambda: person(path), name)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_shuffled_and_lost_columns_end_in_joints_or_a_sentence(seed, tmp_path):
+    random = np.random.default_rng(seed)
+    path = tmp_path / "own.csv"
+    for name in ("deeplabcut.csv", "own.csv"):
+        if name == "own.csv":
+            write_keypoints(path, layouts.FILM, "coco17")
+            rows = [line.split(",") for line in path.read_text().splitlines()[:4]]
+        else:
+            whole = written("coco17", name, tmp_path).read_text()
+            rows = [line.split(",") for line in whole.splitlines()]
+        for _ in range(20):
+            count = random.integers(1, len(rows[0]) + 1)
+            order = random.permutation(len(rows[0]))[:count]
+            path.write_text("\n".join(",".join(row[i] for i in order) for row in rows))
+            read_or_refuse(lambda: person(path), "own.csv")
 
 
 def test_folders_of_keypoints(tmp_path):

@@ -107,31 +107,25 @@ def long_csv(path):
 
 
 @pytest.mark.parametrize(
-    ("write", "name", "convention", "certain"),
+    ("write", "name", "convention"),
     [
-        (coco_annotations, "a.json", "coco17", True),
-        (alphapose, "b.json", "coco17", False),
-        (mmpose, "c.json", "coco17", True),
-        (ultralytics, "d.json", "coco17", False),
-        (mediapipe, "e.json", "mediapipe33", True),
-        (openpose, "folder", "body25", True),
-        (long_csv, "f.csv", "coco17", True),
+        (coco_annotations, "a.json", "coco17"),
+        (alphapose, "b.json", "coco17"),
+        (mmpose, "c.json", "coco17"),
+        (ultralytics, "d.json", "coco17"),
+        (mediapipe, "e.json", "mediapipe33"),
+        (openpose, "folder", "body25"),
+        (long_csv, "f.csv", "coco17"),
     ],
 )
-def test_every_layout_gives_its_points(write, name, convention, certain, tmp_path):
+def test_every_layout_gives_its_points(write, name, convention, tmp_path):
     found = read_keypoints(write(tmp_path / name))
     scale = 1000 if convention == "mediapipe33" else 1
     read = found.in_convention(convention)
     np.testing.assert_allclose(read.points * scale, pixels(convention), rtol=1e-6)
     np.testing.assert_allclose(read.confidence, 0.9)
     assert found.frame.tolist() == list(range(FRAMES))
-    if certain:
-        assert found.in_convention("auto").convention == convention
-    else:
-        with pytest.raises(
-            ValueError, match=r"does not say which joints its 17 are.*coco17, human"
-        ):
-            found.in_convention("auto")
+    assert found.in_convention("auto").convention == convention
 
 
 @pytest.mark.parametrize("ending", ["json", "csv", "npz"])

@@ -7,7 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from examples.hgn_pose.datasets.data_set import DataSet
-from examples.hgn_pose.datasets.plausible import check_skeleton
+from examples.hgn_pose.datasets.plausible import (
+    Z_UP,
+    axis_up,
+    check_sides,
+    check_skeleton,
+    check_upright,
+)
 from examples.hgn_pose.datasets.takes import Y_DOWN_TO_Z_UP, RealCamera, Take, join, level_camera
 from examples.hgn_pose.files.archives import names_in, read_npz
 from examples.hgn_pose.files.npy import read_npy
@@ -30,6 +36,7 @@ OPTIONAL = {
     "clip_subject": "(C,) numbers or text",
     "clip_test": "(C,) true for the clips that are kept for the test",
     "fps": "a number",
+    "up": "text: the axis that points up, if it is not z: x, -x, y, -y or -z",
 }
 """Arrays that an npz file may hold beside ``positions_3d``, (T, 17, 3) metres."""
 
@@ -47,15 +54,16 @@ def load_arrays(path: str | Path) -> Footage:
     -------
     Motion or Recording
         Without ``positions_2d`` a Motion, for virtual cameras: the positions must be in a world
-        with z up. With it a Recording: the positions are in the world of ``camera_rotation`` and
-        ``camera_position`` or, without these, in the frame of the one camera (right, down,
-        forward). Without ``clip_test`` everything is for the test.
+        with z up, or ``up`` says which axis it is. With it a Recording: the positions are in the
+        world of ``camera_rotation`` and ``camera_position`` or, without these, in the frame of the
+        one camera (right, down, forward). Without ``clip_test`` everything is for the test.
 
     Raises
     ------
     ValueError
         If the file is missing or damaged, shapes do not fit together, or the joints are not in
-        metres, pixels or the order of ``skeleton.JOINTS``.
+        metres, pixels or the order of ``skeleton.JOINTS``, stand along another axis, or have
+        their sides swapped.
     """
     path = Path(path)
     with reading(path, "give arrays as numpy.savez writes them"):
@@ -75,6 +83,11 @@ def _footage(path: Path) -> Footage:
     clip, clips, fps = _clips(data, len(positions), path)
     if "positions_2d" not in data:
         check_skeleton(positions, str(path))
+        if "up" in data:
+            positions = _turned(positions, data["up"], path)
+        else:
+            check_upright(positions, str(path))
+        check_sides(positions, str(path))
         try:
             return Motion(positions.astype(np.float32), clip, clips, np.full(len(clips), fps))
         except ValueError as error:
@@ -92,12 +105,35 @@ def _footage(path: Path) -> Footage:
     return join(takes, views, str(path))
 
 
+def _turned(positions: np.ndarray, up: np.ndarray, path: Path) -> np.ndarray:
+    """With z up."""
+    axis = str(up).lower() if up.shape == () else ""
+    if axis not in Z_UP:
+        raise ValueError(
+            f"{path} cannot be used: up is {shown(up.tolist())}, none of {', '.join(Z_UP)}"
+        )
+    found = axis_up(positions)
+    if axis != "z" and found not in (None, axis):
+        raise ValueError(
+            f"{path} cannot be used: up is {axis!r}, but heads are above feet along {found}; give "
+            f"up = {found!r}"
+        )
+    order, signs = Z_UP[axis]
+    return positions[..., order] * np.array(signs, positions.dtype)
+
+
 def _read(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise ValueError(f"there is no file {path}; give an .npz or .npy file with --data-path")
     if path.suffix == ".npy":
         return {"positions_3d": read_npy(path)}
     there = names_in(path)
+    unread = [name for name in there if name not in ("positions_3d", *OPTIONAL)]
+    if unread and "positions_3d" in there:
+        raise ValueError(
+            f"{path} cannot be used: it has arrays that are not read: {', '.join(unread)}; leave "
+            f"them out, or name them as one of {', '.join(OPTIONAL)}"
+        )
     return read_npz(path, ["positions_3d", *(name for name in OPTIONAL if name in there)])
 
 
