@@ -35,7 +35,7 @@ def several(folder):
     """Two runs, and what went wrong in others."""
     first = os.environ["RANK"] == "0"
     port = int(os.environ["MASTER_PORT"])
-    found = {}
+    found: dict[str, list[int | str | None]] = {}
 
     def run(name, *arguments):
         nonlocal port
@@ -48,7 +48,7 @@ def several(folder):
         ):
             try:
                 main([*arguments])
-                status = 0
+                status: int | str | None = 0
             except SystemExit as end:
                 status = end.code
         if dist.is_initialized():
@@ -63,7 +63,7 @@ def several(folder):
             kept.append(meeting)
             yield meeting
 
-    kept = []
+    kept: list[tuple[dist.Store, int, int]] = []
     meet = dist.rendezvous
     writes = writing.whole_file
     out = ["--out", str(Path(folder) / "run")]
@@ -165,7 +165,7 @@ def test_each_process_has_a_gpu_of_its_own(monkeypatch):
     with pytest.raises(ValueError, match=r"'cuda:0' is one GPU for 2 processes"):
         own_device(torch.device("cuda:0"))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    chosen = []
+    chosen: list[int] = []
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
     assert own_device(cuda) == torch.device("cuda:1")
     assert chosen == [1]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -102,30 +103,36 @@ def gradients(team, *, recorded):
         (part,) = shared.share((x,))
         shared.backward(shared.network(part)[0].square().mean())
         assert model.other.weight.grad is None
+        assert model.one.weight.grad is not None
         found.append(model.one.weight.grad.clone())
     return found
 
 
 def normalised(team):
-    """Outputs, gradients and running statistics of a batch whose rows have two shapes."""
+    """Outputs, gradients and running statistics of batches whose rows have two shapes."""
     found = []
     for shape in ((7, 3), (7, 3, 2)):
-        generator = torch.Generator().manual_seed(2)
-        x = team.share(torch.randn(shape, generator=generator) + 5).requires_grad_()
-        slopes = team.share(torch.randn(shape, generator=generator))
-        model = nn.Sequential(nn.BatchNorm1d(3))
-        with torch.no_grad():
-            model[0].weight.copy_(torch.tensor([1.0, 2.0, -1.0]))
-        model = synchronise_norms(model, team, CPU)
+        x, slopes, norm = normalisation(shape)
+        x = team.share(x).requires_grad_()
+        model: Any = synchronise_norms(nn.Sequential(norm), team, CPU)
         y = model(x)
-        (y * slopes).sum().backward()
+        (y * team.share(slopes)).sum().backward()
         for_weights = everything(team, torch.stack([p.grad for p in model.parameters()]))
         statistics = [model[0].running_mean, model[0].running_var]
-        found.append([y.detach(), x.grad, for_weights, *statistics])
         assert int(model[0].num_batches_tracked) == 1
         model.eval()
-        found[-1].append(model(x).detach())
+        found.append([y.detach(), x.grad, for_weights, *statistics, model(x).detach()])
     return found
+
+
+def normalisation(shape) -> Any:
+    """Rows, what each weighs in the loss, and a layer."""
+    generator = torch.Generator().manual_seed(2)
+    x, slopes = (torch.randn(shape, generator=generator) for _ in range(2))
+    norm = nn.BatchNorm1d(3)
+    with torch.no_grad():
+        norm.weight.copy_(torch.tensor([1.0, 2.0, -1.0]))
+    return x + 5, slopes, norm
 
 
 def everything(team, values):
@@ -251,21 +258,17 @@ def test_gradients_are_those_of_the_whole_batch(both, recorded):
 def test_normalisation_is_that_of_the_whole_batch(both):
     expected = []
     for shape in ((7, 3), (7, 3, 2)):
-        generator = torch.Generator().manual_seed(2)
-        x = (torch.randn(shape, generator=generator) + 5).requires_grad_()
-        slopes = torch.randn(shape, generator=generator)
-        norm = nn.BatchNorm1d(3)
-        with torch.no_grad():
-            norm.weight.copy_(torch.tensor([1.0, 2.0, -1.0]))
+        x, slopes, norm = normalisation(shape)
+        x.requires_grad_()
         y = norm(x)
         (y * slopes).sum().backward()
         for_weights = torch.stack([norm.weight.grad, norm.bias.grad])
         statistics = [norm.running_mean, norm.running_var]
         norm.eval()
         expected.append([y.detach(), x.grad, for_weights, *statistics, norm(x).detach()])
-    for shape in range(2):
-        rows = [found["normalised"][shape] for found in both]
-        for place, value in enumerate(expected[shape]):
+    for number, values in enumerate(expected):
+        rows = [found["normalised"][number] for found in both]
+        for place, value in enumerate(values):
             if place in (0, 1, 5):
                 joined = torch.cat([row[place] for row in rows])
                 torch.testing.assert_close(joined, value, rtol=1e-4, atol=1e-5)
