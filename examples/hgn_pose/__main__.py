@@ -28,6 +28,7 @@ from examples.hgn_pose.commands.table import MakeTable
 from examples.hgn_pose.commands.train import Train
 from examples.hgn_pose.commands.view import View
 from examples.hgn_pose.commands.wild import Wild
+from examples.hgn_pose.training.processes import expected, first_speaks
 from examples.hgn_pose.training.recipes import RECIPES, RecipeName, recipe_of
 
 
@@ -63,9 +64,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = sys.argv[1:] if arguments is None else arguments
     root = command_line(recipe_of(given))
     try:
-        command = tyro.cli(
-            root, args=arguments, prog="python -m examples.hgn_pose", description=DESCRIPTION
-        )
+        with first_speaks():
+            command = tyro.cli(
+                root, args=arguments, prog="python -m examples.hgn_pose", description=DESCRIPTION
+            )
+            if expected() > 1 and not isinstance(command, Train):
+                raise ValueError(ONLY_TRAIN)
         command.run()
     except (ValueError, OSError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -74,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit("interrupted; train --resume goes on after the last whole epoch")
 
 
+ONLY_TRAIN = "train alone runs on several processes; start this command without torchrun"
 DESCRIPTION = """Hierarchical Graph Networks: lift 2D joints to a 3D pose and coarse body meshes
 (Li et al., BMVC 2021), on graphs that multiscale_gcn coarsens from a body mesh. Runs from a clone
 of the repository, which holds the body and the motion."""

@@ -24,7 +24,9 @@ from examples.hgn_pose.network.precision import ends_of
 from examples.hgn_pose.network.weights import Passport, save_weights
 from examples.hgn_pose.samples.preparing import PreparedData, prepare_data
 from examples.hgn_pose.training.checkpoint import resume_training, save_training
+from examples.hgn_pose.training.distributed import spread, synchronise_norms
 from examples.hgn_pose.training.options import TrainingOptions
+from examples.hgn_pose.training.processes import ALONE, Team
 from examples.hgn_pose.training.side_by_side import fit_side_by_side
 from examples.hgn_pose.training.trainer import Trainer
 from multiscale_gcn import __version__
@@ -85,6 +87,7 @@ def carry_out(
     together: int,
     watched: bool = False,
     seconds_between_states: float = 0.0,
+    team: Team = ALONE,
 ) -> None:
     """Train, measure and write some runs; those with a state in their folder go on from it.
 
@@ -99,21 +102,25 @@ def carry_out(
         Whether the test error is recorded after every epoch.
     seconds_between_states : float
         After an epoch a state is written if none was for so long, and after the last one.
+    team : Team
+        The processes that do this together, of which one writes; this one is alone by default.
     """
     for run in runs:
         check_choice(run.training, data)
-    for run in runs:
-        make_folder(run.folder)
+    if team.writes:
+        for run in runs:
+            make_folder(run.folder)
     prepared: dict[tuple[CoarseGraphs, tuple[int, ...]], PreparedData] = {}
     for begin in range(0, len(runs), together):
         chunk = runs[begin : begin + together]
         for run in chunk:
             if run.targets not in prepared:
-                prepared[run.targets] = prepare_data(
-                    data, device, mesh_sizes=run.mesh_sizes, graphs=run.network.graphs
-                )
+                with team.one_first():
+                    prepared[run.targets] = prepare_data(
+                        data, device, mesh_sizes=run.mesh_sizes, graphs=run.network.graphs
+                    )
         pairs = [(run, prepared[run.targets]) for run in chunk]
-        _train(pairs, data, device, watched, seconds_between_states)
+        _train(pairs, data, device, watched, seconds_between_states, team)
 
 
 def check_choice(training: TrainingOptions, data: DataOptions) -> None:
@@ -136,6 +143,7 @@ def _train(
     device: torch.device,
     watched: bool,
     seconds_between_states: float,
+    team: Team,
 ) -> None:
     """Train and measure some runs side by side."""
     trainers: list[Trainer] = []
@@ -146,8 +154,12 @@ def _train(
             device
         )
         passport = passport_of(run.network, prepared.body, prepared.hierarchy, data, run.meshes)
+        if run.training.batch_norm == "synchronised":
+            model = synchronise_norms(model, team, device)
         ends = ends_of(run.network.network, model)
-        trainer = Trainer(model, prepared.train, prepared.cameras, run.training, ends=ends)
+        trainer = Trainer(
+            model, prepared.train, prepared.cameras, run.training, ends=ends, team=team
+        )
         if run.state.exists():
             resume_training(run.state, trainer, passport)
             print(f"{run.folder}: going on after epoch {len(trainer.records)}")
@@ -157,6 +169,8 @@ def _train(
 
     def save(trainer: Trainer) -> None:
         over = len(trainer.records) == trainer.options.epochs
+        if not team.writes:
+            return
         if over or time.monotonic() - written[trainer] >= seconds_between_states:
             run, passport = passports[trainer]
             save_training(run.state, trainer, passport)
@@ -166,7 +180,11 @@ def _train(
     watched = watched or any(run.training.keep == "best" for run, _ in runs)
     fit_side_by_side(
         trainers,
-        watch=(lambda network: watch(network, first.test, first.cameras)) if watched else None,
+        watch=(
+            (lambda network: watch(spread(network, team), first.test, first.cameras))
+            if watched
+            else None
+        ),
         after_epoch=save,
         label=", ".join(dict.fromkeys(run.network.network for run, _ in runs)),
     )
@@ -186,15 +204,20 @@ def _finish(
     training = run.training.as_json()
     trainer.take_kept()
     facts = {**passport.facts, "training": training, "multiscale_gcn": __version__}
-    save_weights(run.folder / "weights.safetensors", trainer.result, replace(passport, facts=facts))
-    metrics = measure(trainer.result, prepared, run.network.network, device)
+    weights = run.folder / "weights.safetensors"
+    if trainer.team.writes:
+        save_weights(weights, trainer.result, replace(passport, facts=facts))
+    network = spread(trainer.result, trainer.team)
+    metrics = measure(network, prepared, run.network.network, device)
     metrics |= {
-        "mirrored": MIRRORED.measure(trainer.result, prepared).as_json(),
+        "mirrored": MIRRORED.measure(network, prepared).as_json(),
         "options": run.network.as_json(),
         "data": data.as_json(),
         "training": training,
         "history": [asdict(record) for record in trainer.records],
         "kept_epoch": trainer.kept_epoch,
     }
+    if not trainer.team.writes:
+        return
     write_json(run.metrics, metrics)
     print(f"wrote {run.folder}/weights.safetensors and metrics.json")

@@ -12,6 +12,7 @@ from examples.hgn_pose.commands.runs import Run, carry_out, check_choice
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.network.building import NetworkOptions
 from examples.hgn_pose.training.options import TrainingOptions
+from examples.hgn_pose.training.processes import Meeting, expected, own_device
 from examples.hgn_pose.training.recipes import RecipeName
 
 
@@ -40,9 +41,19 @@ class Train:
     --out; on a GPU that takes little longer than one."""
 
     def run(self) -> None:
+        meeting = Meeting()
+        with meeting.speaking():
+            self._run(meeting)
+
+    def _run(self, meeting: Meeting) -> None:
         data = self.data.settled()
         check_choice(self.training, data)
-        device = self.machine.prepare()
+        device = own_device(self.machine.prepare())
+        if self.seeds and expected() > 1:
+            raise ValueError(
+                f"seeds = {self.seeds} are trained side by side by one process; start "
+                f"{expected()} processes for one seed, or one without torchrun for all"
+            )
         runs = self._runs()
         for run in runs:
             if run.state.exists() and not self.resume:
@@ -54,7 +65,8 @@ class Train:
                 raise FileNotFoundError(f"there is no file {run.state}; leave --resume out")
         if runs[0].network.has_meshes and not runs[0].meshes:
             print("lambda_mesh = 0: the coarse meshes are neither trained nor measured")
-        carry_out(runs, data, device, together=len(runs), watched=True)
+        team = meeting.team(device)
+        carry_out(runs, data, device, together=len(runs), watched=True, team=team)
 
     def _runs(self) -> list[Run]:
         network, training = self.network, self.training

@@ -20,7 +20,7 @@ PUBLISHED_LAMBDAS: dict[LossReduction, tuple[float, float]] = {
 """Weights of the pose and the mesh term: those of the paper and those of its published code."""
 
 
-_LATER = ("keep", "steps", "weight_decay", "average", "bf16")
+_LATER = ("keep", "steps", "weight_decay", "average", "bf16", "batch_norm")
 """Options that files from before there was a choice do not name."""
 
 
@@ -64,6 +64,9 @@ class TrainingOptions:
     keep: Literal["last", "best"] = "last"
     """Which weights a run ends with: the last, or those of the epoch with the least error on
     people who are held out of the training (--held-out, --fold), never on those for the test."""
+    batch_norm: Literal["synchronised", "local"] = "synchronised"
+    """Of several processes (torchrun): synchronised normalises by the whole batch, and the result
+    is that of one process; local by each process's share, which waits for nobody."""
     seed: int = 0
     """Of the weights, the order of the samples, the augmentation and dropout."""
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -73,6 +76,7 @@ class TrainingOptions:
         one_of(self.schedule, "schedule", ("step", "cosine"))
         one_of(self.loss_reduction, "loss_reduction", get_args(LossReduction))
         one_of(self.keep, "keep", ("last", "best"))
+        one_of(self.batch_norm, "batch_norm", ("synchronised", "local"))
         for name in ("epochs", "batch_size", "decay_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")

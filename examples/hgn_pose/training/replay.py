@@ -70,6 +70,7 @@ class Replay:
     def _record(self, stream: torch.cuda.Stream, *arguments: Tensor) -> torch.cuda.CUDAGraph:
         self._arguments = tuple(argument.clone() for argument in arguments)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=stream):
+        # Other threads, such as those that watch over NCCL, may go on asking the device.
+        with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
             self._result = self.function(*self._arguments)
         return graph

@@ -18,8 +18,10 @@ from examples.hgn_pose.network.precision import keep_in_float32
 from examples.hgn_pose.samples.augmentation import Variation
 from examples.hgn_pose.samples.batches import Batch
 from examples.hgn_pose.samples.samples import Samples
+from examples.hgn_pose.training.distributed import SharedStep, check_shares, share_statistics
 from examples.hgn_pose.training.loss import pose_loss
 from examples.hgn_pose.training.options import TrainingOptions
+from examples.hgn_pose.training.processes import ALONE, Team
 from examples.hgn_pose.training.randomness import Randomness
 from examples.hgn_pose.training.replay import Replay
 
@@ -69,11 +71,13 @@ class Trainer:
     ends : sequence of nn.Module
         Layers of ``model`` that compute in float32 where ``options.bf16`` lets the others compute
         in bfloat16.
+    team : Team
+        The processes that train this network together; this one is alone by default.
 
     Raises
     ------
     ValueError
-        When the scene reaches a camera.
+        When the scene reaches a camera, or when a batch has fewer samples than there are processes.
     """
 
     def __init__(
@@ -85,8 +89,10 @@ class Trainer:
         *,
         replay: bool = True,
         ends: Sequence[nn.Module] = (),
+        team: Team = ALONE,
     ) -> None:
         samples.check_in_view(cameras, options.augmentation)
+        check_shares(options.batch_size, len(samples) * samples.views(cameras), team)
         self.model = model
         self.samples = samples
         self.cameras = cameras
@@ -114,6 +120,17 @@ class Trainer:
         self.records: list[EpochRecord] = []
         self._varied = tuple(options.augmentation.draw(1, torch.Generator()).tensors())
         self._best: dict[str, Tensor] = {}
+        self.team = team
+        self.shared = SharedStep(
+            model,
+            team,
+            samples.positions.device,
+            recorded=self.replay,
+            outputs=1 if options.lambdas()[1] == 0 else None,
+            unused=not team.alone and len(self._trained()) < len(list(model.parameters())),
+        )
+        self.so_far = torch.zeros(3, dtype=torch.float64, device=samples.positions.device)
+        """Sums, over this process's samples of this epoch, of the loss and its two terms."""
 
     @property
     def kept_epoch(self) -> int:
@@ -209,7 +226,8 @@ class Trainer:
         if self.options.keep == "best" and watch is None:
             raise ValueError("keep = best needs an error to be the best by; watch one")
         # Recorded anew in every call: restore() puts other tensors into Adam's state.
-        step = Replay(self._step, self.options.batch_size) if self.replay else self._step
+        share = self.team.share(torch.arange(self.options.batch_size))
+        step = Replay(self._step, len(share)) if self.replay else self._step
         for epoch in range(len(self.records), self.options.epochs):
             totals = yield from self._run_epoch(epoch, step)
             loss, pose, mesh = totals.tolist()
@@ -232,15 +250,21 @@ class Trainer:
         self.model.train()
         options = self.options
         device = self.samples.positions.device
-        totals = torch.zeros(3, dtype=torch.float64, device=device)
+        totals = self.so_far.zero_()
         seed = epoch_seed(options.seed, epoch)
-        randomness = Randomness(device, seed)
+        randomness = Randomness(device, epoch_seed(options.seed, epoch, self.team.rank))
         for number, draw in enumerate(self._draws(seed)):
             self._set_rate(options.rate(epoch, number, self.steps))
+            share = self.shared.share(draw)
+            whole = len(draw[0]) == options.batch_size
             with randomness:
-                totals += step(*draw) * len(draw[0])
+                totals += (step if whole else self._step)(*share) * len(share[0])
             if number < self.steps - 1:
                 yield None
+        self.team.add_up(totals)
+        if options.batch_norm == "local":
+            models = [self.model] if self.average is None else [self.model, self.average]
+            share_statistics(models, self.team)
         return totals / (len(self.samples) * self.samples.views(self.cameras))
 
     def _step(self, *draw: Tensor) -> Tensor:  # [3]
@@ -249,13 +273,11 @@ class Trainer:
         lambda_pose, lambda_mesh = options.lambdas()
         batch = self._batch(*draw)
         with torch.autocast(batch.image.device.type, torch.bfloat16, enabled=options.bf16):
-            outputs = self.model(batch.image)
-        if lambda_mesh == 0:
-            outputs = outputs[:1]
+            outputs = self.shared.network(batch.image)
         pose, mesh = pose_loss(outputs, batch, options.loss_reduction)
         loss = lambda_pose * pose + lambda_mesh * mesh
         self.optimizer.zero_grad()
-        loss.backward()
+        self.shared.backward(loss)
         nn.utils.clip_grad_norm_(self.model.parameters(), options.clip_norm)
         self.optimizer.step()
         if self.average is not None:
@@ -365,7 +387,8 @@ def _approach(average: nn.Module, model: nn.Module, share: float) -> None:
     torch._foreach_lerp_([mean for mean, _ in moved], [value for _, value in moved], share)
 
 
-def epoch_seed(seed: int, epoch: int) -> int:
-    """A well-mixed 63-bit seed for one epoch."""
-    state = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)
+def epoch_seed(seed: int, epoch: int, rank: int = 0) -> int:
+    """A well-mixed 63-bit seed for one epoch, and for the dropout of one process in it."""
+    entropy = [seed, epoch, rank] if rank else [seed, epoch]
+    state = np.random.SeedSequence(entropy).generate_state(1, np.uint64)
     return int(state[0] >> np.uint64(1))
