@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +19,12 @@ from examples.hgn_pose.datasets.readers.cmu17 import CMU17_VARIABLE
 from examples.hgn_pose.files.writing import make_folder, write_json
 from examples.hgn_pose.measuring.protocols import HUMAN36M, ProtocolOptions
 from examples.hgn_pose.network.building import count_parameters
-from examples.hgn_pose.network.passports import check_body, load_network, network_of
+from examples.hgn_pose.network.passports import (
+    check_body,
+    load_network,
+    network_of,
+    steps_per_second_of,
+)
 from examples.hgn_pose.network.weights import (
     SHIPPED_WEIGHTS,
     read_passport,
@@ -64,15 +70,25 @@ class Evaluate:
             data,
             device,
             mesh_sizes=options.mesh_sizes if meshes else (),
+            frames=options.window,
             test_only=True,
             body=body,
         )
+        if prepared.steps_per_second is not None:
+            trained = steps_per_second_of(weights, passport)
+            if not math.isclose(trained, prepared.steps_per_second, rel_tol=ALIKE):
+                print(OTHER_RATE.format(trained=trained, tested=prepared.steps_per_second))
         model = load_network(weights, prepared.body, prepared.hierarchy).to(device)
         metrics = measure(model, prepared, options.network, device, self.protocol)
         write_json(out, metrics)
         print(f"wrote {out}")
 
 
+ALIKE = 0.05
+"""Rates of frames that differ by less are not told apart."""
+
+OTHER_RATE = """note: clips of the training had {trained:.3g} frames a second, and these have
+{tested:.3g}, so what the network sees moves at another pace"""
 OTHER_MOTION = """note: this is another kind of motion than {trained_on}, by other bodies, so the
 errors are not those of the weights on their own sort of data; for cmu17 set {variable}"""
 OTHER_JOINTS = """note: the Nose and the Head of {data} are other points of the body than those

@@ -17,15 +17,17 @@ from examples.hgn_pose.commands.machine import MachineOptions
 from examples.hgn_pose.commands.prediction_page import matching, show
 from examples.hgn_pose.files.writing import make_folder
 from examples.hgn_pose.lifting import prediction
+from examples.hgn_pose.lifting.clips import TrackClips
 from examples.hgn_pose.lifting.framing import Framing, frame
 from examples.hgn_pose.lifting.gaps import FROM_TIME, FROM_VIEWS
-from examples.hgn_pose.lifting.mapping import trunk_of
+from examples.hgn_pose.lifting.mapping import Trunk, trunk_of
 from examples.hgn_pose.lifting.prediction import Prediction, coarse_meshes
 from examples.hgn_pose.lifting.reading import KeypointOptions, Person, read_person
 from examples.hgn_pose.measuring.metrics import mpjpe, pa_mpjpe
 from examples.hgn_pose.measuring.predictions import answer
-from examples.hgn_pose.network.passports import load_network, network_of
-from examples.hgn_pose.network.weights import SHIPPED_WEIGHTS, read_passport
+from examples.hgn_pose.network.passports import load_network, network_of, steps_per_second_of
+from examples.hgn_pose.network.weights import SHIPPED_WEIGHTS, Passport, read_passport
+from examples.hgn_pose.samples.inputs import Inputs
 from multiscale_gcn import __version__
 
 
@@ -83,12 +85,12 @@ class Predict:
         body = self.body.load()
         hierarchy = coarsen_body(body)
         model = load_network(weights, body, hierarchy)
-        inputs = frame(person.track.joints, person.image_size, self.framing, trunk)
-        sizes = network_of(weights, passport).mesh_sizes if passport.facts["meshes"] else ()
+        options = network_of(weights, passport)
+        sizes = options.mesh_sizes if passport.facts["meshes"] else ()
         levels = [hierarchy.level(size) for size in sizes]
         pose, *vertices = answer(
             model.to(device),
-            torch.from_numpy(inputs).to(device),
+            self._inputs(person, trunk, options.window, weights, passport, device),
             [torch.tensor(level.constraints.symmetry, device=device) for level in levels],
             flip=self.flip,
         )
@@ -103,7 +105,7 @@ class Predict:
             fps=person.fps,
             facts={
                 **person.facts,
-                "network": network_of(weights, passport).network,
+                "network": options.network,
                 "weights": weights.name,
                 "trained_on": motion,
                 "framing": self.framing,
@@ -111,6 +113,24 @@ class Predict:
                 "multiscale_gcn": __version__,
             },
         )
+
+    def _inputs(
+        self,
+        person: Person,
+        trunk: Trunk,
+        window: int,
+        weights: Path,
+        passport: Passport,
+        device: torch.device,
+    ) -> Inputs:
+        track, size = person.track, person.image_size
+        alone = frame(track.joints, size, self.framing, trunk)
+        if window == 1:
+            return torch.from_numpy(alone).to(device)
+        rate = steps_per_second_of(weights, passport)
+        print(f"the network is given {window} frames around each one, {rate:.3g} a second")
+        time = track.frame / person.fps
+        return TrackClips(time, track.joints, window, rate, size, self.framing, trunk, device)
 
 
 def _tell(person: Person) -> None:

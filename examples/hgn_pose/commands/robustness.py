@@ -8,18 +8,19 @@ from typing import Annotated, Literal
 
 import torch
 import tyro
-from torch import nn
+from torch import Tensor
 from tqdm import tqdm
 
 from examples.hgn_pose.commands.flat import Flat
 from examples.hgn_pose.commands.machine import MachineOptions, describe_machine
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.files.writing import make_folder, write_bytes, write_json
-from examples.hgn_pose.measuring.comparison import load_for_comparison
+from examples.hgn_pose.measuring.comparison import ComparedNetwork, load_for_comparison
 from examples.hgn_pose.measuring.metrics import mpjpe, pa_mpjpe
 from examples.hgn_pose.measuring.noise import KINDS, spoil_input
 from examples.hgn_pose.measuring.predictions import Predictions, answer, predict
 from examples.hgn_pose.measuring.text_table import aligned
+from examples.hgn_pose.motion.cameras import Cameras
 from examples.hgn_pose.network.weights import SHIPPED_WEIGHTS
 from examples.hgn_pose.pictures.plots import png
 from examples.hgn_pose.pictures.robustness_curves import Curves, robustness_curves
@@ -69,11 +70,11 @@ class Robustness:
         steps = len(networks) * sum(len(chosen) for chosen in levels.values())
         with tqdm(total=steps, desc="robustness", dynamic_ncols=True) as bar:
             for network in networks:
-                clean = predict(network.model, prepared.test, prepared.cameras)
+                clean = predict(network.model, network.test, prepared.cameras)
                 for kind in self.noise:
                     rows = []
                     for level in levels[kind]:
-                        rows.append(self._errors(network.model, clean, kind, level, device))
+                        rows.append(self._errors(network, clean, kind, level, prepared.cameras))
                         bar.update()
                     curves[kind][network.name] = rows
         for kind in self.noise:
@@ -94,10 +95,22 @@ class Robustness:
         print(f"\nwrote {self.out}/robustness.json and robustness.png")
 
     def _errors(
-        self, model: nn.Module, clean: Predictions, kind: str, level: float, device: torch.device
+        self,
+        network: ComparedNetwork,
+        clean: Predictions,
+        kind: str,
+        level: float,
+        cameras: Cameras,
     ) -> dict[str, float]:
-        image = spoil_input(clean.image, KINDS[kind].make(level), self.seed)
-        pose, *_ = answer(model, torch.from_numpy(image).to(device), flip=self.flip_test)
+        """Every network gets the same spoiled frames; of a clip those around are spoiled too."""
+        noise, device = KINDS[kind].make(level), network.test.device
+
+        def spoil(image: Tensor) -> Tensor:
+            return torch.from_numpy(spoil_input(image.cpu().numpy(), noise, self.seed)).to(device)
+
+        image = spoil(torch.from_numpy(clean.image))
+        inputs = network.test.inputs(cameras, image, spoil)
+        pose, *_ = answer(network.model, inputs, flip=self.flip_test)
         return {
             "level": level,
             "mpjpe_mm": round(mpjpe(pose, clean.true_pose), 2),

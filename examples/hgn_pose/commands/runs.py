@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from examples.hgn_pose.commands.evaluate import measure
 from examples.hgn_pose.datasets.options import DataOptions
@@ -44,6 +45,11 @@ class Run:
     def mesh_sizes(self) -> tuple[int, ...]:
         """Of the targets that it needs."""
         return self.network.mesh_sizes if self.meshes else ()
+
+    @property
+    def needs(self) -> tuple[tuple[int, ...], int]:
+        """What its samples must have: sizes of coarse meshes, and frames of a window."""
+        return self.mesh_sizes, self.network.window
 
     @property
     def state(self) -> Path:
@@ -92,12 +98,12 @@ def carry_out(
     """
     for run in runs:
         make_folder(run.folder)
-    prepared: dict[tuple[int, ...], PreparedData] = {}
+    prepared: dict[tuple[tuple[int, ...], int], PreparedData] = {}
     for begin in range(0, len(runs), together):
         chunk = runs[begin : begin + together]
-        for sizes in {run.mesh_sizes for run in chunk} - prepared.keys():
-            prepared[sizes] = prepare_data(data, device, mesh_sizes=sizes)
-        pairs = [(run, prepared[run.mesh_sizes]) for run in chunk]
+        for sizes, frames in {run.needs for run in chunk} - prepared.keys():
+            prepared[sizes, frames] = prepare_data(data, device, mesh_sizes=sizes, frames=frames)
+        pairs = [(run, prepared[run.needs]) for run in chunk]
         _train(pairs, data, device, watched, seconds_between_states)
 
 
@@ -114,7 +120,14 @@ def _train(
     written: dict[Trainer, float] = {}
     for run, prepared in runs:
         model = build_network(run.network, prepared.hierarchy, run.training.seed).to(device)
-        passport = passport_of(run.network, prepared.body, prepared.hierarchy, data, run.meshes)
+        passport = passport_of(
+            run.network,
+            prepared.body,
+            prepared.hierarchy,
+            data,
+            run.meshes,
+            prepared.steps_per_second,
+        )
         trainer = Trainer(model, prepared.train, prepared.cameras, run.training)
         if run.state.exists():
             resume_training(run.state, trainer, passport)
@@ -130,10 +143,14 @@ def _train(
             save_training(run.state, trainer, passport)
             written[trainer] = time.monotonic()
 
-    _, first = runs[0]
+    tested = {t.model: prepared for t, (_, prepared) in zip(trainers, runs, strict=True)}
+
+    def error(model: nn.Module) -> float:
+        return watch(model, tested[model].test, tested[model].cameras)
+
     fit_side_by_side(
         trainers,
-        watch=(lambda network: watch(network, first.test, first.cameras)) if watched else None,
+        watch=error if watched else None,
         after_epoch=save,
         label=", ".join(dict.fromkeys(run.network.network for run, _ in runs)),
     )

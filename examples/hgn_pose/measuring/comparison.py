@@ -15,6 +15,7 @@ from examples.hgn_pose.network.passports import check_body, load_network, networ
 from examples.hgn_pose.network.registry import ARCHITECTURES
 from examples.hgn_pose.network.weights import read_passport
 from examples.hgn_pose.samples.preparing import PreparedData, prepare_data
+from examples.hgn_pose.samples.sample_set import SampleSet
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +28,8 @@ class ComparedNetwork:
     model: nn.Module
     meshes: bool
     """Whether it was trained to predict coarse meshes."""
+    test: SampleSet
+    """The test frames, with as many around each as it is given."""
 
 
 def load_for_comparison(
@@ -87,6 +90,7 @@ def load_for_comparison(
         data,
         device,
         mesh_sizes=next(iter(sizes), ()),
+        frames=max(one.window for one in options),
         test_only=True,
         body=body,
     )
@@ -97,8 +101,9 @@ def load_for_comparison(
             network=kind,
             model=load_network(path, prepared.body, prepared.hierarchy).to(device),
             meshes=has_meshes,
+            test=prepared.test.of_frames(one.window),
         )
-        for path, kind, has_meshes in zip(weights, kinds, predicts, strict=True)
+        for path, one, kind, has_meshes in zip(weights, options, kinds, predicts, strict=True)
     ]
     return networks, prepared, data
 

@@ -55,6 +55,9 @@ class NetworkOptions:
     """How semantic convolutions begin: published, as in the code of SemGCN and HGN; by_matrix, each
     weight matrix drawn by itself, which makes them larger, and last layers a hundred times
     smaller."""
+    frames: int | None = None
+    """Frames that the network is given around each one, neighbours in the data; by default as many
+    as in its paper. Networks that are given a clip have a choice."""
 
     def __post_init__(self) -> None:
         one_of(self.network, "network", tuple(ARCHITECTURES))
@@ -84,6 +87,21 @@ class NetworkOptions:
                 "choice; leave it out"
             )
 
+        if self.frames is not None:
+            self._check_frames(whole_number(self.frames, "frames", least=1))
+
+    def _check_frames(self, frames: int) -> None:
+        choices = ARCHITECTURES[self.network].frames
+        if frames in choices:
+            return
+        if choices == (1,):
+            raise ValueError(
+                f"frames = {frames} means nothing to {self.network}, which is given one frame; "
+                "leave it out"
+            )
+        known = ", ".join(map(str, sorted(choices)))
+        raise ValueError(f"frames = {frames} is none of those of {self.network}: {known}")
+
     def _check_channels(self, channels: int) -> None:
         step = ARCHITECTURES[self.network].channels_step
         if channels % step:
@@ -104,11 +122,25 @@ class NetworkOptions:
         """
         return ARCHITECTURES[self.network].channels if self.channels is None else self.channels
 
+    @property
+    def window(self) -> int:
+        """Frames that the network is given at once, those asked for or those of its paper.
+
+        Examples
+        --------
+        >>> from examples.hgn_pose.network.building import NetworkOptions
+        >>> NetworkOptions().window
+        1
+        """
+        return ARCHITECTURES[self.network].frames[0] if self.frames is None else self.frames
+
     def as_json(self) -> dict[str, Any]:
         """All that builds the network again, whatever the width of its paper is by then."""
-        options = {**asdict(self), "channels": self.width}
+        options = {**asdict(self), "channels": self.width, "frames": self.window}
         if not ARCHITECTURES[self.network].takes_non_local:
             del options["non_local"]
+        if ARCHITECTURES[self.network].frames == (1,):
+            del options["frames"]
         return options
 
     @property
@@ -147,7 +179,8 @@ def build_network(options: NetworkOptions, hierarchy: Hierarchy | None, seed: in
     Returns
     -------
     nn.Module
-        On the CPU. Takes (B, 17, 2) and returns a tuple: pose, and for HGN the meshes.
+        On the CPU. Takes (B, 17, 2), or with several frames (B, T, 17, 2), and returns a tuple:
+        the pose, and for HGN the meshes.
 
     Raises
     ------
@@ -177,6 +210,7 @@ def _wanted(options: NetworkOptions, hierarchy: Hierarchy | None) -> Wanted:
         fusion_order=options.fusion_order,
         dropout=options.dropout,
         non_local=options.non_local,
+        frames=options.window,
         skeleton=skeleton_graph(),
         meshes=tuple(hierarchy.level(size).graph for size in options.mesh_sizes)
         if hierarchy is not None

@@ -45,6 +45,15 @@ class Variation:
     def to(self, device: torch.device | str) -> Variation:
         return Variation(self.heading.to(device), self.size.to(device), self.flip.to(device))
 
+    def for_each(self, frames: int) -> Variation:
+        """The same for every frame of a window, window by window: [B * frames]."""
+        return Variation(
+            *(
+                values[:, None].expand(-1, frames).flatten()
+                for values in (self.heading, self.size, self.flip)
+            )
+        )
+
     def mirror(
         self,
         points: Tensor,  # [B, N, D]

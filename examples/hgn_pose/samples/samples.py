@@ -6,6 +6,7 @@ real (:class:`RecordedSamples`), and every sample brings the 2D joints that one 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
@@ -52,6 +53,45 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.positions)
+
+    @property
+    def frames(self) -> int:
+        """One: a network is given the frame alone."""
+        return 1
+
+    @property
+    def single(self) -> Samples:
+        """Themselves."""
+        return self
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return self.positions.device
+
+    def of_frames(self, frames: int) -> Samples:
+        """Themselves, for networks that are given one frame.
+
+        Raises
+        ------
+        ValueError
+            For more frames, of which nothing is known here.
+        """
+        if frames != 1:
+            raise ValueError(
+                f"the samples are of single frames, and the network is given {frames}; prepare the "
+                "data with so many"
+            )
+        return self
+
+    def inputs(
+        self,
+        cameras: Cameras,
+        image: Tensor,  # [S, 17, 2]
+        spoil: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:  # [S, 17, 2]
+        """``image``: there are no frames around those that are asked for."""
+        return image
 
     def views(self, cameras: Cameras) -> int:
         """How many samples each of the ``len(self)`` rows is: one for every virtual camera."""
@@ -122,15 +162,12 @@ class Samples:
         Batch
             The input is in the units of :meth:`Cameras.normalise`, the targets are in metres.
         """
-        points = self.positions[row]
+        seen = self._seen(cameras, row, view, variation)
         meshes = [mesh[row] for mesh in self.meshes]
         if variation is not None:
-            points = variation.mirror(points, joint_flip(points.device))
             meshes = self._mirrored_meshes(meshes, variation)
             change = variation.turn_and_scale()
-            points = points @ change
             meshes = [mesh @ change for mesh in meshes]
-        seen = cameras.to_camera(points, view)
         root = seen[:, :1]
         return Batch(
             image=cameras.normalise(cameras.project(seen)),
@@ -138,6 +175,26 @@ class Samples:
             meshes=tuple(cameras.to_camera(mesh, view) - root for mesh in meshes),
             fitted=self.fitted[row],
         )
+
+    def image_of(
+        self,
+        cameras: Cameras,
+        row: Tensor,  # [B] int64
+        view: Tensor,  # [B] int64
+        variation: Variation | None = None,
+    ) -> Tensor:  # [B, 17, 2]
+        """The image of :meth:`batch` alone."""
+        return cameras.normalise(cameras.project(self._seen(cameras, row, view, variation)))
+
+    def _seen(
+        self, cameras: Cameras, row: Tensor, view: Tensor, variation: Variation | None
+    ) -> Tensor:  # [B, 17, 3]
+        """The joints in the frames of their cameras."""
+        points = self.positions[row]
+        if variation is not None:
+            points = variation.mirror(points, joint_flip(points.device))
+            points = points @ variation.turn_and_scale()
+        return cameras.to_camera(points, view)
 
     def _mirrored_meshes(self, meshes: list[Tensor], variation: Variation) -> list[Tensor]:
         return [
@@ -194,16 +251,32 @@ class RecordedSamples(Samples):
     ) -> Batch:
         """What the cameras saw; a sample can only be mirrored, about the middle of its image."""
         frame, camera = self.frame[row], self.camera[row]
-        image = self.image[row]
         joints = cameras.to_camera(self.positions[frame], camera)
         root = joints[:, :1]
         pose = joints - root
         meshes = [cameras.to_camera(mesh[frame], camera) - root for mesh in self.meshes]
         if variation is not None:
-            flip = joint_flip(pose.device)
-            image, pose = variation.mirror(image, flip), variation.mirror(pose, flip)
+            pose = variation.mirror(pose, joint_flip(pose.device))
             meshes = self._mirrored_meshes(meshes, variation)
-        return Batch(image=image, pose=pose, meshes=tuple(meshes), fitted=self.fitted[frame])
+        return Batch(
+            image=self.image_of(cameras, row, view, variation),
+            pose=pose,
+            meshes=tuple(meshes),
+            fitted=self.fitted[frame],
+        )
+
+    def image_of(
+        self,
+        cameras: Cameras,
+        row: Tensor,  # [B] int64
+        view: Tensor,  # [B] int64
+        variation: Variation | None = None,
+    ) -> Tensor:  # [B, 17, 2]
+        """The image of :meth:`batch` alone."""
+        image = self.image[row]
+        if variation is not None:
+            image = variation.mirror(image, joint_flip(image.device))
+        return image
 
 
 def _moved(value: Any, device: torch.device | str) -> Any:
