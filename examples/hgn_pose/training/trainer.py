@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from examples.hgn_pose.motion.cameras import Cameras
+from examples.hgn_pose.network.settling_norm import SettlingBatchNorm
 from examples.hgn_pose.samples.augmentation import Variation
-from examples.hgn_pose.samples.batches import Batch
-from examples.hgn_pose.samples.samples import Samples
+from examples.hgn_pose.samples.batches import Batch, input_shape
+from examples.hgn_pose.samples.sample_set import SampleSet
 from examples.hgn_pose.training.loss import pose_loss
 from examples.hgn_pose.training.options import TrainingOptions
 from examples.hgn_pose.training.randomness import Randomness
@@ -52,9 +53,10 @@ class Trainer:
     Parameters
     ----------
     model : nn.Module
-        Takes 2D joints of shape (B, 17, 2) and returns a tuple: the pose, shape (B, 17, 3), and
-        possibly the coarse meshes in the order of ``samples.meshes``.
-    samples : Samples
+        Takes 2D joints of shape (B, 17, 2), or (B, T, 17, 2) where the samples are clips, and
+        returns a tuple: the pose, shape (B, 17, 3), and possibly the coarse meshes in the order of
+        ``samples.meshes``.
+    samples : SampleSet
         Training frames, on the device of ``model``.
     cameras : Cameras
         On the same device.
@@ -73,7 +75,7 @@ class Trainer:
     def __init__(
         self,
         model: nn.Module,
-        samples: Samples,
+        samples: SampleSet,
         cameras: Cameras,
         options: TrainingOptions,
         *,
@@ -84,11 +86,11 @@ class Trainer:
         self.samples = samples
         self.cameras = cameras
         self.options = options
-        self.on_cuda = samples.positions.device.type == "cuda"
+        self.on_cuda = samples.device.type == "cuda"
         self.replay = replay and self.on_cuda
         rate: Any = options.learning_rate
         if self.on_cuda:  # a tensor, which a recorded step reads anew
-            rate = torch.tensor(rate, device=samples.positions.device)
+            rate = torch.tensor(rate, device=samples.device)
         self.optimizer = torch.optim.Adam(
             model.parameters(), lr=rate, capturable=self.on_cuda, fused=self.on_cuda
         )
@@ -187,7 +189,10 @@ class Trainer:
     ) -> Generator[None, None, Tensor]:  # [3]: means of the loss and its two terms
         self.model.train()
         options = self.options
-        device = self.samples.positions.device
+        for module in self.model.modules():
+            if isinstance(module, SettlingBatchNorm):
+                module.settle(epoch / options.epochs)
+        device = self.samples.device
         totals = torch.zeros(3, dtype=torch.float64, device=device)
         seed = epoch_seed(options.seed, epoch)
         randomness = Randomness(device, seed)
@@ -242,7 +247,7 @@ class Trainer:
             torch.cat([variation.size for variation in varied]),
             torch.cat([variation.flip for variation in varied]),
         ]
-        device = self.samples.positions.device
+        device = self.samples.device
         return zip(*(column.to(device).split(size) for column in epoch), strict=True)
 
     def _batch(
@@ -274,7 +279,9 @@ class Trainer:
         named = dict(self.model.named_parameters())
         training = self.model.training
         self.model.eval()
-        outputs = self.model(torch.zeros(1, 17, 2, device=self.samples.positions.device))
+        outputs = self.model(
+            torch.zeros(1, *input_shape(self.samples.frames), device=self.samples.device)
+        )
         if self.options.lambdas()[1] == 0:
             outputs = outputs[:1]
         total = torch.cat([output.flatten() for output in outputs]).sum()
@@ -285,7 +292,7 @@ class Trainer:
 
     def restore(self, tensors: dict[str, Tensor], records: list[EpochRecord]) -> None:
         """Go back to the state that :meth:`tensors` and ``records`` had."""
-        device = self.samples.positions.device
+        device = self.samples.device
         prefix = "model."
         self.model.load_state_dict(
             {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
