@@ -18,10 +18,15 @@ VARIANTS = [
 ]
 
 
+def narrow(name: str, conv: str = "sem", dropout: float | None = 0.0) -> NetworkOptions:
+    """With few channels, and with the shortest clip where it is given one."""
+    frames = min(ARCHITECTURES[name].frames, key=lambda number: (number == 1, number))
+    return NetworkOptions(name, channels=16, conv=conv, dropout=dropout, frames=frames)  # type: ignore[arg-type]
+
+
 def small(name: str, conv: str = "sem") -> nn.Module:
     """A narrow network without dropout, all of whose parameters are random."""
-    options = NetworkOptions(name, channels=16, conv=conv, dropout=0.0)  # type: ignore[arg-type]
-    model = build_network(options, None, seed=0)
+    model = build_network(narrow(name, conv), None, seed=0)
     torch.manual_seed(1)
     for parameter in model.parameters():
         nn.init.normal_(parameter, std=0.3)
@@ -30,7 +35,7 @@ def small(name: str, conv: str = "sem") -> nn.Module:
 
 def shape(name: str) -> tuple[int, ...]:
     """Of one input."""
-    return input_shape(NetworkOptions(name).window)
+    return input_shape(narrow(name).window)
 
 
 @pytest.mark.parametrize(("name", "conv"), VARIANTS)
@@ -67,7 +72,7 @@ def test_every_joint_may_move_every_other(name, conv):
 @pytest.mark.parametrize(("name", "conv"), VARIANTS)
 def test_state_and_buffers_are_apart_from_the_graph(name, conv):
     model = small(name, conv)
-    other = build_network(NetworkOptions(name, channels=16, conv=conv, dropout=0.0), None, seed=5)
+    other = build_network(narrow(name, conv), None, seed=5)
     x = torch.randn(3, *shape(name))
     other.load_state_dict(model.state_dict())
     assert torch.equal(other.eval()(x)[0], model.eval()(x)[0])
@@ -96,7 +101,7 @@ def test_its_steps_are_the_same_for_all_data(name):
 @pytest.mark.parametrize("name", WITHOUT_MESHES)
 def test_dropout_is_that_of_the_options(name):
     def rates(dropout: float | None) -> set[float]:
-        model = build_network(NetworkOptions(name, channels=16, dropout=dropout), None, 0)
+        model = build_network(narrow(name, dropout=dropout), None, 0)
         found = {m.p for m in model.modules() if isinstance(m, nn.Dropout)}
         found |= {m.dropout for m in model.modules() if isinstance(m, nn.MultiheadAttention)}
         return found - {0.0}
