@@ -14,6 +14,18 @@ from multiscale_gcn.nn import Convolution
 SeenByNonLocal = Literal["parts", "joints", "none"]
 """What non-local blocks see; none: there are no such blocks."""
 
+Sharing = Literal[
+    "full",
+    "full_decoupled",
+    "pre",
+    "pre_decoupled",
+    "post",
+    "post_decoupled",
+    "none",
+    "convolution",
+]
+"""Which joints share a weight matrix, in the words of Liu et al. 2020."""
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -27,6 +39,7 @@ class Wanted:
     non_local: SeenByNonLocal
     frames: int
     """How many are given at once: one of the architecture's."""
+    sharing: Sharing
     skeleton: Graph
     meshes: tuple[Graph, ...]
     """The coarse graphs of the body that it shall work on, from 48 nodes up; none for networks
@@ -60,6 +73,8 @@ class Architecture:
     """Whether ``--conv`` means something to it."""
     takes_non_local: bool = False
     """Whether ``--non-local`` does."""
+    takes_sharing: bool = False
+    """Whether ``--sharing`` does."""
 
 
 def check_clips(

@@ -11,7 +11,7 @@ from torch import nn
 
 from examples.hgn_pose.body.coarse import MESH_SIZES
 from examples.hgn_pose.body.skeleton import skeleton_graph
-from examples.hgn_pose.network.architecture import SeenByNonLocal, Wanted
+from examples.hgn_pose.network.architecture import SeenByNonLocal, Sharing, Wanted
 from examples.hgn_pose.network.convolutions import GConv, SemGConv
 from examples.hgn_pose.network.first_weights import as_published, scale_answers
 from examples.hgn_pose.network.registry import ARCHITECTURES
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     NetworkName = str
 else:
     NetworkName = tyro.extras.literal_type_from_choices(ARCHITECTURES)
+
+USUAL_SHARING: Sharing = "pre_decoupled"
 
 _CONVOLUTIONS = {"sem": SemGConv, "vanilla": GConv}
 
@@ -58,6 +60,10 @@ class NetworkOptions:
     frames: int | None = None
     """Frames that the network is given around each one, neighbours in the data; by default as many
     as in its paper. Networks that are given a clip have a choice."""
+    sharing: Sharing = USUAL_SHARING
+    """Which pairs of joints of weight_sharing share a weight matrix: full, all; pre, those with one
+    sender; post, those with one receiver; none, nobody; convolution, those that lead towards the
+    pelvis, and those away from it. With decoupled, others for what a joint tells itself."""
 
     def __post_init__(self) -> None:
         one_of(self.network, "network", tuple(ARCHITECTURES))
@@ -87,6 +93,12 @@ class NetworkOptions:
                 "choice; leave it out"
             )
 
+        one_of(self.sharing, "sharing", get_args(Sharing))
+        if self.sharing != USUAL_SHARING and not ARCHITECTURES[self.network].takes_sharing:
+            raise ValueError(
+                f"sharing = {self.sharing} means nothing to {self.network}, which has no such "
+                "choice; leave it out"
+            )
         if self.frames is not None:
             self._check_frames(whole_number(self.frames, "frames", least=1))
 
@@ -141,6 +153,8 @@ class NetworkOptions:
             del options["non_local"]
         if ARCHITECTURES[self.network].frames == (1,):
             del options["frames"]
+        if self.sharing == USUAL_SHARING:  # as before there was a choice
+            del options["sharing"]
         return options
 
     @property
@@ -211,6 +225,7 @@ def _wanted(options: NetworkOptions, hierarchy: Hierarchy | None) -> Wanted:
         dropout=options.dropout,
         non_local=options.non_local,
         frames=options.window,
+        sharing=options.sharing,
         skeleton=skeleton_graph(),
         meshes=tuple(hierarchy.level(size).graph for size in options.mesh_sizes)
         if hierarchy is not None

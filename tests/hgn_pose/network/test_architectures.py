@@ -154,6 +154,14 @@ def test_parameters_are_the_published_modules(name, on_16_joints, of_the_nose):
     assert count_parameters(model) == on_16_joints + of_the_nose
 
 
+def test_ways_to_share_are_refused_where_they_mean_nothing():
+    with pytest.raises(ValueError, match=r"sharing = full means nothing to mlp.*leave it out"):
+        NetworkOptions("mlp", sharing="full")
+    with pytest.raises(ValueError, match="sharing = 'some'"):
+        NetworkOptions("weight_sharing", sharing="some")  # type: ignore[arg-type]
+    assert "sharing" not in NetworkOptions("mlp").as_json()
+
+
 def test_channels_that_cannot_be_shared_out_are_refused():
     with pytest.raises(
         ValueError, match=r"channels = 6 must be a multiple of 4 for graphsh.*take 8"
