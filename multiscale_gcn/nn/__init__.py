@@ -1,5 +1,9 @@
 """Layers and networks on one graph, and on several at once. Features are tensors [B, N, C]."""
 
+from multiscale_gcn.checks.libraries import library
+
+library("torch", "multiscale_gcn.nn", "torch")
+
 from multiscale_gcn.nn import convolutions
 from multiscale_gcn.nn import schedules as schedules
 from multiscale_gcn.nn.blocks import GraphConvBlock, ResGConv
@@ -13,6 +17,7 @@ from multiscale_gcn.nn.node_maps import DenseMap, SparseMap
 from multiscale_gcn.nn.nonlocal_block import NonLocal
 from multiscale_gcn.nn.pattern_buffers import GraphPattern, MatrixPattern
 from multiscale_gcn.nn.pooling import GraphPool, GraphUnpool
+from multiscale_gcn.nn.recorded import Recorded, RecordedStep
 from multiscale_gcn.nn.schedules import Schedule
 from multiscale_gcn.nn.space_time import spatio_temporal, spatio_temporal_ids
 
@@ -30,6 +35,8 @@ __all__ = [
     "MeshGraphBlock",
     "MultiScaleGCN",
     "NonLocal",
+    "Recorded",
+    "RecordedStep",
     "ResGConv",
     "ScaleSum",
     "Schedule",

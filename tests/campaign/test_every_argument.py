@@ -103,6 +103,7 @@ VALID: dict[str, Any] = {
     "message": "stalled",
     "method": HeavyEdgeMatching(),
     "methods": [HeavyEdgeMatching()],
+    "module": torch.nn.Identity(),
     "n": N,
     "node_weights": np.ones(N),
     "num_coarse": COARSE,
@@ -141,6 +142,7 @@ OF_NAME: dict[str, dict[str, Any]] = {
     "ScaleSum": {"sources": [N, COARSE], "target": N},
     "NonLocal": {"groups": [range(N)]},
     "ResGConv": {"groups": [range(N)]},
+    "RecordedStep": {"step": torch.relu},
     "Schedule": {"stages": [[0], [1]], "transfers": [[(0, 1)], []]},
     "GraphUnpool": {"coarse": 1, "fine": 0},
     "Level": {"index": 0},
@@ -187,6 +189,7 @@ OF_NAME: dict[str, dict[str, Any]] = {
     "DenseMap": {},
     "Hierarchy.prolong": {"values": np.ones(COARSE)},
     "Hierarchy.level": {"num_nodes": COARSE},
+    "Hierarchy.members": {"node": (0, 0)},
     "Hierarchy.from_parents": {},
 }
 
