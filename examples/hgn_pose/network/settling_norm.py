@@ -16,7 +16,8 @@ class SettlingBatchNorm(nn.BatchNorm1d):
 
     The share that a batch has in the running statistics falls from 0.1 to 0.001, exponentially, an
     epoch at a time; the trainer tells when an epoch begins. It is a tensor, so that steps that were
-    recorded on a CUDA device read it anew.
+    recorded on a CUDA device read it anew. After a run of a few hundred steps the statistics lag
+    behind the weights.
 
     Parameters
     ----------

@@ -97,6 +97,14 @@ def test_clips_of_one_frame_are_single_frames(single, clips):
         single.test.of_frames(27)
 
 
+def test_a_batch_reads_no_value_back(clips):
+    """What has no values cannot be read: so a CUDA device is never waited for, and can record."""
+    row, view, variation = some(clips.train)
+    samples, cameras = clips.train.to("meta"), clips.cameras.to("meta")
+    batch = samples.batch(cameras, row.to("meta"), view.to("meta"), variation.to("meta"))
+    assert batch.image.shape == (len(row), FRAMES, 17, 2)
+
+
 class Sum(nn.Module):
     """Answers with all frames of a clip: what changes in any, or in their order, is seen."""
 
@@ -144,7 +152,7 @@ def recording(frames=12, cameras=2):
     return Recording(
         motion,
         number,
-        replace_cameras(cameras),
+        first_cameras(cameras),
         tuple("ab"),
         frame=sights % frames,
         camera=sights // frames,
@@ -152,7 +160,7 @@ def recording(frames=12, cameras=2):
     )
 
 
-def replace_cameras(count):
+def first_cameras(count):
     ring = ring_of_cameras()
     return type(ring)(ring.rotation[:count], ring.position[:count])
 
