@@ -21,6 +21,7 @@ from examples.hgn_pose.measuring.protocols import HUMAN36M, ProtocolOptions
 from examples.hgn_pose.network.building import count_parameters
 from examples.hgn_pose.network.passports import (
     check_body,
+    check_unseen,
     load_network,
     network_of,
     steps_per_second_of,
@@ -58,6 +59,7 @@ class Evaluate:
         meshes = self.meshes and passport.facts["meshes"]
         trained_on = passport.facts["data"]
         data = self.protocol.frames(self.data.settled(trained_on))
+        check_unseen(weights, passport, data)
         print(f"{options.network}, trained on {trained_on}, tested on {data.data}")
         if data.data != trained_on:
             print(OTHER_MOTION.format(trained_on=trained_on, variable=CMU17_VARIABLE))
@@ -73,6 +75,7 @@ class Evaluate:
             frames=options.window,
             test_only=True,
             body=body,
+            graphs=options.graphs,
         )
         if prepared.steps_per_second is not None:
             trained = steps_per_second_of(weights, passport)

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 import tyro
 
-from examples.hgn_pose.body.coarse import coarsen_body
 from examples.hgn_pose.body.options import BodyOptions
 from examples.hgn_pose.commands.flat import Flat
 from examples.hgn_pose.commands.machine import MachineOptions
@@ -83,9 +82,9 @@ class Predict:
         _tell(person)
         make_folder(self.out)
         body = self.body.load()
-        hierarchy = coarsen_body(body)
-        model = load_network(weights, body, hierarchy)
         options = network_of(weights, passport)
+        hierarchy = options.graphs.of(body)
+        model = load_network(weights, body, hierarchy)
         sizes = options.mesh_sizes if passport.facts["meshes"] else ()
         levels = [hierarchy.level(size) for size in sizes]
         pose, *vertices = answer(

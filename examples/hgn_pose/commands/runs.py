@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from examples.hgn_pose.body.coarse import CoarseGraphs
 from examples.hgn_pose.commands.evaluate import measure
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.files.reading import reading
@@ -47,9 +48,12 @@ class Run:
         return self.network.mesh_sizes if self.meshes else ()
 
     @property
-    def needs(self) -> tuple[tuple[int, ...], int]:
-        """What its samples must have: sizes of coarse meshes, and frames of a window."""
-        return self.mesh_sizes, self.network.window
+    def needs(self) -> tuple[CoarseGraphs, tuple[int, ...], int]:
+        """Its coarse graphs, sizes of the meshes that it learns, and frames of a window.
+
+        Runs that need the same share their samples.
+        """
+        return self.network.graphs, self.mesh_sizes, self.network.window
 
     @property
     def state(self) -> Path:
@@ -61,7 +65,7 @@ class Run:
         """What it came to; it is there when the run is over."""
         return self.folder / "metrics.json"
 
-    def read_metrics(self) -> Mapping[str, Any]:
+    def read_metrics(self, data: DataOptions) -> Mapping[str, Any]:
         """Raises ValueError where they are of another run, or no metrics."""
         with reading(self.metrics, "remove the folder, or give another --out"):
             metrics: dict[str, Any] = json.loads(self.metrics.read_bytes())
@@ -70,6 +74,8 @@ class Run:
             found = {"training": metrics["training"], "network": metrics["options"]}
             if found != wanted:
                 raise ValueError("they are of a run with other options")
+            if metrics["data"] != json.loads(json.dumps(data.as_json())):
+                raise ValueError("they are of a run on other data")
         return metrics
 
 
@@ -97,14 +103,34 @@ def carry_out(
         After an epoch a state is written if none was for so long, and after the last one.
     """
     for run in runs:
+        check_choice(run.training, data)
+    for run in runs:
         make_folder(run.folder)
-    prepared: dict[tuple[tuple[int, ...], int], PreparedData] = {}
+    prepared: dict[tuple[CoarseGraphs, tuple[int, ...], int], PreparedData] = {}
     for begin in range(0, len(runs), together):
         chunk = runs[begin : begin + together]
-        for sizes, frames in {run.needs for run in chunk} - prepared.keys():
-            prepared[sizes, frames] = prepare_data(data, device, mesh_sizes=sizes, frames=frames)
+        for run in chunk:
+            if run.needs not in prepared:
+                graphs, sizes, frames = run.needs
+                prepared[run.needs] = prepare_data(
+                    data, device, mesh_sizes=sizes, frames=frames, graphs=graphs
+                )
         pairs = [(run, prepared[run.needs]) for run in chunk]
         _train(pairs, data, device, watched, seconds_between_states)
+
+
+def check_choice(training: TrainingOptions, data: DataOptions) -> None:
+    """Refuse to choose an epoch by people for the test.
+
+    Raises
+    ------
+    ValueError
+    """
+    if training.keep == "best" and not data.validation:
+        raise ValueError(
+            "keep = best would choose the epoch by the test performers; hold training performers "
+            "out with --held-out or --fold, or keep the last"
+        )
 
 
 def _train(
@@ -143,6 +169,7 @@ def _train(
             save_training(run.state, trainer, passport)
             written[trainer] = time.monotonic()
 
+    watched = watched or any(run.training.keep == "best" for run, _ in runs)
     tested = {t.model: prepared for t, (_, prepared) in zip(trainers, runs, strict=True)}
 
     def error(model: nn.Module) -> float:
@@ -155,21 +182,29 @@ def _train(
         label=", ".join(dict.fromkeys(run.network.network for run, _ in runs)),
     )
     for trainer, (run, prepared) in zip(trainers, runs, strict=True):
-        _finish(trainer, run, passports[trainer][1], prepared, device)
+        _finish(trainer, run, passports[trainer][1], prepared, data, device)
 
 
 def _finish(
-    trainer: Trainer, run: Run, passport: Passport, prepared: PreparedData, device: torch.device
+    trainer: Trainer,
+    run: Run,
+    passport: Passport,
+    prepared: PreparedData,
+    data: DataOptions,
+    device: torch.device,
 ) -> None:
     """Write the weights, then the metrics, which say that the run is over."""
     training = run.training.as_json()
+    trainer.take_kept()
     facts = {**passport.facts, "training": training, "multiscale_gcn": __version__}
     save_weights(run.folder / "weights.safetensors", trainer.model, replace(passport, facts=facts))
     metrics = measure(trainer.model, prepared, run.network.network, device)
     metrics |= {
         "options": run.network.as_json(),
+        "data": data.as_json(),
         "training": training,
         "history": [asdict(record) for record in trainer.records],
+        "kept_epoch": trainer.kept_epoch,
     }
     write_json(run.metrics, metrics)
     print(f"wrote {run.folder}/weights.safetensors and metrics.json")

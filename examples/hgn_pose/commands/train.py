@@ -8,7 +8,7 @@ from typing import Annotated
 
 from examples.hgn_pose.commands.flat import Flat
 from examples.hgn_pose.commands.machine import MachineOptions
-from examples.hgn_pose.commands.runs import Run, carry_out
+from examples.hgn_pose.commands.runs import Run, carry_out, check_choice
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.network.building import NetworkOptions
 from examples.hgn_pose.training.options import TrainingOptions
@@ -32,6 +32,8 @@ class Train:
     --out; on a GPU that takes little longer than one."""
 
     def run(self) -> None:
+        data = self.data.settled()
+        check_choice(self.training, data)
         device = self.machine.prepare()
         runs = self._runs()
         for run in runs:
@@ -44,7 +46,7 @@ class Train:
                 raise FileNotFoundError(f"there is no file {run.state}; leave --resume out")
         if self.network.has_meshes and not runs[0].meshes:
             print("lambda_mesh = 0: the coarse meshes are neither trained nor measured")
-        carry_out(runs, self.data.settled(), device, together=len(runs), watched=True)
+        carry_out(runs, data, device, together=len(runs), watched=True)
 
     def _runs(self) -> list[Run]:
         if not self.seeds:

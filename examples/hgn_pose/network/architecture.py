@@ -44,6 +44,8 @@ class Wanted:
     meshes: tuple[Graph, ...]
     """The coarse graphs of the body that it shall work on, from 48 nodes up; none for networks
     without."""
+    answering: tuple[int, ...] | None = None
+    """How many nodes of each of these answer, the first ones; None: all."""
 
 
 @dataclass(frozen=True)

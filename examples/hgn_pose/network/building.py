@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
+import numpy as np
 import torch
 import tyro
 from torch import nn
 
-from examples.hgn_pose.body.coarse import MESH_SIZES
+from examples.hgn_pose.body.coarse import MESH_SIZES, PUBLISHED_REAL, Clusters, CoarseGraphs
 from examples.hgn_pose.body.skeleton import skeleton_graph
 from examples.hgn_pose.network.architecture import SeenByNonLocal, Sharing, Wanted
 from examples.hgn_pose.network.convolutions import GConv, SemGConv
 from examples.hgn_pose.network.first_weights import as_published, scale_answers
 from examples.hgn_pose.network.registry import ARCHITECTURES
-from multiscale_gcn import Hierarchy
+from multiscale_gcn import Graph, Hierarchy
 from multiscale_gcn.checks.arguments import one_of, real_number, whole_number
 
 FIRST_ANSWERS = 0.01
@@ -50,6 +51,16 @@ class NetworkOptions:
     """Share of features dropped after every layer; by default that of the network's paper."""
     without: Literal["none", "48", "96"] = "none"
     """Leave the graph of so many nodes out of HGN, as in the paper's ablation."""
+    clusters: Literal[Clusters, "none"] = "heavy_edge"
+    """What the nodes of HGN's coarse graphs are. heavy_edge: the paper's; the others are controls.
+    area: compact pieces of equal surface; farthest: what is nearest to points far from each other;
+    random: pieces around random vertices; scattered: any vertices; none: no such graphs, HGN's
+    bottom subnetwork alone."""
+    clusters_seed: int = 0
+    """Of random and scattered clusters."""
+    padding: Literal["none", "published"] = "none"
+    """published: of HGN's 48 and 96 nodes only 45 and 83 stand for vertices and are supervised, as
+    in its published code; the others have no edges."""
     non_local: SeenByNonLocal = "parts"
     """What SemGCN's non-local blocks see: parts, the parts of the body, over which its published
     code pools joints; joints, every joint; none leaves the blocks out."""
@@ -74,13 +85,12 @@ class NetworkOptions:
         if self.dropout is not None and not 0 <= real_number(self.dropout, "dropout") <= 1:
             raise ValueError(f"dropout = {self.dropout} must lie between 0 and 1")
         one_of(self.without, "without", ("none", "48", "96"))
+        one_of(self.clusters, "clusters", (*get_args(Clusters), "none"))
+        whole_number(self.clusters_seed, "clusters_seed", least=0)
+        one_of(self.padding, "padding", ("none", "published"))
+        self._check_coarse_graphs()
         one_of(self.non_local, "non_local", get_args(SeenByNonLocal))
         one_of(self.init, "init", ("published", "by_matrix"))
-        if self.without != "none" and not self.has_meshes:
-            raise ValueError(
-                f"without = {self.without} leaves a coarse graph out, and {self.network} has none; "
-                "leave it out"
-            )
         if self.conv != "sem" and not ARCHITECTURES[self.network].takes_convolutions:
             raise ValueError(
                 f"conv = {self.conv} means nothing to {self.network}, whose layers are its own; "
@@ -113,6 +123,32 @@ class NetworkOptions:
             )
         known = ", ".join(map(str, sorted(choices)))
         raise ValueError(f"frames = {frames} is none of those of {self.network}: {known}")
+
+    def _check_coarse_graphs(self) -> None:
+        """Refuse options of coarse graphs where there are none."""
+        own = ARCHITECTURES[self.network].has_meshes
+        if self.clusters != "heavy_edge" and not own:
+            raise ValueError(
+                f"clusters = {self.clusters} are nodes of coarse graphs, and {self.network} has "
+                "none; leave it out"
+            )
+        for name, value, what in (
+            ("without", self.without, "leaves a coarse graph out"),
+            ("padding", self.padding, "pads coarse graphs"),
+        ):
+            if value != "none" and not self.has_meshes:
+                whose = self.network if not own else "clusters = none"
+                raise ValueError(f"{name} = {value} {what}, and {whose} has none; leave it out")
+        if self.clusters_seed and self.clusters not in ("random", "scattered"):
+            raise ValueError(
+                f"clusters_seed = {self.clusters_seed} is of random clusters, and clusters = "
+                f"{self.clusters}; leave it out"
+            )
+        if self.padding != "none" and self.clusters != "heavy_edge":
+            raise ValueError(
+                f"padding = {self.padding} is that of heavy edge matching, and clusters = "
+                f"{self.clusters}; leave one out"
+            )
 
     def _check_channels(self, channels: int) -> None:
         step = ARCHITECTURES[self.network].channels_step
@@ -153,26 +189,59 @@ class NetworkOptions:
             del options["non_local"]
         if ARCHITECTURES[self.network].frames == (1,):
             del options["frames"]
-        if self.sharing == USUAL_SHARING:  # as before there was a choice
-            del options["sharing"]
+        for name in ("clusters", "clusters_seed", "padding", "sharing"):  # options that came later
+            if options[name] == getattr(NetworkOptions, name):
+                del options[name]
         return options
 
     @property
     def has_meshes(self) -> bool:
         """Whether the network also predicts coarse meshes."""
-        return ARCHITECTURES[self.network].has_meshes
+        return ARCHITECTURES[self.network].has_meshes and self.clusters != "none"
+
+    @property
+    def graphs(self) -> CoarseGraphs:
+        """The coarse graphs that it works on; the usual ones for a network without any."""
+        if self.clusters == "none":
+            return CoarseGraphs()
+        sizes = MESH_SIZES if self.padding == "none" else PUBLISHED_REAL
+        return CoarseGraphs(self.clusters, self.clusters_seed, sizes)
 
     @property
     def mesh_sizes(self) -> tuple[int, ...]:
-        """Nodes of the coarse meshes in the order of the outputs.
+        """Nodes of the coarse meshes in the order of the outputs, without padding.
 
         Examples
         --------
         >>> from examples.hgn_pose.network.building import NetworkOptions
         >>> NetworkOptions().mesh_sizes, NetworkOptions(without="48").mesh_sizes
         ((48, 96), (96,))
+        >>> NetworkOptions(padding="published").mesh_sizes
+        (45, 83)
         """
-        return tuple(n for n in MESH_SIZES if self.has_meshes and str(n) != self.without)
+        return tuple(real for _, real in self._sizes())
+
+    def padded(self, hierarchy: Hierarchy) -> tuple[Graph, ...]:
+        """The coarse graphs with their padding, in the order of the outputs."""
+        return tuple(_padded(hierarchy.level(real).graph, size) for size, real in self._sizes())
+
+    def _sizes(self) -> list[tuple[int, int]]:
+        """Nodes of each coarse graph, and how many of them stand for vertices."""
+        pairs = zip(MESH_SIZES, self.graphs.sizes, strict=True)
+        return [pair for pair in pairs if self.has_meshes and str(pair[0]) != self.without]
+
+
+def _padded(graph: Graph, size: int) -> Graph:
+    """A graph with nodes without edges at its end."""
+    more = size - graph.num_nodes
+    if not more:
+        return graph
+    return Graph(
+        np.append(graph.indptr, np.full(more, graph.indptr[-1])),
+        graph.indices,
+        graph.weights,
+        np.append(graph.node_weights, np.ones(more)),
+    )
 
 
 def build_network(options: NetworkOptions, hierarchy: Hierarchy | None, seed: int) -> nn.Module:
@@ -187,7 +256,7 @@ def build_network(options: NetworkOptions, hierarchy: Hierarchy | None, seed: in
     ----------
     options : NetworkOptions
     hierarchy : Hierarchy, optional
-        Of the body, with levels of 48 and 96 nodes; only HGN needs it.
+        Of the body, as ``options.graphs`` makes it; only HGN needs it.
     seed : int
 
     Returns
@@ -227,9 +296,8 @@ def _wanted(options: NetworkOptions, hierarchy: Hierarchy | None) -> Wanted:
         frames=options.window,
         sharing=options.sharing,
         skeleton=skeleton_graph(),
-        meshes=tuple(hierarchy.level(size).graph for size in options.mesh_sizes)
-        if hierarchy is not None
-        else (),
+        meshes=() if hierarchy is None else options.padded(hierarchy),
+        answering=None if options.padding == "none" else options.mesh_sizes,
     )
 
 

@@ -128,7 +128,8 @@ class ClipSamples:
         middle = self.windows.order[self.windows.place] * views
         places = middle[:, None] + torch.arange(views, device=self.device)
         seen = seen.index_copy(0, places.flatten(), image)
-        return ClipInputs(seen, self.windows, views)
+        samples = torch.arange(len(self) * views, device=self.device)
+        return ClipInputs(seen, self.windows, views, samples)
 
 
 AT_ONCE = 16384

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -28,7 +28,7 @@ class Inputs(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ClipInputs:
-    """S clips, cut out of the 2D joints of all frames when they are needed.
+    """Clips, cut out of the 2D joints of all frames when they are needed.
 
     Parameters
     ----------
@@ -37,12 +37,15 @@ class ClipInputs:
     windows : Windows
         R windows of frames.
     views : int
-        V; the samples run over the windows, and over the views within a window.
+        V.
+    samples : Tensor, shape (S,), int64
+        Which of the R V samples; they run over the windows, and over the views within a window.
     """
 
     image: Tensor
     windows: Windows
     views: int
+    samples: Tensor
 
     @property
     def device(self) -> torch.device:
@@ -50,10 +53,14 @@ class ClipInputs:
         return self.image.device
 
     def __len__(self) -> int:
-        return len(self.windows) * self.views
+        return len(self.samples)
+
+    def __getitem__(self, places: Tensor) -> ClipInputs:
+        """Some of them."""
+        return replace(self, samples=self.samples[places])
 
     def split(self, size: int, /) -> Iterator[Tensor]:  # each [B, frames, 17, 2]
         """So many clips at a time, in order."""
-        for chosen in torch.arange(len(self), device=self.device).split(size):
+        for chosen in self.samples.split(size):
             rows = self.windows.rows(chosen // self.views) * self.views
             yield self.image[rows + (chosen % self.views)[:, None]]

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 
 from examples.hgn_pose.body.body_model import BodyModel
-from examples.hgn_pose.body.coarse import coarsen_body
+from examples.hgn_pose.body.coarse import CoarseGraphs
 from examples.hgn_pose.datasets.catalogue import CATALOGUE
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.fitting.fitted_motion import with_bodies
 from examples.hgn_pose.motion.cameras import Cameras
 from examples.hgn_pose.motion.footage import Footage
+from examples.hgn_pose.motion.holding_out import performer_name
 from examples.hgn_pose.motion.motion import Motion, held_out_frames
 from examples.hgn_pose.samples.clips import ClipSamples
 from examples.hgn_pose.samples.gathering import gather
@@ -24,6 +25,8 @@ from examples.hgn_pose.samples.sample_set import SampleSet
 from examples.hgn_pose.samples.samples import RecordedSamples, Samples
 from examples.hgn_pose.samples.windows import step_of, windows_around
 from multiscale_gcn import Hierarchy
+
+USUAL_GRAPHS = CoarseGraphs()
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +39,8 @@ class PreparedData:
     train: SampleSet
     test: SampleSet
     split: dict[str, object]
-    """Names and numbers of the clips that were read for training and test, for reports."""
+    """Names and numbers of the clips that were read for training and test, for reports, and
+    whether those for the test are of test or of validation people."""
     notes: tuple[str, ...]
     """What to keep in mind of figures on them."""
     steps_per_second: float | None = None
@@ -51,6 +55,7 @@ def prepare_data(
     frames: int = 1,
     test_only: bool = False,
     body: BodyModel | None = None,
+    graphs: CoarseGraphs = USUAL_GRAPHS,
 ) -> PreparedData:
     """Coarsen the body, read and split the motion, and make the mesh targets.
 
@@ -69,13 +74,15 @@ def prepare_data(
         Fit and prepare the test frames alone; ``train`` is then a copy of ``test``.
     body : BodyModel, optional
         That of the options, where it is loaded already.
+    graphs : CoarseGraphs
+        How it is coarsened.
 
     Returns
     -------
     PreparedData
     """
     body = body or options.load_body()
-    hierarchy = coarsen_body(body)
+    hierarchy = graphs.of(body)
     every = options if frames == 1 else replace(options, train_every=1, test_every=1)
     footage = every.read(test_only=test_only)
     held_out = held_out_frames(footage.motion)
@@ -87,14 +94,24 @@ def prepare_data(
     if not held_out.any():
         raise ValueError(f"{options.data} as found has no test frames; add clips that are held out")
     parts: list[SampleSet] = []
-    facts: dict[str, object] = {"data": options.data, "body": body.name}
+    measured_on = "validation" if options.validation else "test"
+    facts: dict[str, object] = {
+        "data": options.data,
+        "body": body.name,
+        "measured_on": measured_on,
+    }
     for name, chosen, stride in zip(
         ("train", "test"), (~held_out, held_out), options.strides(), strict=True
     ):
         if name == "train" and test_only:
             continue
+        # All folds share the bodies of the training people, which take long to fit.
+        together = np.ones_like(chosen) if options.validation else chosen
+        part = footage.select(together).every(stride)
+        if mesh_sizes:
+            part = part.with_motion(with_bodies(body, part.motion, options.fit_cache))
+        part = part.select(held_out_frames(part.motion) == (name == "test"))
         whole = footage.select(chosen)
-        part = whole.every(stride)
         facts |= _facts(name, part.motion)
         samples = _samples(part, body, hierarchy, options.fit_cache, mesh_sizes)
         parts.append(samples if frames == 1 else _clips(samples, whole, part, stride, frames))
@@ -114,9 +131,11 @@ def prepare_data(
 
 def _facts(name: str, motion: Motion) -> dict[str, object]:
     clips = np.unique(motion.clip)
+    people = dict.fromkeys(performer_name(motion.clips[k].performer) for k in clips)
     return {
         f"{name}_clips": [motion.clips[k].name for k in clips],
         f"{name}_actions": sorted({motion.clips[k].action for k in clips}),
+        f"{name}_performers": list(people),
         f"{name}_frames": len(motion),
     }
 
@@ -130,13 +149,13 @@ def _samples(
 ) -> Samples:
     if not sizes:
         return gather(_without_bodies(footage))
-    motion = with_bodies(body, footage.motion, cache)
+    motion = footage.motion
     levels = [hierarchy.level(size) for size in sizes]
     restrictions = [hierarchy.restriction(0, level.index, "mean") for level in levels]
     flips = [level.constraints.mirror(level.num_nodes) for level in levels]
     kept = cache if body.pose_directions is not None else None  # otherwise it takes seconds
     targets = mesh_targets(body, motion, restrictions, kept)
-    return gather(footage.with_motion(motion), targets, flips)
+    return gather(footage, targets, flips)
 
 
 def _without_bodies(footage: Footage) -> Footage:

@@ -11,7 +11,7 @@ from torch import Tensor
 from examples.hgn_pose.motion.cameras import Cameras
 from examples.hgn_pose.samples.augmentation import Augmentation, Variation
 from examples.hgn_pose.samples.batches import Batch
-from examples.hgn_pose.samples.inputs import Inputs
+from examples.hgn_pose.samples.inputs import ClipInputs
 from examples.hgn_pose.samples.labels import Labels
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class SampleSet(Protocol):
 
     def inputs(
         self, cameras: Cameras, image: Tensor, spoil: Callable[[Tensor], Tensor] | None = None
-    ) -> Inputs:
+    ) -> Tensor | ClipInputs:
         """All that a network is asked, sample by sample.
 
         Parameters

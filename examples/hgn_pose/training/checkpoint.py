@@ -66,6 +66,10 @@ def resume_training(path: Path, trainer: Trainer, passport: Passport) -> None:
             f"{path} has {len(records)} epochs behind it, more than the "
             f"{trainer.options.epochs} asked for; raise epochs"
         )
+    if trainer.options.keep == "best" and any(record.error is None for record in records):
+        raise ValueError(
+            f"{path} is damaged: it lacks errors of epochs, by which the best is kept; {REMEDY}"
+        )
     check_tensors(path, tensors, trainer.template(len(records)))
     trainer.restore(tensors, records)
 

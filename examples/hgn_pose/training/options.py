@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from examples.hgn_pose.samples.augmentation import Augmentation
+from multiscale_gcn.checks.arguments import one_of
 
-PUBLISHED_LAMBDAS = {"sum": (1.0, 0.01), "mean": (100.0, 1.0)}
+LossReduction = Literal["sum", "mean", "published"]
+
+PUBLISHED_LAMBDAS: dict[LossReduction, tuple[float, float]] = {
+    "sum": (1.0, 0.01),
+    "mean": (100.0, 1.0),
+    "published": (100.0, 1.0),
+}
 """Weights of the pose and the mesh term: those of the paper and those of its published code."""
 
 
@@ -31,20 +38,27 @@ class TrainingOptions:
     """Epochs between two factors of the step schedule."""
     clip_norm: float = 1.0
     """Largest norm of the gradient."""
-    loss_reduction: Literal["sum", "mean"] = "sum"
-    """Of squared distances over the nodes of a graph: sum is the paper's equation 4, mean is its
-    published code."""
+    loss_reduction: LossReduction = "sum"
+    """Of squared distances over the nodes of a graph: sum is the paper's equation 4, published its
+    code, which averages over the nodes and over x, y and z, and mean averages over the nodes
+    alone."""
     lambda_pose: float | None = None
-    """Weight of the pose term; by default the published 1 (sum) or 100 (mean)."""
+    """Weight of the pose term; by default 1 (sum) or the code's 100 (the others)."""
     lambda_mesh: float | None = None
-    """Weight of the coarse meshes' term; by default the published 0.01 (sum) or 1 (mean); 0 trains
-    without meshes."""
+    """Weight of the coarse meshes' term; by default 0.01 (sum) or the code's 1 (the others); 0
+    trains without meshes."""
+    keep: Literal["last", "best"] = "last"
+    """Which weights a run ends with: the last, or those of the epoch with the least error on
+    people who are held out of the training (--held-out, --fold), never on those for the test."""
     seed: int = 0
     """Of the weights, the order of the samples, the augmentation and dropout."""
     augmentation: Augmentation = field(default_factory=Augmentation)
     """How much the training poses vary."""
 
     def __post_init__(self) -> None:
+        one_of(self.schedule, "schedule", ("step", "cosine"))
+        one_of(self.loss_reduction, "loss_reduction", get_args(LossReduction))
+        one_of(self.keep, "keep", ("last", "best"))
         for name in ("epochs", "batch_size", "decay_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
@@ -60,8 +74,10 @@ class TrainingOptions:
 
         Both defaults have the ratio 1 : 0.01 and still weigh the meshes differently, since a mean
         over N nodes is a sum divided by N. Means with 1 : 0.01 weigh a mesh of N nodes as sums
-        with 1 : 0.01 * 17 / N would: 0.0035 for 48 nodes, 0.0018 for 96. The common factor of 100
-        matters to the clipping of the gradient; Adam is all but blind to it.
+        with 1 : 0.01 * 17 / N would: 0.0035 for 48 nodes, 0.0018 for 96. Adam is all but blind to
+        a common factor, but the clipping of the gradient is not: the pose term and its gradient
+        are 100 / 17 = 5.9 times those of sums with "mean", and 100 / 51 = 2.0 times with
+        "published", and the norm above which they are cut is the same.
 
         Examples
         --------
@@ -80,7 +96,10 @@ class TrainingOptions:
     def as_json(self) -> dict[str, Any]:
         """Plain values, the defaults of both weights filled in."""
         pose, mesh = self.lambdas()
-        return {**asdict(self), "lambda_pose": pose, "lambda_mesh": mesh}
+        values = {**asdict(self), "lambda_pose": pose, "lambda_mesh": mesh}
+        if self.keep == "last":  # as in files from before there was a choice
+            del values["keep"]
+        return values
 
     def rate(self, epoch: int, step: int, steps: int) -> float:
         """Learning rate of one step of one epoch that has ``steps`` steps.

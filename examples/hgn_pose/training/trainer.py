@@ -32,7 +32,7 @@ class EpochRecord:
     pose_loss: float
     mesh_loss: float
     error: float | None
-    """MPJPE on the test frames in millimetres; only watched, nothing is chosen by it."""
+    """MPJPE on the measured frames in millimetres; only watched, unless ``keep = best``."""
 
     def shown(self) -> dict[str, str]:
         """For a progress bar."""
@@ -95,6 +95,20 @@ class Trainer:
             model.parameters(), lr=rate, capturable=self.on_cuda, fused=self.on_cuda
         )
         self.records: list[EpochRecord] = []
+        self._best: dict[str, Tensor] = {}
+
+    @property
+    def kept_epoch(self) -> int:
+        """The epoch whose weights the run ends with, counted from 0."""
+        if self.options.keep == "last":
+            return len(self.records) - 1
+        errors = [math.inf if record.error is None else record.error for record in self.records]
+        return int(np.argmin(errors))
+
+    def take_kept(self) -> None:
+        """Give the model the weights that the run ends with."""
+        if self._best:
+            self.model.load_state_dict(self._best)
 
     @property
     def steps(self) -> int:
@@ -168,7 +182,11 @@ class Trainer:
         ------
         FloatingPointError
             When the loss is no longer finite.
+        ValueError
+            When the best epoch shall be kept and nothing is watched.
         """
+        if self.options.keep == "best" and watch is None:
+            raise ValueError("keep = best needs an error to be the best by; watch one")
         # Recorded anew in every call: restore() puts other tensors into Adam's state.
         step = Replay(self._step, self.options.batch_size) if self.replay else self._step
         for epoch in range(len(self.records), self.options.epochs):
@@ -180,6 +198,9 @@ class Trainer:
                 )
             error = None if watch is None else watch(self.model)
             self.records.append(EpochRecord(epoch, loss, pose, mesh, error))
+            if self.options.keep == "best" and self.kept_epoch == epoch:
+                state = self.model.state_dict()
+                self._best = {name: value.clone() for name, value in state.items()}
             if after_epoch is not None:
                 after_epoch(self)
             yield self.records[-1]
@@ -259,6 +280,7 @@ class Trainer:
     def tensors(self) -> dict[str, Tensor]:
         """Weights and Adam's state by name, for a file."""
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        tensors |= {f"best.{name}": value for name, value in self._best.items()}
         for name, parameter in self.model.named_parameters():
             for key, value in self.optimizer.state[parameter].items():
                 tensors[f"adam.{key}.{name}"] = value
@@ -268,6 +290,9 @@ class Trainer:
         """Tensors of the names, shapes and types that :meth:`tensors` has after so many epochs."""
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         if epochs:
+            if self.options.keep == "best":
+                state = self.model.state_dict()
+                tensors |= {f"best.{name}": value for name, value in state.items()}
             for name, parameter in self._trained().items():
                 tensors[f"adam.step.{name}"] = torch.zeros(())
                 tensors[f"adam.exp_avg.{name}"] = parameter
@@ -293,10 +318,8 @@ class Trainer:
     def restore(self, tensors: dict[str, Tensor], records: list[EpochRecord]) -> None:
         """Go back to the state that :meth:`tensors` and ``records`` had."""
         device = self.samples.device
-        prefix = "model."
-        self.model.load_state_dict(
-            {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-        )
+        self.model.load_state_dict(_named("model.", tensors))
+        self._best = {k: v.clone().to(device) for k, v in _named("best.", tensors).items()}
         for name, parameter in self.model.named_parameters():
             if f"adam.step.{name}" not in tensors:
                 continue
@@ -307,6 +330,10 @@ class Trainer:
                 state[key] = value.cpu() if on_cpu else value.to(device)
             self.optimizer.state[parameter] = state
         self.records = list(records)
+
+
+def _named(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def epoch_seed(seed: int, epoch: int) -> int:

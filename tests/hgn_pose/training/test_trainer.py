@@ -87,6 +87,19 @@ def test_loss_is_equation_4(reduction):
     assert float(mesh) == pytest.approx(expected_mesh, rel=1e-5)
 
 
+def test_the_published_loss_averages_over_everything():
+    batch, outputs = random_batch()
+    pose, mesh = (float(term) for term in pose_loss(outputs, batch, "published"))
+    squared = [
+        (o - t).numpy() ** 2 for o, t in zip(outputs, (batch.pose, *batch.meshes), strict=True)
+    ]
+    assert pose == pytest.approx(squared[0].mean())
+    fitted = batch.fitted.numpy()
+    expected = sum(s[fitted].sum() / s.size for s in squared[1:])
+    assert mesh == pytest.approx(expected)
+    assert TrainingOptions(loss_reduction="published").lambdas() == (100.0, 1.0)
+
+
 def test_published_means_weigh_meshes_as_smaller_sums():
     """What lambdas() says of 100 : 1 over means and the 1 : 0.01 over sums."""
     batch, outputs = random_batch()
