@@ -71,6 +71,24 @@ def test_robustness_puts_both_kinds_beside_each_other(folder, tmp_path):
         assert points[1]["mpjpe_mm"] != points[0]["mpjpe_mm"]
 
 
+def test_scenes_are_other_for_every_frame_of_a_clip(folder, tmp_path):
+    both = [weights_of(folder), weights_of(folder / "mlp")]
+    options = ["--noise", "--scene", "occlusion", "focal", "limbs", "--out", str(tmp_path)]
+    main(["robustness", *both, *QUICK, *options])
+    scenes = json.loads((tmp_path / "robustness.json").read_text())["scenes"]
+    usual = {"focal": 1145, "limbs": 1}
+    for scene, level in usual.items():
+        for where, points in zip(
+            (folder, folder / "mlp"), scenes[scene]["curves"].values(), strict=True
+        ):
+            scores = json.loads((where / "metrics.json").read_text())["scores"]
+            found = {point["level"]: point["mpjpe_mm"] for point in points}
+            assert found[level] == pytest.approx(scores["mpjpe_mm"], abs=0.01)
+            assert len(set(found.values())) == len(found)
+    hidden = [len(points) for points in scenes["occlusion"]["curves"].values()]
+    assert hidden[0] == hidden[1] > 1
+
+
 def test_figures_take_both_kinds(folder, tmp_path):
     both = [weights_of(folder), weights_of(folder / "mlp")]
     main(["figures", *both, *QUICK, "--out", str(tmp_path)])
