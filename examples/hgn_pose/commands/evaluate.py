@@ -26,10 +26,7 @@ from examples.hgn_pose.network.passports import (
     network_of,
     steps_per_second_of,
 )
-from examples.hgn_pose.network.weights import (
-    SHIPPED_WEIGHTS,
-    read_passport,
-)
+from examples.hgn_pose.network.weights import SHIPPED, read_passport, weights_file
 from examples.hgn_pose.samples.preparing import PreparedData, prepare_data
 
 
@@ -38,7 +35,8 @@ class Evaluate:
     """Measure trained weights on the test frames; print the errors and write them as JSON."""
 
     weights: Annotated[Path | None, tyro.conf.Positional] = None
-    """File of weights that demo or train wrote; by default those that come with the example."""
+    """File of weights that demo or train wrote; or studio or robust, those that come with the
+    example. By default studio."""
     data: Annotated[DataOptions, Flat] = field(default_factory=DataOptions)
     machine: Annotated[MachineOptions, Flat] = field(default_factory=MachineOptions)
     protocol: Annotated[ProtocolOptions, Flat] = field(default_factory=ProtocolOptions)
@@ -50,8 +48,8 @@ class Evaluate:
 
     def run(self) -> None:
         device = self.machine.prepare()
-        weights = self.weights or SHIPPED_WEIGHTS
-        beside = Path("runs") / weights.name if self.weights is None else weights
+        weights = weights_file(self.weights)
+        beside = Path("runs") / weights.name if weights in SHIPPED.values() else weights
         out = self.out or beside.with_suffix(".evaluation.json")
         passport = read_passport(weights)
         make_folder(out.parent)

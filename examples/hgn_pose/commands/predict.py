@@ -17,15 +17,16 @@ from examples.hgn_pose.commands.prediction_page import matching, show
 from examples.hgn_pose.files.writing import make_folder
 from examples.hgn_pose.lifting import prediction
 from examples.hgn_pose.lifting.clips import TrackClips
-from examples.hgn_pose.lifting.framing import Framing, frame
+from examples.hgn_pose.lifting.framing import Framing
 from examples.hgn_pose.lifting.gaps import FROM_TIME, FROM_VIEWS
 from examples.hgn_pose.lifting.mapping import Trunk, trunk_of
 from examples.hgn_pose.lifting.prediction import Prediction, coarse_meshes
 from examples.hgn_pose.lifting.reading import KeypointOptions, Person, read_person
+from examples.hgn_pose.lifting.viewing import ChosenFraming, ViewOptions, network_input
 from examples.hgn_pose.measuring.metrics import mpjpe, pa_mpjpe
 from examples.hgn_pose.measuring.predictions import answer
 from examples.hgn_pose.network.passports import load_network, network_of, steps_per_second_of
-from examples.hgn_pose.network.weights import SHIPPED_WEIGHTS, Passport, read_passport
+from examples.hgn_pose.network.weights import Passport, read_passport, weights_file
 from examples.hgn_pose.samples.inputs import Inputs
 from multiscale_gcn import __version__
 
@@ -37,14 +38,17 @@ class Predict:
     keypoints: Annotated[Path, tyro.conf.Positional]
     """File of 2D joints (.json, .csv, .npz), or OpenPose's folder; one image or a whole video."""
     weights: Path | None = None
-    """File of weights that demo or train wrote; by default those that come with the example."""
+    """File of weights that demo or train wrote; or studio or robust, those that come with the
+    example: for level cameras with exact joints, and for real video. By default studio."""
     body: Annotated[BodyOptions, Flat] = field(default_factory=BodyOptions)
     out: Path = Path("runs/predict")
     """Folder for prediction.npz, prediction.json and prediction.html."""
     reading: Annotated[KeypointOptions, Flat] = field(default_factory=KeypointOptions)
-    framing: Framing = "person"
+    view: Annotated[ViewOptions, Flat] = field(default_factory=ViewOptions)
+    framing: ChosenFraming = "auto"
     """person: bring every frame to the place and size that the network was trained with, for any
-    camera; image: keep them, for a camera like those of the training, five metres away."""
+    camera; image: keep them, for a camera like those of the training, five metres away. auto:
+    person, but nothing with weights that face the person by themselves."""
     flip: bool = True
     """Predict the mirrored input too, and average."""
     truth: Path | None = None
@@ -74,7 +78,7 @@ class Predict:
 
     def predict(self, device: torch.device) -> Prediction:
         """Everything but the files."""
-        weights = self.weights or SHIPPED_WEIGHTS
+        weights = weights_file(self.weights)
         passport = read_passport(weights)
         motion = passport.facts["data"]
         trunk = trunk_of(motion)
@@ -82,17 +86,29 @@ class Predict:
         _tell(person)
         make_folder(self.out)
         body = self.body.load()
-        options = network_of(weights, passport)
-        hierarchy = options.graphs.of(body)
+        network = network_of(weights, passport)
+        hierarchy = network.graphs.of(body)
         model = load_network(weights, body, hierarchy)
-        sizes = options.mesh_sizes if passport.facts["meshes"] else ()
+        view = self.view.read(person.image_size)
+        asked = network_input(
+            person.track.joints,
+            person.image_size,
+            self.framing,
+            trunk,
+            view,
+            facing=network.facing,
+        )
+        sizes = network.mesh_sizes if passport.facts["meshes"] else ()
         levels = [hierarchy.level(size) for size in sizes]
-        pose, *vertices = answer(
+        answers = answer(
             model.to(device),
-            self._inputs(person, trunk, options.window, weights, passport, device),
+            torch.from_numpy(asked.image).to(device)
+            if network.window == 1
+            else self._clips(person, trunk, network.window, weights, passport, device),
             [torch.tensor(level.constraints.symmetry, device=device) for level in levels],
             flip=self.flip,
         )
+        pose, *vertices = (asked.turned_back(points) for points in answers)
         return Prediction(
             frame=person.track.frame,
             image=person.track.joints.astype(np.float32),
@@ -104,16 +120,17 @@ class Predict:
             fps=person.fps,
             facts={
                 **person.facts,
-                "network": options.network,
+                "network": network.network,
                 "weights": weights.name,
                 "trained_on": motion,
-                "framing": self.framing,
+                "framing": "rays" if network.facing else self.framing.replace("auto", "person"),
+                **(view.facts() if network.facing or view.known else {}),
                 "flip": self.flip,
                 "multiscale_gcn": __version__,
             },
         )
 
-    def _inputs(
+    def _clips(
         self,
         person: Person,
         trunk: Trunk,
@@ -123,13 +140,16 @@ class Predict:
         device: torch.device,
     ) -> Inputs:
         track, size = person.track, person.image_size
-        alone = frame(track.joints, size, self.framing, trunk)
-        if window == 1:
-            return torch.from_numpy(alone).to(device)
+        if self.view.read(size).known:
+            raise ValueError(
+                f"{weights} is of a network that is given clips, which knows no camera; leave "
+                "--camera, --field-of-view, --pitch and --roll out"
+            )
         rate = steps_per_second_of(weights, passport)
         print(f"the network is given {window} frames around each one, {rate:.3g} a second")
+        framing: Framing = "person" if self.framing == "auto" else self.framing
         time = track.frame / person.fps
-        return TrackClips(time, track.joints, window, rate, size, self.framing, trunk, device)
+        return TrackClips(time, track.joints, window, rate, size, framing, trunk, device)
 
 
 def _tell(person: Person) -> None:

@@ -18,8 +18,10 @@ from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.files.reading import reading
 from examples.hgn_pose.files.writing import make_folder, write_json
 from examples.hgn_pose.measuring.evaluation import watch
+from examples.hgn_pose.measuring.protocols import MIRRORED
 from examples.hgn_pose.network.building import NetworkOptions, build_network
 from examples.hgn_pose.network.passports import passport_of
+from examples.hgn_pose.network.precision import ends_of
 from examples.hgn_pose.network.weights import Passport, save_weights
 from examples.hgn_pose.samples.preparing import PreparedData, prepare_data
 from examples.hgn_pose.training.checkpoint import resume_training, save_training
@@ -145,7 +147,9 @@ def _train(
     passports: dict[Trainer, tuple[Run, Passport]] = {}
     written: dict[Trainer, float] = {}
     for run, prepared in runs:
-        model = build_network(run.network, prepared.hierarchy, run.training.seed).to(device)
+        model = build_network(run.network, prepared.hierarchy, run.training.seed, prepared.body).to(
+            device
+        )
         passport = passport_of(
             run.network,
             prepared.body,
@@ -154,7 +158,8 @@ def _train(
             run.meshes,
             prepared.steps_per_second,
         )
-        trainer = Trainer(model, prepared.train, prepared.cameras, run.training)
+        ends = ends_of(run.network.network, model)
+        trainer = Trainer(model, prepared.train, prepared.cameras, run.training, ends=ends)
         if run.state.exists():
             resume_training(run.state, trainer, passport)
             print(f"{run.folder}: going on after epoch {len(trainer.records)}")
@@ -197,9 +202,10 @@ def _finish(
     training = run.training.as_json()
     trainer.take_kept()
     facts = {**passport.facts, "training": training, "multiscale_gcn": __version__}
-    save_weights(run.folder / "weights.safetensors", trainer.model, replace(passport, facts=facts))
-    metrics = measure(trainer.model, prepared, run.network.network, device)
+    save_weights(run.folder / "weights.safetensors", trainer.result, replace(passport, facts=facts))
+    metrics = measure(trainer.result, prepared, run.network.network, device)
     metrics |= {
+        "mirrored": MIRRORED.measure(trainer.result, prepared).as_json(),
         "options": run.network.as_json(),
         "data": data.as_json(),
         "training": training,

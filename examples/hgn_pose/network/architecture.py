@@ -9,7 +9,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from multiscale_gcn import Graph
-from multiscale_gcn.nn import Convolution
+from multiscale_gcn.nn import Convolution, DistanceTransfer
 
 SeenByNonLocal = Literal["parts", "joints", "none"]
 """What non-local blocks see; none: there are no such blocks."""
@@ -25,6 +25,13 @@ Sharing = Literal[
     "convolution",
 ]
 """Which joints share a weight matrix, in the words of Liu et al. 2020."""
+
+
+Head = Literal["xyz", "ray"]
+"""How a pose is read off the answers: as coordinates, or as depths on the joints' rays."""
+
+Fusion = Literal["every", "last"]
+"""After which stages streams exchange features."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,9 @@ class Wanted:
     without."""
     answering: tuple[int, ...] | None = None
     """How many nodes of each of these answer, the first ones; None: all."""
+    nearness: DistanceTransfer | None = None
+    """Maps between the joints and these graphs by distance at rest, for networks that begin so."""
+    fusion: Fusion = "every"
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,8 @@ class Architecture:
     pose (B, 17, 3) of the frame in the middle, then its meshes."""
     last_layers: Callable[[Any], list[nn.Module]]
     """Of a network that was built: the layers that answer."""
+    first_layers: Callable[[Any], list[nn.Module]] = lambda model: [model.input]
+    """Of a network that was built: the layers that see the 2D joints."""
     channels: int = 128
     """Of its paper."""
     channels_step: int = 1
@@ -71,6 +83,10 @@ class Architecture:
     """How many it can be given at once, odd numbers; the first is taken if nobody says."""
     has_meshes: bool = False
     """Whether it works on coarse graphs of the body, and answers with their vertices."""
+    begins_by_distance: bool = False
+    """Whether its maps between joints and coarse graphs begin from where these lie at rest."""
+    head: Head = "xyz"
+    """By default."""
     takes_convolutions: bool = False
     """Whether ``--conv`` means something to it."""
     takes_non_local: bool = False

@@ -10,14 +10,19 @@ import torch
 import tyro
 from torch import nn
 
+from examples.hgn_pose.body.body_model import BodyModel
 from examples.hgn_pose.body.coarse import MESH_SIZES, PUBLISHED_REAL, Clusters, CoarseGraphs
+from examples.hgn_pose.body.rest import rest_joints
 from examples.hgn_pose.body.skeleton import skeleton_graph
-from examples.hgn_pose.network.architecture import SeenByNonLocal, Sharing, Wanted
+from examples.hgn_pose.network.architecture import Fusion, Head, SeenByNonLocal, Sharing, Wanted
 from examples.hgn_pose.network.convolutions import GConv, SemGConv
+from examples.hgn_pose.network.facing import Facing
 from examples.hgn_pose.network.first_weights import as_published, scale_answers
+from examples.hgn_pose.network.ray_head import RayHead, answering
 from examples.hgn_pose.network.registry import ARCHITECTURES
 from multiscale_gcn import Graph, Hierarchy
 from multiscale_gcn.checks.arguments import one_of, real_number, whole_number
+from multiscale_gcn.nn import DistanceTransfer
 
 FIRST_ANSWERS = 0.01
 """Size of the last layers at first, relative to what their classes draw."""
@@ -33,6 +38,10 @@ else:
 USUAL_SHARING: Sharing = "pre_decoupled"
 
 _CONVOLUTIONS = {"sem": SemGConv, "vanilla": GConv}
+
+
+_LATER = ("clusters", "clusters_seed", "padding", "fusion", "head", "facing", "sharing")
+"""Options that files from before there was a choice do not name."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +73,12 @@ class NetworkOptions:
     non_local: SeenByNonLocal = "parts"
     """What SemGCN's non-local blocks see: parts, the parts of the body, over which its published
     code pools joints; joints, every joint; none leaves the blocks out."""
+    fusion: Fusion = "every"
+    """After which stages body_streams' streams read each other: every, or the last one alone."""
+    head: Head | None = None
+    """xyz: the network answers with coordinates; ray: with depths on the rays of the 2D joints, for
+    the lens of Human3.6M's cameras, which the virtual ones have. By default xyz, and ray for
+    body_streams."""
     init: Literal["published", "by_matrix"] = "by_matrix"
     """How semantic convolutions begin: published, as in the code of SemGCN and HGN; by_matrix, each
     weight matrix drawn by itself, which makes them larger, and last layers a hundred times
@@ -75,6 +90,9 @@ class NetworkOptions:
     """Which pairs of joints of weight_sharing share a weight matrix: full, all; pre, those with one
     sender; post, those with one receiver; none, nobody; convolution, those that lead towards the
     pelvis, and those away from it. With decoupled, others for what a joint tells itself."""
+    facing: bool = False
+    """Turn the camera to the person and bring the person to one size before the network sees
+    them, and turn the answer back: any lens, any place in the image, any distance."""
 
     def __post_init__(self) -> None:
         one_of(self.network, "network", tuple(ARCHITECTURES))
@@ -90,6 +108,14 @@ class NetworkOptions:
         one_of(self.padding, "padding", ("none", "published"))
         self._check_coarse_graphs()
         one_of(self.non_local, "non_local", get_args(SeenByNonLocal))
+        one_of(self.fusion, "fusion", get_args(Fusion))
+        if self.fusion != "every" and not (self.begins_by_distance and self.has_meshes):
+            raise ValueError(
+                f"fusion = {self.fusion} is of the streams of body_streams, and there are none; "
+                "leave it out"
+            )
+        if self.head is not None:
+            one_of(self.head, "head", get_args(Head))
         one_of(self.init, "init", ("published", "by_matrix"))
         if self.conv != "sem" and not ARCHITECTURES[self.network].takes_convolutions:
             raise ValueError(
@@ -111,6 +137,11 @@ class NetworkOptions:
             )
         if self.frames is not None:
             self._check_frames(whole_number(self.frames, "frames", least=1))
+        if self.window > 1 and (self.facing or self.head == "ray"):
+            raise ValueError(
+                f"{self.network} is given clips, which neither facing nor a head of rays knows; "
+                "leave them out"
+            )
 
     def _check_frames(self, frames: int) -> None:
         choices = ARCHITECTURES[self.network].frames
@@ -143,6 +174,11 @@ class NetworkOptions:
             raise ValueError(
                 f"clusters_seed = {self.clusters_seed} is of random clusters, and clusters = "
                 f"{self.clusters}; leave it out"
+            )
+        if self.padding != "none" and self.begins_by_distance:
+            raise ValueError(
+                f"padding = {self.padding} adds nodes that lie nowhere, and {self.network} begins "
+                "by their places; leave it out"
             )
         if self.padding != "none" and self.clusters != "heavy_edge":
             raise ValueError(
@@ -189,10 +225,15 @@ class NetworkOptions:
             del options["non_local"]
         if ARCHITECTURES[self.network].frames == (1,):
             del options["frames"]
-        for name in ("clusters", "clusters_seed", "padding", "sharing"):  # options that came later
+        for name in _LATER:
             if options[name] == getattr(NetworkOptions, name):
                 del options[name]
         return options
+
+    @property
+    def begins_by_distance(self) -> bool:
+        """Whether it is built from where joints and coarse nodes lie at rest."""
+        return ARCHITECTURES[self.network].begins_by_distance
 
     @property
     def has_meshes(self) -> bool:
@@ -244,7 +285,12 @@ def _padded(graph: Graph, size: int) -> Graph:
     )
 
 
-def build_network(options: NetworkOptions, hierarchy: Hierarchy | None, seed: int) -> nn.Module:
+def build_network(
+    options: NetworkOptions,
+    hierarchy: Hierarchy | None,
+    seed: int,
+    body: BodyModel | None = None,
+) -> nn.Module:
     """A network with first weights drawn from the seed; global random state stays as it was.
 
     Of semantic convolutions with ``init="published"`` see
@@ -256,8 +302,10 @@ def build_network(options: NetworkOptions, hierarchy: Hierarchy | None, seed: in
     ----------
     options : NetworkOptions
     hierarchy : Hierarchy, optional
-        Of the body, as ``options.graphs`` makes it; only HGN needs it.
+        Of the body, as ``options.graphs`` makes it; only HGN and body_streams need it.
     seed : int
+    body : BodyModel, optional
+        The body; only body_streams needs it, which begins by where its joints and nodes lie.
 
     Returns
     -------
@@ -268,21 +316,23 @@ def build_network(options: NetworkOptions, hierarchy: Hierarchy | None, seed: in
     Raises
     ------
     ValueError
-        When HGN is asked for without a hierarchy.
+        When HGN is asked for without a hierarchy, or body_streams without it or a body.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         architecture = ARCHITECTURES[options.network]
-        model = architecture.build(_wanted(options, hierarchy))
+        model = architecture.build(_wanted(options, hierarchy, body))
+        if (options.head or architecture.head) == "ray":
+            model = RayHead(model)
         if options.init == "published" and any(isinstance(m, SemGConv) for m in model.modules()):
             as_published(model)
-            return model
-    for layer in architecture.last_layers(model):
+            return Facing(model) if options.facing else model
+    for layer in architecture.last_layers(answering(model)):
         scale_answers(layer, FIRST_ANSWERS)
-    return model
+    return Facing(model) if options.facing else model
 
 
-def _wanted(options: NetworkOptions, hierarchy: Hierarchy | None) -> Wanted:
+def _wanted(options: NetworkOptions, hierarchy: Hierarchy | None, body: BodyModel | None) -> Wanted:
     if options.has_meshes and hierarchy is None:
         raise ValueError(
             f"hierarchy is missing; {options.network} runs on the graphs of a coarsened body"
@@ -298,7 +348,23 @@ def _wanted(options: NetworkOptions, hierarchy: Hierarchy | None) -> Wanted:
         skeleton=skeleton_graph(),
         meshes=() if hierarchy is None else options.padded(hierarchy),
         answering=None if options.padding == "none" else options.mesh_sizes,
+        nearness=_nearness(options, hierarchy, body),
+        fusion=options.fusion,
     )
+
+
+def _nearness(
+    options: NetworkOptions, hierarchy: Hierarchy | None, body: BodyModel | None
+) -> DistanceTransfer | None:
+    if not options.begins_by_distance or hierarchy is None:
+        return None
+    if body is None:
+        raise ValueError(
+            f"body is missing; {options.network} begins by where its joints and nodes lie"
+        )
+    levels = [hierarchy.level(size) for size in options.mesh_sizes]
+    places = [hierarchy.coarse_positions(body.rest_vertices, level.index) for level in levels]
+    return DistanceTransfer([rest_joints(body), *places])
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -52,7 +52,7 @@ def load_network(weights: Path, body: BodyModel, hierarchy: Hierarchy) -> nn.Mod
             f"{weights} is damaged: its passport says channels = {options.width}, and its "
             f"widest tensor has {widest}; {REMEDY}"
         )
-    model = build_network(options, hierarchy, seed=0)
+    model = build_network(options, hierarchy, 0, body)
     load_weights(weights, model, fingerprint_for(options, hierarchy))
     return model
 

@@ -83,8 +83,13 @@ class ClipSamples:
         Raises
         ------
         ValueError
-            As :meth:`Samples.check_in_view`.
+            As :meth:`Samples.check_in_view`, and for variations that no clip can have.
         """
+        if augmentation.cameras != "studio" or augmentation.detector:
+            raise ValueError(
+                "clips are seen by the cameras of the studio without a detector's errors; leave "
+                "--robust, --augmentation.cameras and --augmentation.detector out"
+            )
         self.around.check_in_view(cameras, augmentation)
 
     def batch(

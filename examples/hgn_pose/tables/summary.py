@@ -34,7 +34,7 @@ class Line:
 
 def line_of(entry: Entry, metrics: Sequence[Mapping[str, Any]]) -> Line:
     """Of the metrics that the runs of an entry wrote."""
-    rows = [_figures(one["scores"]) for one in metrics]
+    rows = [_figures(one["scores"]) | _mirrored(one) for one in metrics]
     # People who are measured in turn do not do the same things.
     common = [name for name in rows[0] if all(name in row for row in rows)]
     figures = {name: [row[name] for row in rows] for name in common}
@@ -55,6 +55,14 @@ def _figures(scores: Mapping[str, Any]) -> dict[str, float]:
         figures[f"pa_mpjpe:{action}"] = summary["pa_mpjpe_mm"]
     people = {name: Summary.from_json(one) for name, one in scores["per_subject"].items()}
     return figures | {f"pck:{scene}": one.pck for scene, one in by_scene(people).items()}
+
+
+def _mirrored(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Of a second pass; runs of earlier versions have none."""
+    if "mirrored" not in metrics:
+        return {}
+    names = {"mpjpe_mm": "mpjpe_mirrored", "pa_mpjpe_mm": "pa_mpjpe_mirrored"}
+    return {name: metrics["mirrored"][stored] for stored, name in names.items()}
 
 
 def mean_and_spread(values: Sequence[float]) -> str:

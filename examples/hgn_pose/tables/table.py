@@ -12,6 +12,8 @@ from examples.hgn_pose.training.options import LossReduction
 FIGURES = {
     "mpjpe": "MPJPE, mm",
     "pa_mpjpe": "PA-MPJPE, mm",
+    "mpjpe_mirrored": "mirrored pass, MPJPE, mm",
+    "pa_mpjpe_mirrored": "mirrored pass, PA-MPJPE, mm",
     "mpvpe_96": "MPVPE 96, mm",
     "mpvpe_48": "MPVPE 48, mm",
     "pck": "PCK, all",
@@ -75,6 +77,10 @@ class Entry:
             parts.append(str(network.clusters_seed))
         if network.padding != "none":
             parts.append("padded")
+        if network.fusion != "every":
+            parts.append(f"fusion_{network.fusion}")
+        if network.head is not None:
+            parts.append(network.head)
         if network.dropout is not None:
             parts.append(f"dropout{network.dropout:g}")
         if network.has_meshes:

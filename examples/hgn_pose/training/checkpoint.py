@@ -17,7 +17,7 @@ REMEDY = "give a state that the train command wrote, or start anew"
 
 
 def save_training(path: Path, trainer: Trainer, passport: Passport) -> None:
-    """Write a training state, whole or not at all: weights, Adam's moments, options and records."""
+    """Write a training state, whole or not at all: all tensors of a trainer, options, records."""
     content = {
         "passport": asdict(passport),
         "options": trainer.options.as_json(),

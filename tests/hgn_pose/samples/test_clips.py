@@ -77,7 +77,7 @@ def test_a_window_shows_neighbours_under_one_variation_to_one_camera(clips, dens
     for b in range(len(row)):
         middle = asked[row[b]]
         same = np.flatnonzero(every.clip == every.clip[middle])
-        one = Variation(*(v[b : b + 1] for v in vars(variation).values()))
+        one = Variation.of({k: v[b : b + 1] for k, v in variation.tensors().items()})
         for k in range(FRAMES):
             frame = torch.tensor([min(max(middle + k - FRAMES // 2, same[0]), same[-1])])
             # Centred by all frames of the clip, where the windows are by those asked for.

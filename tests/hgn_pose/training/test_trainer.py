@@ -42,7 +42,7 @@ def one_thread():
 
 
 def trained(prepared, options, network=HGN):
-    model = build_network(network, prepared.hierarchy, options.seed)
+    model = build_network(network, prepared.hierarchy, options.seed, prepared.body)
     trainer = Trainer(model, prepared.train, prepared.cameras, options)
     trainer.fit()
     return trainer
@@ -209,6 +209,23 @@ def test_every_frame_is_seen_by_every_camera_once_an_epoch(prepared):
     assert torch.equal(torch.unique(seen, dim=0), torch.unique(again, dim=0))
 
 
+def test_other_bodies_are_trained_on_and_a_stop_in_between_changes_nothing(prepared):
+    other = Augmentation(bones=0.1, crossover=0.3)
+    options = replace(SHORT, schedule="step", augmentation=other)
+    straight, stopped, plain = (
+        trained(prepared, one)
+        for one in (options, replace(options, epochs=1), replace(SHORT, schedule="step"))
+    )
+    resumed = Trainer(
+        build_network(HGN, prepared.hierarchy, seed=99), prepared.train, prepared.cameras, options
+    )
+    resumed.restore(stopped.tensors(), stopped.records)
+    resumed.fit()
+    assert resumed.records == straight.records
+    assert straight.records != plain.records
+    assert straight.records[1].mesh_loss > 0
+
+
 def test_without_mesh_weight_the_meshes_stay(prepared):
     options = replace(SHORT, epochs=1, lambda_mesh=0.0)
     before = build_network(HGN, prepared.hierarchy, options.seed).state_dict()
@@ -223,7 +240,7 @@ def test_without_mesh_weight_the_meshes_stay(prepared):
 @pytest.mark.parametrize("network", ARCHITECTURES)
 def test_networks_learn(prepared, clips, network):
     options = TrainingOptions(epochs=6, batch_size=32, learning_rate=1e-2)
-    chosen = NetworkOptions(network, channels=8)
+    chosen = NetworkOptions(network, channels=8, head="xyz")
     shown = prepared
     if chosen.window > 1:
         shown = replace(clips, train=clips.train.of_frames(chosen.window))
@@ -234,9 +251,9 @@ def test_networks_learn(prepared, clips, network):
 def test_first_answers_lie_near_the_pelvis(prepared):
     for name in ARCHITECTURES:
         options = NetworkOptions(name, 16)
-        model = build_network(options, prepared.hierarchy, 0).eval()
+        model = build_network(options, prepared.hierarchy, 0, prepared.body).eval()
         with torch.no_grad():
-            answers = model(torch.rand(8, *input_shape(options.window)) - 0.5)
+            answers = model(0.1 * (torch.rand(8, *input_shape(options.window)) - 0.5))
         assert max(float(answer.abs().max()) for answer in answers) < 0.5
         assert count_parameters(model) > 1000
 

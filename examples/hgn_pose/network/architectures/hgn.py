@@ -115,6 +115,7 @@ ARCHITECTURE = Architecture(
     what="Hierarchical Graph Networks on the joints and two coarse meshes (Li et al. 2021)",
     build=_build,
     last_layers=lambda model: list(model.outputs.values()),
+    first_layers=lambda model: list(model.inputs.values()),
     has_meshes=True,
     takes_convolutions=True,
 )

@@ -305,5 +305,6 @@ ARCHITECTURE = Architecture(
     what="Graph convolutions in space and time, on joints, parts and frames (Cai et al. 2019)",
     build=_build,
     last_layers=lambda model: [model.output],
+    first_layers=lambda model: [model.on_joints[0]],
     frames=(7, 1, 3, 5),
 )

@@ -147,6 +147,7 @@ ARCHITECTURE = Architecture(
     what="VideoPose3D, convolutions over the frames of a clip (Pavllo et al. 2019)",
     build=_build,
     last_layers=lambda model: [model.output],
+    first_layers=lambda model: [model.expand.map],
     channels=1024,
     frames=(27, 81, 243),
 )

@@ -123,5 +123,6 @@ ARCHITECTURE = Architecture(
     "ways to share them (Liu et al. 2020)",
     build=_build,
     last_layers=lambda model: [model[-1]],
+    first_layers=lambda model: [model[0]],
     takes_sharing=True,
 )
