@@ -89,6 +89,16 @@ def test_scenes_are_other_for_every_frame_of_a_clip(folder, tmp_path):
     assert hidden[0] == hidden[1] > 1
 
 
+def test_held_cameras_are_not_for_clips(folder, tmp_path):
+    with refused("is of a network that is given clips"):
+        main(["wild", weights_of(folder), *QUICK, "--out", str(tmp_path)])
+    train = [*TRAIN, "--network", "temporal_convolutions", "--out", str(tmp_path / "r")]
+    with refused("is given clips, which neither facing nor a head of rays knows"):
+        main([*train, "--robust"])
+    with refused("clips are seen by the cameras of the studio"):
+        main([*train, "--augmentation.detector", "5"])
+
+
 def test_figures_take_both_kinds(folder, tmp_path):
     both = [weights_of(folder), weights_of(folder / "mlp")]
     main(["figures", *both, *QUICK, "--out", str(tmp_path)])
