@@ -154,9 +154,10 @@ class PoseNetworks(SphinxDirective):
     """The table of the example's networks, from its registry."""
 
     def run(self) -> list[nodes.Node]:
-        rows = [("`--network`", "what", "`--channels`"), ("---", "---", "--:")]
+        rows = [("`--network`", "what", "`--channels`", "`--frames`"), ("---", "---", "--:", "--:")]
         rows += [
-            (f"`{name}`", entry.what, str(entry.channels)) for name, entry in ARCHITECTURES.items()
+            (f"`{name}`", entry.what, str(entry.channels), ", ".join(map(str, entry.frames)))
+            for name, entry in ARCHITECTURES.items()
         ]
         table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
         return self.parse_text_to_nodes(table)

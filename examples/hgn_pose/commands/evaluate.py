@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +24,7 @@ from examples.hgn_pose.network.passports import (
     check_unseen,
     load_network,
     network_of,
+    steps_per_second_of,
 )
 from examples.hgn_pose.network.weights import SHIPPED, read_passport, weights_file
 from examples.hgn_pose.samples.preparing import PreparedData, prepare_data
@@ -68,16 +70,26 @@ class Evaluate:
             data,
             device,
             mesh_sizes=options.mesh_sizes if meshes else (),
+            frames=options.window,
             test_only=True,
             body=body,
             graphs=options.graphs,
         )
+        if prepared.steps_per_second is not None:
+            trained = steps_per_second_of(weights, passport)
+            if not math.isclose(trained, prepared.steps_per_second, rel_tol=ALIKE):
+                print(OTHER_RATE.format(trained=trained, tested=prepared.steps_per_second))
         model = load_network(weights, prepared.body, prepared.hierarchy).to(device)
         metrics = measure(model, prepared, options.network, device, self.protocol)
         write_json(out, metrics)
         print(f"wrote {out}")
 
 
+ALIKE = 0.05
+"""Rates of frames that differ by less are not told apart."""
+
+OTHER_RATE = """note: clips of the training had {trained:.3g} frames a second, and these have
+{tested:.3g}, so what the network sees moves at another pace"""
 OTHER_MOTION = """note: this is another kind of motion than {trained_on}, by other bodies, so the
 errors are not those of the weights on their own sort of data; for cmu17 set {variable}"""
 OTHER_JOINTS = """note: the Nose and the Head of {data} are other points of the body than those

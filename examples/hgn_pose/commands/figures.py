@@ -63,10 +63,12 @@ class Figures:
         device = self.machine.prepare()
         weights = (self.weights, self.baseline)
         networks, prepared, data = load_for_comparison(weights, self.data, device, meshes=True)
-        ours, baseline = (predict(n.model, prepared.test, prepared.cameras) for n in networks)
+        ours, baseline = (
+            predict(n.model, prepared.test.of_frames(n.frames), prepared.cameras) for n in networks
+        )
         names = (networks[0].name, networks[1].name)
         scores = {name: score(p) for name, p in zip(names, (ours, baseline), strict=True)}
-        sizes = [mesh.shape[1] for mesh in prepared.test.meshes]
+        sizes = [mesh.shape[1] for mesh in prepared.test.single.meshes]
         wires = [prepared.hierarchy.level(size).graph.edge_index().T for size in sizes]
         shown_wires = wires if networks[0].meshes else []
         occluded, typical = samples_with_occlusion(ours, baseline), typical_samples(ours)

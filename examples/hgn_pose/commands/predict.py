@@ -16,15 +16,18 @@ from examples.hgn_pose.commands.machine import MachineOptions
 from examples.hgn_pose.commands.prediction_page import matching, show
 from examples.hgn_pose.files.writing import make_folder
 from examples.hgn_pose.lifting import prediction
+from examples.hgn_pose.lifting.clips import TrackClips
+from examples.hgn_pose.lifting.framing import Framing
 from examples.hgn_pose.lifting.gaps import FROM_TIME, FROM_VIEWS
-from examples.hgn_pose.lifting.mapping import trunk_of
+from examples.hgn_pose.lifting.mapping import Trunk, trunk_of
 from examples.hgn_pose.lifting.prediction import Prediction, coarse_meshes
 from examples.hgn_pose.lifting.reading import KeypointOptions, Person, read_person
 from examples.hgn_pose.lifting.viewing import ChosenFraming, ViewOptions, network_input
 from examples.hgn_pose.measuring.metrics import mpjpe, pa_mpjpe
 from examples.hgn_pose.measuring.predictions import answer
-from examples.hgn_pose.network.passports import load_network, network_of
-from examples.hgn_pose.network.weights import read_passport, weights_file
+from examples.hgn_pose.network.passports import load_network, network_of, steps_per_second_of
+from examples.hgn_pose.network.weights import Passport, read_passport, weights_file
+from examples.hgn_pose.samples.inputs import Inputs
 from multiscale_gcn import __version__
 
 
@@ -99,7 +102,9 @@ class Predict:
         levels = [hierarchy.level(size) for size in sizes]
         answers = answer(
             model.to(device),
-            torch.from_numpy(asked.image).to(device),
+            torch.from_numpy(asked.image).to(device)
+            if network.window == 1
+            else self._clips(person, trunk, network.window, weights, passport, device),
             [torch.tensor(level.constraints.symmetry, device=device) for level in levels],
             flip=self.flip,
         )
@@ -124,6 +129,27 @@ class Predict:
                 "multiscale_gcn": __version__,
             },
         )
+
+    def _clips(
+        self,
+        person: Person,
+        trunk: Trunk,
+        window: int,
+        weights: Path,
+        passport: Passport,
+        device: torch.device,
+    ) -> Inputs:
+        track, size = person.track, person.image_size
+        if self.view.read(size).known:
+            raise ValueError(
+                f"{weights} is of a network that is given clips, which knows no camera; leave "
+                "--camera, --field-of-view, --pitch and --roll out"
+            )
+        rate = steps_per_second_of(weights, passport)
+        print(f"the network is given {window} frames around each one, {rate:.3g} a second")
+        framing: Framing = "person" if self.framing == "auto" else self.framing
+        time = track.frame / person.fps
+        return TrackClips(time, track.joints, window, rate, size, framing, trunk, device)
 
 
 def _tell(person: Person) -> None:

@@ -146,7 +146,10 @@ class Robustness:
         with tqdm(total=len(levels), desc=TITLES[factor][0], dynamic_ncols=True) as bar:
             for condition in shown:
                 for name, networks in named.items():
-                    errors = [condition.errors(n.model, flip=self.flip_test) for n in networks]
+                    errors = [
+                        condition.errors(n.model, frames=n.frames, flip=self.flip_test)
+                        for n in networks
+                    ]
                     curves[name].append(
                         Point(
                             condition.level,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from examples.hgn_pose.body.coarse import CoarseGraphs
 from examples.hgn_pose.commands.evaluate import measure
@@ -51,9 +52,12 @@ class Run:
         return self.network.mesh_sizes if self.meshes else ()
 
     @property
-    def targets(self) -> tuple[CoarseGraphs, tuple[int, ...]]:
-        """What it learns: runs of the same targets share their samples."""
-        return self.network.graphs, self.mesh_sizes
+    def needs(self) -> tuple[CoarseGraphs, tuple[int, ...], int]:
+        """Its coarse graphs, sizes of the meshes that it learns, and frames of a window.
+
+        Runs that need the same share their samples.
+        """
+        return self.network.graphs, self.mesh_sizes, self.network.window
 
     @property
     def state(self) -> Path:
@@ -110,16 +114,17 @@ def carry_out(
     if team.writes:
         for run in runs:
             make_folder(run.folder)
-    prepared: dict[tuple[CoarseGraphs, tuple[int, ...]], PreparedData] = {}
+    prepared: dict[tuple[CoarseGraphs, tuple[int, ...], int], PreparedData] = {}
     for begin in range(0, len(runs), together):
         chunk = runs[begin : begin + together]
         for run in chunk:
-            if run.targets not in prepared:
+            if run.needs not in prepared:
+                graphs, sizes, frames = run.needs
                 with team.one_first():
-                    prepared[run.targets] = prepare_data(
-                        data, device, mesh_sizes=run.mesh_sizes, graphs=run.network.graphs
+                    prepared[run.needs] = prepare_data(
+                        data, device, mesh_sizes=sizes, frames=frames, graphs=graphs
                     )
-        pairs = [(run, prepared[run.targets]) for run in chunk]
+        pairs = [(run, prepared[run.needs]) for run in chunk]
         _train(pairs, data, device, watched, seconds_between_states, team)
 
 
@@ -153,7 +158,14 @@ def _train(
         model = build_network(run.network, prepared.hierarchy, run.training.seed, prepared.body).to(
             device
         )
-        passport = passport_of(run.network, prepared.body, prepared.hierarchy, data, run.meshes)
+        passport = passport_of(
+            run.network,
+            prepared.body,
+            prepared.hierarchy,
+            data,
+            run.meshes,
+            prepared.steps_per_second,
+        )
         if run.training.batch_norm == "synchronised":
             model = synchronise_norms(model, team, device)
         ends = ends_of(run.network.network, model)
@@ -176,15 +188,16 @@ def _train(
             save_training(run.state, trainer, passport)
             written[trainer] = time.monotonic()
 
-    _, first = runs[0]
     watched = watched or any(run.training.keep == "best" for run, _ in runs)
+    tested = {t.result: prepared for t, (_, prepared) in zip(trainers, runs, strict=True)}
+
+    def error(model: nn.Module) -> float:
+        prepared = tested[model]
+        return watch(spread(model, team), prepared.test, prepared.cameras)
+
     fit_side_by_side(
         trainers,
-        watch=(
-            (lambda network: watch(spread(network, team), first.test, first.cameras))
-            if watched
-            else None
-        ),
+        watch=error if watched else None,
         after_epoch=save,
         label=", ".join(dict.fromkeys(run.network.network for run, _ in runs)),
     )

@@ -70,6 +70,12 @@ class Wild:
         device = self.machine.prepare()
         paths = [weights_file(path) for path in self.weights]
         networks, prepared, data = load_for_comparison(paths, self.data, device, meshes=False)
+        given = [path for path, one in zip(paths, networks, strict=True) if one.frames > 1]
+        if given:
+            raise ValueError(
+                f"{given[0]} is of a network that is given clips, and held cameras show single "
+                "frames; leave it out, or compare it with the command robustness"
+            )
         level = level_views(prepared.test, prepared.cameras)
         wild = wild_views(prepared.test, self.views, self.seed)
         trunk = trunk_of(data.data)

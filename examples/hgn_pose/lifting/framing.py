@@ -52,14 +52,33 @@ def frame(
     >>> bool(np.allclose(once, again, atol=1e-6))
     True
     """
+    return frame_clips(joints[:, None], image_size, framing, trunk)[:, 0]
+
+
+def frame_clips(
+    clips: np.ndarray,  # [F, T, 17, 2] pixels
+    image_size: tuple[int, int],
+    framing: Framing,
+    trunk: Trunk,
+) -> np.ndarray:  # [F, T, 17, 2] float32
+    """The same of clips of T frames, T odd: each is moved and scaled as its middle frame asks for.
+
+    So what moves in the image moves in the clip too.
+
+    Raises
+    ------
+    ValueError
+        When all joints of a frame in the middle lie in one point.
+    """
     if framing == "image":
         width, height = image_size
-        return (joints / width * 2 - [1, height / width]).astype(np.float32)
-    length = bone_length(joints)
+        return (clips / width * 2 - [1, height / width]).astype(np.float32)
+    middle = clips[:, clips.shape[1] // 2]
+    length = bone_length(middle)
     empty = np.flatnonzero(~(length > 0))
     if len(empty):
         raise ValueError(
             f"all joints of frame {empty[0]} lie in one point; drop the frame or detect again"
         )
-    moved = (joints - joints[:, :1]) * (trunk.bones / length)[:, None, None]
+    moved = (clips - middle[:, None, :1]) * (trunk.bones / length)[:, None, None, None]
     return (moved + np.array([0, trunk.pelvis])).astype(np.float32)

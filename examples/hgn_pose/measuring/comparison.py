@@ -33,6 +33,8 @@ class ComparedNetwork:
     model: nn.Module
     meshes: bool
     """Whether it was trained to predict coarse meshes."""
+    frames: int
+    """How many it is given at once."""
 
 
 def load_for_comparison(
@@ -97,6 +99,7 @@ def load_for_comparison(
         data,
         device,
         mesh_sizes=sizes,
+        frames=max(one.window for one in options),
         test_only=True,
         body=body,
         graphs=graphs,
@@ -109,6 +112,7 @@ def load_for_comparison(
             network=kind,
             model=load_network(path, body, hierarchies[one.graphs]).to(device),
             meshes=has_meshes,
+            frames=one.window,
         )
         for path, kind, one, has_meshes in zip(weights, kinds, options, predicts, strict=True)
     ]

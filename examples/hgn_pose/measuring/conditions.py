@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from examples.hgn_pose.measuring.metrics import mpjpe, pa_mpjpe
-from examples.hgn_pose.measuring.noise import KINDS, spoil_input
+from examples.hgn_pose.measuring.noise import KINDS, Noise, spoil_input
 from examples.hgn_pose.measuring.occlusion import hidden_joints
 from examples.hgn_pose.measuring.predictions import answer, seen_by
 from examples.hgn_pose.measuring.scenes import SCENES, hidden_groups, show
 from examples.hgn_pose.motion.cameras import Cameras
-from examples.hgn_pose.samples.samples import Samples
+from examples.hgn_pose.samples.sample_set import SampleSet
 
 OCCLUSION = "occlusion"
 
@@ -36,12 +36,19 @@ class Condition:
 
     factor: str
     level: float
+    samples: SampleSet
+    cameras: Cameras
     image: Tensor  # [S, 17, 2], on the device of the samples
-    true_pose: np.ndarray  # [S, 17, 3]
+    true_pose: np.ndarray  # [C, 17, 3]
+    chosen: Tensor | None = None  # [C] int64, of the S samples; None: all
+    spoil: Callable[[Tensor], Tensor] | None = None
+    """What is done to the frames around those that are asked for."""
 
-    def errors(self, model: nn.Module, *, flip: bool) -> dict[str, float]:
-        """MPJPE and PA-MPJPE of a network, millimetres."""
-        pose, *_ = answer(model, self.image, flip=flip)
+    def errors(self, model: nn.Module, *, frames: int = 1, flip: bool) -> dict[str, float]:
+        """MPJPE and PA-MPJPE of a network that is given so many frames, millimetres."""
+        samples = self.samples.of_frames(frames)
+        inputs = samples.inputs(self.cameras, self.image, self.spoil)
+        pose, *_ = answer(model, inputs if self.chosen is None else inputs[self.chosen], flip=flip)
         return {
             "mpjpe_mm": mpjpe(pose, self.true_pose),
             "pa_mpjpe_mm": pa_mpjpe(pose, self.true_pose),
@@ -69,7 +76,7 @@ def check_levels(factor: str, levels: Sequence[float]) -> None:
 
 
 def conditions(
-    samples: Samples, cameras: Cameras, factor: str, levels: Sequence[float], seed: int
+    samples: SampleSet, cameras: Cameras, factor: str, levels: Sequence[float], seed: int
 ) -> Iterator[Condition]:
     """A factor at each of some levels, those without any sample left out.
 
@@ -90,8 +97,9 @@ def conditions(
     """
     if factor in SCENES:
         for level in levels:
-            image, pose, *_ = seen_by(*show(factor, samples, cameras, level))
-            yield Condition(factor, level, image, pose.cpu().numpy())
+            scene = show(factor, samples, cameras, level)
+            image, pose, *_ = seen_by(*scene)
+            yield Condition(factor, level, *scene, image, pose.cpu().numpy())
         return
     image, pose, *_ = seen_by(samples, cameras)
     true_pose = pose.cpu().numpy()
@@ -101,9 +109,15 @@ def conditions(
             chosen = groups[int(level)]
             if len(chosen):
                 rows = torch.from_numpy(chosen).to(image.device)
-                yield Condition(factor, level, image[rows], true_pose[chosen])
+                yield Condition(
+                    factor, level, samples, cameras, image, true_pose[chosen], chosen=rows
+                )
         return
-    clean = image.cpu().numpy()
     for level in levels:
-        spoiled = torch.from_numpy(spoil_input(clean, KINDS[factor].make(level), seed))
-        yield Condition(factor, level, spoiled.to(image.device), true_pose)
+        noise = KINDS[factor].make(level)
+
+        def spoil(seen: Tensor, noise: Noise = noise) -> Tensor:
+            spoiled = spoil_input(seen.cpu().numpy(), noise, seed)
+            return torch.from_numpy(spoiled).to(seen.device)
+
+        yield Condition(factor, level, samples, cameras, spoil(image), true_pose, spoil=spoil)

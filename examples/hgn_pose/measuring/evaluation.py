@@ -8,10 +8,12 @@ from examples.hgn_pose.measuring.metrics import distances
 from examples.hgn_pose.measuring.predictions import predict
 from examples.hgn_pose.measuring.scores import Scores, score
 from examples.hgn_pose.motion.cameras import Cameras
-from examples.hgn_pose.samples.samples import Samples
+from examples.hgn_pose.samples.sample_set import SampleSet
 
 
-def evaluate(model: nn.Module, samples: Samples, cameras: Cameras, *, flip: bool = False) -> Scores:
+def evaluate(
+    model: nn.Module, samples: SampleSet, cameras: Cameras, *, flip: bool = False
+) -> Scores:
     """Predict and score in one go.
 
     Parameters
@@ -30,7 +32,7 @@ def evaluate(model: nn.Module, samples: Samples, cameras: Cameras, *, flip: bool
     return score(predict(model, samples, cameras, flip=flip))
 
 
-def watch(model: nn.Module, samples: Samples, cameras: Cameras) -> float:
+def watch(model: nn.Module, samples: SampleSet, cameras: Cameras) -> float:
     """MPJPE alone, in millimetres: all that is watched while a network trains."""
     predictions = predict(model, samples, cameras)
     return float(distances(predictions.pose, predictions.true_pose).mean())

@@ -13,8 +13,9 @@ from tqdm import tqdm
 from examples.hgn_pose.body.skeleton import FLIP
 from examples.hgn_pose.motion.cameras import Cameras
 from examples.hgn_pose.samples.batches import mirrored
+from examples.hgn_pose.samples.inputs import Inputs
 from examples.hgn_pose.samples.labels import Labels
-from examples.hgn_pose.samples.samples import Samples
+from examples.hgn_pose.samples.sample_set import SampleSet
 
 AT_ONCE_ON_CPU, AT_ONCE_ON_GPU = 64, 1024
 """Samples that a network answers at once: few stay in the cache of a processor, many keep a GPU
@@ -28,7 +29,7 @@ class Predictions:
     Samples run over the rows of ``Samples``, and over the views within a row.
     """
 
-    image: np.ndarray  # [S, 17, 2] the network's input
+    image: np.ndarray  # [S, 17, 2] the network's input, of a clip the frame that is asked for
     pose: np.ndarray  # [S, 17, 3]
     true_pose: np.ndarray  # [S, 17, 3]
     meshes: tuple[np.ndarray, ...]  # each [S, N, 3]; none for a network without meshes
@@ -39,7 +40,7 @@ class Predictions:
 
 def predict(
     model: nn.Module,
-    samples: Samples,
+    samples: SampleSet,
     cameras: Cameras,
     *,
     flip: bool = False,
@@ -50,9 +51,9 @@ def predict(
     Parameters
     ----------
     model : nn.Module
-        Takes (B, 17, 2) and returns a tuple: the pose and possibly the meshes. It is switched to
-        evaluation.
-    samples : Samples
+        Takes (B, 17, 2), or (B, T, 17, 2) where the samples are clips, and returns a tuple: the
+        pose and possibly the meshes. It is switched to evaluation.
+    samples : SampleSet
         On the model's device.
     cameras : Cameras
         On the same device.
@@ -67,7 +68,8 @@ def predict(
         float32 arrays on the CPU.
     """
     image, true_pose, fitted, *true_meshes = seen_by(samples, cameras, batch_size)
-    pose, *meshes = answer(model, image, samples.mesh_flips, flip=flip, batch_size=batch_size)
+    inputs = samples.inputs(cameras, image)
+    pose, *meshes = answer(model, inputs, samples.mesh_flips, flip=flip, batch_size=batch_size)
     return Predictions(
         image=image.cpu().numpy(),
         pose=pose,
@@ -79,8 +81,8 @@ def predict(
     )
 
 
-def seen_by(samples: Samples, cameras: Cameras, batch_size: int | None = None) -> list[Tensor]:
-    """What networks are shown, and the truth: 2D joints, poses, whether fitted, meshes.
+def seen_by(samples: SampleSet, cameras: Cameras, batch_size: int | None = None) -> list[Tensor]:
+    """What networks are shown of each frame, and the truth: 2D joints, poses, fits, meshes.
 
     Parameters
     ----------
@@ -94,18 +96,19 @@ def seen_by(samples: Samples, cameras: Cameras, batch_size: int | None = None) -
         device: image, pose, fitted, and each mesh.
     """
     views = samples.views(cameras)
-    everything = torch.arange(len(samples) * views, device=samples.positions.device)
+    single = samples.single
+    everything = torch.arange(len(samples) * views, device=samples.device)
     rows = []
     with torch.inference_mode():
         for chosen in everything.split(batch_size or AT_ONCE_ON_GPU):
-            batch = samples.batch(cameras, chosen // views, chosen % views)
+            batch = single.batch(cameras, chosen // views, chosen % views)
             rows.append([batch.image, batch.pose, batch.fitted, *batch.meshes])
     return [torch.cat(column) for column in zip(*rows, strict=True)]
 
 
 def answer(
     model: nn.Module,
-    image: Tensor,  # [S, 17, 2]
+    image: Inputs,  # [S, 17, 2], or [S, T, 17, 2]
     mesh_flips: Sequence[Tensor] = (),
     *,
     flip: bool = False,
@@ -120,7 +123,7 @@ def answer(
     ----------
     model : nn.Module
         As in :func:`predict`.
-    image : Tensor, shape (S, 17, 2), float32
+    image : Inputs, such as a Tensor of shape (S, 17, 2), float32
         Normalised 2D joints, on the model's device.
     mesh_flips : sequence of Tensor, each of shape (N,), int64
         For each mesh that is wanted, the node on the other side of the body.
@@ -139,11 +142,19 @@ def answer(
     model.eval()
     at_once = AT_ONCE_ON_CPU if image.device.type == "cpu" else AT_ONCE_ON_GPU
     flips = [torch.tensor(FLIP, device=image.device), *mesh_flips]
-    batches = image.split(batch_size or at_once)
+    size = batch_size or at_once
+    batches = tqdm(
+        image.split(size),
+        "predicting",
+        total=-(-len(image) // size),
+        unit="batch",
+        delay=2,  # only where it takes long, and somebody sits before the terminal
+        leave=False,
+        disable=None,
+    )
     rows = []
     with torch.inference_mode():
-        # Only where it takes long, and somebody sits before the terminal.
-        for seen in tqdm(batches, "predicting", unit="batch", delay=2, leave=False, disable=None):
+        for seen in batches:
             answers = list(zip(model(seen), flips, strict=False))
             outputs = [output for output, _ in answers]
             if flip:

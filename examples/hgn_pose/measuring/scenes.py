@@ -13,6 +13,8 @@ from torch import Tensor
 
 from examples.hgn_pose.body.skeleton import EDGES, JOINTS
 from examples.hgn_pose.motion.cameras import AZIMUTHS, Cameras, ring_of_cameras
+from examples.hgn_pose.samples.clips import ClipSamples
+from examples.hgn_pose.samples.sample_set import SampleSet
 from examples.hgn_pose.samples.samples import RecordedSamples, Samples
 
 Scene = tuple[Samples, Cameras]
@@ -72,20 +74,27 @@ SCENES = {
 }
 
 
-def show(kind: str, samples: Samples, cameras: Cameras, level: float) -> Scene:
-    """Samples and cameras of a scene, on their device.
+def show(
+    kind: str, samples: SampleSet, cameras: Cameras, level: float
+) -> tuple[SampleSet, Cameras]:
+    """Samples and cameras of a scene, on their device; of clips every frame is changed.
 
     Raises
     ------
     ValueError
         If real cameras saw the samples.
     """
-    if isinstance(samples, RecordedSamples):
+    single = samples.single
+    if isinstance(single, RecordedSamples):
         raise ValueError(
             f"the scene {kind} changes what virtual cameras see, and real ones saw these data; "
             "leave it out or take cmu17"
         )
-    return SCENES[kind].make(samples, cameras, level)
+    shown, seen_by = SCENES[kind].make(single, cameras, level)
+    if isinstance(samples, ClipSamples):
+        around, _ = SCENES[kind].make(samples.around, cameras, level)
+        return replace(samples, single=shown, around=around), seen_by
+    return shown, seen_by
 
 
 def with_limbs(

@@ -40,6 +40,10 @@ class Footage(Protocol):
         """The true joints in the world of the cameras."""
 
     @property
+    def number(self) -> np.ndarray:  # [T] int64
+        """Number of every frame in its take, from 0."""
+
+    @property
     def cameras(self) -> Cameras:
         """V cameras."""
 

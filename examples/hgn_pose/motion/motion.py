@@ -108,6 +108,11 @@ class Motion:
             smpl=None if self.smpl is None else self.smpl.select(frames),
         )
 
+    @property
+    def number(self) -> np.ndarray:  # [T] int64
+        """Number of every frame in its clip, from 0."""
+        return numbers_in_clips(self.clip)
+
     def every(self, n: int) -> Motion:
         """The frames number 0, n, 2n, ... of every clip."""
         return self.select(every_nth(self.clip, n)) if len(self) else self
@@ -176,5 +181,20 @@ def every_nth(clip: np.ndarray, n: int) -> np.ndarray:
     """
     if n < 1:
         raise ValueError(f"n must be at least 1, got {n}")
+    return numbers_in_clips(clip) % n == 0
+
+
+def numbers_in_clips(clip: np.ndarray) -> np.ndarray:  # [T] int64
+    """Number of each frame in its clip, for clips with contiguous frames.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from examples.hgn_pose.motion.motion import numbers_in_clips
+    >>> numbers_in_clips(np.array([0, 0, 0, 4, 4]))
+    array([0, 1, 2, 0, 1])
+    """
+    if not len(clip):
+        return np.zeros(0, dtype=np.int64)
     starts = np.flatnonzero(np.diff(clip, prepend=clip[0] - 1))
-    return (np.arange(len(clip)) - np.repeat(starts, np.diff(starts, append=len(clip)))) % n == 0
+    return np.arange(len(clip)) - np.repeat(starts, np.diff(starts, append=len(clip)))

@@ -6,13 +6,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from torch import nn
+from torch import Tensor, nn
 
 from multiscale_gcn import Graph
 from multiscale_gcn.nn import Convolution, DistanceTransfer
 
 SeenByNonLocal = Literal["parts", "joints", "none"]
 """What non-local blocks see; none: there are no such blocks."""
+
+Sharing = Literal[
+    "full",
+    "full_decoupled",
+    "pre",
+    "pre_decoupled",
+    "post",
+    "post_decoupled",
+    "none",
+    "convolution",
+]
+"""Which joints share a weight matrix, in the words of Liu et al. 2020."""
 
 
 Head = Literal["xyz", "ray"]
@@ -32,6 +44,9 @@ class Wanted:
     dropout: float | None
     """None: what its paper has."""
     non_local: SeenByNonLocal
+    frames: int
+    """How many are given at once: one of the architecture's."""
+    sharing: Sharing
     skeleton: Graph
     meshes: tuple[Graph, ...]
     """The coarse graphs of the body that it shall work on, from 48 nodes up; none for networks
@@ -54,7 +69,8 @@ class Architecture:
     what: str
     """In a few words, with its paper, for help and for tables."""
     build: Callable[[Wanted], nn.Module]
-    """Takes 2D joints (B, 17, 2) and returns a tuple: the pose (B, 17, 3), then the meshes."""
+    """Takes 2D joints (B, 17, 2), or with several frames (B, T, 17, 2), and returns a tuple: the
+    pose (B, 17, 3) of the frame in the middle, then its meshes."""
     last_layers: Callable[[Any], list[nn.Module]]
     """Of a network that was built: the layers that answer."""
     first_layers: Callable[[Any], list[nn.Module]] = lambda model: [model.input]
@@ -63,6 +79,8 @@ class Architecture:
     """Of its paper."""
     channels_step: int = 1
     """Its channels are a multiple of this: they are shared out among heads or levels."""
+    frames: tuple[int, ...] = (1,)
+    """How many it can be given at once, odd numbers; the first is taken if nobody says."""
     has_meshes: bool = False
     """Whether it works on coarse graphs of the body, and answers with their vertices."""
     begins_by_distance: bool = False
@@ -73,3 +91,21 @@ class Architecture:
     """Whether ``--conv`` means something to it."""
     takes_non_local: bool = False
     """Whether ``--non-local`` does."""
+    takes_sharing: bool = False
+    """Whether ``--sharing`` does."""
+
+
+def check_clips(
+    x: Tensor,  # [B, T, J, 2]
+    frames: int,
+    joints: int,
+) -> None:
+    """Refuse what is no batch of clips.
+
+    Raises
+    ------
+    ValueError
+        For another shape.
+    """
+    if x.dim() != 4 or x.shape[1:] != (frames, joints, 2):
+        raise ValueError(f"x has shape {list(x.shape)}, expected [B, {frames}, {joints}, 2]")

@@ -14,7 +14,7 @@ from examples.hgn_pose.body.body_model import BodyModel
 from examples.hgn_pose.body.coarse import MESH_SIZES, PUBLISHED_REAL, Clusters, CoarseGraphs
 from examples.hgn_pose.body.rest import rest_joints
 from examples.hgn_pose.body.skeleton import skeleton_graph
-from examples.hgn_pose.network.architecture import Fusion, Head, SeenByNonLocal, Wanted
+from examples.hgn_pose.network.architecture import Fusion, Head, SeenByNonLocal, Sharing, Wanted
 from examples.hgn_pose.network.convolutions import GConv, SemGConv
 from examples.hgn_pose.network.facing import Facing
 from examples.hgn_pose.network.first_weights import as_published, scale_answers
@@ -35,10 +35,12 @@ if TYPE_CHECKING:
 else:
     NetworkName = tyro.extras.literal_type_from_choices(ARCHITECTURES)
 
+USUAL_SHARING: Sharing = "pre_decoupled"
+
 _CONVOLUTIONS = {"sem": SemGConv, "vanilla": GConv}
 
 
-_LATER = ("clusters", "clusters_seed", "padding", "fusion", "head", "facing")
+_LATER = ("clusters", "clusters_seed", "padding", "fusion", "head", "facing", "sharing")
 """Options that files from before there was a choice do not name."""
 
 
@@ -81,6 +83,13 @@ class NetworkOptions:
     """How semantic convolutions begin: published, as in the code of SemGCN and HGN; by_matrix, each
     weight matrix drawn by itself, which makes them larger, and last layers a hundred times
     smaller."""
+    frames: int | None = None
+    """Frames that the network is given around each one, neighbours in the data; by default as many
+    as in its paper. Networks that are given a clip have a choice."""
+    sharing: Sharing = USUAL_SHARING
+    """Which pairs of joints of weight_sharing share a weight matrix: full, all; pre, those with one
+    sender; post, those with one receiver; none, nobody; convolution, those that lead towards the
+    pelvis, and those away from it. With decoupled, others for what a joint tells itself."""
     facing: bool = False
     """Turn the camera to the person and bring the person to one size before the network sees
     them, and turn the answer back: any lens, any place in the image, any distance."""
@@ -119,6 +128,32 @@ class NetworkOptions:
                 f"non_local = {self.non_local} means nothing to {self.network}, which has no such "
                 "choice; leave it out"
             )
+
+        one_of(self.sharing, "sharing", get_args(Sharing))
+        if self.sharing != USUAL_SHARING and not ARCHITECTURES[self.network].takes_sharing:
+            raise ValueError(
+                f"sharing = {self.sharing} means nothing to {self.network}, which has no such "
+                "choice; leave it out"
+            )
+        if self.frames is not None:
+            self._check_frames(whole_number(self.frames, "frames", least=1))
+        if self.window > 1 and (self.facing or self.head == "ray"):
+            raise ValueError(
+                f"{self.network} is given clips, which neither facing nor a head of rays knows; "
+                "leave them out"
+            )
+
+    def _check_frames(self, frames: int) -> None:
+        choices = ARCHITECTURES[self.network].frames
+        if frames in choices:
+            return
+        if choices == (1,):
+            raise ValueError(
+                f"frames = {frames} means nothing to {self.network}, which is given one frame; "
+                "leave it out"
+            )
+        known = ", ".join(map(str, sorted(choices)))
+        raise ValueError(f"frames = {frames} is none of those of {self.network}: {known}")
 
     def _check_coarse_graphs(self) -> None:
         """Refuse options of coarse graphs where there are none."""
@@ -171,11 +206,25 @@ class NetworkOptions:
         """
         return ARCHITECTURES[self.network].channels if self.channels is None else self.channels
 
+    @property
+    def window(self) -> int:
+        """Frames that the network is given at once, those asked for or those of its paper.
+
+        Examples
+        --------
+        >>> from examples.hgn_pose.network.building import NetworkOptions
+        >>> NetworkOptions().window
+        1
+        """
+        return ARCHITECTURES[self.network].frames[0] if self.frames is None else self.frames
+
     def as_json(self) -> dict[str, Any]:
         """All that builds the network again, whatever the width of its paper is by then."""
-        options = {**asdict(self), "channels": self.width}
+        options = {**asdict(self), "channels": self.width, "frames": self.window}
         if not ARCHITECTURES[self.network].takes_non_local:
             del options["non_local"]
+        if ARCHITECTURES[self.network].frames == (1,):
+            del options["frames"]
         for name in _LATER:
             if options[name] == getattr(NetworkOptions, name):
                 del options[name]
@@ -261,7 +310,8 @@ def build_network(
     Returns
     -------
     nn.Module
-        On the CPU. Takes (B, 17, 2) and returns a tuple: pose, and for HGN the meshes.
+        On the CPU. Takes (B, 17, 2), or with several frames (B, T, 17, 2), and returns a tuple:
+        the pose, and for HGN the meshes.
 
     Raises
     ------
@@ -293,6 +343,8 @@ def _wanted(options: NetworkOptions, hierarchy: Hierarchy | None, body: BodyMode
         fusion_order=options.fusion_order,
         dropout=options.dropout,
         non_local=options.non_local,
+        frames=options.window,
+        sharing=options.sharing,
         skeleton=skeleton_graph(),
         meshes=() if hierarchy is None else options.padded(hierarchy),
         answering=None if options.padding == "none" else options.mesh_sizes,

@@ -20,6 +20,10 @@ from examples.hgn_pose.network.weights import (
     read_weights,
 )
 from multiscale_gcn import Hierarchy
+from multiscale_gcn.checks.arguments import real_number
+
+STEPS_PER_SECOND = "steps_per_second"
+"""The fact of networks that are given clips: how many frames of one a second has."""
 
 
 def load_network(weights: Path, body: BodyModel, hierarchy: Hierarchy) -> nn.Module:
@@ -71,6 +75,20 @@ def network_of(weights: Path, passport: Passport) -> NetworkOptions:
     return options
 
 
+def steps_per_second_of(weights: Path, passport: Passport) -> float:
+    """How many frames of a clip the training had in a second.
+
+    Raises
+    ------
+    ValueError
+        Naming the file, when its passport does not say.
+    """
+    with reading(weights, REMEDY):
+        return real_number(
+            passport.facts.get(STEPS_PER_SECOND), f"{STEPS_PER_SECOND} in its passport", above=0
+        )
+
+
 def check_body(weights: Path, passport: Passport, body: BodyModel) -> None:
     """Refuse a body other than the one whose graphs a network works on."""
     trained_with = passport.facts.get("body", BUILT_IN)
@@ -103,8 +121,12 @@ def passport_of(
     hierarchy: Hierarchy,
     data: DataOptions,
     meshes: bool,
+    steps_per_second: float | None = None,
 ) -> Passport:
-    """What the weights of a network trained on some data say about themselves."""
+    """What the weights of a network trained on some data say about themselves.
+
+    Those of a network that is given clips say how many of its frames a second had.
+    """
     train_every, _ = data.strides()
     return Passport(
         network=network.as_json(),
@@ -116,6 +138,7 @@ def passport_of(
             "body": body.name,
             **data.input_facts(),
             **({"held_out": list(data.validation)} if data.validation else {}),
+            **({} if steps_per_second is None else {STEPS_PER_SECOND: steps_per_second}),
         },
     )
 

@@ -166,6 +166,15 @@ class Variation:
             {name: torch.cat([column[name] for column in columns]) for name in columns[0]}
         )
 
+    def for_each(self, frames: int) -> Variation:
+        """The same for every frame of a window, window by window: [B * frames]."""
+        return Variation.of(
+            {
+                name: values[:, None].expand(-1, frames, *values.shape[1:]).flatten(0, 1)
+                for name, values in self.tensors().items()
+            }
+        )
+
     def mirror(
         self,
         points: Tensor,  # [B, N, D]

@@ -15,10 +15,23 @@ from examples.hgn_pose.body.skeleton import FLIP
 class Batch:
     """What a network sees and what it should answer, in metres, camera frame, root-relative."""
 
-    image: Tensor  # [B, 17, 2]
+    image: Tensor  # [B, 17, 2]; [B, T, 17, 2] of networks that are given clips
     pose: Tensor  # [B, 17, 3]
     meshes: tuple[Tensor, ...]  # each [B, N, 3]
     fitted: Tensor  # [B] bool
+
+
+def input_shape(frames: int) -> tuple[int, ...]:
+    """Of one input of a network that is given so many frames.
+
+    Examples
+    --------
+    >>> from examples.hgn_pose.samples.batches import input_shape
+    >>> input_shape(1), input_shape(27)
+    ((17, 2), (27, 17, 2))
+    """
+    joint = (len(FLIP), 2)
+    return joint if frames == 1 else (frames, *joint)
 
 
 def mirrored(

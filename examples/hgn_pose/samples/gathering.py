@@ -20,6 +20,8 @@ def gather(
     footage: Recording,
     meshes: Sequence[np.ndarray] = (),
     mesh_flips: Sequence[np.ndarray] = (),
+    *,
+    centred_by: Motion | None = None,
 ) -> RecordedSamples: ...
 
 
@@ -28,6 +30,8 @@ def gather(
     footage: Footage,
     meshes: Sequence[np.ndarray] = (),
     mesh_flips: Sequence[np.ndarray] = (),
+    *,
+    centred_by: Motion | None = None,
 ) -> Samples: ...
 
 
@@ -35,6 +39,8 @@ def gather(
     footage: Footage,
     meshes: Sequence[np.ndarray] = (),
     mesh_flips: Sequence[np.ndarray] = (),
+    *,
+    centred_by: Motion | None = None,
 ) -> Samples:
     """Turn all arrays into tensors, and centre every clip before virtual cameras.
 
@@ -47,6 +53,8 @@ def gather(
     mesh_flips : sequence of array of int, each of shape (N,)
         For every coarse mesh the node on the other side, as ``level.constraints.symmetry`` of a
         symmetric hierarchy gives it.
+    centred_by : Motion, optional
+        Frames of the same clips that say where their middle is; by default those of the footage.
 
     Returns
     -------
@@ -61,7 +69,10 @@ def gather(
     """
     motion, sights = footage.motion, footage.sights
     if sights is None:
-        centre = clip_centres(motion.positions, motion.clip)[:, None]  # [T, 1, 3]
+        by = motion if centred_by is None else centred_by
+        clips, first = np.unique(by.clip, return_index=True)
+        of_clip = clip_centres(by.positions, by.clip)[first]
+        centre = of_clip[np.searchsorted(clips, motion.clip)][:, None]  # [T, 1, 3]
         return Samples(**_fields(motion, centre, meshes, mesh_flips))
     return RecordedSamples(
         **_fields(motion, np.zeros(1, np.float32), meshes, mesh_flips),

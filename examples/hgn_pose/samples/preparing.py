@@ -18,9 +18,12 @@ from examples.hgn_pose.motion.cameras import Cameras
 from examples.hgn_pose.motion.footage import Footage
 from examples.hgn_pose.motion.holding_out import performer_name
 from examples.hgn_pose.motion.motion import Motion, held_out_frames
+from examples.hgn_pose.samples.clips import ClipSamples
 from examples.hgn_pose.samples.gathering import gather
 from examples.hgn_pose.samples.mesh_targets import mesh_targets
-from examples.hgn_pose.samples.samples import Samples
+from examples.hgn_pose.samples.sample_set import SampleSet
+from examples.hgn_pose.samples.samples import RecordedSamples, Samples
+from examples.hgn_pose.samples.windows import step_of, windows_around
 from multiscale_gcn import Hierarchy
 
 USUAL_GRAPHS = CoarseGraphs()
@@ -33,13 +36,15 @@ class PreparedData:
     body: BodyModel
     hierarchy: Hierarchy
     cameras: Cameras
-    train: Samples
-    test: Samples
+    train: SampleSet
+    test: SampleSet
     split: dict[str, object]
     """Names and numbers of the clips that were read for training and test, for reports, and
     whether those for the test are of test or of validation people."""
     notes: tuple[str, ...]
     """What to keep in mind of figures on them."""
+    steps_per_second: float | None = None
+    """Of the windows, the median over their clips; None for single frames."""
 
 
 def prepare_data(
@@ -47,6 +52,7 @@ def prepare_data(
     device: torch.device,
     *,
     mesh_sizes: Sequence[int] = (),
+    frames: int = 1,
     test_only: bool = False,
     body: BodyModel | None = None,
     graphs: CoarseGraphs = USUAL_GRAPHS,
@@ -61,6 +67,9 @@ def prepare_data(
     mesh_sizes : sequence of int
         Nodes of the coarse meshes that are wanted as targets, which need a body in every frame;
         none by default.
+    frames : int
+        How many a network is given around each one that is asked for. Which are asked for, the
+        strides say; those around are neighbours in the data, whatever the strides.
     test_only : bool
         Fit and prepare the test frames alone; ``train`` is then a copy of ``test``.
     body : BodyModel, optional
@@ -74,7 +83,8 @@ def prepare_data(
     """
     body = body or options.load_body()
     hierarchy = graphs.of(body)
-    footage = options.read(test_only=test_only)
+    every = options if frames == 1 else replace(options, train_every=1, test_every=1)
+    footage = every.read(test_only=test_only)
     held_out = held_out_frames(footage.motion)
     if held_out.all() and not test_only:
         raise ValueError(
@@ -83,7 +93,7 @@ def prepare_data(
         )
     if not held_out.any():
         raise ValueError(f"{options.data} as found has no test frames; add clips that are held out")
-    parts: list[Samples] = []
+    parts: list[SampleSet] = []
     measured_on = "validation" if options.validation else "test"
     facts: dict[str, object] = {
         "data": options.data,
@@ -101,8 +111,10 @@ def prepare_data(
         if mesh_sizes:
             part = part.with_motion(with_bodies(body, part.motion, options.fit_cache))
         part = part.select(held_out_frames(part.motion) == (name == "test"))
+        whole = footage.select(chosen)
         facts |= _facts(name, part.motion)
-        parts.append(_samples(part, body, hierarchy, options.fit_cache, mesh_sizes))
+        samples = _samples(part, body, hierarchy, options.fit_cache, mesh_sizes)
+        parts.append(samples if frames == 1 else _clips(samples, whole, part, stride, frames))
     facts["cameras"] = len(set(footage.camera_names))
     facts["input"] = footage.input_by(options.keypoints)
     return PreparedData(
@@ -113,6 +125,7 @@ def prepare_data(
         test=parts[-1].to(device),
         split=facts,
         notes=(*CATALOGUE[options.settled().data].notes, *footage.notes),
+        steps_per_second=None if frames == 1 else _steps_per_second(footage),
     )
 
 
@@ -135,7 +148,7 @@ def _samples(
     sizes: Sequence[int],
 ) -> Samples:
     if not sizes:
-        return gather(footage.with_motion(replace(footage.motion, poses=None, fit_error=None)))
+        return gather(_without_bodies(footage))
     motion = footage.motion
     levels = [hierarchy.level(size) for size in sizes]
     restrictions = [hierarchy.restriction(0, level.index, "mean") for level in levels]
@@ -143,3 +156,28 @@ def _samples(
     kept = cache if body.pose_directions is not None else None  # otherwise it takes seconds
     targets = mesh_targets(body, motion, restrictions, kept)
     return gather(footage, targets, flips)
+
+
+def _without_bodies(footage: Footage) -> Footage:
+    return footage.with_motion(replace(footage.motion, poses=None, fit_error=None))
+
+
+def _clips(
+    samples: Samples, whole: Footage, part: Footage, stride: int, frames: int
+) -> ClipSamples:
+    """Samples of every stride-th frame with all frames around them."""
+    around = gather(_without_bodies(whole), centred_by=part.motion)
+    run, number = whole.motion.clip, whole.number
+    if isinstance(around, RecordedSamples):
+        sight, camera = around.frame.numpy(), around.camera.numpy()
+        run = run[sight] * len(whole.cameras) + camera
+        number = number[sight]
+    asked = np.flatnonzero(number % stride == 0)
+    windows = windows_around(asked, run, number, step_of(run, number), frames)
+    return ClipSamples(samples, around, windows)
+
+
+def _steps_per_second(footage: Footage) -> float:
+    motion = footage.motion
+    fps = motion.fps[np.unique(motion.clip)]
+    return float(np.median(fps)) / step_of(motion.clip, footage.number)

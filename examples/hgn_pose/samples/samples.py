@@ -6,6 +6,7 @@ real (:class:`RecordedSamples`), and every sample brings the 2D joints that one 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
@@ -56,6 +57,45 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.positions)
+
+    @property
+    def frames(self) -> int:
+        """One: a network is given the frame alone."""
+        return 1
+
+    @property
+    def single(self) -> Samples:
+        """Themselves."""
+        return self
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return self.positions.device
+
+    def of_frames(self, frames: int) -> Samples:
+        """Themselves, for networks that are given one frame.
+
+        Raises
+        ------
+        ValueError
+            For more frames, of which nothing is known here.
+        """
+        if frames != 1:
+            raise ValueError(
+                f"the samples are of single frames, and the network is given {frames}; prepare the "
+                "data with so many"
+            )
+        return self
+
+    def inputs(
+        self,
+        cameras: Cameras,
+        image: Tensor,  # [S, 17, 2]
+        spoil: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:  # [S, 17, 2]
+        """``image``: there are no frames around those that are asked for."""
+        return image
 
     def views(self, cameras: Cameras) -> int:
         """How many samples each of the ``len(self)`` rows is: one for every virtual camera."""
@@ -155,6 +195,20 @@ class Samples:
             fitted=fitted,
         )
 
+    def image_of(
+        self,
+        cameras: Cameras,
+        row: Tensor,  # [B] int64
+        view: Tensor,  # [B] int64
+        variation: Variation | None = None,
+    ) -> Tensor:  # [B, 17, 2]
+        """The image of :meth:`batch` alone, before cameras that do not move."""
+        points = self.positions[row]
+        if variation is not None:
+            points = variation.rebuild(variation.mirror(points, joint_flip(points.device)))
+            points = points @ variation.turn_and_scale()
+        return cameras.normalise(cameras.project(cameras.to_camera(points, view)))
+
     def _mirrored_meshes(self, meshes: list[Tensor], variation: Variation) -> list[Tensor]:
         return [
             variation.mirror(mesh, flip) for mesh, flip in zip(meshes, self.mesh_flips, strict=True)
@@ -227,6 +281,19 @@ class RecordedSamples(Samples):
             meshes = self._mirrored_meshes(meshes, variation)
             image = variation.detected(image)
         return Batch(image=image, pose=pose, meshes=tuple(meshes), fitted=self.fitted[frame])
+
+    def image_of(
+        self,
+        cameras: Cameras,
+        row: Tensor,  # [B] int64
+        view: Tensor,  # [B] int64
+        variation: Variation | None = None,
+    ) -> Tensor:  # [B, 17, 2]
+        """The image of :meth:`batch` alone, as it was detected."""
+        image = self.image[row]
+        if variation is not None:
+            image = variation.mirror(image, joint_flip(image.device))
+        return image
 
 
 def _moved(value: Any, device: torch.device | str) -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from examples.hgn_pose.network.building import NetworkOptions
+from examples.hgn_pose.network.architecture import Sharing
+from examples.hgn_pose.network.building import USUAL_SHARING, NetworkOptions
 from examples.hgn_pose.network.registry import ARCHITECTURES
 from examples.hgn_pose.tables.lifters import ABLATION, LIFTER
 from examples.hgn_pose.tables.literature import BY_ACTION, BY_ACTION_ALIGNED, GENERALISATION
@@ -13,6 +14,16 @@ from examples.hgn_pose.tables.table import Entry, Table
 
 ERRORS = ("mpjpe", "pa_mpjpe")
 MESHES = ("mpvpe_96", "mpvpe_48")
+SHARINGS: dict[Sharing, str] = {
+    "full": "Full sharing",
+    "full_decoupled": "Full sharing, decoupled",
+    "pre": "Pre-aggregation",
+    "pre_decoupled": "Pre-aggregation, decoupled",
+    "post": "Post-aggregation",
+    "post_decoupled": "Post-aggregation, decoupled",
+    "convolution": "Convolution style",
+    "none": "No sharing",
+}
 
 
 def _hgn(
@@ -105,12 +116,13 @@ ARCHITECTURE = Table(
 )
 NETWORKS = Table(
     "networks",
-    "All networks, each as wide as in its paper",
+    "All networks that are given one frame, each as wide as in its paper",
     (*ERRORS, *MESHES),
     (
         *(
             Entry(entry.title, NetworkOptions(name, init="published"))
             for name, entry in ARCHITECTURES.items()
+            if entry.frames == (1,)
         ),
         Entry(
             "SemGCN without non-local",
@@ -173,6 +185,42 @@ PUBLISHED = Table(
     ),
     source="",
 )
+CLIPS = Table(
+    "clips",
+    "Networks that are given clips, beside some that see one frame",
+    ERRORS,
+    (
+        *(
+            Entry(
+                f"{entry.title}, {frames} {'frame' if frames == 1 else 'frames'}",
+                NetworkOptions(name, init="published", frames=frames),
+            )
+            for name, entry in ARCHITECTURES.items()
+            if entry.frames != (1,)
+            for frames in sorted(entry.frames)
+        ),
+        *(
+            Entry(ARCHITECTURES[name].title, NetworkOptions(name, init="published"))
+            for name in ("hgn", "semgcn", "mlp")
+        ),
+    ),
+    source="",
+)
+SHARING = Table(
+    "sharing",
+    "Who shares a weight matrix",
+    ERRORS,
+    tuple(
+        Entry(
+            title,
+            NetworkOptions("weight_sharing", init="published", sharing=sharing),
+            paper={"parameters": 4.22} if sharing == USUAL_SHARING else {},
+        )
+        for sharing, title in SHARINGS.items()
+    ),
+    source="Liu et al. 2020, counted on 16 joints",
+)
+
 
 TABLES = {
     table.name: table
@@ -185,6 +233,8 @@ TABLES = {
         BY_ACTION_ALIGNED,
         GENERALISATION,
         NETWORKS,
+        CLIPS,
+        SHARING,
         START,
         CONTROLS,
         PUBLISHED,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from examples.hgn_pose.network.building import NetworkOptions
+from examples.hgn_pose.network.building import USUAL_SHARING, NetworkOptions
 from examples.hgn_pose.network.registry import ARCHITECTURES
 from examples.hgn_pose.training.options import LossReduction
 
@@ -65,6 +65,10 @@ class Entry:
                 parts.append(str(getattr(network, name)))
         if ARCHITECTURES[network.network].takes_non_local:
             parts.append(f"nonlocal_{network.non_local}")
+        if network.sharing != USUAL_SHARING:
+            parts.append(f"sharing_{network.sharing}")
+        if ARCHITECTURES[network.network].frames != (1,):
+            parts.append(f"frames{network.window}")
         if network.without != "none":
             parts.append(f"without{network.without}")
         if network.clusters != "heavy_edge":

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from examples.hgn_pose.motion.cameras import Cameras
 from examples.hgn_pose.samples.augmentation import Augmentation
-from examples.hgn_pose.samples.samples import Samples
+from examples.hgn_pose.samples.sample_set import SampleSet
 
 
 class LinearMap(nn.Module):
@@ -38,7 +38,7 @@ class LinearMap(nn.Module):
 
 
 def fit_baselines(
-    samples: Samples,
+    samples: SampleSet,
     cameras: Cameras,
     augmentation: Augmentation,
     seed: int = 0,
@@ -50,7 +50,7 @@ def fit_baselines(
     Parameters
     ----------
     samples, cameras
-        Training frames.
+        Training frames, of which each is seen alone.
     augmentation : Augmentation
         The training's.
     seed : int
@@ -65,7 +65,8 @@ def fit_baselines(
     mean, linear : LinearMap
         Both answer with the pose and all meshes that ``samples`` has, in metres.
     """
-    device = samples.positions.device
+    samples = samples.single
+    device = samples.device
     views = samples.views(cameras)
     generator = torch.Generator().manual_seed(seed)
     everything = torch.arange(len(samples) * views, device=device)

@@ -62,7 +62,7 @@ def fit_side_by_side(
 def _stream(trainer: Trainer) -> torch.cuda.Stream | None:
     if not trainer.on_cuda:
         return None
-    device = trainer.samples.positions.device
+    device = trainer.samples.device
     stream = torch.cuda.Stream(device)
     stream.wait_stream(torch.cuda.current_stream(device))
     return stream

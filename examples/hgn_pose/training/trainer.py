@@ -15,9 +15,10 @@ from tqdm import tqdm
 
 from examples.hgn_pose.motion.cameras import Cameras
 from examples.hgn_pose.network.precision import keep_in_float32
+from examples.hgn_pose.network.settling_norm import SettlingBatchNorm
 from examples.hgn_pose.samples.augmentation import Variation
-from examples.hgn_pose.samples.batches import Batch
-from examples.hgn_pose.samples.samples import Samples
+from examples.hgn_pose.samples.batches import Batch, input_shape
+from examples.hgn_pose.samples.sample_set import SampleSet
 from examples.hgn_pose.training.distributed import SharedStep, check_shares, share_statistics
 from examples.hgn_pose.training.loss import pose_loss
 from examples.hgn_pose.training.options import TrainingOptions
@@ -57,9 +58,10 @@ class Trainer:
     Parameters
     ----------
     model : nn.Module
-        Takes 2D joints of shape (B, 17, 2) and returns a tuple: the pose, shape (B, 17, 3), and
-        possibly the coarse meshes in the order of ``samples.meshes``.
-    samples : Samples
+        Takes 2D joints of shape (B, 17, 2), or (B, T, 17, 2) where the samples are clips, and
+        returns a tuple: the pose, shape (B, 17, 3), and possibly the coarse meshes in the order of
+        ``samples.meshes``.
+    samples : SampleSet
         Training frames, on the device of ``model``.
     cameras : Cameras
         On the same device.
@@ -83,7 +85,7 @@ class Trainer:
     def __init__(
         self,
         model: nn.Module,
-        samples: Samples,
+        samples: SampleSet,
         cameras: Cameras,
         options: TrainingOptions,
         *,
@@ -102,11 +104,11 @@ class Trainer:
         if options.bf16:
             for end in ends:
                 keep_in_float32(end)
-        self.on_cuda = samples.positions.device.type == "cuda"
+        self.on_cuda = samples.device.type == "cuda"
         self.replay = replay and self.on_cuda
         rate: Any = options.learning_rate
         if self.on_cuda:  # a tensor, which a recorded step reads anew
-            rate = torch.tensor(rate, device=samples.positions.device)
+            rate = torch.tensor(rate, device=samples.device)
         settings: dict[str, Any] = {
             "lr": rate,
             "capturable": self.on_cuda,
@@ -124,12 +126,12 @@ class Trainer:
         self.shared = SharedStep(
             model,
             team,
-            samples.positions.device,
+            samples.device,
             recorded=self.replay,
             outputs=1 if options.lambdas()[1] == 0 else None,
             unused=not team.alone and len(self._trained()) < len(list(model.parameters())),
         )
-        self.so_far = torch.zeros(3, dtype=torch.float64, device=samples.positions.device)
+        self.so_far = torch.zeros(3, dtype=torch.float64, device=samples.device)
         """Sums, over this process's samples of this epoch, of the loss and its two terms."""
 
     @property
@@ -249,7 +251,10 @@ class Trainer:
     ) -> Generator[None, None, Tensor]:  # [3]: means of the loss and its two terms
         self.model.train()
         options = self.options
-        device = self.samples.positions.device
+        for module in self.model.modules():
+            if isinstance(module, SettlingBatchNorm):
+                module.settle(epoch / options.epochs)
+        device = self.samples.device
         totals = self.so_far.zero_()
         seed = epoch_seed(options.seed, epoch)
         randomness = Randomness(device, epoch_seed(options.seed, epoch, self.team.rank))
@@ -306,7 +311,7 @@ class Trainer:
         ]
         variation = Variation.joined(varied).tensors()
         epoch = [order // views, order % views, *variation.values()]
-        device = self.samples.positions.device
+        device = self.samples.device
         return zip(*(column.to(device).split(size) for column in epoch), strict=True)
 
     def _batch(self, row: Tensor, view: Tensor, *varied: Tensor) -> Batch:
@@ -347,7 +352,9 @@ class Trainer:
         named = dict(self.model.named_parameters())
         training = self.model.training
         self.model.eval()
-        outputs = self.model(torch.zeros(1, 17, 2, device=self.samples.positions.device))
+        outputs = self.model(
+            torch.zeros(1, *input_shape(self.samples.frames), device=self.samples.device)
+        )
         if self.options.lambdas()[1] == 0:
             outputs = outputs[:1]
         total = torch.cat([output.flatten() for output in outputs]).sum()
@@ -358,7 +365,7 @@ class Trainer:
 
     def restore(self, tensors: dict[str, Tensor], records: list[EpochRecord]) -> None:
         """Go back to the state that :meth:`tensors` and ``records`` had."""
-        device = self.samples.positions.device
+        device = self.samples.device
         self.model.load_state_dict(_named("model.", tensors))
         if self.average is not None:
             self.average.load_state_dict(_named("average.", tensors))

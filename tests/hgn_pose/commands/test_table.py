@@ -46,6 +46,23 @@ def test_a_table_is_written_with_its_runs(arguments, tmp_path, capsys):
     assert metrics["training"]["seed"] == 1
 
 
+def test_networks_of_a_frame_and_of_clips_share_a_table(arguments, tmp_path, monkeypatch):
+    """Side by side, each with its samples."""
+    choices = [("mlp", None), ("spatio_temporal", 1), ("spatio_temporal", 3)]
+    entries = (Entry(name, NetworkOptions(name, 2, frames=frames)) for name, frames in choices)
+    mixed = Table("start", "Mixed", ("mpjpe",), tuple(entries))
+    monkeypatch.setitem(command.TABLES, "start", mixed)
+    main(arguments)
+    text = (tmp_path / "table-start.md").read_text()
+    assert text.count("| spatio_temporal | 2 |") == 2
+    for folder in ("mlp-2", "spatio_temporal-2-frames1", "spatio_temporal-2-frames3"):
+        alone = tmp_path / folder / "seed1"
+        scores = json.loads((alone / "metrics.json").read_text())["scores"]
+        main(["evaluate", str(alone / "weights.safetensors"), *OPTIONS[4:], "--data", "builtin"])
+        found = json.loads((alone / "weights.evaluation.json").read_text())["scores"]
+        assert found == scores
+
+
 def test_runs_that_are_over_are_left_alone_and_others_go_on(arguments, tmp_path, monkeypatch):
     main(arguments)
     expected = (tmp_path / "table-start.md").read_text()

@@ -8,6 +8,7 @@ from torch import nn
 
 from examples.hgn_pose.network.building import NetworkOptions, build_network, count_parameters
 from examples.hgn_pose.network.registry import ARCHITECTURES
+from examples.hgn_pose.samples.batches import input_shape
 
 WITHOUT_MESHES = [name for name, entry in ARCHITECTURES.items() if not entry.has_meshes]
 VARIANTS = [
@@ -17,20 +18,30 @@ VARIANTS = [
 ]
 
 
+def narrow(name: str, conv: str = "sem", dropout: float | None = 0.0) -> NetworkOptions:
+    """With few channels, and with the shortest clip where it is given one."""
+    frames = min(ARCHITECTURES[name].frames, key=lambda number: (number == 1, number))
+    return NetworkOptions(name, channels=16, conv=conv, dropout=dropout, frames=frames)  # type: ignore[arg-type]
+
+
 def small(name: str, conv: str = "sem") -> nn.Module:
     """A narrow network without dropout, all of whose parameters are random."""
-    options = NetworkOptions(name, channels=16, conv=conv, dropout=0.0)  # type: ignore[arg-type]
-    model = build_network(options, None, seed=0)
+    model = build_network(narrow(name, conv), None, seed=0)
     torch.manual_seed(1)
     for parameter in model.parameters():
         nn.init.normal_(parameter, std=0.3)
     return model
 
 
+def shape(name: str) -> tuple[int, ...]:
+    """Of one input."""
+    return input_shape(narrow(name).window)
+
+
 @pytest.mark.parametrize(("name", "conv"), VARIANTS)
 def test_every_parameter_takes_part(name, conv):
     model = small(name, conv)
-    (pose,) = model(torch.randn(8, 17, 2))
+    (pose,) = model(torch.randn(8, *shape(name)))
     assert pose.shape == (8, 17, 3)
     assert pose.dtype == torch.float32
     (pose * torch.randn_like(pose)).sum().backward()
@@ -42,7 +53,7 @@ def test_every_parameter_takes_part(name, conv):
 @pytest.mark.parametrize(("name", "conv"), VARIANTS)
 def test_poses_of_a_batch_are_apart(name, conv):
     model = small(name, conv).eval()
-    x = torch.randn(5, 17, 2)
+    x = torch.randn(5, *shape(name))
     (whole,) = model(x)
     for k in range(5):
         torch.testing.assert_close(model(x[k : k + 1])[0], whole[k : k + 1], rtol=1e-4, atol=1e-5)
@@ -52,17 +63,17 @@ def test_poses_of_a_batch_are_apart(name, conv):
 def test_every_joint_may_move_every_other(name, conv):
     """The receptive field is the whole body, as in all of the papers."""
     model = small(name, conv).eval()
-    x = torch.randn(3, 17, 2, requires_grad=True)
+    x = torch.randn(3, *shape(name), requires_grad=True)
     (pose,) = model(x)
-    reached = torch.autograd.grad(pose[:, 10].sum(), x)[0].abs().amax((0, 2))
-    assert (reached > 0).all(), reached
+    reached = torch.autograd.grad(pose[:, 10].sum(), x)[0].abs().amax((0, -1))
+    assert (reached > 0).all(), reached  # of every frame
 
 
 @pytest.mark.parametrize(("name", "conv"), VARIANTS)
 def test_state_and_buffers_are_apart_from_the_graph(name, conv):
     model = small(name, conv)
-    other = build_network(NetworkOptions(name, channels=16, conv=conv, dropout=0.0), None, seed=5)
-    x = torch.randn(3, 17, 2)
+    other = build_network(narrow(name, conv), None, seed=5)
+    x = torch.randn(3, *shape(name))
     other.load_state_dict(model.state_dict())
     assert torch.equal(other.eval()(x)[0], model.eval()(x)[0])
 
@@ -71,7 +82,7 @@ def test_state_and_buffers_are_apart_from_the_graph(name, conv):
 def test_it_reads_no_value_back(name):
     """What has no values cannot be read: so a CUDA device is never waited for, and can record."""
     model = small(name).to("meta")
-    (pose,) = model(torch.empty(4, 17, 2, device="meta"))
+    (pose,) = model(torch.empty(4, *shape(name), device="meta"))
     pose.sum().backward()
     assert pose.shape == (4, 17, 3)
 
@@ -83,14 +94,14 @@ def test_its_steps_are_the_same_for_all_data(name):
     model = small(name).eval()
     torch._dynamo.reset()
     compiled = torch.compile(model, fullgraph=True, backend="eager")
-    x = torch.randn(4, 17, 2)
+    x = torch.randn(4, *shape(name))
     torch.testing.assert_close(compiled(x), model(x))
 
 
 @pytest.mark.parametrize("name", WITHOUT_MESHES)
 def test_dropout_is_that_of_the_options(name):
     def rates(dropout: float | None) -> set[float]:
-        model = build_network(NetworkOptions(name, channels=16, dropout=dropout), None, 0)
+        model = build_network(narrow(name, dropout=dropout), None, 0)
         found = {m.p for m in model.modules() if isinstance(m, nn.Dropout)}
         found |= {m.dropout for m in model.modules() if isinstance(m, nn.MultiheadAttention)}
         return found - {0.0}
@@ -111,6 +122,9 @@ def test_dropout_is_that_of_the_options(name):
         (NetworkOptions("graformer"), 654_344, "0.65"),
         (NetworkOptions("modulated"), 289_408, "0.29"),
         (NetworkOptions("high_order"), 1_198_065, "1.20"),
+        (NetworkOptions("temporal_convolutions"), 8_555_571, "8.56"),
+        (NetworkOptions("temporal_convolutions", frames=81), 12_753_971, "12.75"),
+        (NetworkOptions("temporal_convolutions", frames=243), 16_952_371, "16.95"),
     ],
 )
 def test_parameters_are_the_papers(options, parameters, printed):
@@ -140,11 +154,41 @@ def test_parameters_are_the_published_modules(name, on_16_joints, of_the_nose):
     assert count_parameters(model) == on_16_joints + of_the_nose
 
 
+def test_ways_to_share_are_refused_where_they_mean_nothing():
+    with pytest.raises(ValueError, match=r"sharing = full means nothing to mlp.*leave it out"):
+        NetworkOptions("mlp", sharing="full")
+    with pytest.raises(ValueError, match="sharing = 'some'"):
+        NetworkOptions("weight_sharing", sharing="some")  # type: ignore[arg-type]
+    assert "sharing" not in NetworkOptions("mlp").as_json()
+
+
 def test_channels_that_cannot_be_shared_out_are_refused():
     with pytest.raises(
         ValueError, match=r"channels = 6 must be a multiple of 4 for graphsh.*take 8"
     ):
         NetworkOptions("graphsh", channels=6)
+
+
+@pytest.mark.parametrize(
+    ("name", "frames", "message"),
+    [
+        ("temporal_convolutions", 9, "none of those of temporal_convolutions: 27, 81, 243"),
+        ("mlp", 27, "frames = 27 means nothing to mlp, which is given one frame; leave it out"),
+        ("mlp", 0, "frames"),
+    ],
+)
+def test_numbers_of_frames_that_a_network_does_not_know_are_refused(name, frames, message):
+    with pytest.raises(ValueError, match=message):
+        NetworkOptions(name, frames=frames)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_number_of_frames_has_a_middle_and_is_written_down(name):
+    frames = ARCHITECTURES[name].frames
+    assert all(number % 2 == 1 for number in frames)
+    written = NetworkOptions(name).as_json()
+    assert written.get("frames") == (None if frames == (1,) else frames[0])
+    assert NetworkOptions(**written).window == frames[0]
 
 
 def test_titles_tell_networks_apart():

@@ -9,8 +9,9 @@ import pytest
 from examples.hgn_pose.body.built_in import load_body
 from examples.hgn_pose.body.coarse import coarsen_body
 from examples.hgn_pose.datasets.h36m import ACTIONS
-from examples.hgn_pose.network.architecture import SeenByNonLocal
+from examples.hgn_pose.network.architecture import SeenByNonLocal, Sharing
 from examples.hgn_pose.network.building import NetworkOptions, build_network, count_parameters
+from examples.hgn_pose.network.registry import ARCHITECTURES
 from examples.hgn_pose.tables.paper import TABLES
 from examples.hgn_pose.tables.table import FIGURES, Entry
 
@@ -99,10 +100,33 @@ def test_folders_tell_runs_apart():
                 {"clusters": "none"},
                 {"padding": "published"},
                 {"network": "semgcn"},
+                {"network": "weight_sharing"},
+                {"network": "weight_sharing", "sharing": "full"},
+                {"network": "spatio_temporal"},
+                {"network": "spatio_temporal", "frames": 3},
             )
         ),
     ]
     assert len({entry.folder for entry in [base, *others]}) == 1 + len(others)
+
+
+def test_every_network_is_in_the_table_of_frames_or_of_clips():
+    def networks(name):
+        return {entry.network.network for entry in TABLES[name].entries}
+
+    singles = ("hgn", "semgcn", "mlp")
+    assert networks("networks") | networks("clips") == ARCHITECTURES.keys()
+    assert networks("networks") & networks("clips") == set(singles)
+    shared = {entry.folder for entry in TABLES["networks"].entries}
+    for entry in TABLES["clips"].entries:
+        assert (entry.folder in shared) == (entry.network.network in singles)  # trained once
+
+
+def test_every_way_to_share_is_in_its_table():
+    entries = TABLES["sharing"].entries
+    assert sorted(entry.network.sharing for entry in entries) == sorted(get_args(Sharing))
+    usual = NetworkOptions("weight_sharing", init="published")
+    assert Entry("", usual).folder in {entry.folder for entry in entries}
 
 
 def test_folders_tell_what_non_local_blocks_see():

@@ -27,7 +27,7 @@ def prepared():
     if not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
     options = DataOptions(data="builtin", train_every=60, test_every=60)
-    return prepare_data(options, torch.device("cuda"), mesh_sizes=MESH_SIZES)
+    return prepare_data(options, torch.device("cuda"), mesh_sizes=MESH_SIZES, frames=27)
 
 
 def test_every_call_does_the_work_of_one_call(prepared):
@@ -48,7 +48,8 @@ def test_every_call_does_the_work_of_one_call(prepared):
 def run(prepared, options, network, *, replay):
     model = build_network(network, prepared.hierarchy, options.seed, prepared.body).to("cuda")
     ends = ends_of(network.network, model)
-    trainer = Trainer(model, prepared.train, prepared.cameras, options, replay=replay, ends=ends)
+    samples = prepared.train.of_frames(network.window)
+    trainer = Trainer(model, samples, prepared.cameras, options, replay=replay, ends=ends)
     trainer.fit()
     return trainer
 
@@ -99,12 +100,12 @@ def test_stopping_and_going_on_is_the_same(prepared):
         raise Stop
 
     model = build_network(network, prepared.hierarchy, SHORT.seed).to("cuda")
-    broken = Trainer(model, prepared.train, prepared.cameras, SHORT)
+    broken = Trainer(model, prepared.train.single, prepared.cameras, SHORT)
     with pytest.raises(Stop):
         broken.fit(after_epoch=stop)
     tensors = {key: value.cpu().clone() for key, value in broken.tensors().items()}
     other = build_network(network, prepared.hierarchy, seed=99).to("cuda")
-    resumed = Trainer(other, prepared.train, prepared.cameras, SHORT)
+    resumed = Trainer(other, prepared.train.single, prepared.cameras, SHORT)
     resumed.restore(tensors, broken.records)
     resumed.fit()
     for first, second in zip(straight.records, resumed.records, strict=True):
@@ -117,7 +118,7 @@ def test_every_device_trains_on_the_same_samples(prepared):
     trainers = [
         Trainer(
             build_network(network, None, 0).to(device),
-            prepared.train.to(device),
+            prepared.train.single.to(device),
             prepared.cameras.to(device),
             options,
         )

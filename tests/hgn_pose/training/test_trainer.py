@@ -11,7 +11,7 @@ from examples.hgn_pose.datasets.readers.builtin import load_builtin
 from examples.hgn_pose.network.building import NetworkOptions, build_network, count_parameters
 from examples.hgn_pose.network.registry import ARCHITECTURES
 from examples.hgn_pose.samples.augmentation import Augmentation
-from examples.hgn_pose.samples.batches import Batch
+from examples.hgn_pose.samples.batches import Batch, input_shape
 from examples.hgn_pose.samples.gathering import gather
 from examples.hgn_pose.samples.preparing import prepare_data
 from examples.hgn_pose.training.loss import pose_loss
@@ -26,6 +26,11 @@ SHORT = TrainingOptions(epochs=2, batch_size=64, schedule="cosine")
 @pytest.fixture(scope="module")
 def prepared():
     return prepare_data(DataOptions(train_every=60, test_every=60), CPU, mesh_sizes=MESH_SIZES)
+
+
+@pytest.fixture(scope="module")
+def clips():
+    return prepare_data(DataOptions(train_every=60, test_every=60), CPU, frames=27)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -233,9 +238,13 @@ def test_without_mesh_weight_the_meshes_stay(prepared):
 
 
 @pytest.mark.parametrize("network", ARCHITECTURES)
-def test_networks_learn(prepared, network):
+def test_networks_learn(prepared, clips, network):
     options = TrainingOptions(epochs=6, batch_size=32, learning_rate=1e-2)
-    records = trained(prepared, options, NetworkOptions(network, channels=8, head="xyz")).records
+    chosen = NetworkOptions(network, channels=8, head="xyz")
+    shown = prepared
+    if chosen.window > 1:
+        shown = replace(clips, train=clips.train.of_frames(chosen.window))
+    records = trained(shown, options, chosen).records
     assert records[-1].pose_loss < 0.75 * records[0].pose_loss
 
 
@@ -244,9 +253,40 @@ def test_first_answers_lie_near_the_pelvis(prepared):
         options = NetworkOptions(name, 16)
         model = build_network(options, prepared.hierarchy, 0, prepared.body).eval()
         with torch.no_grad():
-            answers = model(0.1 * (torch.rand(8, 17, 2) - 0.5))
+            answers = model(0.1 * (torch.rand(8, *input_shape(options.window)) - 0.5))
         assert max(float(answer.abs().max()) for answer in answers) < 0.5
         assert count_parameters(model) > 1000
+
+
+def test_a_run_on_clips_stops_and_goes_on_as_if_it_had_not(clips):
+    options = replace(SHORT, epochs=3)
+    network = NetworkOptions("temporal_convolutions", 4)
+    straight = trained(clips, options, network)
+    first = build_network(network, None, options.seed)
+    broken = Trainer(first, clips.train, clips.cameras, options)
+    steps = broken.steps_to_go()
+    while not broken.records:
+        next(steps)
+    tensors = {name: value.clone() for name, value in broken.tensors().items()}
+    resumed = Trainer(build_network(network, None, 99), clips.train, clips.cameras, options)
+    assert resumed.template(1).keys() == tensors.keys()
+    resumed.restore(tensors, broken.records)
+    resumed.fit()
+    assert resumed.records == straight.records
+    for name, value in straight.tensors().items():
+        assert torch.equal(value, resumed.tensors()[name]), name
+
+
+def test_running_statistics_settle_from_epoch_to_epoch(clips):
+    shares = []
+
+    def note(trainer):
+        shares.append(float(trainer.model.expand.norm.share))
+
+    model = build_network(NetworkOptions("temporal_convolutions", 4), None, 0)
+    options = replace(SHORT, epochs=4)
+    Trainer(model, clips.train, clips.cameras, options).fit(after_epoch=note)
+    np.testing.assert_allclose(shares, [0.1 * 0.01 ** (epoch / 4) for epoch in range(4)], rtol=1e-6)
 
 
 def test_seeds_of_epochs_differ():

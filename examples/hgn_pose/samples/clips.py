@@ -1,0 +1,145 @@
+"""Frames with those around them in time: what networks are given that take a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from examples.hgn_pose.motion.cameras import Cameras
+from examples.hgn_pose.samples.augmentation import Augmentation, Variation
+from examples.hgn_pose.samples.batches import Batch
+from examples.hgn_pose.samples.inputs import ClipInputs
+from examples.hgn_pose.samples.labels import Labels
+from examples.hgn_pose.samples.sample_set import SampleSet
+from examples.hgn_pose.samples.samples import Samples
+from examples.hgn_pose.samples.windows import Windows
+
+
+@dataclass(frozen=True, eq=False)
+class ClipSamples:
+    """Samples whose input is a window of frames around the one that is asked for.
+
+    It has the face of :class:`~examples.hgn_pose.samples.sample_set.SampleSet`. Targets and
+    labels are those of ``single``, bit for bit, so that networks that see one frame and networks
+    that see many are trained and tested on the same. A window is seen by one
+    camera, and mirrored, turned and scaled as a whole.
+
+    Parameters
+    ----------
+    single : Samples
+        The R rows that are asked for.
+    around : Samples
+        Every frame of the same takes, in the same place before the cameras; without meshes.
+    windows : Windows
+        R windows of rows of ``around``.
+    """
+
+    single: Samples
+    around: Samples
+    windows: Windows
+
+    @property
+    def frames(self) -> int:
+        """How many frames a network is given at once."""
+        return self.windows.frames
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return self.single.device
+
+    @property
+    def mesh_flips(self) -> tuple[Tensor, ...]:
+        """For every mesh the node on the other side of the body."""
+        return self.single.mesh_flips
+
+    def __len__(self) -> int:
+        return len(self.single)
+
+    def views(self, cameras: Cameras) -> int:
+        """How many samples each of the rows is."""
+        return self.single.views(cameras)
+
+    def labels(self, cameras: Cameras) -> Labels:
+        """Labels of all samples."""
+        return self.single.labels(cameras)
+
+    def to(self, device: torch.device | str) -> ClipSamples:
+        """The same samples on another device."""
+        return ClipSamples(self.single.to(device), self.around.to(device), self.windows.to(device))
+
+    def of_frames(self, frames: int) -> SampleSet:
+        """The same for networks that are given so many frames; for 1 the single frames."""
+        if frames == 1:
+            return self.single
+        return replace(self, windows=self.windows.of_frames(frames))
+
+    def check_in_view(self, cameras: Cameras, augmentation: Augmentation) -> None:
+        """Refuse scenes that reach a camera in any frame of a window.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`Samples.check_in_view`, and for variations that no clip can have.
+        """
+        if augmentation.cameras != "studio" or augmentation.detector:
+            raise ValueError(
+                "clips are seen by the cameras of the studio without a detector's errors; leave "
+                "--robust, --augmentation.cameras and --augmentation.detector out"
+            )
+        self.around.check_in_view(cameras, augmentation)
+
+    def batch(
+        self,
+        cameras: Cameras,
+        row: Tensor,  # [B] int64
+        view: Tensor,  # [B] int64
+        variation: Variation | None = None,
+    ) -> Batch:
+        """As :meth:`Samples.batch`, with windows for images, (B, frames, 17, 2)."""
+        batch = self.single.batch(cameras, row, view, variation)
+        rows = self.windows.rows(row)
+        image = self.around.image_of(
+            cameras,
+            rows.flatten(),
+            _for_each(view, self.frames),
+            None if variation is None else variation.for_each(self.frames),
+        )
+        return replace(batch, image=image.unflatten(0, rows.shape))
+
+    def inputs(
+        self,
+        cameras: Cameras,
+        image: Tensor,  # [S, 17, 2]
+        spoil: Callable[[Tensor], Tensor] | None = None,
+    ) -> ClipInputs:
+        """Windows with ``image`` in the middle, and around it the frames as they are, or spoiled.
+
+        A frame that is asked for is the same in every window that it is in.
+        """
+        views = self.views(cameras)
+        everything = torch.arange(len(self.around) * views, device=self.device)
+        seen = torch.cat(
+            [
+                self.around.image_of(cameras, chosen // views, chosen % views)
+                for chosen in everything.split(AT_ONCE)
+            ]
+        )
+        if spoil is not None:
+            seen = spoil(seen)
+        middle = self.windows.order[self.windows.place] * views
+        places = middle[:, None] + torch.arange(views, device=self.device)
+        seen = seen.index_copy(0, places.flatten(), image)
+        samples = torch.arange(len(self) * views, device=self.device)
+        return ClipInputs(seen, self.windows, views, samples)
+
+
+AT_ONCE = 16384
+"""Frames that are projected in one go."""
+
+
+def _for_each(values: Tensor, frames: int) -> Tensor:  # [B] -> [B * frames]
+    return values[:, None].expand(-1, frames).flatten()
