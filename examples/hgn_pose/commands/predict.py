@@ -7,24 +7,22 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import torch
 import tyro
 
-from examples.hgn_pose.body.coarse import coarsen_body
 from examples.hgn_pose.body.options import BodyOptions
 from examples.hgn_pose.commands.flat import Flat
 from examples.hgn_pose.commands.machine import MachineOptions
 from examples.hgn_pose.commands.prediction_page import matching, show
 from examples.hgn_pose.files.writing import make_folder
 from examples.hgn_pose.lifting import prediction
-from examples.hgn_pose.lifting.framing import Framing, frame
+from examples.hgn_pose.lifting.clips.steady import TimeOptions, steady
+from examples.hgn_pose.lifting.framing import Framing
 from examples.hgn_pose.lifting.gaps import FROM_TIME, FROM_VIEWS
+from examples.hgn_pose.lifting.lifter import Lifter
 from examples.hgn_pose.lifting.mapping import trunk_of
 from examples.hgn_pose.lifting.prediction import Prediction, coarse_meshes
-from examples.hgn_pose.lifting.reading import KeypointOptions, Person, read_person
+from examples.hgn_pose.lifting.reading import KeypointOptions, Person, read_people
 from examples.hgn_pose.measuring.metrics import mpjpe, pa_mpjpe
-from examples.hgn_pose.measuring.predictions import answer
-from examples.hgn_pose.network.passports import load_network, network_of
 from examples.hgn_pose.network.weights import SHIPPED_WEIGHTS, read_passport
 from multiscale_gcn import __version__
 
@@ -39,8 +37,10 @@ class Predict:
     """File of weights that demo or train wrote; by default those that come with the example."""
     body: Annotated[BodyOptions, Flat] = field(default_factory=BodyOptions)
     out: Path = Path("runs/predict")
-    """Folder for prediction.npz, prediction.json and prediction.html."""
+    """Folder for prediction.npz, prediction.json and prediction.html; with --person all a folder in
+    it for each."""
     reading: Annotated[KeypointOptions, Flat] = field(default_factory=KeypointOptions)
+    time: Annotated[TimeOptions, Flat] = field(default_factory=TimeOptions)
     framing: Framing = "person"
     """person: bring every frame to the place and size that the network was trained with, for any
     camera; image: keep them, for a camera like those of the training, five metres away."""
@@ -58,59 +58,57 @@ class Predict:
         device = self.machine.prepare()
         if self.page_frames < 1:
             raise ValueError(f"page_frames must be at least 1, got {self.page_frames}")
+        self.time.validate()
         truth = None if self.truth is None else prediction.load(self.truth)
-        result = self.predict(device)
-        if truth is not None:
-            truth = matching(truth, result)
-            print(
-                f"MPJPE {mpjpe(result.pose, truth.pose):.1f} mm, "
-                f"PA-MPJPE {pa_mpjpe(result.pose, truth.pose):.1f} mm"
-            )
-        prediction.save(self.out / "prediction.npz", result)
-        print(f"wrote {self.out}/prediction.npz and prediction.json")
-        if self.page:
-            show(result, truth, self.out / "prediction.html", self.page_frames)
-
-    def predict(self, device: torch.device) -> Prediction:
-        """Everything but the files."""
         weights = self.weights or SHIPPED_WEIGHTS
-        passport = read_passport(weights)
-        motion = passport.facts["data"]
-        trunk = trunk_of(motion)
-        person = read_person(self.keypoints, self.reading, trunk)
-        _tell(person)
+        trunk = trunk_of(read_passport(weights).facts["data"])
+        people = read_people(self.keypoints, self.reading, trunk)
         make_folder(self.out)
-        body = self.body.load()
-        hierarchy = coarsen_body(body)
-        model = load_network(weights, body, hierarchy)
-        inputs = frame(person.track.joints, person.image_size, self.framing, trunk)
-        sizes = network_of(weights, passport).mesh_sizes if passport.facts["meshes"] else ()
-        levels = [hierarchy.level(size) for size in sizes]
-        pose, *vertices = answer(
-            model.to(device),
-            torch.from_numpy(inputs).to(device),
-            [torch.tensor(level.constraints.symmetry, device=device) for level in levels],
-            flip=self.flip,
+        lifter = Lifter.load(weights, self.body.load(), device)
+        for number, person in enumerate(people):
+            _tell(person)
+            folder = self.out if len(people) == 1 else self.out / f"person-{number}"
+            self._write(self._lifted(person, lifter, weights), truth, folder)
+
+    def _lifted(self, person: Person, lifter: Lifter, weights: Path) -> Prediction:
+        pose, meshes = lifter.lift(
+            person.track.joints, person.image_size, self.framing, flip=self.flip
         )
+        facts = person.facts
+        if person.clip:
+            pose, meshes = steady(pose, meshes, person.track.frame, person.fps, self.time)
+            facts = {**facts, "smooth_ms": self.time.smooth, "one_length": self.time.one_length}
         return Prediction(
             frame=person.track.frame,
             image=person.track.joints.astype(np.float32),
             confidence=person.track.confidence.astype(np.float32),
             origin=person.track.origin,
             pose=pose,
-            meshes=coarse_meshes(body, hierarchy, vertices),
+            meshes=coarse_meshes(lifter.body, lifter.hierarchy, meshes),
             image_size=person.image_size,
             fps=person.fps,
             facts={
-                **person.facts,
-                "network": network_of(weights, passport).network,
+                **facts,
+                "network": lifter.network,
                 "weights": weights.name,
-                "trained_on": motion,
+                "trained_on": lifter.trained_on,
                 "framing": self.framing,
                 "flip": self.flip,
                 "multiscale_gcn": __version__,
             },
         )
+
+    def _write(self, result: Prediction, truth: Prediction | None, folder: Path) -> None:
+        if truth is not None:
+            truth = matching(truth, result)
+            print(
+                f"MPJPE {mpjpe(result.pose, truth.pose):.1f} mm, "
+                f"PA-MPJPE {pa_mpjpe(result.pose, truth.pose):.1f} mm"
+            )
+        prediction.save(folder / "prediction.npz", result)
+        print(f"wrote {folder}/prediction.npz and prediction.json")
+        if self.page:
+            show(result, truth, folder / "prediction.html", self.page_frames)
 
 
 def _tell(person: Person) -> None:
@@ -121,3 +119,7 @@ def _tell(person: Person) -> None:
         f"{len(person.track)} frames of person {facts['person']}, {facts['convention']}; joints "
         f"interpolated in time: {filled[0]:.1%}, taken from views alike: {filled[1]:.1%}"
     )
+    for line in person.decided:
+        print(f"  {line}")
+    if len(person.track) > 1 and not person.clip:
+        print("  the frames are no clip, for they have nothing in common: each is lifted on its own")

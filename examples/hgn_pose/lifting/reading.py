@@ -8,10 +8,12 @@ from typing import Literal
 
 from examples.hgn_pose.files.reading import reading
 from examples.hgn_pose.lifting.checks import check, to_pixels
-from examples.hgn_pose.lifting.gaps import Track, fill
+from examples.hgn_pose.lifting.clips.repair import repair
+from examples.hgn_pose.lifting.detections import Detections
+from examples.hgn_pose.lifting.gaps import Track, fill, mark_repaired
 from examples.hgn_pose.lifting.keypoint_files import read_keypoints
 from examples.hgn_pose.lifting.mapping import Trunk, to_skeleton
-from examples.hgn_pose.lifting.tracks import one_person
+from examples.hgn_pose.lifting.people import choose
 
 ConventionName = Literal["coco17", "body25", "mediapipe33", "human36m17", "skeleton17"]
 
@@ -27,7 +29,7 @@ class KeypointOptions:
     units: Literal["auto", "pixels", "normalised"] = "auto"
     """normalised: coordinates are shares of the image; auto: they are for MediaPipe alone."""
     person: str | None = None
-    """Whom to take if the file shows several: an id, largest, or confident."""
+    """Whom to take if the file shows several: an id, largest, confident, or all."""
     fps: float | None = None
     """Frames per second, if the file does not say; 25 if nothing does."""
     threshold: float = 0.3
@@ -38,6 +40,8 @@ class KeypointOptions:
     """Of the 17 joints, after that; the others are taken from views that look alike."""
     drop_frames: bool = False
     """Leave out frames with fewer joints, instead of refusing the file."""
+    repair: bool = True
+    """In a clip, put right joints that jump away and sides that are confused for some frames."""
     check: bool = True
     """Refuse keypoints that look upside down, crossed, outside of the image or misnamed."""
 
@@ -63,10 +67,14 @@ class Person:
     image_size: tuple[int, int]
     fps: float
     facts: dict[str, object]
+    clip: bool = False
+    """Whether the frames are of one movement."""
+    decided: tuple[str, ...] = ()
+    """What was repaired, and who was left out."""
 
 
-def read_person(path: Path, options: KeypointOptions, trunk: Trunk) -> Person:
-    """Read, check, map to 17 joints and fill: all that comes before the network.
+def read_people(path: Path, options: KeypointOptions, trunk: Trunk) -> list[Person]:
+    """Read, check, map to 17 joints, repair and fill: all that comes before the network.
 
     Parameters
     ----------
@@ -85,10 +93,16 @@ def read_person(path: Path, options: KeypointOptions, trunk: Trunk) -> Person:
     """
     options.validate()
     with reading(path, "give what a pose detector wrote"):
-        return _person(path, options, trunk)
+        return _people(path, options, trunk)
 
 
-def _person(path: Path, options: KeypointOptions, trunk: Trunk) -> Person:
+def read_person(path: Path, options: KeypointOptions, trunk: Trunk) -> Person:
+    """The only person, as :func:`read_people` reads them."""
+    (person,) = read_people(path, options, trunk)
+    return person
+
+
+def _people(path: Path, options: KeypointOptions, trunk: Trunk) -> list[Person]:
     found = read_keypoints(path)
     size = options.image_size or found.image_size
     if size is None:
@@ -99,22 +113,35 @@ def _person(path: Path, options: KeypointOptions, trunk: Trunk) -> Person:
     if options.units != "auto":
         found = replace(found, normalised=options.units == "normalised")
     found = to_pixels(found, size, options.threshold)
-    found = one_person(found, options.person, options.max_gap)
+    chosen = choose(found, options.person, options.max_gap)
+    people = [_person(one, size, path, options, trunk) for one in chosen.people]
+    return [replace(person, decided=(*chosen.notes, *person.decided)) for person in people]
+
+
+def _person(
+    found: Detections, size: tuple[int, int], path: Path, options: KeypointOptions, trunk: Trunk
+) -> Person:
     if options.check:
         check(found, size, options.threshold)
     convention = str(found.convention)
     joints, sure = to_skeleton(found.points, found.confidence, convention, trunk, options.threshold)
+    repaired = repair(found.frame, joints, sure, mend=options.repair)
     track = fill(
         found.frame,
-        joints,
-        sure,
+        repaired.joints,
+        repaired.confidence,
         max_gap=options.max_gap,
         min_joints=options.min_joints,
         drop=options.drop_frames,
     )
+    track = mark_repaired(track, found.frame, repaired.outlier)
     facts: dict[str, object] = {
         "keypoints": path.name,
         "convention": convention,
         "person": found.person[0],
     }
-    return Person(track, size, options.fps or found.fps or 25.0, facts)
+    decided = repaired.report()
+    if decided:
+        facts["repaired"] = decided
+    fps = options.fps or found.fps or 25.0
+    return Person(track, size, fps, facts, repaired.clip, tuple(decided))

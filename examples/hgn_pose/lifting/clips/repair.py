@@ -72,6 +72,8 @@ def repair(
     frame: np.ndarray,  # [T]
     joints: np.ndarray,  # [T, 17, 2]
     confidence: np.ndarray,  # [T, 17]
+    *,
+    mend: bool = True,
 ) -> Repaired:
     """Find left and right where they are confused, then joints that jump away.
 
@@ -82,6 +84,8 @@ def repair(
     joints : array of float, shape (T, 17, 2)
         Pixels; NaN where not seen.
     confidence : array of float, shape (T, 17)
+    mend : bool
+        Look for anything at all, beyond whether it is a clip.
 
     Returns
     -------
@@ -91,7 +95,7 @@ def repair(
     """
     clip = is_clip(frame, joints)
     nothing = np.zeros((len(frame), 2), bool), np.zeros(confidence.shape, bool)
-    if not clip or len(frame) < SHORTEST:
+    if not (mend and clip) or len(frame) < SHORTEST:
         return Repaired(frame, joints, confidence, *nothing, clip)
     time = (frame - frame[0]) / usual_step(frame)
     confused = find_swaps(time, _between(time, joints))
