@@ -20,6 +20,7 @@ from examples.hgn_pose.commands.demo import Demo
 from examples.hgn_pose.commands.evaluate import Evaluate
 from examples.hgn_pose.commands.figures import Figures
 from examples.hgn_pose.commands.fit import Fit
+from examples.hgn_pose.commands.measure_clips import MeasureClips
 from examples.hgn_pose.commands.params import Params
 from examples.hgn_pose.commands.predict import Predict
 from examples.hgn_pose.commands.robustness import Robustness
@@ -34,6 +35,7 @@ Command = (
     | Annotated[MakeTable, tyro.conf.subcommand("table")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Robustness, tyro.conf.subcommand("robustness")]
+    | Annotated[MeasureClips, tyro.conf.subcommand("measure-clips")]
     | Annotated[Figures, tyro.conf.subcommand("figures")]
     | Annotated[CheckData, tyro.conf.subcommand("check-data")]
     | Annotated[Predict, tyro.conf.subcommand("predict")]

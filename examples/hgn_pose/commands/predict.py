@@ -122,4 +122,4 @@ def _tell(person: Person) -> None:
     for line in person.decided:
         print(f"  {line}")
     if len(person.track) > 1 and not person.clip:
-        print("  the frames are no clip, for they have nothing in common: each is lifted on its own")
+        print("  the frames have nothing in common, so they are no clip: each is lifted alone")

@@ -17,8 +17,8 @@ def person_size(
 ) -> np.ndarray:  # [T]
     """Median distance of a person's joints from their middle, and of that a running median.
 
-    It is about 0.4 m, whatever one joint or one frame does. Frames without joints have the median
-    of the others; 1 where there is none.
+    It is about 0.4 m, whatever one joint or one frame does. Frames without joints have that
+    of the frames around them; 1 where there is none.
 
     Examples
     --------
@@ -33,9 +33,11 @@ def person_size(
         known = points[np.isfinite(points).all(axis=1)]
         if len(known) > 1:
             size[t] = np.median(np.linalg.norm(known - np.median(known, axis=0), axis=1))
-    size[~(size > 0)] = np.nan
-    usual = np.nanmedian(size) if np.isfinite(size).any() else 1.0
-    return median_filter(np.where(np.isfinite(size), size, usual), SIZE_WINDOW, mode="mirror")
+    known = np.flatnonzero(size > 0)
+    if not len(known):
+        return np.ones(len(joints))
+    size = np.interp(np.arange(len(joints)), known, size[known])
+    return median_filter(size, SIZE_WINDOW, mode="mirror")
 
 
 def is_clip(

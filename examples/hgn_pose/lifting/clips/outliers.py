@@ -133,11 +133,11 @@ def cheapest_track(
             came[j, step] = chosen[step - 1]
     ends = best + (left[-1] - left[1:])[:, None]
     ends[: max(count - reach, 0)] = np.inf
-    i, step = np.unravel_index(int(ends.argmin()), ends.shape)
-    kept = [int(i)]
+    i, step = divmod(int(ends.argmin()), reach + 1)
+    kept = [i]
     while step:
-        i, step = i - step, came[i, step]
-        kept.append(int(i))
+        i, step = i - step, int(came[i, step])
+        kept.append(i)
     return np.array(kept[::-1])
 
 
