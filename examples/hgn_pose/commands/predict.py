@@ -10,6 +10,7 @@ import numpy as np
 import tyro
 
 from examples.hgn_pose.body.options import BodyOptions
+from examples.hgn_pose.body.smpl_files import load_smpl
 from examples.hgn_pose.commands.flat import Flat
 from examples.hgn_pose.commands.machine import MachineOptions
 from examples.hgn_pose.commands.prediction_page import matching, show
@@ -20,6 +21,7 @@ from examples.hgn_pose.lifting.framing import Framing
 from examples.hgn_pose.lifting.gaps import FROM_TIME, FROM_VIEWS
 from examples.hgn_pose.lifting.lifter import Lifter
 from examples.hgn_pose.lifting.mapping import trunk_of
+from examples.hgn_pose.lifting.outputs.formats import check_formats, destinations, write_files
 from examples.hgn_pose.lifting.prediction import Prediction, coarse_meshes
 from examples.hgn_pose.lifting.reading import KeypointOptions, Person, read_people
 from examples.hgn_pose.measuring.metrics import mpjpe, pa_mpjpe
@@ -36,9 +38,12 @@ class Predict:
     weights: Path | None = None
     """File of weights that demo or train wrote; by default those that come with the example."""
     body: Annotated[BodyOptions, Flat] = field(default_factory=BodyOptions)
-    out: Path = Path("runs/predict")
-    """Folder for prediction.npz, prediction.json and prediction.html; with --person all a folder in
-    it for each."""
+    out: tuple[Path, ...] = (Path("runs/predict"),)
+    """Folder for prediction.npz, prediction.json and prediction.html, or files for other tools, or
+    both: .bvh, .glb, .trc, .csv, .smpl.npz, .mp4, .gif. With --person all each person has a folder
+    in the folder, and files with a number."""
+    smpl_model: Path | None = None
+    """Model file of SMPL or SMPL-X of yours, whose parameters .smpl.npz files are to hold."""
     reading: Annotated[KeypointOptions, Flat] = field(default_factory=KeypointOptions)
     time: Annotated[TimeOptions, Flat] = field(default_factory=TimeOptions)
     framing: Framing = "person"
@@ -59,16 +64,25 @@ class Predict:
         if self.page_frames < 1:
             raise ValueError(f"page_frames must be at least 1, got {self.page_frames}")
         self.time.validate()
+        where = destinations(self.out)
+        smpl = None if self.smpl_model is None else load_smpl(self.smpl_model)
         truth = None if self.truth is None else prediction.load(self.truth)
         weights = self.weights or SHIPPED_WEIGHTS
         trunk = trunk_of(read_passport(weights).facts["data"])
         people = read_people(self.keypoints, self.reading, trunk)
-        make_folder(self.out)
+        for folder in where.folders():
+            make_folder(folder)
         lifter = Lifter.load(weights, self.body.load(), device)
+        check_formats(where, smpl or lifter.body)
         for number, person in enumerate(people):
             _tell(person)
-            folder = self.out if len(people) == 1 else self.out / f"person-{number}"
-            self._write(self._lifted(person, lifter, weights), truth, folder)
+            result = self._lifted(person, lifter, weights)
+            if truth is not None:
+                _compare(result, matching(truth, result))
+            here = where if len(people) == 1 else where.numbered(number)
+            if here.folder is not None:
+                self._write(result, truth, here.folder)
+            write_files(here, result, lifter.body, smpl)
 
     def _lifted(self, person: Person, lifter: Lifter, weights: Path) -> Prediction:
         pose, meshes = lifter.lift(
@@ -99,16 +113,18 @@ class Predict:
         )
 
     def _write(self, result: Prediction, truth: Prediction | None, folder: Path) -> None:
-        if truth is not None:
-            truth = matching(truth, result)
-            print(
-                f"MPJPE {mpjpe(result.pose, truth.pose):.1f} mm, "
-                f"PA-MPJPE {pa_mpjpe(result.pose, truth.pose):.1f} mm"
-            )
         prediction.save(folder / "prediction.npz", result)
         print(f"wrote {folder}/prediction.npz and prediction.json")
         if self.page:
-            show(result, truth, folder / "prediction.html", self.page_frames)
+            beside = None if truth is None else matching(truth, result)
+            show(result, beside, folder / "prediction.html", self.page_frames)
+
+
+def _compare(result: Prediction, truth: Prediction) -> None:
+    print(
+        f"MPJPE {mpjpe(result.pose, truth.pose):.1f} mm, "
+        f"PA-MPJPE {pa_mpjpe(result.pose, truth.pose):.1f} mm"
+    )
 
 
 def _tell(person: Person) -> None:
