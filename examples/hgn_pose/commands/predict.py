@@ -9,6 +9,7 @@ from typing import Annotated
 import numpy as np
 import tyro
 
+from examples.hgn_pose.body.body_model import BodyModel
 from examples.hgn_pose.body.options import BodyOptions
 from examples.hgn_pose.body.smpl_files import load_smpl
 from examples.hgn_pose.commands.flat import Flat
@@ -81,7 +82,7 @@ class Predict:
                 _compare(result, matching(truth, result))
             here = where if len(people) == 1 else where.numbered(number)
             if here.folder is not None:
-                self._write(result, truth, here.folder)
+                self._write(result, truth, here.folder, lifter.body)
             write_files(here, result, lifter.body, smpl)
 
     def _lifted(self, person: Person, lifter: Lifter, weights: Path) -> Prediction:
@@ -112,12 +113,14 @@ class Predict:
             },
         )
 
-    def _write(self, result: Prediction, truth: Prediction | None, folder: Path) -> None:
+    def _write(
+        self, result: Prediction, truth: Prediction | None, folder: Path, body: BodyModel
+    ) -> None:
         prediction.save(folder / "prediction.npz", result)
         print(f"wrote {folder}/prediction.npz and prediction.json")
         if self.page:
             beside = None if truth is None else matching(truth, result)
-            show(result, beside, folder / "prediction.html", self.page_frames)
+            show(result, beside, folder / "prediction.html", self.page_frames, body)
 
 
 def _compare(result: Prediction, truth: Prediction) -> None:
