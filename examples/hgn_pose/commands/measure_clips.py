@@ -16,6 +16,7 @@ from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.files.writing import make_folder, write_json
 from examples.hgn_pose.lifting.clips.repair import repair
 from examples.hgn_pose.lifting.clips.steady import TimeOptions, steady
+from examples.hgn_pose.lifting.clips.trajectory import reprojected, trajectory
 from examples.hgn_pose.lifting.framing import Framing
 from examples.hgn_pose.lifting.lifter import Lifter
 from examples.hgn_pose.measuring.clips import (
@@ -25,9 +26,10 @@ from examples.hgn_pose.measuring.clips import (
     acceleration,
     filmed_clips,
     sides_swapped,
+    sliding,
     wrist_off,
 )
-from examples.hgn_pose.measuring.metrics import distances, mpjpe
+from examples.hgn_pose.measuring.metrics import MILLIMETRES, distances, mpjpe
 from examples.hgn_pose.measuring.noise import Detector
 from examples.hgn_pose.measuring.text_table import aligned
 from examples.hgn_pose.network.weights import SHIPPED_WEIGHTS, read_passport
@@ -122,9 +124,24 @@ class MeasureClips:
             found[f"sides swapped for {SWAPPED} frames: their MPJPE, mm"].append(
                 mpjpe(lift(swapped)[rows], clip.pose[rows])
             )
+            if lift is alone:
+                roots = reprojected(clean, clip.slopes, np.ones(clean.shape[:2]))
+            else:
+                weight = np.ones(clean.shape[:2])
+                roots = trajectory(clean, clip.slopes, weight, clip.down, clip.fps)
+            off_path = roots - clip.root
+            off_path -= off_path.mean(axis=0)
+            found["camera known: the root off its path, mm"].append(
+                float(np.linalg.norm(off_path, axis=1).mean()) * MILLIMETRES
+            )
+            found["camera known: standing feet slide, mm a frame"].append(
+                sliding(clean + roots[:, None], clip)
+            )
             for pixels, joints in noisy.items():
                 pose = lift(joints)
                 found[f"detector noise of {pixels:g} px: MPJPE, mm"].append(mpjpe(pose, clip.pose))
                 found[f"detector noise of {pixels:g} px: acceleration"].append(acceleration(pose))
         found["truth: acceleration"] = [acceleration(clip.pose)] * 2
-        return {name: (values[0], values[1]) for name, values in found.items()}
+        # No foot of a clip may ever stand.
+        known = {name: values for name, values in found.items() if np.isfinite(values).all()}
+        return {name: (values[0], values[1]) for name, values in known.items()}

@@ -18,10 +18,12 @@ from examples.hgn_pose.commands.prediction_page import matching, show
 from examples.hgn_pose.files.writing import make_folder
 from examples.hgn_pose.lifting import prediction
 from examples.hgn_pose.lifting.clips.steady import TimeOptions, steady
+from examples.hgn_pose.lifting.clips.trajectory import trajectory
 from examples.hgn_pose.lifting.framing import Framing
-from examples.hgn_pose.lifting.gaps import FROM_TIME, FROM_VIEWS
+from examples.hgn_pose.lifting.gaps import FROM_TIME, FROM_VIEWS, usual_step
 from examples.hgn_pose.lifting.lifter import Lifter
 from examples.hgn_pose.lifting.mapping import trunk_of
+from examples.hgn_pose.lifting.outputs.body_clip import LEVEL
 from examples.hgn_pose.lifting.outputs.formats import check_formats, destinations, write_files
 from examples.hgn_pose.lifting.prediction import Prediction, coarse_meshes
 from examples.hgn_pose.lifting.reading import KeypointOptions, Person, read_people
@@ -90,9 +92,13 @@ class Predict:
             person.track.joints, person.image_size, self.framing, flip=self.flip
         )
         facts = person.facts
+        root = None
         if person.clip:
             pose, meshes = steady(pose, meshes, person.track.frame, person.fps, self.time)
             facts = {**facts, "smooth_ms": self.time.smooth, "one_length": self.time.one_length}
+            if self.time.focal is not None:
+                root = walked(pose, person, self.time.focal)
+                facts["focal"] = self.time.focal
         return Prediction(
             frame=person.track.frame,
             image=person.track.joints.astype(np.float32),
@@ -102,6 +108,7 @@ class Predict:
             meshes=coarse_meshes(lifter.body, lifter.hierarchy, meshes),
             image_size=person.image_size,
             fps=person.fps,
+            root=root,
             facts={
                 **facts,
                 "network": lifter.network,
@@ -121,6 +128,15 @@ class Predict:
         if self.page:
             beside = None if truth is None else matching(truth, result)
             show(result, beside, folder / "prediction.html", self.page_frames, body)
+
+
+def walked(pose: np.ndarray, person: Person, focal: float) -> np.ndarray:  # [T, 3] float32
+    """Where the pelvis was, by a level camera of a focal length."""
+    track = person.track
+    slopes = (track.joints - np.array(person.image_size) / 2) / focal
+    pace = person.fps / usual_step(track.frame)
+    weight = np.maximum(track.confidence, 0.05)
+    return trajectory(pose, slopes, weight, np.array(LEVEL), pace).astype(np.float32)
 
 
 def _compare(result: Prediction, truth: Prediction) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,7 @@ def _posed_body(body: BodyModel, person: Prediction) -> dict[str, str]:
 
     In the page's scene, where the pelvis of the pose is the origin.
     """
-    clip = with_body(body, person)
+    clip = with_body(body, replace(person, root=None, facts={}))
     shape = clip.poses.shape(body, 0)
     maps = bone_transforms(body, shape.heads[None], clip.poses).numpy().transpose(3, 0, 1, 2)
     maps[..., 3] -= clip.joints[:, None, 0]

@@ -15,6 +15,9 @@ from examples.hgn_pose.motion.motion import Motion
 from examples.hgn_pose.samples.gathering import clip_centres
 
 WRIST = JOINTS.index("L_Wrist")
+ANKLES = [JOINTS.index("R_Ankle"), JOINTS.index("L_Ankle")]
+STANDING = 0.15
+"""Metres a second below which a true ankle stands."""
 SWAPPED = 4
 """Frames in a row with left and right confused."""
 
@@ -31,6 +34,12 @@ class Filmed:
         Exact.
     pose : array of float32, shape (T, 17, 3)
         In the frame of the camera, relative to the pelvis, metres.
+    root : array of float64, shape (T, 3)
+        Where the pelvis is, metres from the camera.
+    slopes : array of float64, shape (T, 17, 2)
+        Of the joints' rays.
+    down : array of float64, shape (3,)
+        In the axes of the camera.
     image_size : pair of int
     """
 
@@ -38,6 +47,9 @@ class Filmed:
     fps: float
     pixels: np.ndarray
     pose: np.ndarray
+    root: np.ndarray
+    slopes: np.ndarray
+    down: np.ndarray
     image_size: tuple[int, int]
 
 
@@ -55,6 +67,9 @@ def filmed_clips(motion: Motion, every: int, most: int) -> Iterator[Filmed]:
             float(motion.fps[number]),
             cameras.project(seen).numpy().astype(np.float64),
             (seen - seen[:, :1]).numpy(),
+            seen[:, 0].double().numpy(),
+            (seen[..., :2] / seen[..., 2:]).double().numpy(),
+            -cameras.rotation[turn % len(cameras), :, 2].double().numpy(),
             (cameras.width, cameras.height),
         )
 
@@ -82,6 +97,17 @@ def sides_swapped(
     rows = slice(frame, frame + SWAPPED)
     spoiled[rows] = pixels[rows, FLIP]
     return spoiled
+
+
+def sliding(
+    joints: np.ndarray,  # [T, 17, 3] metres from the camera
+    clip: Filmed,
+) -> float:
+    """How far ankles move in a frame in which the true ones stand, mm; NaN where none stands."""
+    true = (clip.pose + clip.root[:, None])[:, ANKLES]
+    still = np.linalg.norm(np.diff(true, axis=0), axis=2) * clip.fps < STANDING
+    moved = np.linalg.norm(np.diff(joints[:, ANKLES], axis=0), axis=2)[still]
+    return float(moved.mean()) * MILLIMETRES if len(moved) else np.nan
 
 
 def acceleration(

@@ -14,9 +14,10 @@ from examples.hgn_pose.body.skeleton import JOINTS
 from examples.hgn_pose.body.skinning import joint_positions, linear_blend_skinning
 from examples.hgn_pose.body.smpl_files import load_smpl
 from examples.hgn_pose.datasets.mocap import read_bvh
+from examples.hgn_pose.lifting.clips.trajectory import scene_axes
 from examples.hgn_pose.lifting.filming import film, truth
 from examples.hgn_pose.lifting.outputs import gltf, video
-from examples.hgn_pose.lifting.outputs.body_clip import Y_UP, Z_UP, with_body
+from examples.hgn_pose.lifting.outputs.body_clip import LEVEL, Y_UP, with_body
 from examples.hgn_pose.lifting.outputs.bvh import bvh
 from examples.hgn_pose.lifting.outputs.drawn_body import drawn_body, main_bones
 from examples.hgn_pose.lifting.outputs.formats import destinations
@@ -59,15 +60,17 @@ def test_the_scene_stands_on_its_floor_and_the_body_on_the_joints(clip):
     np.testing.assert_allclose(1000 * np.linalg.norm(away, axis=2).mean(1), clip.error, rtol=1e-3)
     assert clip.error.mean() < 10
     relative = clip.joints - clip.joints[:, :1]
-    np.testing.assert_allclose(relative @ Z_UP, clip.prediction.pose, atol=1e-6)
+    axes = scene_axes(np.array(LEVEL))
+    np.testing.assert_allclose(axes, [[1, 0, 0], [0, 0, 1], [0, -1, 0]])
+    np.testing.assert_allclose(relative @ axes, clip.prediction.pose, atol=1e-6)
 
 
 def test_a_root_moves_the_whole_clip(clip):
     root = np.linspace([0, 0, 4], [1, -0.2, 5], FRAMES)
-    moved = with_body(clip.body, clip.prediction, root)
+    moved = with_body(clip.body, replace(clip.prediction, root=root))
     steps = np.diff(moved.joints - clip.joints, axis=0)
     np.testing.assert_allclose(
-        steps, np.diff(root @ Z_UP.T, axis=0)[:, None].repeat(17, 1), atol=1e-6
+        steps, np.diff(root[:, [0, 2, 1]] * [1, 1, -1], axis=0)[:, None].repeat(17, 1), atol=1e-6
     )
 
 

@@ -9,11 +9,12 @@ import numpy as np
 from examples.hgn_pose.body.body_model import BodyModel
 from examples.hgn_pose.body.poses import BodyPose
 from examples.hgn_pose.fitting.fitter import fit
+from examples.hgn_pose.lifting.clips.trajectory import scene_axes
 from examples.hgn_pose.lifting.outputs.drawn_body import drawn_body
 from examples.hgn_pose.lifting.prediction import Prediction
 
-Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
-"""From the camera's axes (x right, y down, z away) to the scene's (x right, y away, z up)."""
+LEVEL = (0.0, 1.0, 0.0)
+"""Down, in the axes of a camera that is held level: x right, y down, z away."""
 Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 """From the scene's axes to those of BVH, TRC and glTF (x right, y up, z towards the camera)."""
 
@@ -50,7 +51,7 @@ class BodyClip:
         return (frame - frame[0]) / self.prediction.fps
 
 
-def with_body(body: BodyModel, prediction: Prediction, root: np.ndarray | None = None) -> BodyClip:
+def with_body(body: BodyModel, prediction: Prediction) -> BodyClip:
     """Fit a body to a prediction, and put both on a floor.
 
     The lowest point that the body reaches in the clip is the floor: one height for all frames, so
@@ -60,14 +61,14 @@ def with_body(body: BodyModel, prediction: Prediction, root: np.ndarray | None =
     ----------
     body : BodyModel
     prediction : Prediction
-    root : array of float, shape (T, 3), optional
-        Where the pelvis is in the frame of the camera, metres; without it the pelvis stays in one
-        place.
+        Where its root is known, the pelvis goes where it says, from above the origin; else it
+        stays there. Where its facts say which way is down, the scene is level.
     """
-    places = prediction.pose.astype(np.float64)
-    if root is not None:
-        places = places + root[:, None]
-    joints = places @ Z_UP.T
+    axes = scene_axes(np.array(prediction.facts.get("down", LEVEL), np.float64))
+    joints = prediction.pose.astype(np.float64) @ axes.T
+    if prediction.root is not None:
+        walked = (prediction.root - prediction.root[0]).astype(np.float64) @ axes.T
+        joints += walked[:, None]
     person = np.zeros(len(joints), np.int64)
     poses, error = fit(body, joints.astype(np.float32), person)
     floor = float(drawn_body(body).posed(body, poses)[..., 2].min())
