@@ -25,6 +25,7 @@ from examples.hgn_pose.commands.params import Params
 from examples.hgn_pose.commands.predict import Predict
 from examples.hgn_pose.commands.robustness import Robustness
 from examples.hgn_pose.commands.sample import Sample
+from examples.hgn_pose.commands.stream import Stream
 from examples.hgn_pose.commands.table import MakeTable
 from examples.hgn_pose.commands.train import Train
 from examples.hgn_pose.commands.view import View
@@ -39,6 +40,7 @@ Command = (
     | Annotated[Figures, tyro.conf.subcommand("figures")]
     | Annotated[CheckData, tyro.conf.subcommand("check-data")]
     | Annotated[Predict, tyro.conf.subcommand("predict")]
+    | Annotated[Stream, tyro.conf.subcommand("stream")]
     | Annotated[View, tyro.conf.subcommand("view")]
     | Annotated[Sample, tyro.conf.subcommand("sample")]
     | Annotated[Fit, tyro.conf.subcommand("fit")]

@@ -1,0 +1,177 @@
+"""The stream command: 2D joints in, line by line, and poses out as they come."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Annotated, Any
+
+import numpy as np
+import torch
+
+from examples.hgn_pose.body.options import BodyOptions
+from examples.hgn_pose.commands.flat import Flat
+from examples.hgn_pose.lifting.conventions import CONVENTIONS
+from examples.hgn_pose.lifting.exported import Answer, answering
+from examples.hgn_pose.lifting.framing import frame
+from examples.hgn_pose.lifting.lifter import Lifter
+from examples.hgn_pose.lifting.live import Steadying
+from examples.hgn_pose.lifting.mapping import Trunk, to_skeleton
+from examples.hgn_pose.lifting.reading import ConventionName
+from examples.hgn_pose.network.weights import SHIPPED_WEIGHTS
+from multiscale_gcn.checks.arguments import real_number
+
+LONGEST_LINE = 100_000
+"""Characters; more are no person's joints."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Lift joints as they come: a line of JSON in for each frame, a line with its pose out."""
+
+    convention: ConventionName = "coco17"
+    """Which joints a line holds: a list of [x, y, confidence], alone or as "keypoints" of an object
+    that may have "frame" and "seconds"."""
+    weights: Path | None = None
+    """File of weights that demo or train wrote; by default those that come with the example."""
+    body: Annotated[BodyOptions, Flat] = field(default_factory=BodyOptions)
+    fps: float = 30.0
+    """Frames per second, for lines without "seconds"."""
+    threshold: float = 0.3
+    """Joints of less confidence count as not seen."""
+    port: int | None = None
+    """Listen to this port of this machine for one sender, instead of reading standard input."""
+    networks: Path = Path("runs/networks")
+    """Folder for the network as ONNX, which is made once."""
+
+    def run(self) -> None:
+        if not 0 <= self.threshold <= 1:
+            raise ValueError(f"threshold must lie between 0 and 1, got {self.threshold}")
+        real_number(self.fps, "fps", above=0)
+        if self.port is not None and not 0 < self.port < 65536:
+            raise ValueError(f"port must lie between 1 and 65535, got {self.port}")
+        torch.set_num_threads(1)
+        lifter = Lifter.load(self.weights or SHIPPED_WEIGHTS, self.body.load(), torch.device("cpu"))
+        answer, how = answering(lifter.model, self.networks)
+        answer(np.zeros((17, 2), np.float32))  # the first one takes longer
+        took: list[float] = []
+        with self._ends() as (lines, out):
+            for reply, seconds in replies(lines, self, lifter.trunk, answer):
+                out.write(json.dumps(reply, allow_nan=False, separators=(",", ":")) + "\n")
+                out.flush()
+                took.append(1000 * seconds)
+        print(latency(took, how), file=sys.stderr)
+
+    @contextmanager
+    def _ends(self) -> Iterator[tuple[IO[str], IO[str]]]:
+        if self.port is None:
+            yield sys.stdin, sys.stdout
+            return
+        with socket.create_server(("127.0.0.1", self.port)) as server:
+            print(f"listening to port {self.port}", file=sys.stderr, flush=True)
+            sender, _ = server.accept()
+            with (
+                sender,
+                sender.makefile("r", encoding="utf-8") as lines,
+                sender.makefile("w", encoding="utf-8") as out,
+            ):
+                yield lines, out
+
+
+def replies(
+    lines: IO[str], options: Stream, trunk: Trunk, answer: Answer
+) -> Iterator[tuple[dict[str, Any], float]]:
+    """For every line that is not empty what to say, and the seconds that it took.
+
+    A pose has ``frame``, ``seconds``, ``pose`` (17 x 3, metres, in the frame of the camera,
+    relative to the pelvis) and ``held``, the joints that were not seen or not believed. A line that
+    cannot be read has ``line`` and ``error``, and the stream goes on.
+    """
+    person = Steadying()
+    number = 0
+    line_number = 0
+    while text := lines.readline(LONGEST_LINE + 1):
+        line_number += 1
+        start = time.perf_counter()
+        if not text.strip():
+            continue
+        try:
+            frame_number, seconds, points, sure = read_line(text, options, number)
+            joints, _ = to_skeleton(
+                points[None], sure[None], options.convention, trunk, options.threshold
+            )
+            found, held = person.joints(joints[0])
+            inputs = frame(found[None], (1, 1), "person", trunk)[0]
+            pose = person.pose(answer(inputs), seconds)
+            reply = {
+                "frame": frame_number,
+                "seconds": round(seconds, 4),
+                "pose": pose.round(4).tolist(),
+                "held": np.flatnonzero(held).tolist(),
+            }
+            number += 1
+        except ValueError as error:
+            reply = {"line": line_number, "error": str(error)}
+        yield reply, time.perf_counter() - start
+
+
+def read_line(text: str, options: Stream, number: int) -> tuple[int, float, np.ndarray, np.ndarray]:
+    """Frame, seconds, points [K, 2] and confidence [K] of a line.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON, or holds no joints of the convention.
+    """
+    if len(text) > LONGEST_LINE:
+        raise ValueError(f"the line has more than {LONGEST_LINE} characters; send a frame a line")
+    try:
+        value = json.loads(text)
+    except (json.JSONDecodeError, RecursionError):
+        raise ValueError("the line is no JSON; send a list of [x, y, confidence]") from None
+    facts: dict[str, Any] = value if isinstance(value, dict) else {"keypoints": value}
+    count = len(CONVENTIONS[options.convention].points)
+    try:
+        points = np.array(facts.get("keypoints"), np.float64)
+    except (TypeError, ValueError, OverflowError):
+        points = np.zeros(0)
+    if points.ndim == 1 and points.size == 3 * count:
+        points = points.reshape(count, 3)
+    if points.ndim != 2 or points.shape[0] != count or points.shape[1] not in (2, 3):
+        raise ValueError(
+            f"keypoints must be {count} times [x, y, confidence] for {options.convention}, got "
+            f"shape {points.shape}; name another --convention"
+        )
+    frame_number = facts.get("frame", number)
+    seconds = facts.get("seconds", number / options.fps)
+    for name, found in (("frame", frame_number), ("seconds", seconds)):
+        real_number(found, name)
+    sure = points[:, 2] if points.shape[1] == 3 else np.ones(count)
+    places = points[:, :2]
+    lost = ~np.isfinite(points).all(axis=1) | (np.abs(places) > 1e9).any(axis=1)
+    lost |= (places == 0).all(axis=1)
+    return int(frame_number), float(seconds), places, np.where(lost, 0.0, np.nan_to_num(sure))
+
+
+def latency(took: list[float], how: str) -> str:
+    """What the frames took, milliseconds from the end of a line to its answer.
+
+    Examples
+    --------
+    >>> from examples.hgn_pose.commands.stream import latency
+    >>> latency([1.0, 2.0, 3.0], "PyTorch")
+    '3 frames by PyTorch: median 2.00 ms a frame, 95 % 2.90, worst 3.00'
+    """
+    if not took:
+        return "no frame came"
+    median, most = np.quantile(took, [0.5, 0.95])
+    return (
+        f"{len(took)} frames by {how}: median {median:.2f} ms a frame, 95 % {most:.2f}, worst "
+        f"{max(took):.2f}"
+    )
