@@ -24,7 +24,7 @@ def zeros(image):
 
 def said(lines, **options):
     stream = Stream(convention="skeleton17", **options)
-    return [reply for reply, _ in replies(io.StringIO(lines), stream, HUMAN36M_TRUNK, zeros)]
+    return [reply for reply, *_ in replies(io.StringIO(lines), stream, HUMAN36M_TRUNK, zeros)]
 
 
 def line_of(joints, **facts):

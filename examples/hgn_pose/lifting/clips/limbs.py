@@ -14,9 +14,9 @@ def bone_lengths(
 
     That of the pelvis is 0.
     """
+    starts, ends = np.array(EDGES).T
     lengths = np.zeros(pose.shape[1])
-    for start, end in EDGES:
-        lengths[end] = np.median(np.linalg.norm(pose[:, end] - pose[:, start], axis=1))
+    lengths[ends] = np.median(np.linalg.norm(pose[:, ends] - pose[:, starts], axis=2), axis=0)
     return (lengths + lengths[FLIP]) / 2
 
 
