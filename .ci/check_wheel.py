@@ -26,6 +26,13 @@ assert not strangers, f"the wheel also installs {strangers}"
 for name in multiscale_gcn.__all__:
     getattr(multiscale_gcn, name)
 
-import multiscale_gcn.nn  # noqa: E402
+assert "torch" not in sys.modules
+graph = multiscale_gcn.Graph([0, 1, 3, 4], [1, 0, 2, 1])
+assert multiscale_gcn.coarsen(graph, sizes=[2]).sizes == (3, 2)
+try:
+    import multiscale_gcn.nn
+except ImportError as error:
+    told = str(error)
+assert told == "multiscale_gcn.nn needs torch: pip install 'multiscale-gcn[torch]'", told
 
 print(f"multiscale-gcn {multiscale_gcn.__version__}: imported in {1000 * seconds:.0f} ms")

@@ -77,7 +77,7 @@ warnings.filterwarnings("ignore", message="making the weights exact")  # of draw
 nitpick_ignore_regex = [
     (
         "py:.*",
-        r"(collections|hypothesis|networkx|np|numpy|nx|os|scipy|sp|st|torch|torch_geometric|typing)\..*",
+        r"(collections|hypothesis|networkx|np|numpy|nx|os|pandas|scipy|sp|st|torch|torch_geometric|typing)\..*",
     ),
     ("py:class", "ArrayLike|Data|Figure|MultilevelSolver|Shape|Tensor"),
     # Internal: what the reference lists says what they are.

@@ -5,6 +5,7 @@ A backend is a file in the folder ``engines``, which has its name. The registry 
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module, util
@@ -14,6 +15,10 @@ from typing import Any
 from multiscale_gcn.checks.arguments import shown
 
 DEFAULT = "numba"
+SPARED = 100_000
+"""Entries of graphs that a process may ask for before compiled code is loaded, or made, for it."""
+KERNELS = "multiscale_gcn.matching.on_cpu"
+"""The module that is there when compiled code is loaded."""
 _INSTALL_CUPY = "pip install multiscale-gcn[cuda13], or [cuda12] for a driver of CUDA 12"
 
 
@@ -65,9 +70,11 @@ def select_backend(backend: str = "auto") -> Backend:
     Parameters
     ----------
     backend : str
-        ``"auto"``: the fastest that needs no device, which is ``"numba"``. ``"python"`` is the
-        specification: slow, and always there. ``"cupy"`` runs on a CUDA device, and is taken only
-        when asked for. :func:`~multiscale_gcn.backends.backend_names` lists all.
+        ``"auto"``: the fastest that needs no device, which is ``"numba"``; ``coarsen`` matches
+        the first small graphs of a process by ``"python"``, in less time than compiled code takes
+        to load. ``"python"`` is the specification: slow, and always there.
+        ``"cupy"`` runs on a CUDA device, and is taken only when asked for.
+        :func:`~multiscale_gcn.backends.backend_names` lists all.
 
     Returns
     -------
@@ -121,6 +128,37 @@ def engine_for(backend: str, method: Any = None) -> Any:
     if name is backend:  # the default comes with the package
         engine.check()
     return engine
+
+
+class Beginning:
+    """What a process has asked for so far, while that is little.
+
+    Compiled code takes seconds to make the first time, and a few tenths of one to load later; the
+    specification has matched a graph of a few thousand nodes by then, with the same result.
+    """
+
+    def __init__(self) -> None:
+        self.entries = 0
+
+    def backend(self, asked: str, entries: int) -> str:
+        """The backend for a graph of so many entries: "python" at first, if "auto" was asked for.
+
+        Examples
+        --------
+        >>> from multiscale_gcn.backends import Beginning
+        >>> process = Beginning()
+        >>> [process.backend("auto", 60_000) for _ in range(2)], process.backend("cupy", 10)
+        (['python', 'auto'], 'cupy')
+        """
+        if not isinstance(asked, str) or asked != "auto":
+            return asked
+        if self.entries + entries > SPARED or KERNELS in sys.modules:
+            return asked
+        self.entries += entries
+        return "python"
+
+
+BEGINNING = Beginning()
 
 
 @cache

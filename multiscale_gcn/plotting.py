@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from multiscale_gcn.checks.arguments import instance, items, real_number, whole_number
 from multiscale_gcn.checks.arrays import real_array
+from multiscale_gcn.checks.libraries import library
 from multiscale_gcn.convert import to_networkx
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.hierarchy import Hierarchy
@@ -37,6 +38,8 @@ INK = (0.13, 0.14, 0.17)
 PAPER = (1.0, 1.0, 1.0)
 SMALL = 4.0
 """Area in square points below which nodes are not drawn on a mesh."""
+MOST_NAMED = 40
+"""Nodes of a graph whose names are written beside them."""
 LIGHT = np.array([-0.35, 0.45, 0.82]) / np.linalg.norm([-0.35, 0.45, 0.82])
 """Where the light comes from: left, above, the eye."""
 
@@ -91,6 +94,7 @@ def plot_hierarchy(
     >>> [axes.get_title() for axes in figure.axes[:3]]
     ['20 of 34 nodes', '12 of 34 nodes', '6 of 34 nodes']
     """
+    library("matplotlib", "plot_hierarchy", "plot")
     from matplotlib.figure import Figure
 
     instance(hierarchy, "hierarchy", Hierarchy, "coarsen(graph, ...) makes one")
@@ -156,6 +160,7 @@ def plot_comparison(comparison: Table) -> Figure:
     >>> len(figure.axes)
     4
     """
+    library("matplotlib", "plot_comparison", "plot")
     from matplotlib.figure import Figure
 
     panels = {
@@ -318,6 +323,11 @@ def _draw_clusters(
         view[:, 0], view[:, 1], s=size, c=colours[parent], edgecolors="white", linewidths=0.4,
         zorder=3,
     )  # fmt: skip
+    if graph.names is not None and len(view) <= MOST_NAMED:
+        for name, point in zip(graph.names, view, strict=True):
+            axes.annotate(
+                str(name), point[:2], (4, 4), textcoords="offset points", fontsize=7, color=INK
+            )
 
 
 def _tie_strays(
@@ -339,17 +349,28 @@ def _tie_strays(
 
 
 def _draw_mesh(axes: Axes, view: np.ndarray, faces: np.ndarray, colours: np.ndarray) -> None:
-    """The finest mesh; a triangle across a border has a share of each colour."""
+    """The finest mesh; of a triangle across a border each corner has what is nearest to it."""
     from matplotlib.collections import PolyCollection
 
-    corners = view[faces]
-    mixed = colours[faces].mean(axis=1)
+    corners, colour = view[faces], colours[faces]
+    pure = (colour == colour[:, :1]).all(axis=(1, 2))
+    whole, split = corners[pure], corners[~pure]
+    shares = [whole[:, [0, 1, 2, 2]]]  # as polygons of four corners, like the others
+    for k in range(3):
+        own, after, before = split[:, k], split[:, (k + 1) % 3], split[:, (k + 2) % 3]
+        middle = split.mean(axis=1)
+        shares.append(np.stack([own, (own + after) / 2, middle, (own + before) / 2], axis=1))
+    polygons = np.concatenate(shares)
+    filled = np.concatenate([colour[pure, 0], *(colour[~pure, k] for k in range(3))])
     if view.shape[1] == 3:
-        mixed = mixed * _shade(corners)[:, None]
-        order = np.argsort(corners[:, :, 2].mean(axis=1))
-        corners, mixed = corners[order], mixed[order]
+        of_face = np.concatenate([np.flatnonzero(pure), *[np.flatnonzero(~pure)] * 3])
+        filled = filled * _shade(corners)[of_face, None]
+        order = np.argsort(corners[of_face, :, 2].mean(axis=1), kind="stable")
+        polygons, filled = polygons[order], filled[order]
     axes.add_collection(
-        PolyCollection(list(corners[:, :, :2]), facecolors=mixed, edgecolors=mixed, linewidths=0.3)
+        PolyCollection(
+            list(polygons[:, :, :2]), facecolors=filled, edgecolors=filled, linewidths=0.3
+        )
     )
 
 

@@ -35,10 +35,12 @@ FLOW = (
     "nn",
     "pyg",
     "testing",
+    "commands",
+    "__main__",
 )
 """What stands at the root of the package; each may import what stands before it."""
 
-NARROW = {"ops": {"backends"}}
+NARROW = {"ops": {"backends", "checks"}}
 """Who may import only these."""
 
 

@@ -80,12 +80,24 @@ def test_pairs_without_an_edge_are_tied_together() -> None:
     assert len(ties.get_segments()) == 2
 
 
+def test_names_stand_beside_a_few_nodes() -> None:
+    named = plot_hierarchy(coarsen(nx.Graph([("Kiel", "Ulm"), ("Ulm", "Rom")]), levels=1))
+    assert [text.get_text() for text in named.axes[0].texts] == ["Kiel", "Ulm", "Rom"]
+    many = plot_hierarchy(coarsen(nx.grid_2d_graph(7, 7), levels=1))
+    assert len(many.axes[0].texts) == 0
+
+
 def test_a_mesh_is_drawn_from_back_to_front() -> None:
     mesh = trimesh.creation.icosphere(subdivisions=2)
     hierarchy = coarsen(mesh, sizes=[20])
     figure = plot_hierarchy(hierarchy, mesh.vertices, mesh.faces, levels=[-1], elevation=0)
     (fine,) = (c for c in figure.axes[0].collections if isinstance(c, PolyCollection))
-    assert len(fine.get_paths()) == len(mesh.faces)
+    of_faces = hierarchy.parent(0, -1)[mesh.faces]
+    pure = (of_faces == of_faces[:, :1]).all(axis=1).sum()
+    assert 0 < pure < len(mesh.faces)
+    assert len(fine.get_paths()) == pure + 3 * (len(mesh.faces) - pure), "clusters end at borders"
+    shown = np.unique(np.asarray(fine.get_edgecolor())[:, :3].round(9), axis=0)
+    assert len(shown) > 20, "shaded"
     last = np.asarray(fine.get_paths()[-1].vertices).mean(axis=0)
     assert np.abs(last).max() < 0.3, "the triangle in front stands in the middle"
     coarse = [c for c in figure.axes[1].collections if isinstance(c, PolyCollection)]

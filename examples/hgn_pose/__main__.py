@@ -29,14 +29,27 @@ from examples.hgn_pose.commands.stream import Stream
 from examples.hgn_pose.commands.table import MakeTable
 from examples.hgn_pose.commands.train import Train
 from examples.hgn_pose.commands.view import View
+from examples.hgn_pose.commands.wild import Wild
+from examples.hgn_pose.training.recipes import RECIPES, RecipeName, recipe_of
 
-Command = (
-    Annotated[Demo, tyro.conf.subcommand("demo")]
-    | Annotated[Train, tyro.conf.subcommand("train")]
-    | Annotated[MakeTable, tyro.conf.subcommand("table")]
-    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+
+def command_line(recipe: RecipeName = "published") -> Any:
+    """The type of all commands, those that train with the options of a recipe by default."""
+    options: dict[str, Any] = {"recipe": recipe, "training": RECIPES[recipe]}
+    table = MakeTable(tyro.MISSING, **options)
+    return (
+        Annotated[Demo, tyro.conf.subcommand("demo")]
+        | Annotated[Train, tyro.conf.subcommand("train", default=Train(**options))]
+        | Annotated[MakeTable, tyro.conf.subcommand("table", default=table)]
+        | Others
+    )
+
+
+Others = (
+    Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Robustness, tyro.conf.subcommand("robustness")]
     | Annotated[MeasureClips, tyro.conf.subcommand("measure-clips")]
+    | Annotated[Wild, tyro.conf.subcommand("wild")]
     | Annotated[Figures, tyro.conf.subcommand("figures")]
     | Annotated[CheckData, tyro.conf.subcommand("check-data")]
     | Annotated[Predict, tyro.conf.subcommand("predict")]
@@ -51,7 +64,8 @@ Command = (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; bad input ends the process with a message and the status 2."""
-    root: Any = Command
+    given = sys.argv[1:] if arguments is None else arguments
+    root = command_line(recipe_of(given))
     try:
         command = tyro.cli(
             root, args=arguments, prog="python -m examples.hgn_pose", description=DESCRIPTION

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from multiscale_gcn.backends import engine_for
+from multiscale_gcn.backends import BEGINNING, engine_for
 from multiscale_gcn.checks.arguments import shown
 from multiscale_gcn.coarsening.descent import descend
 from multiscale_gcn.coarsening.how_far import HowFar
@@ -18,6 +18,7 @@ from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.graph.exact import round_weights, warn_of_rounding
 from multiscale_gcn.hierarchy import Hierarchy
+from multiscale_gcn.matching import MatchingOptions
 from multiscale_gcn.methods.heavy_edge import HeavyEdgeMatching
 from multiscale_gcn.methods.method import ClusteringMethod
 
@@ -148,6 +149,8 @@ def coarsen(
     )
     method.check(constraints, sizes is not None)
     how_far = HowFar.of(fine, method, constraints, sizes=sizes, levels=levels, min_nodes=min_nodes)
+    if isinstance(method, MatchingOptions):
+        backend = BEGINNING.backend(backend, len(fine.indices))
     engine = engine_for(backend, method)
     fine, rounding = round_weights(fine, constraints.batch)
     warn_of_rounding(rounding)

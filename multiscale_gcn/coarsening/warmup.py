@@ -39,9 +39,10 @@ def warmup() -> None:
     down = np.stack([ids[:-1].ravel(), ids[1:].ravel()])
     graph = as_graph(np.concatenate([across, down], axis=1), kind="edge_index", symmetrize=True)
     methods: tuple[MatchingMethod, ...] = (HeavyEdgeMatching(), VisitingOrderMatching())
+    labels = np.zeros(graph.num_nodes, dtype=np.int64)
     for method in methods:
-        coarsen(graph, levels=2, method=method)
-        coarsen(graph, levels=2, method=method, labels=np.zeros(graph.num_nodes, dtype=np.int64))
+        coarsen(graph, levels=2, method=method, backend="numba")
+        coarsen(graph, levels=2, method=method, labels=labels, backend="numba")
     row, column = np.divmod(ids.ravel(), WIDTH)
     others: tuple[ClusteringMethod, ...] = (
         DefferrardMatching(),

@@ -22,6 +22,7 @@ from multiscale_gcn.convert.surfaces import (
 from multiscale_gcn.convert.symmetry import check_symmetric, mirrored, symmetrized
 from multiscale_gcn.convert.values import as_node_weights
 from multiscale_gcn.graph import LARGEST_INT32, Graph
+from multiscale_gcn.graph.names import telling_names
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -71,6 +72,7 @@ class Entries:
             matrix.indices.astype(id_type),
             matrix.data,
             node_weights,
+            names=None if self.names is None else telling_names(self.names),
         )
 
     def _matrix(self) -> sp.csr_array:

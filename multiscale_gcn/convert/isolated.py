@@ -88,5 +88,6 @@ def drop_isolated(graph: Graph) -> tuple[Graph, np.ndarray]:
         graph.weights,
         graph.node_weights[kept],
         graph.quantum,
+        None if graph.names is None else tuple(graph.names[u] for u in kept),
     )
     return smaller, kept

@@ -42,7 +42,7 @@ def from_igraph(source: Any, options: Options) -> Entries:
         pairs = source.get_edgelist()
         values = source.es[attribute] if attribute in held else [default] * len(pairs)
         listed = [(u, v, w) for (u, v), w in zip(pairs, values, strict=True)]
-        names = range(source.vcount())
+        names = _igraph_names(source)
         weights = source.vs["weight"] if "weight" in source.vs.attributes() else None
         directed = bool(source.is_directed())
     if attribute not in held and default is None:
@@ -50,6 +50,15 @@ def from_igraph(source: Any, options: Options) -> Entries:
             f"weights = {attribute!r} is no attribute of the edges, only {held}; name one of these"
         )
     return _entries(listed, names, directed, attribute, _node_weights(weights, names, options))
+
+
+def _igraph_names(source: Any) -> Sequence[Any]:
+    """Its attribute "name", where that tells nodes apart."""
+    if "name" in source.vs.attributes():
+        names = list(source.vs["name"])
+        if all(type(name) is str for name in names) and len(set(names)) == len(names):
+            return names
+    return range(source.vcount())
 
 
 def is_networkit(source: Any) -> bool:

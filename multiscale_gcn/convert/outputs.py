@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from multiscale_gcn.checks.arguments import shown
+from multiscale_gcn.checks.libraries import library
 from multiscale_gcn.convert.pointers import check_pointers
 from multiscale_gcn.convert.values import as_real
 from multiscale_gcn.graph import Graph
@@ -113,9 +114,8 @@ def to_torch(
     (tensor([[0, 1],
             [1, 0]]), tensor([1., 1.]))
     """
-    import torch
-
     _check_graph(graph, "to_torch")
+    torch = library("torch", "to_torch", "torch")
     device = _device(device)
     return GraphTensors(
         indptr=torch.tensor(graph.indptr, dtype=torch.int64, device=device),
@@ -163,12 +163,11 @@ def to_torch_sparse(
     tensor([[1.],
             [5.]])
     """
-    import torch
-
+    torch = library("torch", "to_torch_sparse", "torch")
     csr = matrix.to_scipy() if isinstance(matrix, Graph) else _csr(matrix)
     csr.sum_duplicates()
     coo = csr.tocoo()
-    return torch.sparse_coo_tensor(
+    tensor: Tensor = torch.sparse_coo_tensor(
         torch.tensor(np.stack([coo.row, coo.col]), dtype=torch.int64),
         _values(coo.data, dtype, "the matrix"),
         coo.shape,
@@ -176,6 +175,7 @@ def to_torch_sparse(
         is_coalesced=True,
         check_invariants=False,
     )
+    return tensor
 
 
 def to_pyg(
@@ -216,20 +216,16 @@ def to_pyg(
     Data(edge_index=[2, 2], edge_weight=[2], node_weight=[2], num_nodes=2)
     """
     _check_graph(graph, "to_pyg")
-    try:
-        from torch_geometric.data import Data
-    except ImportError:
-        raise ImportError(
-            "to_pyg needs torch_geometric: pip install 'multiscale-gcn[pyg]'"
-        ) from None
-
+    library("torch", "to_pyg", "pyg")
+    geometric = library("torch_geometric.data", "to_pyg", "pyg")
     tensors = to_torch(graph, device=device, dtype=dtype)
-    return Data(
+    data: Data = geometric.Data(
         edge_index=tensors.edge_index,
         edge_weight=tensors.weights,
         node_weight=tensors.node_weights,
         num_nodes=graph.num_nodes,
     )
+    return data
 
 
 def _check_graph(graph: Any, function: str) -> None:

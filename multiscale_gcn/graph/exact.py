@@ -125,7 +125,9 @@ def round_weights(graph: Graph, batch: ArrayLike | None = None) -> tuple[Graph, 
     ):
         if at.any():
             largest = max(largest, float(np.max(np.abs(new[at] - old[at]) / old[at])))
-    rounded = Graph._of_valid(graph.indptr, graph.indices, weights, node_weights, quantum)
+    rounded = Graph._of_valid(
+        graph.indptr, graph.indices, weights, node_weights, quantum, graph.names
+    )
     return rounded, Rounding(int(changed.sum()), int(changed_nodes.sum()), largest)
 
 

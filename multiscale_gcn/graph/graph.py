@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from multiscale_gcn.checks.arrays import integer_array, real_array
 from multiscale_gcn.checks.immutable import read_only
+from multiscale_gcn.graph.names import Name, checked_names
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -37,6 +39,10 @@ class Graph:
         Positive, finite edge weights; 1 by default.
     node_weights : array of float, shape (n,), optional
         Positive, finite node weights; 1 by default. A coarse node weighs what its members weigh.
+    names : sequence of str, int or tuples of these, length n, optional
+        What you call the nodes, all different. No computation reads them, and graphs are equal
+        whatever they are; :meth:`Hierarchy.members <multiscale_gcn.Hierarchy.members>` and
+        :meth:`Hierarchy.to_frame <multiscale_gcn.Hierarchy.to_frame>` answer by them.
 
     Raises
     ------
@@ -57,6 +63,8 @@ class Graph:
     quantum: float | None
     """Every edge weight is a multiple of it and every sum of them exact, in a graph of a batch
     every sum within a member; None: not known."""
+    names: tuple[Name, ...] | None
+    """What the nodes are called; None: by their numbers."""
 
     def __init__(
         self,
@@ -64,6 +72,7 @@ class Graph:
         indices: ArrayLike,
         weights: ArrayLike | None = None,
         node_weights: ArrayLike | None = None,
+        names: Iterable[Name] | None = None,
     ) -> None:
         indptr = _integers(indptr, "indptr")
         if len(indptr) == 0:
@@ -84,7 +93,8 @@ class Graph:
             _check_positive(values, name)
         indices = indices.astype(id_type)
         _check_symmetric(indptr, indices, weights, n)
-        self._freeze(indptr, indices, weights, node_weights, None)
+        names = None if names is None else checked_names(names, n)
+        self._freeze(indptr, indices, weights, node_weights, None, names)
 
     def _freeze(
         self,
@@ -93,6 +103,7 @@ class Graph:
         weights: np.ndarray,
         node_weights: np.ndarray,
         quantum: float | None,
+        names: tuple[Name, ...] | None = None,
     ) -> None:
         for name, array in (
             ("indptr", indptr),
@@ -102,6 +113,7 @@ class Graph:
         ):
             object.__setattr__(self, name, read_only(np.ascontiguousarray(array)))
         object.__setattr__(self, "quantum", quantum)
+        object.__setattr__(self, "names", names)
 
     @classmethod
     def _of_valid(
@@ -111,15 +123,21 @@ class Graph:
         weights: np.ndarray,
         node_weights: np.ndarray,
         quantum: float | None = None,
+        names: tuple[Name, ...] | None = None,
     ) -> Graph:
         """Of arrays that an algorithm made, which nobody else holds: neither checked nor copied."""
         graph = object.__new__(cls)
-        graph._freeze(indptr, indices, weights, node_weights, quantum)
+        graph._freeze(indptr, indices, weights, node_weights, quantum, names)
         return graph
 
     def _with_quantum(self, quantum: float | None) -> Graph:
         """The same graph, known to have weights that are multiples of ``quantum``."""
-        return Graph._of_valid(self.indptr, self.indices, self.weights, self.node_weights, quantum)
+        parts = (self.indptr, self.indices, self.weights, self.node_weights)
+        return Graph._of_valid(*parts, quantum, self.names)
+
+    def _with_names(self, names: tuple[Name, ...] | None) -> Graph:
+        parts = (self.indptr, self.indices, self.weights, self.node_weights)
+        return Graph._of_valid(*parts, self.quantum, names)
 
     @property
     def num_nodes(self) -> int:
@@ -219,7 +237,8 @@ class Graph:
         )
 
     def __getstate__(self) -> tuple[Any, ...]:
-        return (self.indptr, self.indices, self.weights, self.node_weights, self.quantum)
+        parts = (self.indptr, self.indices, self.weights, self.node_weights)
+        return (*parts, self.quantum, self.names)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self._freeze(*state)

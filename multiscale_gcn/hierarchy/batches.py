@@ -65,6 +65,7 @@ def _slice(graph: Graph, begin: int, end: int) -> Graph:
         graph.weights[first:last],
         graph.node_weights[begin:end],
         graph.quantum,
+        None if graph.names is None else graph.names[begin:end],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
@@ -15,20 +16,23 @@ from multiscale_gcn.checks.arguments import whole_number
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.graph.exact import Rounding
+from multiscale_gcn.graph.names import as_json, from_json
 from multiscale_gcn.hierarchy.archive import CHECKSUM, checksum, read_arrays, write_arrays
 from multiscale_gcn.hierarchy.level import Level, check_levels, fingerprint
 
 FORMAT = "multiscale_gcn."
 HIERARCHY = "Hierarchy"
 """What the file holds, by the name of its class."""
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """The first had no checksum but the fingerprint, which leaves out constraints and the header; the
-second no samples, no interpolations, and one quantum. Files that need no more are of the second."""
+second no samples, no interpolations, and one quantum; the third no names. Files that need no more
+are of the second or third."""
 
 OF_GRAPH = ("indptr", "indices", "weights", "node_weights")
 OF_MATRIX = ("data", "indices", "indptr")
 OF_LEVEL = (
     *OF_GRAPH,
+    "names",
     "parent",
     "sampled",
     *(f"interpolation_{part}" for part in OF_MATRIX),
@@ -50,9 +54,10 @@ def save(
     plain = set(quanta) == {quanta[0]} and all(
         level.sampled is None and level.interpolation is None for level in levels
     )
+    named = any(level.graph.names is not None for level in levels)
     header = {
         "format": FORMAT + kind,
-        "format_version": 2 if plain else FORMAT_VERSION,
+        "format_version": FORMAT_VERSION if named else 2 if plain else 3,
         "order_version": order_version,
         "num_levels": len(levels),
         "method": method,
@@ -70,6 +75,9 @@ def save(
         if level.interpolation is not None:
             for part in OF_MATRIX:
                 others[f"interpolation_{part}"] = getattr(level.interpolation, part)
+        if level.graph.names is not None:
+            text = json.dumps([as_json(name) for name in level.graph.names])
+            others["names"] = np.frombuffer(text.encode(), dtype=np.uint8)
         for name, array in others.items():
             if array is not None:
                 arrays[f"{level.index}.{name}"] = array
@@ -137,7 +145,11 @@ def _contents(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Contents
 def _level(arrays: dict[str, np.ndarray], k: int, quantum: Any, num_coarse: int) -> Level:
     import scipy.sparse as sp
 
-    graph = Graph(*(arrays[f"{k}.{name}"] for name in OF_GRAPH))
+    names = None
+    if f"{k}.names" in arrays:
+        names = from_json(json.loads(arrays[f"{k}.names"].tobytes()))
+    indptr, indices, weights, node_weights = (arrays[f"{k}.{name}"] for name in OF_GRAPH)
+    graph = Graph(indptr, indices, weights, node_weights, names)
     constraints = Constraints.of(
         graph, **{field.name: arrays.get(f"{k}.{field.name}") for field in fields(Constraints)}
     )

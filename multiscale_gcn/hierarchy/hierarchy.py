@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,11 +14,13 @@ from multiscale_gcn.checks.arguments import items, shown, whole_number
 from multiscale_gcn.contraction import aggregate
 from multiscale_gcn.convert import as_graph
 from multiscale_gcn.graph.exact import Rounding, round_weights
-from multiscale_gcn.hierarchy import batches, files, transfer
+from multiscale_gcn.graph.names import Name
+from multiscale_gcn.hierarchy import batches, files, naming, transfer
 from multiscale_gcn.hierarchy.level import Level, check_levels, fingerprint, parent_between
 from multiscale_gcn.matching import ORDER_VERSION
 
 if TYPE_CHECKING:
+    import pandas
     import scipy.sparse as sp
 
 
@@ -203,17 +205,37 @@ class Hierarchy:
         fine, coarse = self._pair(fine, coarse)
         return parent_between(self.levels, fine, coarse)
 
-    def members(self) -> tuple[Hierarchy, ...]:
-        """The hierarchies of the members of a batch, each as :func:`coarsen` makes it alone.
+    @overload
+    def members(self) -> tuple[Hierarchy, ...]: ...
+
+    @overload
+    def members(self, node: Name, level: int = -1) -> tuple[Name, ...]: ...
+
+    def members(
+        self, node: Name | None = None, level: int = -1
+    ) -> tuple[Hierarchy, ...] | tuple[Name, ...]:
+        """The finest nodes that share a coarse node with this one, by what you call them.
+
+        Without a node: the hierarchies of the members of a batch, each as :func:`coarsen` makes it
+        alone.
+
+        Parameters
+        ----------
+        node : str, int or tuple, optional
+            A node of the finest graph: its name, or its number if the nodes have no names.
+        level : int
+            Of the coarse node.
 
         Returns
         -------
-        tuple of Hierarchy
+        tuple of names, or tuple of Hierarchy
 
         Raises
         ------
         ValueError
-            If the hierarchy is not of a batch.
+            If there is no such node; without a node, if the hierarchy is not of a batch.
+        IndexError
+            If there is no such level.
 
         Examples
         --------
@@ -223,7 +245,12 @@ class Hierarchy:
         >>> hierarchy = coarsen(two, min_nodes=2, batch=[0] * 8 + [1] * 5)
         >>> [member.sizes for member in hierarchy.members()]
         [(8, 4, 2), (5, 3, 2)]
+        >>> roads = nx.Graph([("Kiel", "Hamburg"), ("Hamburg", "Bremen"), ("Ulm", "Augsburg")])
+        >>> coarsen(roads, levels=1).members("Kiel")
+        ('Kiel', 'Hamburg')
         """
+        if node is not None:
+            return naming.members(self.levels, node, self._index(level))
         return tuple(replace(self, levels=levels) for levels in batches.members(self.levels))
 
     def restriction(
@@ -628,6 +655,30 @@ class Hierarchy:
         [[0, 1, 2, -1, 3, 4, -1, -1], [0, 1, 2, -1], [0, 1]]
         """
         return transfer.binary_tree_order(self.levels)
+
+    def to_frame(self) -> pandas.DataFrame:
+        """The coarse node of every node of the finest graph, by what you call it.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each node, whose index is its name, or its number if the nodes have no names;
+            a column ``level 1``, ``level 2``, ... for each coarser level.
+
+        Raises
+        ------
+        ImportError
+            Without pandas, with the line that installs it.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> from multiscale_gcn import coarsen
+        >>> roads = nx.Graph([("Kiel", "Hamburg"), ("Hamburg", "Bremen"), ("Ulm", "Augsburg")])
+        >>> coarsen(roads, sizes=[3, 2]).to_frame().loc["Bremen"].tolist()
+        [1, 0]
+        """
+        return naming.frame(self.levels)
 
     @property
     def fingerprint(self) -> str:

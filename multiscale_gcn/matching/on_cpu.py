@@ -123,7 +123,7 @@ def _match_serially(mate, kind, edges, weights, weigh, wanted):
     _marry_rest(everyone, everyone, candidate, mate, kind, edges, weigh, None)
     if two_hop:
         singles = _waiting_nodes(mate, kind, edges[6])
-        if not only_if_stalled or len(singles) > np.count_nonzero(kind):
+        if not only_if_stalled or len(singles) > _married(kind):
             hubs = np.empty_like(singles)
             _find_hubs(singles, hubs, kind, edges, weigh, None)
             _pair_at_hubs(singles, hubs, mate, kind, weigh)
@@ -201,6 +201,14 @@ def _compiled_table() -> Any:
 
 
 _rate = _compiled_table()
+
+
+@kernel()
+def _married(kind):
+    count = 0
+    for u in range(len(kind)):
+        count += kind[u] != KIND_SINGLE
+    return count
 
 
 @kernel()
@@ -482,7 +490,8 @@ def _pair_at_hubs(singles, hubs, mate, kind, weigh):
     """One node at most waits at every hub; of two that may not merge the lighter waits."""
     node_weights, limit = weigh
     waiting_at = np.empty_like(mate)
-    waiting_at[hubs] = hubs
+    for hub in hubs:  # by a loop: Numba takes a second to compile the assignment of arrays
+        waiting_at[hub] = hub
     for i in range(len(singles)):
         u, hub = singles[i], hubs[i]
         waiting = waiting_at[hub]

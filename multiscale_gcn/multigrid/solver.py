@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from multiscale_gcn.checks.arguments import instance, real_number
 from multiscale_gcn.checks.arrays import real_array
+from multiscale_gcn.checks.libraries import library
 from multiscale_gcn.graph.spectrum import laplacian
 from multiscale_gcn.hierarchy import Hierarchy
 from multiscale_gcn.multigrid.interpolation import interpolation, tentative
@@ -149,11 +150,9 @@ def _candidate(candidate: ArrayLike, num_nodes: int) -> np.ndarray:
 def _assembled(
     hierarchy: Hierarchy, steps: list[int], system: sp.csr_array, candidate: np.ndarray
 ) -> MultilevelSolver:
-    try:
-        from pyamg import MultilevelSolver
-        from pyamg.relaxation.smoothing import change_smoothers
-    except ImportError:
-        raise ImportError("to_pyamg needs pyamg: pip install 'multiscale-gcn[amg]'") from None
+    library("pyamg", "to_pyamg", "amg")
+    from pyamg import MultilevelSolver
+    from pyamg.relaxation.smoothing import change_smoothers
 
     levels = [MultilevelSolver.Level()]
     levels[0].A = _with_int32(system)

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from multiscale_gcn.checks.arguments import flag
+from multiscale_gcn.nn.adaptive import AdaptiveGConv
 from multiscale_gcn.nn.adjacency import normalised_adjacency
 from multiscale_gcn.nn.chebyshev import ChebConv
+from multiscale_gcn.nn.graph_attention import GraphAttention
 from multiscale_gcn.nn.modulated import ModulatedGConv
 from multiscale_gcn.nn.neighbour_groups import KHopConv, NeighbourGroupConv
 from multiscale_gcn.nn.pattern_buffers import as_buffer
@@ -18,8 +20,10 @@ from multiscale_gcn.nn.weighted_convolution import WeightedConvolution
 from multiscale_gcn.ops import Normalisation, graph_convolution, semgconv
 
 __all__ = [
+    "AdaptiveGConv",
     "ChebConv",
     "GConv",
+    "GraphAttention",
     "KHopConv",
     "ModulatedGConv",
     "NeighbourGroupConv",

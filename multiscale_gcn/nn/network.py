@@ -29,6 +29,9 @@ from multiscale_gcn.nn.pattern_buffers import share_patterns
 from multiscale_gcn.nn.plan import Plan, members, plan
 from multiscale_gcn.nn.schedules import Schedule, as_schedule
 
+Block = Callable[[int, Graph], nn.Module]
+"""Makes a block of (channels, graph), from features [B, N, C] to features [B, N, C]."""
+
 NetworkStart = Literal["zero", "given", "published"]
 
 PerScale = Convolution | Sequence[nn.Module | Convolution | None]
@@ -39,7 +42,7 @@ each scale: such a function, a module that is ready, or None for what the networ
 class MultiScaleGCN(nn.Module):
     """Graph network on several scales that exchange features: Li et al. 2021 (HGN), any schedule.
 
-    A stage is one :class:`ResGConv` for each scale that takes part in it, followed by a
+    A stage is one :class:`ResGConv`, or another block, for each scale that takes part in it, then a
     :class:`CrossScaleFusion` between them, or between those that the :class:`Schedule` says. A
     scale without an input of its own begins, in the first stage that names it, as the sum of
     learned maps from all scales that have begun, or from those that the schedule says. A scale that
@@ -77,6 +80,11 @@ class MultiScaleGCN(nn.Module):
         What makes the first features of a scale of its input, [B, N, C_in] to [B, N, C], and its
         output of the last ones: a :class:`GraphConvBlock` and a convolution by default. A sequence
         has an entry for each scale: such a function, a module, or None for the default.
+    block : callable (channels, graph) -> Module, or sequence, optional
+        What makes the blocks of a scale, [B, N, C] to [B, N, C], one for each stage in which it
+        works, such as a function that makes a :class:`PreNormResidual`. A sequence has an entry for
+        each scale: such a function, or None for the default, a :class:`ResGConv`, which alone
+        heeds ``convolution``, ``non_local``, ``dropout`` and the gain of ``start``.
     start : {"zero", "given", "published"}
         How the network begins. ``"zero"``: with features of one size in every stage, whatever the
         schedule: fusions begin at 0, sums that a scale begins with are means, and what blocks add
@@ -161,6 +169,7 @@ class MultiScaleGCN(nn.Module):
         dropout: float = 0.0,
         encoder: PerScale | None = None,
         decoder: PerScale | None = None,
+        block: Block | Sequence[Block | None] | None = None,
         start: NetworkStart = "zero",
     ) -> None:
         super().__init__()
@@ -199,6 +208,8 @@ class MultiScaleGCN(nn.Module):
         encoders = _makers(encoder, "encoder", first, self.in_channels)
         decoders = _makers(decoder, "decoder", convolution, self.out_channels)
         gain = 1.0 if start == "published" else 1 / len(self.stages)
+        usual = functools.partial(ResGConv, non_local=non_local, gain=gain, **options)
+        blocks = _block_makers(block, usual, len(scales))
 
         self.inputs: nn.ModuleDict = nn.ModuleDict(
             {
@@ -213,18 +224,7 @@ class MultiScaleGCN(nn.Module):
         for place, stage in enumerate(self.stages):
             self._begin(place, transfer, start)
             self.blocks.append(
-                nn.ModuleDict(
-                    {
-                        str(k): ResGConv(
-                            self.channels[k],
-                            scales[k],
-                            non_local=non_local,
-                            gain=gain,
-                            **options,
-                        )
-                        for k in stage
-                    }
-                )
+                nn.ModuleDict({str(k): blocks[k](self.channels[k], scales[k]) for k in stage})
             )
             self.fusions.append(self._fusion(place, fusion_order, transfer, start))
         self._begin(len(self.stages), transfer, start)
@@ -293,6 +293,9 @@ class MultiScaleGCN(nn.Module):
             blocks, fusion = self.blocks[place], self.fusions[place]
             for k in stage:
                 features[k] = blocks[str(k)](features[k])  # type: ignore[index]
+                check_features(
+                    features[k], self.sizes[k], self.channels[k], f"what a block of scale {k} made"
+                )
             if pairs := self.plan.exchanges[place]:
                 scales = members(stage, pairs)
                 features.update(zip(scales, fusion([features[k] for k in scales]), strict=True))
@@ -347,6 +350,46 @@ def _makers(
         check_callable(make, f"{name}[{place}]", "in_channels", "out_channels", "graph")
         makers.append(functools.partial(made_by, make, name=f"{name}[{place}]"))
     return makers
+
+
+def _block_makers(given: Any, usual: Block, count: int) -> list[Block]:
+    """For every scale, what makes its blocks."""
+    if given is None:
+        return [usual] * count
+    if callable(given) and not isinstance(given, nn.Module):
+        check_callable(given, "block", "channels", "graph")
+        return [functools.partial(_made_block, given, "block")] * count
+    if isinstance(given, nn.Module):
+        raise TypeError(
+            f"block = {shown(given)} is one module for all scales and stages; give a function "
+            "(channels, graph) that makes one"
+        )
+    entries = listed(given, "block")
+    if len(entries) != count:
+        raise ValueError(
+            f"block has {len(entries)} entries for {count} graphs; give one for each, None where "
+            "the network's own is meant"
+        )
+    makers: list[Block] = []
+    for place, entry in enumerate(entries):
+        if entry is None:
+            makers.append(usual)
+            continue
+        if isinstance(entry, nn.Module):
+            raise TypeError(
+                f"block[{place}] = {shown(entry)} is one module for all stages; give a function "
+                "(channels, graph) that makes one"
+            )
+        check_callable(entry, f"block[{place}]", "channels", "graph")
+        makers.append(functools.partial(_made_block, entry, f"block[{place}]"))
+    return makers
+
+
+def _made_block(make: Block, name: str, channels: int, graph: Graph) -> nn.Module:
+    made: Any = make(channels, graph)
+    if not isinstance(made, nn.Module):
+        raise TypeError(f"{name} = {shown(make)} made a {type(made).__name__}; make a Module")
+    return made
 
 
 def _ready(module: nn.Module, *_: Any) -> nn.Module:

@@ -5,6 +5,10 @@ chosen, ``reference.py`` its definition, ``plain.py`` what runs in plain PyTorch
 what launches the kernels that stand beside it.
 """
 
+from multiscale_gcn.checks.libraries import library
+
+library("torch", "multiscale_gcn.ops", "torch")
+
 from multiscale_gcn.ops.batch_norm.dispatch import batch_norm
 from multiscale_gcn.ops.csr_pattern import CrossPattern, Pattern
 from multiscale_gcn.ops.epilogue import Normalisation

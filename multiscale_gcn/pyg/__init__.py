@@ -3,6 +3,11 @@
 They need ``pip install 'multiscale-gcn[pyg]'``.
 """
 
+from multiscale_gcn.checks.libraries import library
+
+library("torch", "multiscale_gcn.pyg", "pyg")
+library("torch_geometric", "multiscale_gcn.pyg", "pyg")
+
 from multiscale_gcn.pyg.data import MultiScaleData as MultiScaleData
 from multiscale_gcn.pyg.network import MultiScaleNet as MultiScaleNet
 from multiscale_gcn.pyg.pooling import Pool as Pool

@@ -12,6 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from multiscale_gcn.checks.libraries import library
+
 if TYPE_CHECKING:
     from multiscale_gcn.testing.backends import BackendTests as BackendTests
     from multiscale_gcn.testing.convolutions import ConvolutionTests as ConvolutionTests
@@ -39,6 +41,8 @@ __all__ = [*_HOME]
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'multiscale_gcn.testing' has no attribute {name!r}")
+    for needed in ("hypothesis", "pytest"):
+        library(needed, "multiscale_gcn.testing", "testing")
     value = getattr(import_module(f"multiscale_gcn.testing.{_HOME[name]}"), name)
     globals()[name] = value
     return value

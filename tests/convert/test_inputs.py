@@ -154,9 +154,9 @@ def test_frames(library: str) -> None:
     empty = frames.DataFrame({"source": [], "target": []})
     assert as_graph(empty, num_nodes=3) == as_graph(nx.empty_graph(3))
     with pytest.raises(ValueError, match="no column 'source', only"):
-        as_graph(frames.DataFrame({"from": [0], "to": [1]}))
+        as_graph(frames.DataFrame({"begin": [0], "end": [1]}))
     with pytest.raises(ValueError, match="column 'source' must hold integer node ids"):
-        as_graph(frames.DataFrame({"source": ["a"], "target": ["b"]}))
+        as_graph(frames.DataFrame({"source": [0.5], "target": [1.0]}))
     with pytest.raises(ValueError, match=r"target\[1\] = -1 is not a node"):
         as_graph(frames.DataFrame({"source": [0, 1], "target": [1, -1]}))
     with pytest.raises(ValueError, match="not symmetric"):

@@ -49,6 +49,22 @@ print(coarsen(path, levels=1, method=DefferrardMatching(), backend="python").siz
     assert run.stdout.splitlines() == ["[0, 0, 1, 1]", "(4, 2)"], run.stderr
 
 
+def test_the_first_small_graphs_of_a_process_wait_for_no_compiled_code() -> None:
+    statements = """
+import sys
+from multiscale_gcn import backends, coarsen
+import networkx as nx
+loaded = lambda: "numba" in sys.modules
+first = coarsen(nx.grid_2d_graph(9, 9), levels=2)
+print(loaded())
+backends.SPARED = 500
+second = coarsen(nx.grid_2d_graph(9, 9), levels=2)
+print(loaded(), first.fingerprint == second.fingerprint)
+"""
+    run = subprocess.run([sys.executable, "-c", statements], capture_output=True, text=True)
+    assert run.stdout.split() == ["False", "True", "True"], run.stderr
+
+
 @pytest.fixture
 def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What is written for a backend "mine", as if its file stood in the folder."""

@@ -31,6 +31,7 @@ GRID = as_graph(nx.grid_2d_graph(12, 12))
 CLUSTERINGS: tuple[ClusteringMethod, ...] = (
     DefferrardMatching(),
     DefferrardMatching(published=True),
+    DefferrardMatching(variant="2016"),
     LocalVariation(family="edges", k=5),
     LocalVariation(family="neighborhoods", k=5),
     VisitingOrderMatching(order="natural"),
@@ -67,7 +68,7 @@ def test_every_other_way_to_say_how_far(method: ClusteringMethod) -> None:
 
 
 @pytest.mark.parametrize("constraint", ["labels", "survivors", "symmetry", "batch"])
-@pytest.mark.parametrize("method", [*CLUSTERINGS[:4], MetisPartition()], ids=repr)
+@pytest.mark.parametrize("method", [*CLUSTERINGS[:5], MetisPartition()], ids=repr)
 def test_constraints_that_cannot_be_honoured_are_refused(method, constraint: str) -> None:
     n = 4
     arrays: dict[str, Any] = {
@@ -144,36 +145,63 @@ def test_natural_turns_are_greedy_in_the_order_of_ids(graph: Graph, limit: int |
 # --- Defferrard -------------------------------------------------------------------------------
 
 
-def defferrard_by_hand(graph: Graph, published: bool) -> list[int]:
-    """The description of the published procedure, read as lists of (column, weight)."""
-    n = graph.num_nodes
+def rows_by_hand(graph: Graph, published: bool) -> list[list[tuple[int, float]]]:
+    """Of each node the columns and weights that it looks at."""
     A = graph.to_scipy().toarray()
-    rows = [[(v, A[u, v]) for v in range(n) if A[u, v]] for u in range(n)]
-    degree = [sum(w for _, w in row) for row in rows]
-    diagonal = [A[u, u] for u in range(n)]
-    tiny = 0.0
-    if published:
-        tiny = 1e-9
-        diagonal = [row[0][1] for row in rows]
-        if n > 1:
-            rows[0] = [*rows[0], rows[1][0]]
-            rows[-1] = rows[-1][:-1]
+    rows = [[(int(v), row[v]) for v in np.flatnonzero(row)] for row in A]
+    if published and len(rows) > 1:
+        rows[0] = [*rows[0], rows[1][0]]
+        rows[-1] = rows[-1][:-1]
+    return rows
+
+
+def turns_by_hand(turns, rows, rating) -> list[int]:
+    """Clusters, when every free node takes its best free neighbour in its turn."""
     cluster: dict[int, int] = {}
     number = 0
-    for u in sorted(range(n), key=lambda u: (degree[u], u)):
+    for u in turns:
         if u in cluster:
             continue
         cluster[u] = number
-        ratings = [
-            ((2 * w + diagonal[u] + diagonal[v]) / (degree[u] + degree[v] + tiny), v)
-            for v, w in rows[u]
-            if v not in cluster
-        ]
+        ratings = [(rating(u, v, w), v) for v, w in rows[u] if v not in cluster]
         if ratings:
-            best = max(rating for rating, _ in ratings)
-            cluster[next(v for rating, v in ratings if rating == best)] = number
+            best = max(value for value, _ in ratings)
+            cluster[next(v for value, v in ratings if value == best)] = number
         number += 1
-    return [cluster[u] for u in range(n)]
+    return [cluster[u] for u in range(len(rows))]
+
+
+def defferrard_by_hand(graph: Graph, published: bool) -> list[int]:
+    """The description of the procedure in the code of HGN."""
+    A = graph.to_scipy().toarray()
+    degree, diagonal, tiny = A.sum(axis=1), A.diagonal(), 0.0
+    if published:
+        diagonal, tiny = np.array([row[0][1] for row in rows_by_hand(graph, False)]), 1e-9
+
+    def rating(u, v, w):
+        return (2 * w + diagonal[u] + diagonal[v]) / (degree[u] + degree[v] + tiny)
+
+    turns = sorted(range(len(A)), key=lambda u: (degree[u], u))
+    return turns_by_hand(turns, rows_by_hand(graph, published), rating)
+
+
+def original_by_hand(graph: Graph, published: bool, turns=None) -> list[int]:
+    """The description of the procedure of 2016; with turns for the finest graph."""
+    A = graph.to_scipy().toarray()
+    degree = A.sum(axis=1)
+    if turns is None:
+        turns = sorted(range(len(A)), key=lambda u: (degree[u], u))
+    else:
+        degree = degree - A.diagonal()
+
+    def rating(u, v, w):
+        return w * (_inverse(degree[u]) + _inverse(degree[v]))
+
+    return turns_by_hand(turns, rows_by_hand(graph, published), rating)
+
+
+def _inverse(degree: float) -> float:
+    return 1 / degree if degree else np.inf
 
 
 @given(graphs(min_nodes=1), st.booleans(), st.integers(1, 3))
@@ -192,11 +220,81 @@ def test_defferrard_is_what_its_description_says(graph, published, levels) -> No
         )
 
 
-@given(graphs(), st.booleans())
-def test_defferrard_is_the_same_without_numba(graph, published) -> None:
+@given(graphs(min_nodes=1), st.booleans(), st.integers(1, 3), st.integers(0, 5))
+def test_the_original_is_what_its_description_says(graph, published, levels, seed) -> None:
+    turns = np.random.RandomState(seed).permutation(graph.num_nodes)
+    method = DefferrardMatching(variant="2016", published=published, first_turns=turns)
+    if published and (np.diff(graph.indptr) == 0).any():
+        with pytest.raises(ValueError, match="has no entry, and the published code loses count"):
+            coarsen(graph, levels=1, method=method)
+        return
+    hierarchy = coarsen(graph, levels=levels, method=method)
+    for number, level in enumerate(hierarchy.levels[:-1]):
+        assert level.parent is not None
+        given_turns = turns.tolist() if number == 0 else None
+        assert level.parent.tolist() == original_by_hand(level.graph, published, given_turns)
+
+
+def with_weights(graph: nx.Graph, seed: int) -> nx.Graph:
+    weight = np.random.default_rng(seed)
+    for u, v in graph.edges:
+        graph.edges[u, v]["weight"] = int(weight.integers(1, 9))
+    return graph
+
+
+def looped_grid() -> nx.Graph:
+    grid = with_weights(nx.grid_2d_graph(9, 9), 4)
+    grid.add_edge((0, 0), (0, 0), weight=5)
+    grid.add_edge((4, 4), (4, 4), weight=3)
+    return grid
+
+
+NINE_GRAPHS = {
+    "grid": lambda: nx.grid_2d_graph(20, 20),
+    "weighted grid": lambda: with_weights(nx.grid_2d_graph(15, 17), 1),
+    "sphere": lambda: trimesh.creation.icosphere(subdivisions=3),
+    "power law": lambda: nx.barabasi_albert_graph(300, 3, seed=1),
+    "weighted power law": lambda: with_weights(nx.barabasi_albert_graph(300, 2, seed=2), 2),
+    "path": lambda: nx.path_graph(100),
+    "star": lambda: nx.star_graph(30),
+    "small world": lambda: nx.connected_watts_strogatz_graph(200, 6, 0.2, seed=3),
+    "self loops": looped_grid,
+}
+
+
+@pytest.mark.parametrize("name", NINE_GRAPHS)
+def test_six_levels_of_the_original_come_out_again(name: str) -> None:
+    graph = as_graph(NINE_GRAPHS[name]())
+    method = DefferrardMatching(variant="2016", published=True)
+    hierarchy = coarsen(graph, levels=6, method=method)
+    assert len(hierarchy) == 7
+    turns = np.random.RandomState(0).permutation(graph.num_nodes).tolist()
+    for number, level in enumerate(hierarchy.levels[:-1]):
+        by_hand = original_by_hand(level.graph, True, turns if number == 0 else None)
+        assert hierarchy.parent(number, number + 1).tolist() == by_hand
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"variant": "2021"}, "variant = '2021'"),
+        ({"first_turns": [0, 1, 2]}, "first_turns were given, and variant 'hgn' takes turns by"),
+        ({"variant": "2016", "first_turns": [0.5]}, "first_turns"),
+        ({"variant": "2016", "first_turns": [0, 1]}, r"first_turns has shape \(2,\), expected"),
+        ({"variant": "2016", "first_turns": [0, 3, 1]}, r"first_turns\[1\] = 3 is no node"),
+        ({"variant": "2016", "first_turns": [0, 1, 1]}, "node 1 has 2 turns|node 2 has 0 turns"),
+    ],
+)
+def test_turns_that_mean_nothing_are_refused(options, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        coarsen(nx.path_graph(3), levels=1, method=DefferrardMatching(**options))
+
+
+@given(graphs(), st.booleans(), st.sampled_from(["hgn", "2016"]))
+def test_defferrard_is_the_same_without_numba(graph, published, variant) -> None:
     if published and (np.diff(graph.indptr) == 0).any():
         return
-    method = DefferrardMatching(published=published)
+    method = DefferrardMatching(variant=variant, published=published)
     fast, slow = (coarsen(graph, levels=3, method=method, backend=b) for b in ("numba", "python"))
     assert fast.fingerprint == slow.fingerprint
 

@@ -407,3 +407,56 @@ def test_a_network_is_built_on_the_default_device(convolution):
         outputs = net(torch.randn(3, 5, 2))
     assert {y.device.type for y in outputs} == {"cuda"}
     assert {t.device.type for t in [*net.buffers(), *net.parameters()]} == {"cuda"}
+
+
+class Scaled(nn.Module):
+    """A block that has its size for a factor."""
+
+    def __init__(self, channels: int, graph: Any) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(channels)
+        self.nodes = graph.num_nodes
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.nodes * self.norm(x)
+
+
+def test_blocks_may_be_others():
+    """One for each scale and stage; None is the network's own."""
+    stages = [(0, 1), (0, 1)]
+    net = network(graphs=GRAPHS[:2], stages=stages, channels=[8, 6], block=[Scaled, None])
+    awake(net)
+    x = torch.randn(4, 5, 2)
+    net.eval()
+    features = [net.inputs["0"](x)]
+    features.append(net.beginnings["1"](features))
+    for place, fusion in enumerate(net.fusions):
+        first, second = net.blocks[place]["0"], net.blocks[place]["1"]
+        assert type(second) is ResGConv
+        normalised = nn.functional.layer_norm(features[0], (8,), first.norm.weight, first.norm.bias)
+        features = fusion([features[0] + 5 * normalised, second(features[1])])
+    for k, result in enumerate(net(x)):
+        torch.testing.assert_close(result, net.outputs[str(k)](features[k]))
+    assert len({id(m) for m in network(block=Scaled).modules() if isinstance(m, Scaled)}) == 10
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        (nn.Identity(), "block = .* is one module for all scales and stages"),
+        ([nn.Identity(), None, None], r"block\[0\] = .* is one module for all stages"),
+        ([None, None], "block has 2 entries for 3 graphs"),
+        (lambda channels, graph: None, "made a NoneType; make a Module"),
+        (3, "block = 3 is no sequence"),
+        ([None, 3, None], r"block\[1\] = 3 is no function of \(channels, graph\)"),
+    ],
+)
+def test_blocks_that_cannot_be_made_are_refused(block, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        network(block=block)
+
+
+def test_blocks_that_change_the_width_are_refused():
+    net = network(block=lambda channels, graph: nn.Linear(channels, channels + 1))
+    with pytest.raises(ValueError, match="what a block of scale 0 made has 9 channels on axis 2"):
+        net(torch.randn(1, 5, 2))

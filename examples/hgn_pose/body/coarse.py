@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 from examples.hgn_pose.body.body_model import BodyModel
 from examples.hgn_pose.body.built_in import BuiltInBody, load_body
+from examples.hgn_pose.body.controls import control_clusters
 from multiscale_gcn import CoarseningStalled, HeavyEdgeMatching, Hierarchy, coarsen
 
 MESH_SIZES = (48, 96)
@@ -12,6 +16,29 @@ MESH_SIZES = (48, 96)
 HEAVIEST = (1.5, 2.0, 3.0)
 """Vertices of a coarse node, relative to the mean on the coarsest level: no more than the first of
 these that can be kept."""
+
+
+PUBLISHED_REAL = (45, 83)
+"""Nodes of the published graphs of 48 and 96 that stand for vertices; the others are padding."""
+
+Clusters = Literal["heavy_edge", "area", "farthest", "random", "scattered"]
+"""What the nodes of the coarse graphs are; all but the first are controls."""
+
+
+@dataclass(frozen=True)
+class CoarseGraphs:
+    """Which coarse graphs of a body."""
+
+    clusters: Clusters = "heavy_edge"
+    seed: int = 0
+    """Of random clusters."""
+    sizes: tuple[int, int] = MESH_SIZES
+
+    def of(self, body: BodyModel) -> Hierarchy:
+        """A body's mesh coarsened so."""
+        if self.clusters == "heavy_edge":
+            return coarsen_body(body, self.sizes)
+        return control_clusters(body, self.clusters, self.seed, self.sizes)
 
 
 def coarse_body() -> tuple[BuiltInBody, Hierarchy]:
@@ -30,8 +57,8 @@ def coarse_body() -> tuple[BuiltInBody, Hierarchy]:
     return body, coarsen_body(body)
 
 
-def coarsen_body(body: BodyModel) -> Hierarchy:
-    """A body's mesh coarsened to exactly 96 and 48 nodes.
+def coarsen_body(body: BodyModel, sizes: tuple[int, int] = MESH_SIZES) -> Hierarchy:
+    """A body's mesh coarsened to exactly 96 and 48 nodes, or to other sizes.
 
     By heavy edge matching that counts vertices, which gives hands, feet and face most of the nodes:
     the shipped weights were trained on these graphs. ``CentroidalClusters`` spreads nodes by
@@ -45,10 +72,10 @@ def coarsen_body(body: BodyModel) -> Hierarchy:
     """
     graph = body.graph()
     for heaviest in HEAVIEST:
-        limit = heaviest * graph.num_nodes / min(MESH_SIZES)
+        limit = heaviest * graph.num_nodes / min(sizes)
         method = HeavyEdgeMatching(max_node_weight=limit)
         try:
-            return coarsen(graph, sizes=MESH_SIZES, symmetry=body.mirror, method=method)
+            return coarsen(graph, sizes=sizes, symmetry=body.mirror, method=method)
         except CoarseningStalled:
             continue
-    return coarsen(graph, sizes=MESH_SIZES, symmetry=body.mirror)
+    return coarsen(graph, sizes=sizes, symmetry=body.mirror)

@@ -90,7 +90,7 @@ class Demo:
             "MLP (SimpleBaseline)": NetworkOptions("mlp", self.channels, dropout=0.0),
         }
         networks = {
-            name: build_network(choice, prepared.hierarchy, self.seed).to(device)
+            name: build_network(choice, prepared.hierarchy, self.seed, prepared.body).to(device)
             for name, choice in choices.items()
         }
         for name, network in networks.items():

@@ -18,11 +18,13 @@ from examples.hgn_pose.datasets.readers.cmu17 import CMU17_VARIABLE
 from examples.hgn_pose.files.writing import make_folder, write_json
 from examples.hgn_pose.measuring.protocols import HUMAN36M, ProtocolOptions
 from examples.hgn_pose.network.building import count_parameters
-from examples.hgn_pose.network.passports import check_body, load_network, network_of
-from examples.hgn_pose.network.weights import (
-    SHIPPED_WEIGHTS,
-    read_passport,
+from examples.hgn_pose.network.passports import (
+    check_body,
+    check_unseen,
+    load_network,
+    network_of,
 )
+from examples.hgn_pose.network.weights import SHIPPED, read_passport, weights_file
 from examples.hgn_pose.samples.preparing import PreparedData, prepare_data
 
 
@@ -31,7 +33,8 @@ class Evaluate:
     """Measure trained weights on the test frames; print the errors and write them as JSON."""
 
     weights: Annotated[Path | None, tyro.conf.Positional] = None
-    """File of weights that demo or train wrote; by default those that come with the example."""
+    """File of weights that demo or train wrote; or studio or robust, those that come with the
+    example. By default studio."""
     data: Annotated[DataOptions, Flat] = field(default_factory=DataOptions)
     machine: Annotated[MachineOptions, Flat] = field(default_factory=MachineOptions)
     protocol: Annotated[ProtocolOptions, Flat] = field(default_factory=ProtocolOptions)
@@ -43,8 +46,8 @@ class Evaluate:
 
     def run(self) -> None:
         device = self.machine.prepare()
-        weights = self.weights or SHIPPED_WEIGHTS
-        beside = Path("runs") / weights.name if self.weights is None else weights
+        weights = weights_file(self.weights)
+        beside = Path("runs") / weights.name if weights in SHIPPED.values() else weights
         out = self.out or beside.with_suffix(".evaluation.json")
         passport = read_passport(weights)
         make_folder(out.parent)
@@ -52,6 +55,7 @@ class Evaluate:
         meshes = self.meshes and passport.facts["meshes"]
         trained_on = passport.facts["data"]
         data = self.protocol.frames(self.data.settled(trained_on))
+        check_unseen(weights, passport, data)
         print(f"{options.network}, trained on {trained_on}, tested on {data.data}")
         if data.data != trained_on:
             print(OTHER_MOTION.format(trained_on=trained_on, variable=CMU17_VARIABLE))
@@ -66,6 +70,7 @@ class Evaluate:
             mesh_sizes=options.mesh_sizes if meshes else (),
             test_only=True,
             body=body,
+            graphs=options.graphs,
         )
         model = load_network(weights, prepared.body, prepared.hierarchy).to(device)
         metrics = measure(model, prepared, options.network, device, self.protocol)

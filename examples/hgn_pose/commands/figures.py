@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import torch
 import tyro
 
 from examples.hgn_pose.body.skeleton import JOINTS
 from examples.hgn_pose.commands.flat import Flat
 from examples.hgn_pose.commands.machine import MachineOptions, describe_machine
+from examples.hgn_pose.commands.predict import Predict
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.files.writing import make_folder, write_bytes, write_json
+from examples.hgn_pose.lifting.reading import KeypointOptions
 from examples.hgn_pose.measuring.comparison import load_for_comparison
 from examples.hgn_pose.measuring.metrics import distances
 from examples.hgn_pose.measuring.occlusion import hidden_joints
@@ -22,8 +25,10 @@ from examples.hgn_pose.measuring.predictions import Predictions, predict
 from examples.hgn_pose.measuring.scores import Scores, score
 from examples.hgn_pose.measuring.text_table import aligned
 from examples.hgn_pose.pictures.paper_figures import (
+    Shown,
     errors_by_part_and_action,
     gallery,
+    gallery_of,
     side_by_side,
 )
 from examples.hgn_pose.pictures.plots import png
@@ -43,6 +48,10 @@ class Figures:
     """File of weights that demo or train wrote, of the network to show: HGN in the paper."""
     baseline: Annotated[Path, tyro.conf.Positional]
     """File of weights of the network to compare it with: SemGCN in the paper."""
+    in_the_wild: tuple[Path, ...] = ()
+    """Files of 2D joints that a detector found in images of yours, as predict reads them: the other
+    half of figure 5 shows the middle frame of each, in figure5_in_the_wild.png."""
+    reading: KeypointOptions = field(default_factory=KeypointOptions)
     data: Annotated[DataOptions, Flat] = field(default_factory=DataOptions)
     machine: Annotated[MachineOptions, Flat] = field(default_factory=MachineOptions)
     out: Path = Path("runs/figures")
@@ -66,6 +75,9 @@ class Figures:
             "figure4": side_by_side(ours, baseline, occluded, names, shown_wires[-1:]),
             "figure5": gallery(ours, typical, names[0], shown_wires),
         }
+        if self.in_the_wild:
+            people = [self._in_the_wild(path, device) for path in self.in_the_wild]
+            figures["figure5_in_the_wild"] = gallery_of(people, names[0], shown_wires)
         gains = gains_over(scores[names[0]], scores[names[1]])
         print(_table(gains))
         for name, figure in figures.items():
@@ -80,9 +92,24 @@ class Figures:
             "split": prepared.split,
             "machine": describe_machine(device),
         }
+        if self.in_the_wild:
+            report["in_the_wild"] = [str(path) for path in self.in_the_wild]
         write_json(self.out / "figures.json", report)
         print(
             f"wrote {', '.join(f'{name}.png' for name in figures)} and figures.json to {self.out}"
+        )
+
+    def _in_the_wild(self, path: Path, device: torch.device) -> Shown:
+        """The middle frame of a file, as the network to show lifts it."""
+        body = self.data.body
+        lifting = Predict(path, self.weights, body, reading=self.reading)
+        found = lifting.predict(device)
+        middle = len(found) // 2
+        return Shown(
+            path.stem,
+            found.image[middle],
+            found.pose[middle],
+            [mesh.vertices[middle] for mesh in found.meshes.values()],
         )
 
 

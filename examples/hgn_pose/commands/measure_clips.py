@@ -17,8 +17,8 @@ from examples.hgn_pose.files.writing import make_folder, write_json
 from examples.hgn_pose.lifting.clips.repair import repair
 from examples.hgn_pose.lifting.clips.steady import TimeOptions, steady
 from examples.hgn_pose.lifting.clips.trajectory import reprojected, trajectory
-from examples.hgn_pose.lifting.framing import Framing
 from examples.hgn_pose.lifting.lifter import Lifter
+from examples.hgn_pose.lifting.viewing import ChosenFraming, ViewOptions
 from examples.hgn_pose.measuring.clips import (
     SWAPPED,
     WRIST,
@@ -32,7 +32,7 @@ from examples.hgn_pose.measuring.clips import (
 from examples.hgn_pose.measuring.metrics import MILLIMETRES, distances, mpjpe
 from examples.hgn_pose.measuring.noise import Detector
 from examples.hgn_pose.measuring.text_table import aligned
-from examples.hgn_pose.network.weights import SHIPPED_WEIGHTS, read_passport
+from examples.hgn_pose.network.weights import read_passport, weights_file
 
 Lift = Callable[[np.ndarray], np.ndarray]
 
@@ -41,8 +41,8 @@ Lift = Callable[[np.ndarray], np.ndarray]
 class MeasureClips:
     """Lift held-out clips frame by frame and as clips, exact and spoiled; print the errors."""
 
-    weights: Path = SHIPPED_WEIGHTS
-    """File of weights that demo or train wrote; by default those that come with the example."""
+    weights: Path | None = None
+    """File of weights that demo or train wrote, or studio or robust, those that come along."""
     data: Annotated[DataOptions, Flat] = field(default_factory=DataOptions)
     clips_every: int = 3
     """Take every so many-th held-out clip, each before one of the four cameras in turn."""
@@ -52,7 +52,7 @@ class MeasureClips:
     """Jitter of the detector noise, in pixels of an image 1,000 wide."""
     off: float = 0.25
     """By how much of the person's height the wrist is off."""
-    framing: Framing = "person"
+    framing: ChosenFraming = "auto"
     """As predict takes it."""
     time: Annotated[TimeOptions, Flat] = field(default_factory=TimeOptions)
     seed: int = 0
@@ -69,8 +69,9 @@ class MeasureClips:
         self.time.validate()
         make_folder(self.out)
         device = self.machine.prepare()
-        data = self.data.settled(read_passport(self.weights).facts["data"])
-        lifter = Lifter.load(self.weights, data.load_body(), device)
+        weights = weights_file(self.weights)
+        data = self.data.settled(read_passport(weights).facts["data"])
+        lifter = Lifter.load(weights, data.load_body(), device)
         random = np.random.default_rng(self.seed)
         sums: dict[str, list[tuple[float, float]]] = defaultdict(list)
         for clip in filmed_clips(data.read(test_only=True).motion, self.clips_every, self.frames):
@@ -103,7 +104,8 @@ class MeasureClips:
 
         def alone(pixels: np.ndarray) -> np.ndarray:
             size = clip.image_size
-            return lifter.lift(pixels, size, self.framing, flip=True, meshes=False)[0]
+            view = ViewOptions().read(size)
+            return lifter.lift(pixels, size, self.framing, view, flip=True, meshes=False)[0]
 
         def together(pixels: np.ndarray) -> np.ndarray:
             joints = repair(frame, pixels, np.ones(pixels.shape[:2])).joints

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import torch
 import tyro
 
 from examples.hgn_pose.body.body_model import BodyModel
@@ -19,7 +20,6 @@ from examples.hgn_pose.files.writing import make_folder
 from examples.hgn_pose.lifting import prediction
 from examples.hgn_pose.lifting.clips.steady import TimeOptions, steady
 from examples.hgn_pose.lifting.clips.trajectory import trajectory
-from examples.hgn_pose.lifting.framing import Framing
 from examples.hgn_pose.lifting.gaps import FROM_TIME, FROM_VIEWS, usual_step
 from examples.hgn_pose.lifting.lifter import Lifter
 from examples.hgn_pose.lifting.mapping import trunk_of
@@ -27,8 +27,9 @@ from examples.hgn_pose.lifting.outputs.body_clip import LEVEL
 from examples.hgn_pose.lifting.outputs.formats import check_formats, destinations, write_files
 from examples.hgn_pose.lifting.prediction import Prediction, coarse_meshes
 from examples.hgn_pose.lifting.reading import KeypointOptions, Person, read_people
+from examples.hgn_pose.lifting.viewing import ChosenFraming, View, ViewOptions
 from examples.hgn_pose.measuring.metrics import mpjpe, pa_mpjpe
-from examples.hgn_pose.network.weights import SHIPPED_WEIGHTS, read_passport
+from examples.hgn_pose.network.weights import read_passport, weights_file
 from multiscale_gcn import __version__
 
 
@@ -39,7 +40,8 @@ class Predict:
     keypoints: Annotated[Path, tyro.conf.Positional]
     """File of 2D joints (.json, .csv, .npz), or OpenPose's folder; one image or a whole video."""
     weights: Path | None = None
-    """File of weights that demo or train wrote; by default those that come with the example."""
+    """File of weights that demo or train wrote; or studio or robust, those that come with the
+    example: for level cameras with exact joints, and for real video. By default studio."""
     body: Annotated[BodyOptions, Flat] = field(default_factory=BodyOptions)
     out: tuple[Path, ...] = (Path("runs/predict"),)
     """Folder for prediction.npz, prediction.json and prediction.html, or files for other tools, or
@@ -49,9 +51,11 @@ class Predict:
     """Model file of SMPL or SMPL-X of yours, whose parameters .smpl.npz files are to hold."""
     reading: Annotated[KeypointOptions, Flat] = field(default_factory=KeypointOptions)
     time: Annotated[TimeOptions, Flat] = field(default_factory=TimeOptions)
-    framing: Framing = "person"
+    view: Annotated[ViewOptions, Flat] = field(default_factory=ViewOptions)
+    framing: ChosenFraming = "auto"
     """person: bring every frame to the place and size that the network was trained with, for any
-    camera; image: keep them, for a camera like those of the training, five metres away."""
+    camera; image: keep them, for a camera like those of the training, five metres away. auto:
+    person, but nothing with weights that face the person by themselves."""
     flip: bool = True
     """Predict the mirrored input too, and average."""
     truth: Path | None = None
@@ -70,7 +74,7 @@ class Predict:
         where = destinations(self.out)
         smpl = None if self.smpl_model is None else load_smpl(self.smpl_model)
         truth = None if self.truth is None else prediction.load(self.truth)
-        weights = self.weights or SHIPPED_WEIGHTS
+        weights = weights_file(self.weights)
         trunk = trunk_of(read_passport(weights).facts["data"])
         people = read_people(self.keypoints, self.reading, trunk)
         for folder in where.folders():
@@ -87,18 +91,25 @@ class Predict:
                 self._write(result, truth, here.folder, lifter.body)
             write_files(here, result, lifter.body, smpl)
 
+    def predict(self, device: torch.device) -> Prediction:
+        """The first person of the file, without writing anything."""
+        weights = weights_file(self.weights)
+        trunk = trunk_of(read_passport(weights).facts["data"])
+        person = read_people(self.keypoints, self.reading, trunk)[0]
+        _tell(person)
+        return self._lifted(person, Lifter.load(weights, self.body.load(), device), weights)
+
     def _lifted(self, person: Person, lifter: Lifter, weights: Path) -> Prediction:
+        view = self.view.read(person.image_size)
         pose, meshes = lifter.lift(
-            person.track.joints, person.image_size, self.framing, flip=self.flip
+            person.track.joints, person.image_size, self.framing, view, flip=self.flip
         )
         facts = person.facts
         root = None
         if person.clip:
             pose, meshes = steady(pose, meshes, person.track.frame, person.fps, self.time)
             facts = {**facts, "smooth_ms": self.time.smooth, "one_length": self.time.one_length}
-            if self.time.focal is not None:
-                root = walked(pose, person, self.time.focal)
-                facts["focal"] = self.time.focal
+            root = walked(pose, person, view) if view.known else None
         return Prediction(
             frame=person.track.frame,
             image=person.track.joints.astype(np.float32),
@@ -114,7 +125,8 @@ class Predict:
                 "network": lifter.network,
                 "weights": weights.name,
                 "trained_on": lifter.trained_on,
-                "framing": self.framing,
+                "framing": "rays" if lifter.facing else self.framing.replace("auto", "person"),
+                **(view.facts() if lifter.facing or view.known else {}),
                 "flip": self.flip,
                 "multiscale_gcn": __version__,
             },
@@ -130,13 +142,14 @@ class Predict:
             show(result, beside, folder / "prediction.html", self.page_frames, body)
 
 
-def walked(pose: np.ndarray, person: Person, focal: float) -> np.ndarray:  # [T, 3] float32
-    """Where the pelvis was, by a level camera of a focal length."""
+def walked(pose: np.ndarray, person: Person, view: View) -> np.ndarray:  # [T, 3] float32
+    """Where the pelvis was; the camera was level if nobody says which way is down."""
     track = person.track
-    slopes = (track.joints - np.array(person.image_size) / 2) / focal
     pace = person.fps / usual_step(track.frame)
     weight = np.maximum(track.confidence, 0.05)
-    return trajectory(pose, slopes, weight, np.array(LEVEL), pace).astype(np.float32)
+    down = np.array(LEVEL) if view.down is None else view.down
+    slopes = view.slopes(track.joints)
+    return trajectory(pose, slopes, weight, down, pace).astype(np.float32)
 
 
 def _compare(result: Prediction, truth: Prediction) -> None:

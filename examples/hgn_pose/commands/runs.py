@@ -11,13 +11,16 @@ from typing import Any
 
 import torch
 
+from examples.hgn_pose.body.coarse import CoarseGraphs
 from examples.hgn_pose.commands.evaluate import measure
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.files.reading import reading
 from examples.hgn_pose.files.writing import make_folder, write_json
 from examples.hgn_pose.measuring.evaluation import watch
+from examples.hgn_pose.measuring.protocols import MIRRORED
 from examples.hgn_pose.network.building import NetworkOptions, build_network
 from examples.hgn_pose.network.passports import passport_of
+from examples.hgn_pose.network.precision import ends_of
 from examples.hgn_pose.network.weights import Passport, save_weights
 from examples.hgn_pose.samples.preparing import PreparedData, prepare_data
 from examples.hgn_pose.training.checkpoint import resume_training, save_training
@@ -46,6 +49,11 @@ class Run:
         return self.network.mesh_sizes if self.meshes else ()
 
     @property
+    def targets(self) -> tuple[CoarseGraphs, tuple[int, ...]]:
+        """What it learns: runs of the same targets share their samples."""
+        return self.network.graphs, self.mesh_sizes
+
+    @property
     def state(self) -> Path:
         """Where it can be resumed from."""
         return self.folder / "state.safetensors"
@@ -55,7 +63,7 @@ class Run:
         """What it came to; it is there when the run is over."""
         return self.folder / "metrics.json"
 
-    def read_metrics(self) -> Mapping[str, Any]:
+    def read_metrics(self, data: DataOptions) -> Mapping[str, Any]:
         """Raises ValueError where they are of another run, or no metrics."""
         with reading(self.metrics, "remove the folder, or give another --out"):
             metrics: dict[str, Any] = json.loads(self.metrics.read_bytes())
@@ -64,6 +72,8 @@ class Run:
             found = {"training": metrics["training"], "network": metrics["options"]}
             if found != wanted:
                 raise ValueError("they are of a run with other options")
+            if metrics["data"] != json.loads(json.dumps(data.as_json())):
+                raise ValueError("they are of a run on other data")
         return metrics
 
 
@@ -91,14 +101,33 @@ def carry_out(
         After an epoch a state is written if none was for so long, and after the last one.
     """
     for run in runs:
+        check_choice(run.training, data)
+    for run in runs:
         make_folder(run.folder)
-    prepared: dict[tuple[int, ...], PreparedData] = {}
+    prepared: dict[tuple[CoarseGraphs, tuple[int, ...]], PreparedData] = {}
     for begin in range(0, len(runs), together):
         chunk = runs[begin : begin + together]
-        for sizes in {run.mesh_sizes for run in chunk} - prepared.keys():
-            prepared[sizes] = prepare_data(data, device, mesh_sizes=sizes)
-        pairs = [(run, prepared[run.mesh_sizes]) for run in chunk]
+        for run in chunk:
+            if run.targets not in prepared:
+                prepared[run.targets] = prepare_data(
+                    data, device, mesh_sizes=run.mesh_sizes, graphs=run.network.graphs
+                )
+        pairs = [(run, prepared[run.targets]) for run in chunk]
         _train(pairs, data, device, watched, seconds_between_states)
+
+
+def check_choice(training: TrainingOptions, data: DataOptions) -> None:
+    """Refuse to choose an epoch by people for the test.
+
+    Raises
+    ------
+    ValueError
+    """
+    if training.keep == "best" and not data.validation:
+        raise ValueError(
+            "keep = best would choose the epoch by the test performers; hold training performers "
+            "out with --held-out or --fold, or keep the last"
+        )
 
 
 def _train(
@@ -113,9 +142,12 @@ def _train(
     passports: dict[Trainer, tuple[Run, Passport]] = {}
     written: dict[Trainer, float] = {}
     for run, prepared in runs:
-        model = build_network(run.network, prepared.hierarchy, run.training.seed).to(device)
+        model = build_network(run.network, prepared.hierarchy, run.training.seed, prepared.body).to(
+            device
+        )
         passport = passport_of(run.network, prepared.body, prepared.hierarchy, data, run.meshes)
-        trainer = Trainer(model, prepared.train, prepared.cameras, run.training)
+        ends = ends_of(run.network.network, model)
+        trainer = Trainer(model, prepared.train, prepared.cameras, run.training, ends=ends)
         if run.state.exists():
             resume_training(run.state, trainer, passport)
             print(f"{run.folder}: going on after epoch {len(trainer.records)}")
@@ -131,6 +163,7 @@ def _train(
             written[trainer] = time.monotonic()
 
     _, first = runs[0]
+    watched = watched or any(run.training.keep == "best" for run, _ in runs)
     fit_side_by_side(
         trainers,
         watch=(lambda network: watch(network, first.test, first.cameras)) if watched else None,
@@ -138,21 +171,30 @@ def _train(
         label=", ".join(dict.fromkeys(run.network.network for run, _ in runs)),
     )
     for trainer, (run, prepared) in zip(trainers, runs, strict=True):
-        _finish(trainer, run, passports[trainer][1], prepared, device)
+        _finish(trainer, run, passports[trainer][1], prepared, data, device)
 
 
 def _finish(
-    trainer: Trainer, run: Run, passport: Passport, prepared: PreparedData, device: torch.device
+    trainer: Trainer,
+    run: Run,
+    passport: Passport,
+    prepared: PreparedData,
+    data: DataOptions,
+    device: torch.device,
 ) -> None:
     """Write the weights, then the metrics, which say that the run is over."""
     training = run.training.as_json()
+    trainer.take_kept()
     facts = {**passport.facts, "training": training, "multiscale_gcn": __version__}
-    save_weights(run.folder / "weights.safetensors", trainer.model, replace(passport, facts=facts))
-    metrics = measure(trainer.model, prepared, run.network.network, device)
+    save_weights(run.folder / "weights.safetensors", trainer.result, replace(passport, facts=facts))
+    metrics = measure(trainer.result, prepared, run.network.network, device)
     metrics |= {
+        "mirrored": MIRRORED.measure(trainer.result, prepared).as_json(),
         "options": run.network.as_json(),
+        "data": data.as_json(),
         "training": training,
         "history": [asdict(record) for record in trainer.records],
+        "kept_epoch": trainer.kept_epoch,
     }
     write_json(run.metrics, metrics)
     print(f"wrote {run.folder}/weights.safetensors and metrics.json")

@@ -19,14 +19,16 @@ from examples.hgn_pose.body.options import BodyOptions
 from examples.hgn_pose.commands.flat import Flat
 from examples.hgn_pose.lifting.conventions import CONVENTIONS
 from examples.hgn_pose.lifting.exported import Answer, answering
-from examples.hgn_pose.lifting.framing import frame
 from examples.hgn_pose.lifting.lifter import Lifter
 from examples.hgn_pose.lifting.live import Steadying
 from examples.hgn_pose.lifting.mapping import Trunk, to_skeleton
 from examples.hgn_pose.lifting.reading import ConventionName
-from examples.hgn_pose.network.weights import SHIPPED_WEIGHTS
+from examples.hgn_pose.lifting.viewing import ViewOptions
+from examples.hgn_pose.network.weights import weights_file
 from multiscale_gcn.checks.arguments import real_number
 
+Ask = Answer
+"""From joints in pixels [17, 2] to their pose [17, 3]."""
 LONGEST_LINE = 100_000
 """Characters; more are no person's joints."""
 
@@ -39,7 +41,10 @@ class Stream:
     """Which joints a line holds: a list of [x, y, confidence], alone or as "keypoints" of an object
     that may have "frame" and "seconds"."""
     weights: Path | None = None
-    """File of weights that demo or train wrote; by default those that come with the example."""
+    """File of weights that demo or train wrote, or studio or robust, those that come along."""
+    view: Annotated[ViewOptions, Flat] = field(default_factory=ViewOptions)
+    image_size: tuple[int, int] | None = None
+    """Width and height in pixels, where the weights or the options of the camera need them."""
     body: Annotated[BodyOptions, Flat] = field(default_factory=BodyOptions)
     fps: float = 30.0
     """Frames per second, for lines without "seconds"."""
@@ -56,17 +61,34 @@ class Stream:
         real_number(self.fps, "fps", above=0)
         if self.port is not None and not 0 < self.port < 65536:
             raise ValueError(f"port must lie between 1 and 65535, got {self.port}")
+        if self.image_size is not None and min(self.image_size) < 1:
+            raise ValueError(f"image_size must be positive, got {self.image_size}")
         torch.set_num_threads(1)
-        lifter = Lifter.load(self.weights or SHIPPED_WEIGHTS, self.body.load(), torch.device("cpu"))
-        answer, how = answering(lifter.model, self.networks)
-        answer(np.zeros((17, 2), np.float32))  # the first one takes longer
+        weights = weights_file(self.weights)
+        lifter = Lifter.load(weights, self.body.load(), torch.device("cpu"))
+        ask, how = self._asking(lifter)
         took: list[tuple[float, float]] = []
         with self._ends() as (lines, out):
-            for reply, waited, worked in replies(lines, self, lifter.trunk, answer):
+            for reply, waited, worked in replies(lines, self, lifter.trunk, ask):
                 out.write(json.dumps(reply, allow_nan=False, separators=(",", ":")) + "\n")
                 out.flush()
                 took.append((1000 * waited, 1000 * worked))
         print(latency(took, how), file=sys.stderr)
+
+    def _asking(self, lifter: Lifter) -> tuple[Ask, str]:
+        """From joints [17, 2] to a pose [17, 3], and what does it."""
+        size = self.image_size or (1, 1)
+        view = self.view.read(size)
+        if self.image_size is None and (lifter.facing or view.known):
+            raise ValueError("image_size is missing: the camera is looked at; give --image-size")
+        answer, how = answering(lifter.model, self.networks)
+        answer(np.zeros((17, 2), np.float32))  # the first one takes longer
+
+        def ask(joints: np.ndarray) -> np.ndarray:
+            asked = lifter.asked(joints[None], size, "auto", view)
+            return asked.turned_back(answer(asked.image[0])[None])[0]
+
+        return ask, how
 
     @contextmanager
     def _ends(self) -> Iterator[tuple[IO[str], IO[str]]]:
@@ -85,7 +107,7 @@ class Stream:
 
 
 def replies(
-    lines: IO[str], options: Stream, trunk: Trunk, answer: Answer
+    lines: IO[str], options: Stream, trunk: Trunk, ask: Ask
 ) -> Iterator[tuple[dict[str, Any], float, float]]:
     """For every line that is not empty what to say, the seconds that it took, and the processor's.
 
@@ -107,8 +129,7 @@ def replies(
                 points[None], sure[None], options.convention, trunk, options.threshold
             )
             found, held = person.joints(joints[0])
-            inputs = frame(found[None], (1, 1), "person", trunk)[0]
-            pose = person.pose(answer(inputs), seconds)
+            pose = person.pose(ask(found), seconds)
             reply = {
                 "frame": frame_number,
                 "seconds": round(seconds, 4),

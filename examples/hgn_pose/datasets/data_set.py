@@ -44,3 +44,5 @@ class DataSet:
     """The environment variable that names its path, if there is one."""
     notes: tuple[str, ...] = ()
     """What to keep in mind about its figures."""
+    folds: tuple[tuple[str, ...], ...] = ()
+    """Its training performers in groups, each of which is held out in one fold."""

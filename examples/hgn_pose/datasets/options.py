@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from examples.hgn_pose.body.options import BodyOptions
 from examples.hgn_pose.datasets.catalogue import CATALOGUE
 from examples.hgn_pose.datasets.data_set import Request
 from examples.hgn_pose.motion.footage import Footage
+from examples.hgn_pose.motion.holding_out import hold_out, performer_name
 
 NAMES = (
     "; ".join(f"{name}: {data_set.what}" for name, data_set in CATALOGUE.items())
@@ -52,6 +54,13 @@ def _usual_strides(part: int) -> str:
     return f"by default {own} or 1"
 
 
+_FOLDS = "; ".join(
+    f"{name}: " + ", ".join(f"{k} holds out {' and '.join(f)}" for k, f in enumerate(entry.folds))
+    for name, entry in CATALOGUE.items()
+    if entry.folds
+)
+
+
 @dataclass(frozen=True)
 class DataOptions:
     """Which motion, and how much of it."""
@@ -78,6 +87,13 @@ class DataOptions:
         int | None,
         tyro.conf.arg(help=f"Take every so many-th frame of the test clips; {_usual_strides(1)}."),
     ] = None
+    held_out: tuple[str, ...] = ()
+    """Training performers to measure on, such as 1 9 of cmu17: they are not trained on, and the
+    test performers are left out. For all that is chosen."""
+    fold: Annotated[
+        int | None,
+        tyro.conf.arg(help=f"The held-out performers of a fixed fold, by its number. {_FOLDS}."),
+    ] = None
     body: Annotated[BodyOptions, tyro.conf.arg(name="")] = field(default_factory=BodyOptions)
     fit_cache: Path = Path("runs/fits")
     """Folder for the bodies that are fitted to the motion, which takes minutes once, and for the
@@ -88,6 +104,8 @@ class DataOptions:
             stride = getattr(self, name)
             if stride is not None and stride < 1:
                 raise ValueError(f"{name} must be at least 1, got {stride}")
+        if self.held_out and self.fold is not None:
+            raise ValueError("fold names performers to hold out, and so does held_out; give one")
 
     def settled(self, trained_on: str = "builtin") -> DataOptions:
         """The same with a name instead of auto.
@@ -122,6 +140,50 @@ class DataOptions:
         options = CATALOGUE[self.settled().data].options
         return {name: getattr(self, name) for name in options}
 
+    def as_json(self) -> dict[str, object]:
+        """All that tells runs on other data from this one, but for where the files are.
+
+        Examples
+        --------
+        >>> from examples.hgn_pose.datasets.options import DataOptions
+        >>> DataOptions("cmu17", fold=0, test_every=4).as_json()
+        {'data': 'cmu17', 'train_every': 2, 'test_every': 4, 'held_out': ['1', '9']}
+        """
+        train_every, test_every = self.strides()
+        return {
+            "data": self.settled().data,
+            "train_every": train_every,
+            "test_every": test_every,
+            "held_out": list(self.validation),
+            **self.input_facts(),
+        }
+
+    @property
+    def validation(self) -> tuple[str, ...]:
+        """The training performers that are measured in place of the test ones; empty: nobody.
+
+        Raises
+        ------
+        ValueError
+            When the data set has no such fold.
+
+        Examples
+        --------
+        >>> from examples.hgn_pose.datasets.options import DataOptions
+        >>> DataOptions("cmu17", fold=0).validation
+        ('1', '9')
+        >>> DataOptions("cmu17", held_out=("05",)).validation, DataOptions("cmu17").validation
+        (('5',), ())
+        """
+        if self.fold is None:
+            return tuple(dict.fromkeys(performer_name(name) for name in self.held_out))
+        name = self.settled().data
+        folds = CATALOGUE[name].folds
+        if not 0 <= self.fold < len(folds):
+            there = f"it has folds 0 to {len(folds) - 1}" if folds else "it has none; use held_out"
+            raise ValueError(f"fold = {self.fold} is no fold of {name}: {there}")
+        return folds[self.fold]
+
     def strides(self) -> tuple[int, int]:
         """The two strides with their defaults filled in."""
         train, test = CATALOGUE[self.settled().data].strides
@@ -142,9 +204,11 @@ class DataOptions:
         Raises
         ------
         ValueError
-            When a path is needed and none is known, or when the data are not usable.
+            When a path is needed and none is known, when the data are not usable, or when a
+            performer who shall be held out is none of the training ones.
         """
         name = self.settled().data
+        validation = self.validation
         data_set = CATALOGUE[name]
         path = self.data_path
         if path is None and os.environ.get(data_set.variable):
@@ -156,8 +220,11 @@ class DataOptions:
                 f"--data-path: {data_set.expected}{variable if data_set.variable else ''}"
             )
         train_every, test_every = self.strides()
-        return data_set.read(
+        if validation:
+            train_every, test_only = math.gcd(train_every, test_every), False
+        footage = data_set.read(
             Request(
                 path or Path(), self.keypoints, self.true_size, train_every, test_every, test_only
             )
         )
+        return hold_out(footage, validation) if validation else footage

@@ -10,9 +10,8 @@ import torch
 from torch import nn
 
 from examples.hgn_pose.body.body_model import BodyModel
-from examples.hgn_pose.body.coarse import coarsen_body
-from examples.hgn_pose.lifting.framing import Framing, frame
 from examples.hgn_pose.lifting.mapping import Trunk, trunk_of
+from examples.hgn_pose.lifting.viewing import ChosenFraming, Input, View, network_input
 from examples.hgn_pose.measuring.predictions import answer
 from examples.hgn_pose.network.passports import load_network, network_of
 from examples.hgn_pose.network.weights import read_passport
@@ -35,6 +34,8 @@ class Lifter:
         Names for reports.
     trunk : Trunk
         Where the motion that it was trained on has the joints of spine and head.
+    facing : bool
+        Whether it takes rays, and turns to the person by itself.
     device : torch.device
     """
 
@@ -45,6 +46,7 @@ class Lifter:
     network: str
     trained_on: str
     trunk: Trunk
+    facing: bool
     device: torch.device
 
     @classmethod
@@ -57,9 +59,9 @@ class Lifter:
             If they are missing, damaged, or of another body.
         """
         passport = read_passport(weights)
-        hierarchy = coarsen_body(body)
-        model = load_network(weights, body, hierarchy).to(device).eval()
         known = network_of(weights, passport)
+        hierarchy = known.graphs.of(body)
+        model = load_network(weights, body, hierarchy).to(device).eval()
         return cls(
             model,
             body,
@@ -68,25 +70,38 @@ class Lifter:
             known.network,
             passport.facts["data"],
             trunk_of(passport.facts["data"]),
+            known.facing,
             device,
         )
+
+    def asked(
+        self,
+        joints: np.ndarray,  # [T, 17, 2] pixels
+        image_size: tuple[int, int],
+        framing: ChosenFraming,
+        view: View,
+    ) -> Input:
+        """What the network is asked of some joints."""
+        return network_input(joints, image_size, framing, self.trunk, view, facing=self.facing)
 
     def lift(
         self,
         joints: np.ndarray,  # [T, 17, 2] pixels
         image_size: tuple[int, int],
-        framing: Framing,
+        framing: ChosenFraming,
+        view: View,
         *,
         flip: bool,
         meshes: bool = True,
     ) -> tuple[np.ndarray, list[np.ndarray]]:  # [T, 17, 3], each [T, N, 3]
         """Poses and coarse meshes, each frame on its own, metres relative to the pelvis."""
-        inputs = frame(joints, image_size, framing, self.trunk)
+        asked = self.asked(joints, image_size, framing, view)
         levels = [self.hierarchy.level(size) for size in self.mesh_sizes] if meshes else []
-        pose, *vertices = answer(
+        answers = answer(
             self.model,
-            torch.from_numpy(inputs).to(self.device),
+            torch.from_numpy(asked.image).to(self.device),
             [torch.tensor(level.constraints.symmetry, device=self.device) for level in levels],
             flip=flip,
         )
+        pose, *vertices = (asked.turned_back(points) for points in answers)
         return pose, vertices

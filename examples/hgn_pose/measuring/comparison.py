@@ -10,8 +10,14 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from examples.hgn_pose.body.coarse import CoarseGraphs
 from examples.hgn_pose.datasets.options import DataOptions
-from examples.hgn_pose.network.passports import check_body, load_network, network_of
+from examples.hgn_pose.network.passports import (
+    check_body,
+    check_unseen,
+    load_network,
+    network_of,
+)
 from examples.hgn_pose.network.registry import ARCHITECTURES
 from examples.hgn_pose.network.weights import read_passport
 from examples.hgn_pose.samples.preparing import PreparedData, prepare_data
@@ -72,33 +78,39 @@ def load_for_comparison(
     body = data.load_body()
     for path, passport in zip(weights, passports, strict=True):
         check_body(path, passport, body)
+        check_unseen(path, passport, data)
     options = [network_of(*pair) for pair in zip(weights, passports, strict=True)]
-    sizes = {
-        one.mesh_sizes
+    targets = {
+        (one.graphs, one.mesh_sizes)
         for one, has_meshes in zip(options, predicts, strict=True)
         if has_meshes and meshes
     }
-    if len(sizes) > 1:
+    if len(targets) > 1:
+        sizes_of, clusters = {s for _, s in targets}, {graphs.clusters for graphs, _ in targets}
         raise ValueError(
-            f"weights: the networks predict different meshes, of {sorted(sizes)} nodes; name one "
-            "of them, or compare their poses with the command robustness"
+            f"weights: the networks predict different meshes, of {sorted(sizes_of)} nodes of "
+            f"{', '.join(sorted(clusters))} clusters; name one of them, or compare their poses "
+            "with the command robustness"
         )
+    graphs, sizes = next(iter(targets), (CoarseGraphs(), ()))
     prepared = prepare_data(
         data,
         device,
-        mesh_sizes=next(iter(sizes), ()),
+        mesh_sizes=sizes,
         test_only=True,
         body=body,
+        graphs=graphs,
     )
+    hierarchies = {wanted: wanted.of(body) for wanted in {one.graphs for one in options}}
     kinds = [one.network for one in options]
     networks = [
         ComparedNetwork(
             name=_title(kind) if kinds.count(kind) == 1 else f"{_title(kind)}, {_short(path)}",
             network=kind,
-            model=load_network(path, prepared.body, prepared.hierarchy).to(device),
+            model=load_network(path, body, hierarchies[one.graphs]).to(device),
             meshes=has_meshes,
         )
-        for path, kind, has_meshes in zip(weights, kinds, predicts, strict=True)
+        for path, kind, one, has_meshes in zip(weights, kinds, options, predicts, strict=True)
     ]
     return networks, prepared, data
 

@@ -66,16 +66,7 @@ def predict(
     Predictions
         float32 arrays on the CPU.
     """
-    views = samples.views(cameras)
-    everything = torch.arange(len(samples) * views, device=samples.positions.device)
-    rows = []
-    with torch.inference_mode():
-        for chosen in everything.split(batch_size or AT_ONCE_ON_GPU):
-            batch = samples.batch(cameras, chosen // views, chosen % views)
-            rows.append([batch.image, batch.pose, batch.fitted, *batch.meshes])
-    image, true_pose, fitted, *true_meshes = (
-        torch.cat(column) for column in zip(*rows, strict=True)
-    )
+    image, true_pose, fitted, *true_meshes = seen_by(samples, cameras, batch_size)
     pose, *meshes = answer(model, image, samples.mesh_flips, flip=flip, batch_size=batch_size)
     return Predictions(
         image=image.cpu().numpy(),
@@ -86,6 +77,30 @@ def predict(
         fitted=fitted.cpu().numpy(),
         labels=samples.labels(cameras),
     )
+
+
+def seen_by(samples: Samples, cameras: Cameras, batch_size: int | None = None) -> list[Tensor]:
+    """What networks are shown, and the truth: 2D joints, poses, whether fitted, meshes.
+
+    Parameters
+    ----------
+    samples, cameras, batch_size
+        As in :func:`predict`.
+
+    Returns
+    -------
+    list of Tensor
+        The columns of :class:`~examples.hgn_pose.samples.batches.Batch`, of all S samples, on their
+        device: image, pose, fitted, and each mesh.
+    """
+    views = samples.views(cameras)
+    everything = torch.arange(len(samples) * views, device=samples.positions.device)
+    rows = []
+    with torch.inference_mode():
+        for chosen in everything.split(batch_size or AT_ONCE_ON_GPU):
+            batch = samples.batch(cameras, chosen // views, chosen % views)
+            rows.append([batch.image, batch.pose, batch.fitted, *batch.meshes])
+    return [torch.cat(column) for column in zip(*rows, strict=True)]
 
 
 def answer(

@@ -74,6 +74,9 @@ class ProtocolOptions:
 HUMAN36M = ProtocolOptions()
 """Protocols #1 and #2 of Human3.6M, on every test frame."""
 
+MIRRORED = ProtocolOptions(flip_test=True)
+"""The same of answers that are averaged with the mirrored ones to mirrored inputs."""
+
 
 def by_scene(per_subject: Mapping[str, Summary]) -> dict[str, Summary]:
     """Figures of the scenes of MPI-INF-3DHP's test set from those of its sequences.

@@ -51,6 +51,20 @@ class Summary:
         }
         return Summary(sum(weights), **means)
 
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Summary:
+        """Of what :meth:`as_json` returns.
+
+        Examples
+        --------
+        >>> from examples.hgn_pose.measuring.scores import Summary
+        >>> summary = Summary(300, 60.0, 50.0, 55.0, 90.0, 60.0, 92.0, 62.0)
+        >>> Summary.from_json(summary.as_json()) == summary
+        True
+        """
+        figures = {name: float(values[f"{name}_{_UNITS[name]}"]) for name in _FIGURES}
+        return Summary(int(values["samples"]), **figures)
+
     def as_json(self) -> dict[str, Any]:
         """Plain values, with their units in their names; not rounded, so that tables round once."""
         return {
@@ -66,6 +80,7 @@ class Summary:
 
 
 _FIGURES = tuple(field.name for field in fields(Summary) if field.name != "samples")
+_UNITS = {name: "mm" if name.endswith("mpjpe") else "percent" for name in _FIGURES}
 
 
 @dataclass(frozen=True)

@@ -72,8 +72,12 @@ class Cameras:
         return torch.stack([x - 1, y - self.height / self.width], dim=-1)
 
 
+AZIMUTHS = (52, 142, 232, 322)
+"""Degrees; where the four cameras stand."""
+
+
 def ring_of_cameras(
-    azimuths: Sequence[float] = (52, 142, 232, 322),
+    azimuths: Sequence[float] = AZIMUTHS,
     distance: float = 5.2,
     height: float = 1.55,
     target: tuple[float, float, float] = (0.0, 0.0, 0.95),

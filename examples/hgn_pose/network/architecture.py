@@ -9,10 +9,17 @@ from typing import Any, Literal
 from torch import nn
 
 from multiscale_gcn import Graph
-from multiscale_gcn.nn import Convolution
+from multiscale_gcn.nn import Convolution, DistanceTransfer
 
 SeenByNonLocal = Literal["parts", "joints", "none"]
 """What non-local blocks see; none: there are no such blocks."""
+
+
+Head = Literal["xyz", "ray"]
+"""How a pose is read off the answers: as coordinates, or as depths on the joints' rays."""
+
+Fusion = Literal["every", "last"]
+"""After which stages streams exchange features."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,11 @@ class Wanted:
     meshes: tuple[Graph, ...]
     """The coarse graphs of the body that it shall work on, from 48 nodes up; none for networks
     without."""
+    answering: tuple[int, ...] | None = None
+    """How many nodes of each of these answer, the first ones; None: all."""
+    nearness: DistanceTransfer | None = None
+    """Maps between the joints and these graphs by distance at rest, for networks that begin so."""
+    fusion: Fusion = "every"
 
 
 @dataclass(frozen=True)
@@ -45,12 +57,18 @@ class Architecture:
     """Takes 2D joints (B, 17, 2) and returns a tuple: the pose (B, 17, 3), then the meshes."""
     last_layers: Callable[[Any], list[nn.Module]]
     """Of a network that was built: the layers that answer."""
+    first_layers: Callable[[Any], list[nn.Module]] = lambda model: [model.input]
+    """Of a network that was built: the layers that see the 2D joints."""
     channels: int = 128
     """Of its paper."""
     channels_step: int = 1
     """Its channels are a multiple of this: they are shared out among heads or levels."""
     has_meshes: bool = False
     """Whether it works on coarse graphs of the body, and answers with their vertices."""
+    begins_by_distance: bool = False
+    """Whether its maps between joints and coarse graphs begin from where these lie at rest."""
+    head: Head = "xyz"
+    """By default."""
     takes_convolutions: bool = False
     """Whether ``--conv`` means something to it."""
     takes_non_local: bool = False

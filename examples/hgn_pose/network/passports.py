@@ -48,7 +48,7 @@ def load_network(weights: Path, body: BodyModel, hierarchy: Hierarchy) -> nn.Mod
             f"{weights} is damaged: its passport says channels = {options.width}, and its "
             f"widest tensor has {widest}; {REMEDY}"
         )
-    model = build_network(options, hierarchy, seed=0)
+    model = build_network(options, hierarchy, 0, body)
     load_weights(weights, model, fingerprint_for(options, hierarchy))
     return model
 
@@ -85,6 +85,18 @@ def check_body(weights: Path, passport: Passport, body: BodyModel) -> None:
         )
 
 
+def check_unseen(weights: Path, passport: Passport, data: DataOptions) -> None:
+    """Refuse to measure a network on training performers whom it was trained on."""
+    kept = passport.facts.get("held_out", [])
+    seen = [name for name in data.validation if name not in kept]
+    if seen and passport.facts["data"] == data.settled(passport.facts["data"]).data:
+        raise ValueError(
+            f"{weights} was trained on {', '.join(seen)}, whom held_out would measure; "
+            + (f"hold out {', '.join(kept)}" if kept else "leave held_out and fold away")
+            + ", or train with the same held_out"
+        )
+
+
 def passport_of(
     network: NetworkOptions,
     body: BodyModel,
@@ -103,6 +115,7 @@ def passport_of(
             "meshes": meshes,
             "body": body.name,
             **data.input_facts(),
+            **({"held_out": list(data.validation)} if data.validation else {}),
         },
     )
 

@@ -19,6 +19,44 @@ from multiscale_gcn.checks.arguments import shown
 SHIPPED_WEIGHTS = Path(__file__).parents[1] / "weights" / "hgn_cmu17.safetensors"
 """HGN as it comes with the example; the README beside it says how it was trained."""
 
+ROBUST_WEIGHTS = SHIPPED_WEIGHTS.with_name("hgn_cmu17_robust.safetensors")
+"""The same network for real video, where it comes with the example too."""
+
+SHIPPED = {"studio": SHIPPED_WEIGHTS, "robust": ROBUST_WEIGHTS}
+"""Weights that have a name of their own."""
+
+
+def shipped_weights() -> tuple[Path, ...]:
+    """The files of weights that came along."""
+    return tuple(path for path in SHIPPED.values() if path.exists())
+
+
+def weights_file(choice: Path | None) -> Path:
+    """The file of weights that is meant: a path, a name of ``SHIPPED``, or the usual one.
+
+    Raises
+    ------
+    FileNotFoundError
+        When weights are named that did not come along.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from examples.hgn_pose.network.weights import weights_file
+    >>> weights_file(Path("studio")) == weights_file(None), weights_file(Path("my/own")).name
+    (True, 'own')
+    """
+    if choice is None:
+        return SHIPPED_WEIGHTS
+    path = SHIPPED.get(str(choice), choice)
+    if path != choice and not path.exists():
+        raise FileNotFoundError(
+            f"the weights {choice!s} did not come with this copy; train them as weights/README.md "
+            "says, or take those named studio"
+        )
+    return path
+
+
 FACTS = {"data": str, "meshes": bool}
 """Facts that every passport has, and their types."""
 

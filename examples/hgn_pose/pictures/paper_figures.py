@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -142,6 +143,29 @@ def side_by_side(
     return figure
 
 
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """One person in a gallery.
+
+    Parameters
+    ----------
+    title : str
+    image : array of float, shape (17, 2)
+        The input, y down.
+    pose : array of float, shape (17, 3)
+        Camera frame, metres.
+    meshes : sequence of array of float, each of shape (N, 3)
+    true_pose : array of float, shape (17, 3), optional
+        None where nobody knows it, as of images from anywhere.
+    """
+
+    title: str
+    image: np.ndarray
+    pose: np.ndarray
+    meshes: Sequence[np.ndarray]
+    true_pose: np.ndarray | None = None
+
+
 def gallery(
     predictions: Predictions, chosen: Sequence[int], name: str, wires: Sequence[np.ndarray]
 ) -> Figure:
@@ -157,27 +181,51 @@ def gallery(
     wires : sequence of array of int, each of shape (E, 2)
         Edges of every mesh; none are drawn for an empty sequence.
     """
-    rows = ["2D input", "pose", *(f"{mesh.shape[1]} nodes" for mesh in predictions.meshes)]
-    rows = rows[: 2 + len(wires)]
-    figure = Figure(figsize=(2.1 * len(chosen) + 0.4, 2.4 * len(rows)), layout="constrained")
-    axes = figure.subplots(len(rows), len(chosen), squeeze=False)
     actions = predictions.labels.action.of_samples()
     errors = _errors(predictions)
-    for column, sample in zip(axes.T, chosen, strict=True):
-        column[0].set_title(f"{actions[sample]}\n{errors[sample]:.0f} mm", fontsize=10, color=INK)
-        draw_skeleton(column[0], predictions.image[sample] * [1, -1], INK, INPUT)
+    people = [
+        Shown(
+            f"{actions[sample]}\n{errors[sample]:.0f} mm",
+            predictions.image[sample],
+            predictions.pose[sample],
+            [mesh[sample] for mesh in predictions.meshes],
+            predictions.true_pose[sample],
+        )
+        for sample in chosen
+    ]
+    return gallery_of(people, name, wires)
+
+
+def gallery_of(people: Sequence[Shown], name: str, wires: Sequence[np.ndarray]) -> Figure:
+    """The same of people from anywhere, a column a person.
+
+    Parameters
+    ----------
+    people : sequence of Shown
+    name, wires
+        As in :func:`gallery`.
+    """
+    rows = ["2D input", "pose", *(f"{mesh.shape[0]} nodes" for mesh in people[0].meshes)]
+    rows = rows[: 2 + len(wires)]
+    figure = Figure(figsize=(2.1 * len(people) + 0.4, 2.4 * len(rows)), layout="constrained")
+    axes = figure.subplots(len(rows), len(people), squeeze=False)
+    for column, person in zip(axes.T, people, strict=True):
+        column[0].set_title(person.title, fontsize=10, color=INK)
+        draw_skeleton(column[0], person.image * [1, -1], INK, INPUT)
         for ax in column[1:]:
-            _draw_floor(ax, _floor(predictions.true_pose[sample]))
-        draw_skeleton(column[1], turned(predictions.true_pose[sample]), TRUTH)
-        draw_skeleton(column[1], turned(predictions.pose[sample]), OURS)
-        for ax, edges, mesh in zip(column[2:], wires, predictions.meshes, strict=False):
-            draw_wires(ax, turned(mesh[sample]), edges, OURS)
+            _draw_floor(ax, _floor(person.pose if person.true_pose is None else person.true_pose))
+        if person.true_pose is not None:
+            draw_skeleton(column[1], turned(person.true_pose), TRUTH)
+        draw_skeleton(column[1], turned(person.pose), OURS)
+        for ax, edges, mesh in zip(column[2:], wires, person.meshes, strict=False):
+            draw_wires(ax, turned(mesh), edges, OURS)
     for ax, label in zip(axes[:, 0], rows, strict=True):
         ax.text(
             -0.04, 0.5, label, transform=ax.transAxes, rotation=90, va="center", ha="right",
             color=INK,
         )  # fmt: skip
-    _finish(figure, axes, ((TRUTH, "truth"), (OURS, name)))
+    known = any(person.true_pose is not None for person in people)
+    _finish(figure, axes, (*([(TRUTH, "truth")] if known else []), (OURS, name)))
     return figure
 
 

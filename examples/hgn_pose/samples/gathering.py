@@ -11,6 +11,7 @@ import torch
 from examples.hgn_pose.motion.footage import Footage
 from examples.hgn_pose.motion.motion import WORST_FIT, Motion
 from examples.hgn_pose.motion.recording import Recording
+from examples.hgn_pose.samples.other_bodies import shares_of_bones
 from examples.hgn_pose.samples.samples import RecordedSamples, Samples
 
 
@@ -101,6 +102,7 @@ def _fields(
         "subjects": tuple(str(clip.performer) for clip in motion.clips),
         "meshes": tuple(torch.from_numpy(mesh - centre) for mesh in meshes),
         "mesh_flips": tuple(torch.tensor(flip, dtype=torch.int64) for flip in mesh_flips),
+        "mesh_bones": tuple(shares_of_bones(mesh, motion.positions) for mesh in meshes),
         "fitted": torch.from_numpy(fitted),
     }
 

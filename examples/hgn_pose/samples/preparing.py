@@ -10,17 +10,20 @@ import numpy as np
 import torch
 
 from examples.hgn_pose.body.body_model import BodyModel
-from examples.hgn_pose.body.coarse import coarsen_body
+from examples.hgn_pose.body.coarse import CoarseGraphs
 from examples.hgn_pose.datasets.catalogue import CATALOGUE
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.fitting.fitted_motion import with_bodies
 from examples.hgn_pose.motion.cameras import Cameras
 from examples.hgn_pose.motion.footage import Footage
+from examples.hgn_pose.motion.holding_out import performer_name
 from examples.hgn_pose.motion.motion import Motion, held_out_frames
 from examples.hgn_pose.samples.gathering import gather
 from examples.hgn_pose.samples.mesh_targets import mesh_targets
 from examples.hgn_pose.samples.samples import Samples
 from multiscale_gcn import Hierarchy
+
+USUAL_GRAPHS = CoarseGraphs()
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +36,8 @@ class PreparedData:
     train: Samples
     test: Samples
     split: dict[str, object]
-    """Names and numbers of the clips that were read for training and test, for reports."""
+    """Names and numbers of the clips that were read for training and test, for reports, and
+    whether those for the test are of test or of validation people."""
     notes: tuple[str, ...]
     """What to keep in mind of figures on them."""
 
@@ -45,6 +49,7 @@ def prepare_data(
     mesh_sizes: Sequence[int] = (),
     test_only: bool = False,
     body: BodyModel | None = None,
+    graphs: CoarseGraphs = USUAL_GRAPHS,
 ) -> PreparedData:
     """Coarsen the body, read and split the motion, and make the mesh targets.
 
@@ -60,13 +65,15 @@ def prepare_data(
         Fit and prepare the test frames alone; ``train`` is then a copy of ``test``.
     body : BodyModel, optional
         That of the options, where it is loaded already.
+    graphs : CoarseGraphs
+        How it is coarsened.
 
     Returns
     -------
     PreparedData
     """
     body = body or options.load_body()
-    hierarchy = coarsen_body(body)
+    hierarchy = graphs.of(body)
     footage = options.read(test_only=test_only)
     held_out = held_out_frames(footage.motion)
     if held_out.all() and not test_only:
@@ -77,13 +84,23 @@ def prepare_data(
     if not held_out.any():
         raise ValueError(f"{options.data} as found has no test frames; add clips that are held out")
     parts: list[Samples] = []
-    facts: dict[str, object] = {"data": options.data, "body": body.name}
+    measured_on = "validation" if options.validation else "test"
+    facts: dict[str, object] = {
+        "data": options.data,
+        "body": body.name,
+        "measured_on": measured_on,
+    }
     for name, chosen, stride in zip(
         ("train", "test"), (~held_out, held_out), options.strides(), strict=True
     ):
         if name == "train" and test_only:
             continue
-        part = footage.select(chosen).every(stride)
+        # All folds share the bodies of the training people, which take long to fit.
+        together = np.ones_like(chosen) if options.validation else chosen
+        part = footage.select(together).every(stride)
+        if mesh_sizes:
+            part = part.with_motion(with_bodies(body, part.motion, options.fit_cache))
+        part = part.select(held_out_frames(part.motion) == (name == "test"))
         facts |= _facts(name, part.motion)
         parts.append(_samples(part, body, hierarchy, options.fit_cache, mesh_sizes))
     facts["cameras"] = len(set(footage.camera_names))
@@ -101,9 +118,11 @@ def prepare_data(
 
 def _facts(name: str, motion: Motion) -> dict[str, object]:
     clips = np.unique(motion.clip)
+    people = dict.fromkeys(performer_name(motion.clips[k].performer) for k in clips)
     return {
         f"{name}_clips": [motion.clips[k].name for k in clips],
         f"{name}_actions": sorted({motion.clips[k].action for k in clips}),
+        f"{name}_performers": list(people),
         f"{name}_frames": len(motion),
     }
 
@@ -117,10 +136,10 @@ def _samples(
 ) -> Samples:
     if not sizes:
         return gather(footage.with_motion(replace(footage.motion, poses=None, fit_error=None)))
-    motion = with_bodies(body, footage.motion, cache)
+    motion = footage.motion
     levels = [hierarchy.level(size) for size in sizes]
     restrictions = [hierarchy.restriction(0, level.index, "mean") for level in levels]
     flips = [level.constraints.mirror(level.num_nodes) for level in levels]
     kept = cache if body.pose_directions is not None else None  # otherwise it takes seconds
     targets = mesh_targets(body, motion, restrictions, kept)
-    return gather(footage.with_motion(motion), targets, flips)
+    return gather(footage, targets, flips)

@@ -17,6 +17,7 @@ from examples.hgn_pose.motion.cameras import Cameras
 from examples.hgn_pose.samples.augmentation import Augmentation, Variation
 from examples.hgn_pose.samples.batches import Batch, joint_flip
 from examples.hgn_pose.samples.labels import Column, Labels
+from examples.hgn_pose.samples.other_bodies import carried, furthest
 
 NEAREST = 0.5
 """Metres that a joint must keep from every camera."""
@@ -38,6 +39,8 @@ class Samples:
         Coarse meshes in the same world; none: poses only.
     mesh_flips : tuple of Tensor, each of shape (N,), int64
         For every mesh the node on the other side of the body.
+    mesh_bones : tuple of Tensor, each of shape (N, 16), float32
+        For every mesh how much each bone moves each node.
     fitted : Tensor, shape (T,), bool
         Whether the frame's meshes are good enough to learn from and to measure.
     """
@@ -48,6 +51,7 @@ class Samples:
     subjects: tuple[str, ...]
     meshes: tuple[Tensor, ...]
     mesh_flips: tuple[Tensor, ...]
+    mesh_bones: tuple[Tensor, ...]
     fitted: Tensor
 
     def __len__(self) -> int:
@@ -76,7 +80,7 @@ class Samples:
         )
 
     def check_in_view(self, cameras: Cameras, augmentation: Augmentation) -> None:
-        """Refuse scenes that reach a camera, however they are turned and scaled.
+        """Refuse scenes that reach a camera, however they are turned, scaled and rebuilt.
 
         Raises
         ------
@@ -84,7 +88,7 @@ class Samples:
             Naming the first frame with a joint that could come nearer than half a metre to a
             camera.
         """
-        reach = torch.linalg.vector_norm(self.positions[..., :2], dim=2).amax(dim=1)
+        reach = furthest(self.positions, augmentation.bones, augmentation.crossover > 0)
         room = torch.linalg.vector_norm(cameras.position[:, :2], dim=1).min() - NEAREST
         outside = torch.nonzero(reach * (1 + augmentation.size) > room.to(reach.device))
         if len(outside):
@@ -104,9 +108,10 @@ class Samples:
     ) -> Batch:
         """Show rows to cameras, all samples of the batch at once.
 
-        A sample is first mirrored, then scaled, then turned about the vertical axis, all about the
-        middle of its clip on the ground, and then seen by its camera. Everything stays on the
-        device of the samples, and nothing is sent there, so that CUDA can record it.
+        A sample is first mirrored, then its body is rebuilt, then it is scaled and turned about
+        the vertical axis, all about the middle of its clip on the ground, and then seen by its
+        camera. Everything stays on the device of the samples, and nothing is sent there, so that
+        CUDA can record it.
 
         Parameters
         ----------
@@ -124,19 +129,30 @@ class Samples:
         """
         points = self.positions[row]
         meshes = [mesh[row] for mesh in self.meshes]
+        fitted = self.fitted[row]
         if variation is not None:
-            points = variation.mirror(points, joint_flip(points.device))
+            recorded = variation.mirror(points, joint_flip(points.device))
             meshes = self._mirrored_meshes(meshes, variation)
+            points = variation.rebuild(recorded)
+            if variation.bones is not None:
+                meshes = [
+                    carried(mesh, share, recorded, points)
+                    for mesh, share in zip(meshes, self.mesh_bones, strict=True)
+                ]
+            if variation.limb is not None:
+                fitted = fitted & (variation.limb == 0)
             change = variation.turn_and_scale()
             points = points @ change
             meshes = [mesh @ change for mesh in meshes]
+            cameras, view = variation.seen_by(cameras, view, points[:, 0])
         seen = cameras.to_camera(points, view)
         root = seen[:, :1]
+        image = cameras.normalise(cameras.project(seen))
         return Batch(
-            image=cameras.normalise(cameras.project(seen)),
+            image=image if variation is None else variation.detected(image),
             pose=seen - root,
             meshes=tuple(cameras.to_camera(mesh, view) - root for mesh in meshes),
-            fitted=self.fitted[row],
+            fitted=fitted,
         )
 
     def _mirrored_meshes(self, meshes: list[Tensor], variation: Variation) -> list[Tensor]:
@@ -183,7 +199,12 @@ class RecordedSamples(Samples):
         )
 
     def check_in_view(self, cameras: Cameras, augmentation: Augmentation) -> None:
-        """Nothing is refused: real cameras saw what they saw."""
+        """Refuse what the cameras did not see; what they saw is in their view."""
+        if augmentation.unseen:
+            raise ValueError(
+                "bones, crossover and wild cameras make what real cameras did not see; leave them "
+                "out, or train on motion alone"
+            )
 
     def batch(
         self,
@@ -192,7 +213,8 @@ class RecordedSamples(Samples):
         view: Tensor,  # [B] int64
         variation: Variation | None = None,
     ) -> Batch:
-        """What the cameras saw; a sample can only be mirrored, about the middle of its image."""
+        """What the cameras saw; a sample can only be mirrored, about the middle of its image, and
+        detected anew."""
         frame, camera = self.frame[row], self.camera[row]
         image = self.image[row]
         joints = cameras.to_camera(self.positions[frame], camera)
@@ -203,6 +225,7 @@ class RecordedSamples(Samples):
             flip = joint_flip(pose.device)
             image, pose = variation.mirror(image, flip), variation.mirror(pose, flip)
             meshes = self._mirrored_meshes(meshes, variation)
+            image = variation.detected(image)
         return Batch(image=image, pose=pose, meshes=tuple(meshes), fitted=self.fitted[frame])
 
 

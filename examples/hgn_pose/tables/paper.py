@@ -1,11 +1,14 @@
-"""Tables 1 to 4 of Li et al. 2021 (HGN), and one of all networks that the example has."""
+"""The tables of Li et al. 2021 (HGN), and those that the paper does not have."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from examples.hgn_pose.network.building import NetworkOptions
 from examples.hgn_pose.network.registry import ARCHITECTURES
+from examples.hgn_pose.tables.lifters import ABLATION, LIFTER
+from examples.hgn_pose.tables.literature import BY_ACTION, BY_ACTION_ALIGNED, GENERALISATION
 from examples.hgn_pose.tables.table import Entry, Table
 
 ERRORS = ("mpjpe", "pa_mpjpe")
@@ -127,8 +130,65 @@ START = Table(
     ),
     source="",
 )
+_CONTROLS: tuple[
+    tuple[str, Literal["area", "farthest", "random", "scattered", "none"], int], ...
+] = (
+    ("compact, of equal area", "area", 0),
+    ("around points far apart", "farthest", 0),
+    ("around random vertices", "random", 0),
+    ("around random vertices, others", "random", 1),
+    ("scattered vertices", "scattered", 0),
+    ("no body graph", "none", 0),
+)
+CONTROLS = Table(
+    "controls",
+    "HGN on other clusters of the body",
+    (*ERRORS, *MESHES),
+    (
+        Entry("heavy edges, the paper's", _hgn()),
+        *(
+            Entry(label, replace(_hgn(), clusters=clusters, clusters_seed=seed))
+            for label, clusters, seed in _CONTROLS
+        ),
+        Entry("no body graph, as many parameters", replace(_hgn(207), clusters="none")),
+    ),
+    source="",
+)
+PUBLISHED = Table(
+    "published",
+    "HGN as in the paper, and as in its published code",
+    ERRORS,
+    (
+        Entry("HGN, the paper's", _hgn()),
+        Entry("averaged over nodes", _hgn(), None, loss_reduction="mean"),
+        Entry("the code's loss", _hgn(), None, loss_reduction="published"),
+        Entry("the code's fusion, in sequence", replace(_hgn(), fusion_order="sequential")),
+        Entry("the code's padding", replace(_hgn(), padding="published")),
+        Entry(
+            "all of the code's",
+            replace(_hgn(), fusion_order="sequential", padding="published"),
+            None,
+            loss_reduction="published",
+        ),
+    ),
+    source="",
+)
 
 TABLES = {
     table.name: table
-    for table in (MESH_WEIGHT, TOPOLOGY, TOPOLOGY_ALONE, ARCHITECTURE, NETWORKS, START)
+    for table in (
+        MESH_WEIGHT,
+        TOPOLOGY,
+        TOPOLOGY_ALONE,
+        ARCHITECTURE,
+        BY_ACTION,
+        BY_ACTION_ALIGNED,
+        GENERALISATION,
+        NETWORKS,
+        START,
+        CONTROLS,
+        PUBLISHED,
+        LIFTER,
+        ABLATION,
+    )
 }

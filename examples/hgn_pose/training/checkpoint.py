@@ -17,7 +17,7 @@ REMEDY = "give a state that the train command wrote, or start anew"
 
 
 def save_training(path: Path, trainer: Trainer, passport: Passport) -> None:
-    """Write a training state, whole or not at all: weights, Adam's moments, options and records."""
+    """Write a training state, whole or not at all: all tensors of a trainer, options, records."""
     content = {
         "passport": asdict(passport),
         "options": trainer.options.as_json(),
@@ -65,6 +65,10 @@ def resume_training(path: Path, trainer: Trainer, passport: Passport) -> None:
         raise ValueError(
             f"{path} has {len(records)} epochs behind it, more than the "
             f"{trainer.options.epochs} asked for; raise epochs"
+        )
+    if trainer.options.keep == "best" and any(record.error is None for record in records):
+        raise ValueError(
+            f"{path} is damaged: it lacks errors of epochs, by which the best is kept; {REMEDY}"
         )
     check_tensors(path, tensors, trainer.template(len(records)))
     trainer.restore(tensors, records)

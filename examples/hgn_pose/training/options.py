@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, get_args
 
 from examples.hgn_pose.samples.augmentation import Augmentation
+from multiscale_gcn.checks.arguments import one_of, real_number, whole_number
 
-PUBLISHED_LAMBDAS = {"sum": (1.0, 0.01), "mean": (100.0, 1.0)}
+LossReduction = Literal["sum", "mean", "published", "distance"]
+
+PUBLISHED_LAMBDAS: dict[LossReduction, tuple[float, float]] = {
+    "sum": (1.0, 0.01),
+    "mean": (100.0, 1.0),
+    "published": (100.0, 1.0),
+    "distance": (1.0, 0.01),
+}
 """Weights of the pose and the mesh term: those of the paper and those of its published code."""
+
+
+_LATER = ("keep", "steps", "weight_decay", "average", "bf16")
+"""Options that files from before there was a choice do not name."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +30,8 @@ class TrainingOptions:
 
     epochs: int = 100
     """Passes over the training frames; one pass shows every frame to each camera once."""
+    steps: int | None = None
+    """Take as many epochs as so many steps need, in place of --epochs."""
     batch_size: int = 64
     """Samples a step."""
     learning_rate: float = 1e-3
@@ -31,23 +45,47 @@ class TrainingOptions:
     """Epochs between two factors of the step schedule."""
     clip_norm: float = 1.0
     """Largest norm of the gradient."""
-    loss_reduction: Literal["sum", "mean"] = "sum"
-    """Of squared distances over the nodes of a graph: sum is the paper's equation 4, mean is its
-    published code."""
+    weight_decay: float = 0.0
+    """Share of the learning rate by which weights shrink at every step: AdamW; 0 is Adam."""
+    average: float = 0.0
+    """Keep a running mean of the weights, of which every step keeps this share, and take it for the
+    result; 0: the last weights. Its window should be well under a twentieth of the run."""
+    bf16: bool = False
+    """Compute in bfloat16, but for the layers that see the 2D joints and those that answer."""
+    loss_reduction: LossReduction = "sum"
+    """Of squared distances over the nodes of a graph: sum is the paper's equation 4, published its
+    code, which averages over the nodes and over x, y and z, and mean averages over the nodes
+    alone; distance: the mean distance itself, in which far points do not count most."""
     lambda_pose: float | None = None
-    """Weight of the pose term; by default the published 1 (sum) or 100 (mean)."""
+    """Weight of the pose term; by default 1 (sum, distance) or the code's 100 (the others)."""
     lambda_mesh: float | None = None
-    """Weight of the coarse meshes' term; by default the published 0.01 (sum) or 1 (mean); 0 trains
-    without meshes."""
+    """Weight of the coarse meshes' term; by default 0.01 (sum, distance) or the code's 1 (the
+    others); 0 trains without meshes."""
+    keep: Literal["last", "best"] = "last"
+    """Which weights a run ends with: the last, or those of the epoch with the least error on
+    people who are held out of the training (--held-out, --fold), never on those for the test."""
     seed: int = 0
     """Of the weights, the order of the samples, the augmentation and dropout."""
     augmentation: Augmentation = field(default_factory=Augmentation)
     """How much the training poses vary."""
 
     def __post_init__(self) -> None:
+        one_of(self.schedule, "schedule", ("step", "cosine"))
+        one_of(self.loss_reduction, "loss_reduction", get_args(LossReduction))
+        one_of(self.keep, "keep", ("last", "best"))
         for name in ("epochs", "batch_size", "decay_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.steps is not None:
+            whole_number(self.steps, "steps", least=1)
+            if self.epochs != TrainingOptions.epochs:
+                raise ValueError(
+                    f"epochs = {self.epochs} and steps = {self.steps} both say how long; leave "
+                    "epochs out, or give steps = None"
+                )
+        real_number(self.weight_decay, "weight_decay", least=0)
+        if not 0 <= real_number(self.average, "average") < 1:
+            raise ValueError(f"average = {self.average} must be at least 0 and below 1")
         for name in ("learning_rate", "clip_norm", "decay"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
@@ -60,8 +98,10 @@ class TrainingOptions:
 
         Both defaults have the ratio 1 : 0.01 and still weigh the meshes differently, since a mean
         over N nodes is a sum divided by N. Means with 1 : 0.01 weigh a mesh of N nodes as sums
-        with 1 : 0.01 * 17 / N would: 0.0035 for 48 nodes, 0.0018 for 96. The common factor of 100
-        matters to the clipping of the gradient; Adam is all but blind to it.
+        with 1 : 0.01 * 17 / N would: 0.0035 for 48 nodes, 0.0018 for 96. Adam is all but blind to
+        a common factor, but the clipping of the gradient is not: the pose term and its gradient
+        are 100 / 17 = 5.9 times those of sums with "mean", and 100 / 51 = 2.0 times with
+        "published", and the norm above which they are cut is the same.
 
         Examples
         --------
@@ -80,7 +120,30 @@ class TrainingOptions:
     def as_json(self) -> dict[str, Any]:
         """Plain values, the defaults of both weights filled in."""
         pose, mesh = self.lambdas()
-        return {**asdict(self), "lambda_pose": pose, "lambda_mesh": mesh}
+        plain = {**asdict(self), "augmentation": self.augmentation.as_json()}
+        values = {**plain, "lambda_pose": pose, "lambda_mesh": mesh}
+        for name in _LATER:
+            if values[name] == getattr(TrainingOptions, name):
+                del values[name]
+        return values
+
+    def lasting(self, steps_an_epoch: int) -> TrainingOptions:
+        """The same with as many epochs as ``steps`` need.
+
+        Examples
+        --------
+        >>> from examples.hgn_pose.training.options import TrainingOptions
+        >>> TrainingOptions(steps=100).lasting(30).epochs, TrainingOptions().lasting(30).epochs
+        (4, 100)
+        """
+        if self.steps is None:
+            return self
+        return replace(self, steps=None, epochs=math.ceil(self.steps / steps_an_epoch))
+
+    @property
+    def length(self) -> str:
+        """How long it lasts, for a table's caption."""
+        return f"{self.epochs} epochs" if self.steps is None else f"{self.steps:,} steps"
 
     def rate(self, epoch: int, step: int, steps: int) -> float:
         """Learning rate of one step of one epoch that has ``steps`` steps.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from examples.hgn_pose.motion.cameras import Cameras
+from examples.hgn_pose.network.precision import keep_in_float32
 from examples.hgn_pose.samples.augmentation import Variation
 from examples.hgn_pose.samples.batches import Batch
 from examples.hgn_pose.samples.samples import Samples
@@ -31,7 +33,7 @@ class EpochRecord:
     pose_loss: float
     mesh_loss: float
     error: float | None
-    """MPJPE on the test frames in millimetres; only watched, nothing is chosen by it."""
+    """MPJPE on the measured frames in millimetres; only watched, unless ``keep = best``."""
 
     def shown(self) -> dict[str, str]:
         """For a progress bar."""
@@ -43,7 +45,8 @@ class Trainer:
     """A network in training, which can stop after any epoch and go on as if it had not.
 
     All randomness of an epoch is a function of the seed and the epoch's number. The state is
-    therefore the weights, Adam's moments and the records so far, and nothing else.
+    therefore the weights, their running mean if one is kept, Adam's moments and the records so far,
+    and nothing else.
 
     A step launches thousands of small kernels, and a GPU waits for their launches. So on CUDA
     devices a whole step, from the augmentation to the new weights, is recorded once and then
@@ -63,6 +66,9 @@ class Trainer:
     replay : bool
         Record and replay steps on CUDA devices. False for models that cannot be recorded, such
         as those that read a value back in the middle.
+    ends : sequence of nn.Module
+        Layers of ``model`` that compute in float32 where ``options.bf16`` lets the others compute
+        in bfloat16.
 
     Raises
     ------
@@ -78,28 +84,59 @@ class Trainer:
         options: TrainingOptions,
         *,
         replay: bool = True,
+        ends: Sequence[nn.Module] = (),
     ) -> None:
         samples.check_in_view(cameras, options.augmentation)
         self.model = model
         self.samples = samples
         self.cameras = cameras
-        self.options = options
+        self._per_epoch = math.ceil(len(samples) * samples.views(cameras) / options.batch_size)
+        self.options = options.lasting(self._per_epoch)
+        self.average: nn.Module | None = copy.deepcopy(model) if options.average else None
+        if options.bf16:
+            for end in ends:
+                keep_in_float32(end)
         self.on_cuda = samples.positions.device.type == "cuda"
         self.replay = replay and self.on_cuda
         rate: Any = options.learning_rate
         if self.on_cuda:  # a tensor, which a recorded step reads anew
             rate = torch.tensor(rate, device=samples.positions.device)
-        self.optimizer = torch.optim.Adam(
-            model.parameters(), lr=rate, capturable=self.on_cuda, fused=self.on_cuda
+        settings: dict[str, Any] = {
+            "lr": rate,
+            "capturable": self.on_cuda,
+            "fused": self.on_cuda,
+        }
+        self.optimizer: torch.optim.Adam = (
+            torch.optim.AdamW(model.parameters(), weight_decay=options.weight_decay, **settings)
+            if options.weight_decay
+            else torch.optim.Adam(model.parameters(), **settings)
         )
         self.records: list[EpochRecord] = []
+        self._varied = tuple(options.augmentation.draw(1, torch.Generator()).tensors())
+        self._best: dict[str, Tensor] = {}
+
+    @property
+    def kept_epoch(self) -> int:
+        """The epoch whose weights the run ends with, counted from 0."""
+        if self.options.keep == "last":
+            return len(self.records) - 1
+        errors = [math.inf if record.error is None else record.error for record in self.records]
+        return int(np.argmin(errors))
+
+    def take_kept(self) -> None:
+        """Give the result the weights that the run ends with."""
+        if self._best:
+            self.result.load_state_dict(self._best)
 
     @property
     def steps(self) -> int:
         """Steps of an epoch; the last batch may be smaller."""
-        return math.ceil(
-            len(self.samples) * self.samples.views(self.cameras) / self.options.batch_size
-        )
+        return self._per_epoch
+
+    @property
+    def result(self) -> nn.Module:
+        """What training has come to: the running mean of the weights, or the last ones."""
+        return self.model if self.average is None else self.average
 
     def fit(
         self,
@@ -166,7 +203,11 @@ class Trainer:
         ------
         FloatingPointError
             When the loss is no longer finite.
+        ValueError
+            When the best epoch shall be kept and nothing is watched.
         """
+        if self.options.keep == "best" and watch is None:
+            raise ValueError("keep = best needs an error to be the best by; watch one")
         # Recorded anew in every call: restore() puts other tensors into Adam's state.
         step = Replay(self._step, self.options.batch_size) if self.replay else self._step
         for epoch in range(len(self.records), self.options.epochs):
@@ -176,8 +217,11 @@ class Trainer:
                 raise FloatingPointError(
                     f"the loss is {loss} after epoch {epoch + 1}; lower the learning rate"
                 )
-            error = None if watch is None else watch(self.model)
+            error = None if watch is None else watch(self.result)
             self.records.append(EpochRecord(epoch, loss, pose, mesh, error))
+            if self.options.keep == "best" and self.kept_epoch == epoch:
+                state = self.result.state_dict()
+                self._best = {name: value.clone() for name, value in state.items()}
             if after_epoch is not None:
                 after_epoch(self)
             yield self.records[-1]
@@ -204,7 +248,8 @@ class Trainer:
         options = self.options
         lambda_pose, lambda_mesh = options.lambdas()
         batch = self._batch(*draw)
-        outputs = self.model(batch.image)
+        with torch.autocast(batch.image.device.type, torch.bfloat16, enabled=options.bf16):
+            outputs = self.model(batch.image)
         if lambda_mesh == 0:
             outputs = outputs[:1]
         pose, mesh = pose_loss(outputs, batch, options.loss_reduction)
@@ -213,6 +258,8 @@ class Trainer:
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), options.clip_norm)
         self.optimizer.step()
+        if self.average is not None:
+            _approach(self.average, self.model, 1 - options.average)
         return torch.stack([loss, pose, mesh]).detach()
 
     def _set_rate(self, rate: float) -> None:
@@ -225,8 +272,8 @@ class Trainer:
     def _draws(self, seed: int) -> Iterator[tuple[Tensor, ...]]:
         """What each step of an epoch shows: every frame to every camera once, in random order.
 
-        Yields frame, camera, heading, size and flip of the samples of one step. They are drawn on
-        the CPU, so that every device trains on the same samples.
+        Yields row, view and the tensors of the variation of the samples of one step. They are
+        drawn on the CPU, so that every device trains on the same samples.
         """
         views = self.samples.views(self.cameras)
         size = self.options.batch_size
@@ -235,25 +282,19 @@ class Trainer:
         varied = [
             self.options.augmentation.draw(len(chosen), generator) for chosen in order.split(size)
         ]
-        epoch = [
-            order // views,
-            order % views,
-            torch.cat([variation.heading for variation in varied]),
-            torch.cat([variation.size for variation in varied]),
-            torch.cat([variation.flip for variation in varied]),
-        ]
+        variation = Variation.joined(varied).tensors()
+        epoch = [order // views, order % views, *variation.values()]
         device = self.samples.positions.device
         return zip(*(column.to(device).split(size) for column in epoch), strict=True)
 
-    def _batch(
-        self, frame: Tensor, camera: Tensor, heading: Tensor, size: Tensor, flip: Tensor
-    ) -> Batch:
-        variation = Variation(heading, size, flip)
-        return self.samples.batch(self.cameras, frame, camera, variation)
+    def _batch(self, row: Tensor, view: Tensor, *varied: Tensor) -> Batch:
+        variation = Variation.of(dict(zip(self._varied, varied, strict=True)))
+        return self.samples.batch(self.cameras, row, view, variation)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Weights and Adam's state by name, for a file."""
-        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        """Weights, their running mean and Adam's state by name, for a file."""
+        tensors = self._weights()
+        tensors |= {f"best.{name}": value for name, value in self._best.items()}
         for name, parameter in self.model.named_parameters():
             for key, value in self.optimizer.state[parameter].items():
                 tensors[f"adam.{key}.{name}"] = value
@@ -261,12 +302,22 @@ class Trainer:
 
     def template(self, epochs: int) -> dict[str, Tensor]:
         """Tensors of the names, shapes and types that :meth:`tensors` has after so many epochs."""
-        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        tensors = self._weights()
         if epochs:
+            if self.options.keep == "best":
+                state = self.model.state_dict()
+                tensors |= {f"best.{name}": value for name, value in state.items()}
             for name, parameter in self._trained().items():
                 tensors[f"adam.step.{name}"] = torch.zeros(())
                 tensors[f"adam.exp_avg.{name}"] = parameter
                 tensors[f"adam.exp_avg_sq.{name}"] = parameter
+        return tensors
+
+    def _weights(self) -> dict[str, Tensor]:
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        if self.average is not None:
+            mean = self.average.state_dict()
+            tensors |= {f"average.{name}": value for name, value in mean.items()}
         return tensors
 
     def _trained(self) -> dict[str, Tensor]:
@@ -286,10 +337,10 @@ class Trainer:
     def restore(self, tensors: dict[str, Tensor], records: list[EpochRecord]) -> None:
         """Go back to the state that :meth:`tensors` and ``records`` had."""
         device = self.samples.positions.device
-        prefix = "model."
-        self.model.load_state_dict(
-            {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-        )
+        self.model.load_state_dict(_named("model.", tensors))
+        if self.average is not None:
+            self.average.load_state_dict(_named("average.", tensors))
+        self._best = {k: v.clone().to(device) for k, v in _named("best.", tensors).items()}
         for name, parameter in self.model.named_parameters():
             if f"adam.step.{name}" not in tensors:
                 continue
@@ -300,6 +351,18 @@ class Trainer:
                 state[key] = value.cpu() if on_cpu else value.to(device)
             self.optimizer.state[parameter] = state
         self.records = list(records)
+
+
+def _named(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+@torch.no_grad()
+def _approach(average: nn.Module, model: nn.Module, share: float) -> None:
+    """Move a running mean of weights, and of running statistics, by a share towards a model's."""
+    pairs = zip(average.state_dict().values(), model.state_dict().values(), strict=True)
+    moved = [(mean, value) for mean, value in pairs if mean.is_floating_point()]
+    torch._foreach_lerp_([mean for mean, _ in moved], [value for _, value in moved], share)
 
 
 def epoch_seed(seed: int, epoch: int) -> int:

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from multiscale_gcn.checks.libraries import library
 from multiscale_gcn.convert.assembly import Mesh
-from multiscale_gcn.convert.files.library import library
 from multiscale_gcn.convert.options import Options
 
 SECONDS, SECONDS_PER_BYTE = 30.0, 5e-6
@@ -53,7 +53,7 @@ def check_suffix(path: Path, others: Iterable[str]) -> None:
 
 
 def _meshio(path: Path) -> Any:
-    return library("meshio", path, "pip install 'multiscale-gcn[mesh]'")
+    return library("meshio", f"reading {path.suffix} files", "mesh")
 
 
 def _answer(path: Path, folder: Path) -> Mesh:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from multiscale_gcn.checks.libraries import library
 from multiscale_gcn.convert.assembly import Entries
-from multiscale_gcn.convert.files.library import library
 from multiscale_gcn.convert.frames import from_frame
 from multiscale_gcn.convert.options import Options
 
 
 def read(path: Path, options: Options) -> Entries:
-    parquet = library("pyarrow.parquet", path, "pip install 'multiscale-gcn[tables]'")
+    parquet = library("pyarrow.parquet", f"reading {path.suffix} files", "tables")
     try:
         table = parquet.ParquetFile(path).read()
     except Exception as error:

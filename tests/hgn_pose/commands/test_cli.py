@@ -1,7 +1,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import generated
@@ -15,6 +15,7 @@ from examples.hgn_pose.body.poses import BodyPose
 from examples.hgn_pose.datasets.readers.builtin import load_builtin
 from examples.hgn_pose.datasets.readers.cmu17 import CMU17_JOINTS
 from examples.hgn_pose.fitting.fitter import joint_errors
+from examples.hgn_pose.samples.augmentation import Augmentation
 from examples.hgn_pose.training.trainer import Trainer
 
 QUICK = ["--train-every", "60", "--test-every", "60", "--device", "cpu"]
@@ -149,6 +150,18 @@ def test_help_names_the_commands():
     )
     for command in ("demo", "train", "evaluate", "predict", "view", "sample", "params"):
         assert command in done.stdout
+
+
+def test_robust_training_is_one_option_and_goes_on(tmp_path):
+    options = [*TRAIN, "--network", "semgcn", "--robust", "--out", str(tmp_path)]
+    main([*options, "--epochs", "1"])
+    main([*options, "--epochs", "2", "--resume"])
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert len(metrics["history"]) == 2
+    assert metrics["options"]["facing"] is True
+    varied = metrics["training"]["augmentation"]
+    assert varied == json.loads(json.dumps(asdict(Augmentation().robust())))
+    main(["evaluate", str(tmp_path / "weights.safetensors"), *QUICK])
 
 
 @pytest.mark.parametrize("command", ["demo", "train", "evaluate"])

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
+from refusals import refused
 
 from examples.hgn_pose.__main__ import main
 from examples.hgn_pose.body.skeleton import EDGES, JOINTS
@@ -15,7 +16,12 @@ from examples.hgn_pose.measuring.metrics import distances
 from examples.hgn_pose.measuring.occlusion import CLEAR, LIMB, TRUNK, hidden_joints
 from examples.hgn_pose.measuring.predictions import Predictions
 from examples.hgn_pose.measuring.scores import score
-from examples.hgn_pose.pictures.paper_figures import errors_by_part_and_action
+from examples.hgn_pose.pictures.paper_figures import (
+    Shown,
+    errors_by_part_and_action,
+    gallery_of,
+    turned,
+)
 from examples.hgn_pose.samples.labels import Column, Labels
 
 QUICK = ["--test-every", "60", "--device", "cpu", "--data", "builtin"]
@@ -155,3 +161,35 @@ def test_the_command_draws_all_three_and_writes_their_numbers(weights, ours, tmp
     assert len(report["figure5_samples"]) == 8
     for fact in report["figure5_samples"]:
         assert fact["action"] in report["scores"]["SemGCN"]["per_action"]
+
+
+def test_figure_5_shows_what_people_bring(weights, tmp_path):
+    files = []
+    for place, clip in enumerate(("walk", "kick", "dance_a")):
+        files.append(str(tmp_path / f"{clip}.json"))
+        main(["sample", "--clip", clip, "--camera", str(place), "--out", files[-1]])
+    arguments = ["figures", weights["hgn"], weights["semgcn"], *QUICK, "--out", str(tmp_path)]
+    main([*arguments, "--in-the-wild", *files])
+    data = (tmp_path / "figure5_in_the_wild.png").read_bytes()
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    assert json.loads((tmp_path / "figures.json").read_text())["in_the_wild"] == files
+    missing = tmp_path / "none.json"
+    with refused(f"{missing}"):
+        main([*arguments, "--in-the-wild", str(missing)])
+
+
+def test_people_without_a_truth_are_drawn_without_one():
+    rng = np.random.default_rng(0)
+    pose, mesh = rng.normal(size=(17, 3)), rng.normal(size=(48, 3))
+    person = Shown("an image", rng.uniform(0, 500, (17, 2)), pose, [mesh])
+    edges = np.array([[0, 1], [1, 2]])
+    alone = gallery_of([person], "HGN", [edges])
+    both = gallery_of([replace(person, true_pose=pose)], "HGN", [edges])
+    labels = [
+        [text.get_text() for text in figure.legends[0].get_texts()] for figure in (alone, both)
+    ]
+    assert [("truth" in texts, "HGN" in texts) for texts in labels] == [(False, True), (True, True)]
+    drawn = [len(figure.axes[1].collections) for figure in (alone, both)]
+    assert drawn[1] == drawn[0] + 2  # bones and joints
+    np.testing.assert_allclose(alone.axes[1].collections[2].get_offsets(), turned(pose))
+    assert [ax.get_title() for ax in alone.axes] == ["an image", "", ""]

@@ -18,7 +18,9 @@ from examples.hgn_pose.lifting.live import LONGEST, Steadying
 from examples.hgn_pose.lifting.mapping import HUMAN36M_TRUNK
 
 
-def zeros(image):
+def zeros(joints):
+    if not np.ptp(joints, axis=0).any():
+        raise ValueError("all joints lie in one point")
     return np.zeros((17, 3), np.float32)
 
 

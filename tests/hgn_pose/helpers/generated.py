@@ -11,6 +11,7 @@ import numpy as np
 
 from examples.hgn_pose.datasets.h36m import CAMERAS_PATH
 from examples.hgn_pose.datasets.readers.builtin import load_builtin
+from examples.hgn_pose.datasets.readers.cmu17 import CMU17_JOINTS
 
 OF_32 = [0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27]
 WITHOUT_NOSE = [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16]
@@ -61,6 +62,23 @@ def seen(point, lens, view):
 
 def calibration():
     return json.loads(CAMERAS_PATH.read_text())
+
+
+def write_cmu17(path, performers=(1, 5, 9, 7, 61), frames=24):
+    """A clip of each performer; whoever has the number k is lifted by k mm."""
+    positions = clip("walk", frames)
+    lifts = np.array(performers)[:, None, None, None] * [0, 0, 0.001]
+    np.savez(
+        path,
+        positions_3d=np.concatenate(positions + lifts).astype(np.float32),
+        clip=np.repeat(np.arange(len(performers)), frames),
+        clip_subject=np.array(performers),
+        clip_name=np.array([f"{k:02}_01" for k in performers]),
+        clip_action=np.array([f"action {k % 4}" for k in performers]),
+        joints=np.array(CMU17_JOINTS),
+        fps=np.array(40.0),
+    )
+    return positions
 
 
 def pixels_of(positions, subject):

@@ -1,12 +1,15 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from recordable import Recordable
 
 from examples.hgn_pose.body.skeleton import FLIP, JOINTS
 from examples.hgn_pose.datasets.readers.builtin import load_builtin
 from examples.hgn_pose.motion.cameras import ring_of_cameras
+from examples.hgn_pose.motion.hand_held import HandHeld
 from examples.hgn_pose.motion.motion import every_nth
 from examples.hgn_pose.samples.augmentation import NO_AUGMENTATION, Augmentation, Variation
 from examples.hgn_pose.samples.gathering import clip_centres, gather
@@ -119,8 +122,6 @@ def test_clips_are_centred(samples, motion):
 
 
 def test_poor_fits_do_not_count(motion):
-    from dataclasses import replace
-
     error = np.full(len(motion), 10.0, dtype=np.float32)
     error[3] = 25.1
     fitted = gather(replace(motion, fit_error=error)).fitted
@@ -142,3 +143,63 @@ def test_wrong_input_is_refused(motion, samples, cameras):
     samples.check_in_view(cameras, Augmentation())
     with pytest.raises(ValueError, match=r"positions\[\d+\] reaches .* m from the middle"):
         samples.check_in_view(cameras, Augmentation(size=4.0))
+
+
+def test_wild_views_are_those_of_a_camera_at_a_time(motion, samples, cameras):
+    """The pose is the scene in the camera's axes, and the image its picture through its lens."""
+    count = 60
+    frame = torch.arange(count)
+    view = frame % 4
+    augmentation = Augmentation(flip=False, cameras="wild", wild=HandHeld(share=0.5))
+    varied = augmentation.draw(count, torch.Generator().manual_seed(8))
+    assert varied.camera is not None
+    batch = samples.batch(cameras, frame, view, varied)
+    plain = samples.batch(cameras, frame, view, replace(varied, camera=None))
+    torch.testing.assert_close(batch.meshes[0], batch.pose, atol=2e-6, rtol=0)
+    assert 0 < varied.camera.held.sum() < count
+    for b in range(count):
+        if not varied.camera.held[b]:
+            assert torch.equal(batch.image[b], plain.image[b])
+            assert torch.equal(batch.pose[b], plain.pose[b])
+            continue
+        rotation = varied.camera.rotation[b].double().numpy()
+        ray = np.array([*varied.camera.slope[b].tolist(), 1.0])
+        root = float(varied.camera.distance[b]) * ray / np.linalg.norm(ray)
+        ring = cameras.rotation[view[b]].double().numpy()
+        pose = (rotation @ ring.T @ plain.pose[b].double().numpy().T).T
+        np.testing.assert_allclose(batch.pose[b].numpy(), pose, atol=3e-6)
+        height = float(rotation[2] @ [0, 0, 1]), (rotation.T @ root)[2]
+        scene = samples.positions[frame[b], 0, 2] * varied.size[b]
+        if scene - height[1] < 0.21:  # the camera was raised from the ground
+            continue
+        seen = pose + root
+        picture = 2.29 * float(varied.camera.lens[b]) * seen[:, :2] / seen[:, 2:]
+        np.testing.assert_allclose(batch.image[b].numpy(), picture, atol=5e-5)
+
+
+def test_a_robust_batch_can_be_recorded(samples, cameras):
+    row = torch.arange(8)
+    varied = Augmentation().robust().draw(8, torch.Generator().manual_seed(9))
+    first = samples.batch(cameras, row, row % 4, varied)
+    with Recordable():
+        again = samples.batch(cameras, row, row % 4, varied)
+    assert torch.equal(first.image, again.image)
+
+
+def test_wild_cameras_cover_their_ranges():
+    wild = HandHeld()
+    drawn = wild.draw(40_000, torch.Generator().manual_seed(0))
+    forward = drawn.rotation[:, 2]
+    pitch = torch.rad2deg(-forward[:, 2].asin())
+    assert (pitch.min(), pitch.max()) == pytest.approx((-10, 35), abs=0.1)
+    roll = torch.rad2deg((-drawn.rotation[:, 0, 2] / pitch.deg2rad().cos()).asin())
+    assert (roll.min(), roll.max()) == pytest.approx((-15, 15), abs=0.1)
+    assert (drawn.distance.min(), drawn.distance.max()) == pytest.approx((2, 8), abs=0.01)
+    assert drawn.distance.median() == pytest.approx(4, abs=0.05)
+    aside = torch.rad2deg(drawn.slope.atan())
+    assert (aside.min(), aside.max()) == pytest.approx((-25, 25), abs=0.1)
+    assert (drawn.lens.min(), drawn.lens.max()) == pytest.approx((0.8, 1.2), abs=0.01)
+    assert drawn.held.float().mean() == pytest.approx(0.75, abs=0.01)
+    for wrong in ({"pitch": (10, -10)}, {"distance": (0.5, 8)}, {"roll": -1}, {"lens": 1.0}):
+        with pytest.raises(ValueError, match=r"must be at (least|most)"):
+            HandHeld(**wrong)

@@ -9,9 +9,12 @@ from torch import Tensor
 from examples.hgn_pose.body.coarse import MESH_SIZES
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.network.building import NetworkOptions, build_network
+from examples.hgn_pose.network.precision import ends_of
 from examples.hgn_pose.network.registry import ARCHITECTURES
+from examples.hgn_pose.samples.augmentation import Augmentation
 from examples.hgn_pose.samples.preparing import prepare_data
 from examples.hgn_pose.training.options import TrainingOptions
+from examples.hgn_pose.training.recipes import RECIPES
 from examples.hgn_pose.training.replay import WARM_UP, Replay
 from examples.hgn_pose.training.trainer import Trainer
 
@@ -43,10 +46,31 @@ def test_every_call_does_the_work_of_one_call(prepared):
 
 
 def run(prepared, options, network, *, replay):
-    model = build_network(network, prepared.hierarchy, options.seed).to("cuda")
-    trainer = Trainer(model, prepared.train, prepared.cameras, options, replay=replay)
+    model = build_network(network, prepared.hierarchy, options.seed, prepared.body).to("cuda")
+    ends = ends_of(network.network, model)
+    trainer = Trainer(model, prepared.train, prepared.cameras, options, replay=replay, ends=ends)
     trainer.fit()
     return trainer
+
+
+def test_other_bodies_are_recorded_too(prepared):
+    options = replace(SHORT, augmentation=Augmentation(bones=0.1, crossover=0.3))
+    network = NetworkOptions("hgn", channels=8)
+    plain, replayed = (run(prepared, options, network, replay=replay) for replay in (False, True))
+    for first, second in zip(plain.records, replayed.records, strict=True):
+        assert second.loss == pytest.approx(first.loss, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["body_streams", "hgn", "semgcn", "transformer"])
+def test_the_modern_recipe_is_recorded_too(prepared, name):
+    options = replace(RECIPES["modern"], steps=20, batch_size=32)
+    network = NetworkOptions(name, channels=16, dropout=0.0, head="ray")
+    plain, replayed = (run(prepared, options, network, replay=replay) for replay in (False, True))
+    for first, second in zip(plain.records, replayed.records, strict=True):
+        assert second.loss == pytest.approx(first.loss, rel=0.02)
+    found, expected = (one.result.state_dict() for one in (replayed, plain))
+    for key, value in expected.items():
+        torch.testing.assert_close(found[key], value, rtol=0.1, atol=5e-3, msg=key)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

@@ -37,7 +37,7 @@ def one_thread():
 
 
 def trained(prepared, options, network=HGN):
-    model = build_network(network, prepared.hierarchy, options.seed)
+    model = build_network(network, prepared.hierarchy, options.seed, prepared.body)
     trainer = Trainer(model, prepared.train, prepared.cameras, options)
     trainer.fit()
     return trainer
@@ -80,6 +80,19 @@ def test_loss_is_equation_4(reduction):
     )
     assert float(pose) == pytest.approx(expected_pose, rel=1e-5)
     assert float(mesh) == pytest.approx(expected_mesh, rel=1e-5)
+
+
+def test_the_published_loss_averages_over_everything():
+    batch, outputs = random_batch()
+    pose, mesh = (float(term) for term in pose_loss(outputs, batch, "published"))
+    squared = [
+        (o - t).numpy() ** 2 for o, t in zip(outputs, (batch.pose, *batch.meshes), strict=True)
+    ]
+    assert pose == pytest.approx(squared[0].mean())
+    fitted = batch.fitted.numpy()
+    expected = sum(s[fitted].sum() / s.size for s in squared[1:])
+    assert mesh == pytest.approx(expected)
+    assert TrainingOptions(loss_reduction="published").lambdas() == (100.0, 1.0)
 
 
 def test_published_means_weigh_meshes_as_smaller_sums():
@@ -191,6 +204,23 @@ def test_every_frame_is_seen_by_every_camera_once_an_epoch(prepared):
     assert torch.equal(torch.unique(seen, dim=0), torch.unique(again, dim=0))
 
 
+def test_other_bodies_are_trained_on_and_a_stop_in_between_changes_nothing(prepared):
+    other = Augmentation(bones=0.1, crossover=0.3)
+    options = replace(SHORT, schedule="step", augmentation=other)
+    straight, stopped, plain = (
+        trained(prepared, one)
+        for one in (options, replace(options, epochs=1), replace(SHORT, schedule="step"))
+    )
+    resumed = Trainer(
+        build_network(HGN, prepared.hierarchy, seed=99), prepared.train, prepared.cameras, options
+    )
+    resumed.restore(stopped.tensors(), stopped.records)
+    resumed.fit()
+    assert resumed.records == straight.records
+    assert straight.records != plain.records
+    assert straight.records[1].mesh_loss > 0
+
+
 def test_without_mesh_weight_the_meshes_stay(prepared):
     options = replace(SHORT, epochs=1, lambda_mesh=0.0)
     before = build_network(HGN, prepared.hierarchy, options.seed).state_dict()
@@ -205,16 +235,16 @@ def test_without_mesh_weight_the_meshes_stay(prepared):
 @pytest.mark.parametrize("network", ARCHITECTURES)
 def test_networks_learn(prepared, network):
     options = TrainingOptions(epochs=6, batch_size=32, learning_rate=1e-2)
-    records = trained(prepared, options, NetworkOptions(network, channels=8)).records
+    records = trained(prepared, options, NetworkOptions(network, channels=8, head="xyz")).records
     assert records[-1].pose_loss < 0.75 * records[0].pose_loss
 
 
 def test_first_answers_lie_near_the_pelvis(prepared):
     for name in ARCHITECTURES:
         options = NetworkOptions(name, 16)
-        model = build_network(options, prepared.hierarchy, 0).eval()
+        model = build_network(options, prepared.hierarchy, 0, prepared.body).eval()
         with torch.no_grad():
-            answers = model(torch.rand(8, 17, 2) - 0.5)
+            answers = model(0.1 * (torch.rand(8, 17, 2) - 0.5))
         assert max(float(answer.abs().max()) for answer in answers) < 0.5
         assert count_parameters(model) > 1000
 

@@ -14,6 +14,9 @@ from examples.hgn_pose.motion.motion import Clip, Motion
 HELD_OUT_PERFORMERS = (7, 14, 60, 61)
 """Performers of cmu17 for the test; 60 and 61 are the partners of the same dances."""
 
+FOLDS = (("1", "9"), ("13", "8"), ("135", "6"), ("94", "3"), ("5", "2"))
+"""The training performers in pairs, of whom the one has many frames and the other few."""
+
 CMU17_JOINTS = [
     "Hip",
     "RHip",
@@ -140,6 +143,7 @@ DATA_SET = DataSet(
     joints="skeleton17",
     strides=(2, 8),
     variable=CMU17_VARIABLE,
+    folds=FOLDS,
     notes=(
         "Whole performers are held out, with all of their clips.",
         "The motion was obtained from mocap.cs.cmu.edu. The database was created with funding "

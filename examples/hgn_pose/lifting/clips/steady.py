@@ -19,9 +19,6 @@ class TimeOptions:
     """Standard deviation of the Gaussian over time that smooths a clip, milliseconds; 0: none."""
     one_length: bool = True
     """Give each bone of a person one length over a clip."""
-    focal: float | None = None
-    """Focal length of the camera in pixels, if it is known: people then walk where they were seen,
-    and stand on one floor. Without it the pelvis stays in one place."""
 
     def validate(self) -> None:
         """Refuse options that make no sense."""
@@ -29,8 +26,6 @@ class TimeOptions:
             raise ValueError(
                 f"smooth must lie between 0 and 10000 milliseconds, got {self.smooth:g}"
             )
-        if self.focal is not None and not 1 <= self.focal <= 1e6:
-            raise ValueError(f"focal must lie between 1 and 1000000 pixels, got {self.focal:g}")
 
 
 def steady(

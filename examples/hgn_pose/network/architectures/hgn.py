@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+from torch import Tensor
 
 from examples.hgn_pose.network.architecture import Architecture, Wanted
 from examples.hgn_pose.network.convolutions import SemGConv
@@ -27,6 +30,8 @@ class HGN(MultiScaleGCN):
     fusion_order : {"parallel", "sequential"}
         The paper's equation, or the order of the code published with it.
     dropout : float
+    answering : sequence of int, optional
+        How many nodes of each mesh answer, the first ones, where the others are padding.
 
     Returns of ``forward``
     ----------------------
@@ -53,6 +58,7 @@ class HGN(MultiScaleGCN):
         conv: Convolution = SemGConv,
         fusion_order: FusionOrder = "parallel",
         dropout: float = 0.0,
+        answering: Sequence[int] | None = None,
     ) -> None:
         meshes = [mesh for mesh in (mesh48, mesh96) if mesh is not None]
         if not meshes:
@@ -69,9 +75,27 @@ class HGN(MultiScaleGCN):
             dropout=dropout,
             start="published",
         )
+        self.answering = answering
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """The pose and the meshes, these without what is padding."""
+        pose, *meshes = super().forward(*inputs)
+        if self.answering is not None:
+            meshes = [mesh[:, :n] for mesh, n in zip(meshes, self.answering, strict=True)]
+        return (pose, *meshes)
 
 
-def _build(wanted: Wanted) -> HGN:
+def _build(wanted: Wanted) -> MultiScaleGCN:
+    if not wanted.meshes:
+        return MultiScaleGCN(
+            [wanted.skeleton],
+            stages=[(0,)] * 4,
+            in_channels=2,
+            channels=wanted.channels,
+            out_channels=3,
+            convolution=wanted.convolution,
+            dropout=wanted.dropout or 0.0,
+        )
     middle, top = (*wanted.meshes, None)[:2]
     return HGN(
         wanted.skeleton,
@@ -81,6 +105,7 @@ def _build(wanted: Wanted) -> HGN:
         conv=wanted.convolution,
         fusion_order=wanted.fusion_order,
         dropout=wanted.dropout or 0.0,
+        answering=wanted.answering,
     )
 
 
@@ -90,6 +115,7 @@ ARCHITECTURE = Architecture(
     what="Hierarchical Graph Networks on the joints and two coarse meshes (Li et al. 2021)",
     build=_build,
     last_layers=lambda model: list(model.outputs.values()),
+    first_layers=lambda model: list(model.inputs.values()),
     has_meshes=True,
     takes_convolutions=True,
 )

@@ -136,5 +136,6 @@ ARCHITECTURE = Architecture(
     "channels (Zou et al. 2020)",
     build=_build,
     last_layers=lambda model: [model[-1]],
+    first_layers=lambda model: [model[0]],
     channels=96,
 )

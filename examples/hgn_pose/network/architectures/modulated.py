@@ -73,4 +73,5 @@ ARCHITECTURE = Architecture(
     what="Modulated GCN, whose joints change the shared weights a little (Zou and Tang 2021)",
     build=_build,
     last_layers=lambda model: [model[-1]],
+    first_layers=lambda model: [model[0]],
 )

@@ -86,6 +86,7 @@ ARCHITECTURE = Architecture(
     what="SemGCN with non-local blocks, HGN's bottom subnetwork alone (Zhao et al. 2019)",
     build=_build,
     last_layers=lambda model: [model[-1]],
+    first_layers=lambda model: [model[0]],
     takes_convolutions=True,
     takes_non_local=True,
 )

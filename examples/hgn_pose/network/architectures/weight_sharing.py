@@ -69,4 +69,5 @@ ARCHITECTURE = Architecture(
     what="Decoupled pre-aggregation, with two weight matrices for every joint (Liu et al. 2020)",
     build=_build,
     last_layers=lambda model: [model[-1]],
+    first_layers=lambda model: [model[0]],
 )

@@ -1,0 +1,41 @@
+"""Tables of networks that are all trained alike, by a recipe of one's choice."""
+
+from __future__ import annotations
+
+from examples.hgn_pose.network.building import NetworkOptions
+from examples.hgn_pose.tables.table import Entry, Table
+
+COLUMNS = ("mpjpe", "pa_mpjpe", "mpjpe_mirrored", "pa_mpjpe_mirrored")
+
+BODY_STREAMS = Entry("Body streams", NetworkOptions("body_streams"), 0.0)
+
+LIFTER = Table(
+    "lifter",
+    "Networks that read depths off the rays of the joints",
+    COLUMNS,
+    (
+        BODY_STREAMS,
+        Entry("Transformer", NetworkOptions("transformer", dropout=0.1, head="ray")),
+        Entry("MLP (SimpleBaseline)", NetworkOptions("mlp", dropout=0.1, head="ray")),
+        Entry("GraFormer", NetworkOptions("graformer", head="ray")),
+        Entry("SemGCN", NetworkOptions("semgcn", head="ray")),
+        Entry("HGN", NetworkOptions("hgn", head="ray"), 0.0),
+    ),
+    source="",
+)
+"""The rivals."""
+
+ABLATION = Table(
+    "lifter-ablation",
+    "What the body streams are worth",
+    COLUMNS,
+    (
+        BODY_STREAMS,
+        Entry("joints alone", NetworkOptions("body_streams", clusters="none"), 0.0),
+        Entry("random clusters", NetworkOptions("body_streams", clusters="random"), 0.0),
+        Entry("clusters of equal area", NetworkOptions("body_streams", clusters="area"), 0.0),
+        Entry("fusion after the last stage", NetworkOptions("body_streams", fusion="last"), 0.0),
+        Entry("coordinates, not rays", NetworkOptions("body_streams", head="xyz"), 0.0),
+    ),
+    source="",
+)
