@@ -6,6 +6,7 @@ import pytest
 from refusals import refused
 
 from examples.hgn_pose.__main__ import main
+from examples.hgn_pose.datasets.mocap import read_bvh
 from examples.hgn_pose.lifting import prediction
 
 QUICK = ["--train-every", "60", "--test-every", "60", "--device", "cpu"]
@@ -171,3 +172,46 @@ def test_damaged_predictions_are_refused(folder, tmp_path):
         np.savez(path, **{**arrays, name: value})
         with pytest.raises(ValueError, match=message):
             prediction.load(path)
+
+
+def test_files_for_other_tools_stand_where_they_are_asked_for(folder, tmp_path, capsys):
+    files = [str(tmp_path / name) for name in ("a/walk.bvh", "walk.csv", "walk.trc")]
+    main([*predicting(folder)[:-2], "--out", *files])
+    printed = capsys.readouterr().out
+    for file in files:
+        assert f"wrote {file}" in printed
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == [
+        "walk.bvh", "walk.csv", "walk.trc",
+    ]  # fmt: skip
+    assert read_bvh(tmp_path / "a" / "walk.bvh").fps == pytest.approx(30, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("walk.fbx", "is no file that can be written"),
+        ("walk.smpl.npz", "give --smpl-model FILE"),
+    ],
+)
+def test_files_that_cannot_be_written_are_refused_before_the_work(name, message, folder, tmp_path):
+    with refused() as refusal:
+        main([*predicting(folder)[:-2], "--out", str(tmp_path / name)])
+    assert message in refusal.message
+    assert not (tmp_path / name).exists()
+
+
+def test_a_camera_that_is_known_tells_where_people_walk(folder, tmp_path):
+    here = ["--out", str(tmp_path), "--no-page", "--field-of-view", "47.2"]
+    main(["predict", str(folder / "keypoints.json"), "--device", "cpu", *here])
+    known = prediction.load(tmp_path / "prediction.npz")
+    assert known.root.shape == (39, 3)
+    assert 4 < known.root[:, 2].mean() < 6.5  # metres; the cameras stand 5.2 m from the middle
+    assert prediction.load(folder / "prediction.npz").root is None
+    read = json.loads((tmp_path / "prediction.json").read_text())
+    np.testing.assert_allclose([frame["root"] for frame in read["frames"]], known.root, atol=6e-5)
+    np.testing.assert_array_equal(prediction.select(known, np.arange(5)).root, known.root[:5])
+    with np.load(tmp_path / "prediction.npz") as stored:
+        arrays = dict(stored)
+    np.savez(tmp_path / "forged.npz", **{**arrays, "root": arrays["root"][:3]})
+    with pytest.raises(ValueError, match="root has shape"):
+        prediction.load(tmp_path / "forged.npz")
