@@ -72,7 +72,8 @@ class Stream:
             for reply, waited, worked in replies(lines, self, lifter.trunk, ask):
                 out.write(json.dumps(reply, allow_nan=False, separators=(",", ":")) + "\n")
                 out.flush()
-                took.append((1000 * waited, 1000 * worked))
+                if "pose" in reply:
+                    took.append((1000 * waited, 1000 * worked))
         print(latency(took, how), file=sys.stderr)
 
     def _asking(self, lifter: Lifter) -> tuple[Ask, str]:
