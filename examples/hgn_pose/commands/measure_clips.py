@@ -14,10 +14,10 @@ from examples.hgn_pose.commands.flat import Flat
 from examples.hgn_pose.commands.machine import MachineOptions, describe_machine, in_one_line
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.files.writing import make_folder, write_json
-from examples.hgn_pose.lifting.clips.repair import repair
-from examples.hgn_pose.lifting.clips.steady import TimeOptions, steady
-from examples.hgn_pose.lifting.clips.trajectory import reprojected, trajectory
 from examples.hgn_pose.lifting.lifter import Lifter
+from examples.hgn_pose.lifting.over_time.repair import repair
+from examples.hgn_pose.lifting.over_time.steady import TimeOptions, steady
+from examples.hgn_pose.lifting.over_time.trajectory import reprojected, trajectory
 from examples.hgn_pose.lifting.viewing import ChosenFraming, ViewOptions
 from examples.hgn_pose.measuring.clips import (
     SWAPPED,

@@ -18,13 +18,13 @@ from examples.hgn_pose.commands.machine import MachineOptions
 from examples.hgn_pose.commands.prediction_page import matching, show
 from examples.hgn_pose.files.writing import make_folder
 from examples.hgn_pose.lifting import prediction
-from examples.hgn_pose.lifting.clips.steady import TimeOptions, steady
-from examples.hgn_pose.lifting.clips.trajectory import trajectory
 from examples.hgn_pose.lifting.gaps import FROM_TIME, FROM_VIEWS, usual_step
 from examples.hgn_pose.lifting.lifter import Lifter
 from examples.hgn_pose.lifting.mapping import trunk_of
 from examples.hgn_pose.lifting.outputs.body_clip import LEVEL
 from examples.hgn_pose.lifting.outputs.formats import check_formats, destinations, write_files
+from examples.hgn_pose.lifting.over_time.steady import TimeOptions, steady
+from examples.hgn_pose.lifting.over_time.trajectory import trajectory
 from examples.hgn_pose.lifting.prediction import Prediction, coarse_meshes
 from examples.hgn_pose.lifting.reading import KeypointOptions, Person, read_people
 from examples.hgn_pose.lifting.viewing import ChosenFraming, View, ViewOptions

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from examples.hgn_pose.body.skeleton import FLIP
-from examples.hgn_pose.lifting.clips.limbs import bone_lengths, with_lengths
-from examples.hgn_pose.lifting.clips.movement import person_size
-from examples.hgn_pose.lifting.clips.smoothing import OneEuro
 from examples.hgn_pose.lifting.gaps import SEEN, Track, from_views
+from examples.hgn_pose.lifting.over_time.limbs import bone_lengths, with_lengths
+from examples.hgn_pose.lifting.over_time.movement import person_size
+from examples.hgn_pose.lifting.over_time.smoothing import OneEuro
 
 LONGEST = 6
 """Frames in a row in which a joint that jumps, or sides that seem confused, are not believed."""

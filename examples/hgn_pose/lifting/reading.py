@@ -8,11 +8,11 @@ from typing import Literal
 
 from examples.hgn_pose.files.reading import reading
 from examples.hgn_pose.lifting.checks import check, to_pixels
-from examples.hgn_pose.lifting.clips.repair import repair
 from examples.hgn_pose.lifting.detections import Detections
 from examples.hgn_pose.lifting.gaps import Track, fill, mark_repaired
 from examples.hgn_pose.lifting.keypoint_files import read_keypoints
 from examples.hgn_pose.lifting.mapping import Trunk, to_skeleton
+from examples.hgn_pose.lifting.over_time.repair import repair
 from examples.hgn_pose.lifting.people import choose
 
 ConventionName = Literal["coco17", "body25", "mediapipe33", "human36m17", "skeleton17"]

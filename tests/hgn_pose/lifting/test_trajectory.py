@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from examples.hgn_pose.lifting.clips.trajectory import (
+from examples.hgn_pose.lifting.filming import film
+from examples.hgn_pose.lifting.over_time.trajectory import (
     FEET,
     reprojected,
     scene_axes,
     standing,
     trajectory,
 )
-from examples.hgn_pose.lifting.filming import film
 
 DOWN = np.array([0.1, 0.95, 0.25])
 

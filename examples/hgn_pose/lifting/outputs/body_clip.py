@@ -9,8 +9,8 @@ import numpy as np
 from examples.hgn_pose.body.body_model import BodyModel
 from examples.hgn_pose.body.poses import BodyPose
 from examples.hgn_pose.fitting.fitter import fit
-from examples.hgn_pose.lifting.clips.trajectory import scene_axes
 from examples.hgn_pose.lifting.outputs.drawn_body import drawn_body
+from examples.hgn_pose.lifting.over_time.trajectory import scene_axes
 from examples.hgn_pose.lifting.prediction import Prediction
 
 LEVEL = (0.0, 1.0, 0.0)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from examples.hgn_pose.body.skeleton import JOINTS
-from examples.hgn_pose.lifting.clips.movement import is_clip
-from examples.hgn_pose.lifting.clips.outliers import find_outliers
-from examples.hgn_pose.lifting.clips.swaps import find_swaps, swapped
 from examples.hgn_pose.lifting.gaps import usual_step
+from examples.hgn_pose.lifting.over_time.movement import is_clip
+from examples.hgn_pose.lifting.over_time.outliers import find_outliers
+from examples.hgn_pose.lifting.over_time.swaps import find_swaps, swapped
 
 LIMB_NAMES = ("legs", "arms")
 SHORTEST = 5
@@ -49,7 +49,7 @@ class Repaired:
         Examples
         --------
         >>> import numpy as np
-        >>> from examples.hgn_pose.lifting.clips.repair import repair
+        >>> from examples.hgn_pose.lifting.over_time.repair import repair
         >>> body = np.random.default_rng(0).uniform(0, 100, (1, 17, 2))
         >>> joints = body + np.arange(20.0)[:, None, None]
         >>> joints[7, 13] += 80

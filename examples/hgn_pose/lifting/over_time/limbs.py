@@ -29,7 +29,7 @@ def with_lengths(
     Examples
     --------
     >>> import numpy as np
-    >>> from examples.hgn_pose.lifting.clips.limbs import bone_lengths, with_lengths
+    >>> from examples.hgn_pose.lifting.over_time.limbs import bone_lengths, with_lengths
     >>> pose = np.random.default_rng(0).normal(size=(5, 17, 3)).astype(np.float32)
     >>> same = with_lengths(pose, bone_lengths(pose))
     >>> float(np.linalg.norm(same[:, 3] - same[:, 2], axis=1).std().round(5))

@@ -23,7 +23,7 @@ def person_size(
     Examples
     --------
     >>> import numpy as np
-    >>> from examples.hgn_pose.lifting.clips.movement import person_size
+    >>> from examples.hgn_pose.lifting.over_time.movement import person_size
     >>> joints = np.stack([np.arange(17.0), np.zeros(17)], axis=1)[None].repeat(3, axis=0)
     >>> person_size(joints)
     array([4., 4., 4.])
@@ -49,7 +49,7 @@ def is_clip(
     Examples
     --------
     >>> import numpy as np
-    >>> from examples.hgn_pose.lifting.clips.movement import is_clip
+    >>> from examples.hgn_pose.lifting.over_time.movement import is_clip
     >>> still = np.random.default_rng(0).uniform(0, 100, (1, 17, 2)).repeat(9, axis=0)
     >>> is_clip(np.arange(9), still)
     True

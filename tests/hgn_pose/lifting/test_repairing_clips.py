@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter1d
 
 from examples.hgn_pose.body.skeleton import EDGES, FLIP
-from examples.hgn_pose.lifting.clips import outliers, swaps
-from examples.hgn_pose.lifting.clips.limbs import bone_lengths, with_lengths
-from examples.hgn_pose.lifting.clips.movement import person_size, usual_change, velocity_changes
-from examples.hgn_pose.lifting.clips.repair import repair
-from examples.hgn_pose.lifting.clips.smoothing import OneEuro, smooth
-from examples.hgn_pose.lifting.clips.steady import TimeOptions, steady
 from examples.hgn_pose.lifting.filming import film
+from examples.hgn_pose.lifting.over_time import outliers, swaps
+from examples.hgn_pose.lifting.over_time.limbs import bone_lengths, with_lengths
+from examples.hgn_pose.lifting.over_time.movement import person_size, usual_change, velocity_changes
+from examples.hgn_pose.lifting.over_time.repair import repair
+from examples.hgn_pose.lifting.over_time.smoothing import OneEuro, smooth
+from examples.hgn_pose.lifting.over_time.steady import TimeOptions, steady
 
 FRAMES = np.arange(39)
 SURE = np.ones((39, 17))

@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 
 from examples.hgn_pose.body.skeleton import PAIRS
-from examples.hgn_pose.lifting.clips.movement import person_size, usual_change, velocity_changes
+from examples.hgn_pose.lifting.over_time.movement import person_size, usual_change, velocity_changes
 
 LIMBS = (PAIRS[:3], PAIRS[3:])
 """Left and right joints of the legs and of the arms, which detectors confuse limb by limb."""
@@ -46,7 +46,7 @@ def find_swaps(
     --------
     >>> import numpy as np
     >>> from examples.hgn_pose.body.skeleton import FLIP
-    >>> from examples.hgn_pose.lifting.clips.swaps import find_swaps
+    >>> from examples.hgn_pose.lifting.over_time.swaps import find_swaps
     >>> body = np.random.default_rng(0).uniform(0, 100, (1, 17, 2))
     >>> joints = body + np.arange(20.0)[:, None, None]
     >>> joints[5:8] = joints[5:8, FLIP]

@@ -33,7 +33,7 @@ def smooth(
     Examples
     --------
     >>> import numpy as np
-    >>> from examples.hgn_pose.lifting.clips.smoothing import smooth
+    >>> from examples.hgn_pose.lifting.over_time.smoothing import smooth
     >>> straight = np.arange(9.0)
     >>> bool(np.allclose(smooth(straight, straight, 1.5), straight))
     True
@@ -72,7 +72,7 @@ class OneEuro:
     Examples
     --------
     >>> import numpy as np
-    >>> from examples.hgn_pose.lifting.clips.smoothing import OneEuro
+    >>> from examples.hgn_pose.lifting.over_time.smoothing import OneEuro
     >>> calm = OneEuro(least=1.0, slope=0.5)
     >>> [round(float(calm(0.04 * t, np.array([x]))[0]), 2) for t, x in enumerate([0, 0, 1, 0, 0])]
     [0.0, 0.0, 0.47, 0.32, 0.25]

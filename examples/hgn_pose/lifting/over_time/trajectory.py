@@ -8,7 +8,7 @@ from scipy.ndimage import minimum_filter1d
 from scipy.sparse.linalg import spsolve
 
 from examples.hgn_pose.body.skeleton import JOINTS
-from examples.hgn_pose.lifting.clips.smoothing import smooth
+from examples.hgn_pose.lifting.over_time.smoothing import smooth
 
 FEET = (JOINTS.index("R_Ankle"), JOINTS.index("L_Ankle"))
 STANDING_SPEED, STANDING_HEIGHT = 0.5, 0.06
@@ -44,7 +44,7 @@ def reprojected(
     Examples
     --------
     >>> import numpy as np
-    >>> from examples.hgn_pose.lifting.clips.trajectory import reprojected
+    >>> from examples.hgn_pose.lifting.over_time.trajectory import reprojected
     >>> pose = np.random.default_rng(0).normal(size=(1, 17, 3))
     >>> there = pose + [0.5, -0.2, 6.0]
     >>> reprojected(pose, there[..., :2] / there[..., 2:], np.ones((1, 17))).round(6).tolist()

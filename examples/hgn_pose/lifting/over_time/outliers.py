@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from examples.hgn_pose.body.skeleton import EDGES
-from examples.hgn_pose.lifting.clips.movement import person_size, usual_change, velocity_changes
+from examples.hgn_pose.lifting.over_time.movement import person_size, usual_change, velocity_changes
 
 LONGEST = 6
 """Frames in a row that may be left out."""
@@ -48,7 +48,7 @@ def find_outliers(
     Examples
     --------
     >>> import numpy as np
-    >>> from examples.hgn_pose.lifting.clips.outliers import find_outliers
+    >>> from examples.hgn_pose.lifting.over_time.outliers import find_outliers
     >>> body = np.random.default_rng(0).uniform(0, 100, (1, 17, 2))
     >>> joints = body + np.arange(20.0)[:, None, None]
     >>> joints[7, 13] += 80

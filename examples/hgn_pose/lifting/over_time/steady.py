@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from examples.hgn_pose.lifting.clips.limbs import bone_lengths, with_lengths
-from examples.hgn_pose.lifting.clips.smoothing import smooth
 from examples.hgn_pose.lifting.gaps import usual_step
+from examples.hgn_pose.lifting.over_time.limbs import bone_lengths, with_lengths
+from examples.hgn_pose.lifting.over_time.smoothing import smooth
 
 
 @dataclass(frozen=True)
