@@ -107,7 +107,7 @@ class Worker:
 
     def samples(self, least: int) -> Samples:
         """The training samples, repeated until there are enough."""
-        train = self.prepared.train
+        train = self.prepared.train.single
         times = -(-least // (len(train) * train.views(self.prepared.cameras)))
         if times == 1:
             return train

@@ -20,10 +20,12 @@ from examples.hgn_pose.commands.demo import Demo
 from examples.hgn_pose.commands.evaluate import Evaluate
 from examples.hgn_pose.commands.figures import Figures
 from examples.hgn_pose.commands.fit import Fit
+from examples.hgn_pose.commands.measure_clips import MeasureClips
 from examples.hgn_pose.commands.params import Params
 from examples.hgn_pose.commands.predict import Predict
 from examples.hgn_pose.commands.robustness import Robustness
 from examples.hgn_pose.commands.sample import Sample
+from examples.hgn_pose.commands.stream import Stream
 from examples.hgn_pose.commands.table import MakeTable
 from examples.hgn_pose.commands.train import Train
 from examples.hgn_pose.commands.view import View
@@ -47,10 +49,12 @@ def command_line(recipe: RecipeName = "published") -> Any:
 Others = (
     Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Robustness, tyro.conf.subcommand("robustness")]
+    | Annotated[MeasureClips, tyro.conf.subcommand("measure-clips")]
     | Annotated[Wild, tyro.conf.subcommand("wild")]
     | Annotated[Figures, tyro.conf.subcommand("figures")]
     | Annotated[CheckData, tyro.conf.subcommand("check-data")]
     | Annotated[Predict, tyro.conf.subcommand("predict")]
+    | Annotated[Stream, tyro.conf.subcommand("stream")]
     | Annotated[View, tyro.conf.subcommand("view")]
     | Annotated[Sample, tyro.conf.subcommand("sample")]
     | Annotated[Fit, tyro.conf.subcommand("fit")]

@@ -104,7 +104,7 @@ class Figures:
     def _in_the_wild(self, path: Path, device: torch.device) -> Shown:
         """The middle frame of a file, as the network to show lifts it."""
         body = self.data.body
-        lifting = Predict(path, self.weights, body, self.out, self.reading)
+        lifting = Predict(path, self.weights, body, reading=self.reading)
         found = lifting.predict(device)
         middle = len(found) // 2
         return Shown(

@@ -10,24 +10,26 @@ import numpy as np
 import torch
 import tyro
 
+from examples.hgn_pose.body.body_model import BodyModel
 from examples.hgn_pose.body.options import BodyOptions
+from examples.hgn_pose.body.smpl_files import load_smpl
 from examples.hgn_pose.commands.flat import Flat
 from examples.hgn_pose.commands.machine import MachineOptions
 from examples.hgn_pose.commands.prediction_page import matching, show
 from examples.hgn_pose.files.writing import make_folder
 from examples.hgn_pose.lifting import prediction
-from examples.hgn_pose.lifting.clips import TrackClips
-from examples.hgn_pose.lifting.framing import Framing
-from examples.hgn_pose.lifting.gaps import FROM_TIME, FROM_VIEWS
-from examples.hgn_pose.lifting.mapping import Trunk, trunk_of
+from examples.hgn_pose.lifting.gaps import FROM_TIME, FROM_VIEWS, usual_step
+from examples.hgn_pose.lifting.lifter import Lifter
+from examples.hgn_pose.lifting.mapping import trunk_of
+from examples.hgn_pose.lifting.outputs.body_clip import LEVEL
+from examples.hgn_pose.lifting.outputs.formats import check_formats, destinations, write_files
+from examples.hgn_pose.lifting.over_time.steady import TimeOptions, steady
+from examples.hgn_pose.lifting.over_time.trajectory import trajectory
 from examples.hgn_pose.lifting.prediction import Prediction, coarse_meshes
-from examples.hgn_pose.lifting.reading import KeypointOptions, Person, read_person
-from examples.hgn_pose.lifting.viewing import ChosenFraming, ViewOptions, network_input
+from examples.hgn_pose.lifting.reading import KeypointOptions, Person, read_people
+from examples.hgn_pose.lifting.viewing import ChosenFraming, View, ViewOptions
 from examples.hgn_pose.measuring.metrics import mpjpe, pa_mpjpe
-from examples.hgn_pose.measuring.predictions import answer
-from examples.hgn_pose.network.passports import load_network, network_of, steps_per_second_of
-from examples.hgn_pose.network.weights import Passport, read_passport, weights_file
-from examples.hgn_pose.samples.inputs import Inputs
+from examples.hgn_pose.network.weights import read_passport, weights_file
 from multiscale_gcn import __version__
 
 
@@ -41,9 +43,14 @@ class Predict:
     """File of weights that demo or train wrote; or studio or robust, those that come with the
     example: for level cameras with exact joints, and for real video. By default studio."""
     body: Annotated[BodyOptions, Flat] = field(default_factory=BodyOptions)
-    out: Path = Path("runs/predict")
-    """Folder for prediction.npz, prediction.json and prediction.html."""
+    out: tuple[Path, ...] = (Path("runs/predict"),)
+    """Folder for prediction.npz, prediction.json and prediction.html, or files for other tools, or
+    both: .bvh, .glb, .trc, .csv, .smpl.npz, .mp4, .gif. With --person all each person has a folder
+    in the folder, and files with a number."""
+    smpl_model: Path | None = None
+    """Model file of SMPL or SMPL-X of yours, whose parameters .smpl.npz files are to hold."""
     reading: Annotated[KeypointOptions, Flat] = field(default_factory=KeypointOptions)
+    time: Annotated[TimeOptions, Flat] = field(default_factory=TimeOptions)
     view: Annotated[ViewOptions, Flat] = field(default_factory=ViewOptions)
     framing: ChosenFraming = "auto"
     """person: bring every frame to the place and size that the network was trained with, for any
@@ -63,93 +70,98 @@ class Predict:
         device = self.machine.prepare()
         if self.page_frames < 1:
             raise ValueError(f"page_frames must be at least 1, got {self.page_frames}")
+        self.time.validate()
+        where = destinations(self.out)
+        smpl = None if self.smpl_model is None else load_smpl(self.smpl_model)
         truth = None if self.truth is None else prediction.load(self.truth)
-        result = self.predict(device)
-        if truth is not None:
-            truth = matching(truth, result)
-            print(
-                f"MPJPE {mpjpe(result.pose, truth.pose):.1f} mm, "
-                f"PA-MPJPE {pa_mpjpe(result.pose, truth.pose):.1f} mm"
-            )
-        prediction.save(self.out / "prediction.npz", result)
-        print(f"wrote {self.out}/prediction.npz and prediction.json")
-        if self.page:
-            show(result, truth, self.out / "prediction.html", self.page_frames)
+        weights = weights_file(self.weights)
+        trunk = trunk_of(read_passport(weights).facts["data"])
+        people = read_people(self.keypoints, self.reading, trunk)
+        for folder in where.folders():
+            make_folder(folder)
+        lifter = Lifter.load(weights, self.body.load(), device)
+        check_formats(where, smpl or lifter.body)
+        for number, person in enumerate(people):
+            _tell(person)
+            result = self._lifted(person, lifter, weights)
+            if truth is not None:
+                _compare(result, matching(truth, result))
+            here = where if len(people) == 1 else where.numbered(number)
+            if here.folder is not None:
+                self._write(result, truth, here.folder, lifter.body)
+            write_files(here, result, lifter.body, smpl)
 
     def predict(self, device: torch.device) -> Prediction:
-        """Everything but the files."""
+        """The first person of the file, without writing anything."""
         weights = weights_file(self.weights)
-        passport = read_passport(weights)
-        motion = passport.facts["data"]
-        trunk = trunk_of(motion)
-        person = read_person(self.keypoints, self.reading, trunk)
+        trunk = trunk_of(read_passport(weights).facts["data"])
+        person = read_people(self.keypoints, self.reading, trunk)[0]
         _tell(person)
-        make_folder(self.out)
-        body = self.body.load()
-        network = network_of(weights, passport)
-        hierarchy = network.graphs.of(body)
-        model = load_network(weights, body, hierarchy)
+        return self._lifted(person, Lifter.load(weights, self.body.load(), device), weights)
+
+    def _lifted(self, person: Person, lifter: Lifter, weights: Path) -> Prediction:
         view = self.view.read(person.image_size)
-        asked = network_input(
+        pose, meshes = lifter.lift(
             person.track.joints,
             person.image_size,
             self.framing,
-            trunk,
             view,
-            facing=network.facing,
-        )
-        sizes = network.mesh_sizes if passport.facts["meshes"] else ()
-        levels = [hierarchy.level(size) for size in sizes]
-        answers = answer(
-            model.to(device),
-            torch.from_numpy(asked.image).to(device)
-            if network.window == 1
-            else self._clips(person, trunk, network.window, weights, passport, device),
-            [torch.tensor(level.constraints.symmetry, device=device) for level in levels],
             flip=self.flip,
+            time=person.track.frame / person.fps,
         )
-        pose, *vertices = (asked.turned_back(points) for points in answers)
+        facts = person.facts
+        root = None
+        if person.clip:
+            pose, meshes = steady(pose, meshes, person.track.frame, person.fps, self.time)
+            facts = {**facts, "smooth_ms": self.time.smooth, "one_length": self.time.one_length}
+            root = walked(pose, person, view) if view.known else None
         return Prediction(
             frame=person.track.frame,
             image=person.track.joints.astype(np.float32),
             confidence=person.track.confidence.astype(np.float32),
             origin=person.track.origin,
             pose=pose,
-            meshes=coarse_meshes(body, hierarchy, vertices),
+            meshes=coarse_meshes(lifter.body, lifter.hierarchy, meshes),
             image_size=person.image_size,
             fps=person.fps,
+            root=root,
             facts={
-                **person.facts,
-                "network": network.network,
+                **facts,
+                "network": lifter.network,
                 "weights": weights.name,
-                "trained_on": motion,
-                "framing": "rays" if network.facing else self.framing.replace("auto", "person"),
-                **(view.facts() if network.facing or view.known else {}),
+                "trained_on": lifter.trained_on,
+                "framing": "rays" if lifter.facing else self.framing.replace("auto", "person"),
+                **(view.facts() if lifter.facing or view.known else {}),
                 "flip": self.flip,
                 "multiscale_gcn": __version__,
             },
         )
 
-    def _clips(
-        self,
-        person: Person,
-        trunk: Trunk,
-        window: int,
-        weights: Path,
-        passport: Passport,
-        device: torch.device,
-    ) -> Inputs:
-        track, size = person.track, person.image_size
-        if self.view.read(size).known:
-            raise ValueError(
-                f"{weights} is of a network that is given clips, which knows no camera; leave "
-                "--camera, --field-of-view, --pitch and --roll out"
-            )
-        rate = steps_per_second_of(weights, passport)
-        print(f"the network is given {window} frames around each one, {rate:.3g} a second")
-        framing: Framing = "person" if self.framing == "auto" else self.framing
-        time = track.frame / person.fps
-        return TrackClips(time, track.joints, window, rate, size, framing, trunk, device)
+    def _write(
+        self, result: Prediction, truth: Prediction | None, folder: Path, body: BodyModel
+    ) -> None:
+        prediction.save(folder / "prediction.npz", result)
+        print(f"wrote {folder}/prediction.npz and prediction.json")
+        if self.page:
+            beside = None if truth is None else matching(truth, result)
+            show(result, beside, folder / "prediction.html", self.page_frames, body)
+
+
+def walked(pose: np.ndarray, person: Person, view: View) -> np.ndarray:  # [T, 3] float32
+    """Where the pelvis was; the camera was level if nobody says which way is down."""
+    track = person.track
+    pace = person.fps / usual_step(track.frame)
+    weight = np.maximum(track.confidence, 0.05)
+    down = np.array(LEVEL) if view.down is None else view.down
+    slopes = view.slopes(track.joints)
+    return trajectory(pose, slopes, weight, down, pace).astype(np.float32)
+
+
+def _compare(result: Prediction, truth: Prediction) -> None:
+    print(
+        f"MPJPE {mpjpe(result.pose, truth.pose):.1f} mm, "
+        f"PA-MPJPE {pa_mpjpe(result.pose, truth.pose):.1f} mm"
+    )
 
 
 def _tell(person: Person) -> None:
@@ -161,4 +173,6 @@ def _tell(person: Person) -> None:
         f"interpolated in time: {filled[0]:.1%}, taken from views alike: {filled[1]:.1%}"
     )
     for line in person.decided:
-        print(line)
+        print(f"  {line}")
+    if len(person.track) > 1 and not person.clip:
+        print("  the frames have nothing in common, so they are no clip: each is lifted alone")

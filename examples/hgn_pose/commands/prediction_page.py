@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from examples.hgn_pose.body.body_model import BodyModel
 from examples.hgn_pose.files.writing import write_bytes
 from examples.hgn_pose.lifting import page, prediction
 from examples.hgn_pose.lifting.prediction import Prediction
@@ -25,8 +26,10 @@ def matching(truth: Prediction, result: Prediction) -> Prediction:
     return prediction.select(truth, np.searchsorted(truth.frame, result.frame))
 
 
-def show(result: Prediction, truth: Prediction | None, path: Path, frames: int) -> None:
-    """Write the page of a prediction."""
-    html = page.render(result, truth, frames)
+def show(
+    result: Prediction, truth: Prediction | None, path: Path, frames: int, body: BodyModel
+) -> None:
+    """Write the page of a prediction, with a body that is fitted to it."""
+    html = page.render(result, truth, frames, body)
     write_bytes(path, html.encode())
     print(f"open {path}  ({len(html) / 1e6:.1f} MB)")

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from examples.hgn_pose.body.built_in import load_body
 from examples.hgn_pose.commands.prediction_page import matching, show
 from examples.hgn_pose.lifting import prediction
 
@@ -28,4 +29,10 @@ class View:
     def run(self) -> None:
         result = prediction.load(self.prediction)
         truth = None if self.truth is None else matching(prediction.load(self.truth), result)
-        show(result, truth, self.out or self.prediction.with_suffix(".html"), self.page_frames)
+        show(
+            result,
+            truth,
+            self.out or self.prediction.with_suffix(".html"),
+            self.page_frames,
+            load_body(),
+        )

@@ -76,8 +76,8 @@ class Wild:
                 f"{given[0]} is of a network that is given clips, and held cameras show single "
                 "frames; leave it out, or compare it with the command robustness"
             )
-        level = level_views(prepared.test, prepared.cameras)
-        wild = wild_views(prepared.test, self.views, self.seed)
+        level = level_views(prepared.test.single, prepared.cameras)
+        wild = wild_views(prepared.test.single, self.views, self.seed)
         trunk = trunk_of(data.data)
         rows = {}
         for network in networks:

@@ -129,6 +129,19 @@ def fill(
     return from_views(track)
 
 
+def mark_repaired(
+    track: Track,
+    frame: np.ndarray,  # [F]
+    outlier: np.ndarray,  # [F, 17] bool
+) -> Track:
+    """The same track, which says that the outliers of some frames were interpolated in time."""
+    rows = np.flatnonzero(np.isin(track.frame, frame))
+    mine = outlier[np.searchsorted(frame, track.frame[rows])]
+    origin = track.origin.copy()
+    origin[rows] = np.where(mine, np.uint8(FROM_TIME), origin[rows])
+    return replace(track, origin=origin)
+
+
 def _with_missing_frames(
     frame: np.ndarray, joints: np.ndarray, confidence: np.ndarray, max_gap: int
 ) -> Track:

@@ -1,7 +1,7 @@
 "use strict";
 (() => {
   const page = JSON.parse(document.getElementById("content").textContent);
-  const { people, edges, sides, meshes, frames, seconds } = page;
+  const { people, edges, sides, meshes, frames, seconds, skin } = page;
   const colours = { right: "#1f5fbf", left: "#e07a1f", middle: "#57606a" };
   const find = (id) => document.getElementById(id);
 
@@ -12,7 +12,16 @@
   const image = decode(page.image, Float32Array);
   const origin = decode(page.origin, Uint8Array);
   const joints = sides.length;
+  if (skin) {
+    skin.faces = decode(skin.faces, Uint16Array);
+    skin.bones = decode(skin.bones, Uint8Array);
+    skin.weights = decode(skin.weights, Float32Array);
+  }
   for (const person of people) {
+    if (skin) {
+      person.rest = decode(person.body.rest, Float32Array);
+      person.maps = decode(person.body.maps, Float32Array);
+    }
     person.pose = decode(person.pose, Int16Array);
     person.meshes = person.meshes.map((vertices) => decode(vertices, Int16Array));
   }
@@ -36,12 +45,44 @@
     }
     return columns;
   };
+  // Linear blend skinning: a vertex goes to the weighted mean of where its four bones take it.
+  const skinned = (person, t) => {
+    const { rest, maps } = person;
+    const count = rest.length / 3;
+    const first = t * (maps.length / frames.length);
+    const columns = [0, 1, 2].map(() => new Float32Array(count));
+    for (let vertex = 0; vertex < count; vertex++) {
+      const [x, y, z] = [rest[3 * vertex], rest[3 * vertex + 1], rest[3 * vertex + 2]];
+      for (let k = 4 * vertex; k < 4 * vertex + 4; k++) {
+        const weight = skin.weights[k];
+        if (weight === 0) continue;
+        let at = first + 12 * skin.bones[k];
+        for (let axis = 0; axis < 3; axis++, at += 4) {
+          columns[axis][vertex] += weight
+            * (maps[at] * x + maps[at + 1] * y + maps[at + 2] * z + maps[at + 3]);
+        }
+      }
+    }
+    return columns;
+  };
   // A bone belongs to the side of its far end.
   const bones = (side) => edges.filter(([, end]) => sides[end] === side);
 
   // What is drawn of one person: each layer gives its columns at a frame.
   const layersOf = (person) => {
     const layers = [];
+    if (skin) {
+      const corners = [0, 1, 2].map((corner) => skin.faces.filter((_, i) => i % 3 === corner));
+      const [i, j, k] = corners;
+      layers.push({
+        group: "body",
+        trace: { type: "mesh3d", i, j, k, color: "#dcbfa5", opacity: 1, flatshading: false,
+          hoverinfo: "skip", lightposition: { x: -2000, y: -4000, z: 4000 },
+          lighting: { ambient: 0.5, diffuse: 0.75, specular: 0.08, roughness: 0.8,
+            fresnel: 0.1 } },
+        columns: (t) => skinned(person, t),
+      });
+    }
     meshes.forEach((mesh, m) => {
       const at = (t) => (node) => place(person.meshes[m], 3 * mesh.nodes * t, node);
       const [i, j, k] = [0, 1, 2].map((corner) => mesh.faces.map((face) => face[corner]));
@@ -104,7 +145,7 @@
   };
 
   const drawings = people.map((person) => ({ div: find(person.id), layers: layersOf(person) }));
-  const shown = new Set(["pose", ...meshes.slice(-1).map((mesh) => `mesh${mesh.nodes}`)]);
+  const shown = new Set(["pose", skin ? "body" : `mesh${meshes.at(-1)?.nodes}`]);
 
   const flat = (t) => {
     const at = (node) => [image[2 * (joints * t + node)], image[2 * (joints * t + node) + 1]];

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,11 @@ from typing import Any
 import numpy as np
 from plotly.offline import get_plotlyjs
 
+from examples.hgn_pose.body.body_model import BodyModel
+from examples.hgn_pose.body.kinematics import bone_transforms
 from examples.hgn_pose.body.skeleton import EDGES, JOINTS
+from examples.hgn_pose.lifting.outputs.body_clip import with_body
+from examples.hgn_pose.lifting.outputs.drawn_body import drawn_body
 from examples.hgn_pose.lifting.prediction import Prediction, select
 from examples.hgn_pose.measuring.metrics import distances
 
@@ -23,12 +28,14 @@ _POLICY = "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; "
 _POLICY += "style-src 'unsafe-inline'; img-src data: blob:; worker-src blob:"
 
 
-def render(prediction: Prediction, truth: Prediction | None, max_frames: int) -> str:
+def render(
+    prediction: Prediction, truth: Prediction | None, max_frames: int, body: BodyModel | None
+) -> str:
     """The page of a prediction.
 
     The 2D joints stand on the left, as the image has them: y points down. Beside them stands the
-    predicted pose with its coarse meshes, z up, and the true one if it is known. A slider and a
-    button move through time.
+    predicted pose with a body that is fitted to it and its coarse meshes, z up, and the true one if
+    it is known. A slider and a button move through time.
 
     Parameters
     ----------
@@ -38,6 +45,9 @@ def render(prediction: Prediction, truth: Prediction | None, max_frames: int) ->
     max_frames : int
         Of longer clips every n-th frame is shown, with the least n for which the page has no more
         than this.
+    body : BodyModel, optional
+        Fitted to every frame that is shown; the page poses it by linear blend skinning. None: the
+        coarse meshes alone are shown.
 
     Returns
     -------
@@ -57,7 +67,7 @@ def render(prediction: Prediction, truth: Prediction | None, max_frames: int) ->
     rows = np.arange(0, len(prediction), every)
     shown = select(prediction, rows)
     true = None if truth is None else select(truth, rows)
-    content = json.dumps(_content(shown, true), allow_nan=False).replace("<", "\\u003c")
+    content = json.dumps(_content(shown, true, body), allow_nan=False).replace("<", "\\u003c")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
@@ -65,17 +75,18 @@ def render(prediction: Prediction, truth: Prediction | None, max_frames: int) ->
         '<link rel="icon" href="data:,"><title>3D pose</title>'
         f"<style>{(_HERE / 'page.css').read_text()}</style>"
         f"<script>{get_plotlyjs()}</script></head>\n"
-        f"<body><main>{_body(shown, true, every)}</main>\n"
+        f"<body><main>{_main(shown, true, every, body is not None)}</main>\n"
         f'<script type="application/json" id="content">{content}</script>\n'
         f"<script>{(_HERE / 'page.js').read_text()}</script></body></html>\n"
     )
 
 
-def _content(shown: Prediction, true: Prediction | None) -> dict[str, Any]:
+def _content(shown: Prediction, true: Prediction | None, body: BodyModel | None) -> dict[str, Any]:
     people = [("predicted", shown)] + ([] if true is None else [("true", true)])
     sizes = [n for n in shown.meshes if true is None or n in true.meshes]
     scene = np.concatenate([_scene(person, sizes) for _, person in people])
     low, high = scene.min(axis=0) - 0.1, scene.max(axis=0) + 0.1
+    drawn = None if body is None else drawn_body(body)
     return {
         "names": [name.replace("_", " ") for name in JOINTS],
         "sides": [{"L_": "left", "R_": "right"}.get(name[:2], "middle") for name in JOINTS],
@@ -94,9 +105,17 @@ def _content(shown: Prediction, true: Prediction | None) -> dict[str, Any]:
             }
             for size in sizes
         ],
+        "skin": None
+        if drawn is None
+        else {
+            "faces": _packed(drawn.faces.astype("<u2")),
+            "bones": _packed(drawn.bones.astype("u1")),
+            "weights": _packed(drawn.weights.astype("<f4")),
+        },
         "people": [
             {
                 "id": name,
+                "body": None if body is None else _posed_body(body, person),
                 "pose": _packed(_steps(person.pose)),
                 "meshes": [_packed(_steps(person.meshes[size].vertices)) for size in sizes],
             }
@@ -104,6 +123,21 @@ def _content(shown: Prediction, true: Prediction | None) -> dict[str, Any]:
         ],
         "reach": {"low": low.tolist(), "high": high.tolist()},
         "errors": None if true is None else _errors(shown, true).round(2).tolist(),
+    }
+
+
+def _posed_body(body: BodyModel, person: Prediction) -> dict[str, str]:
+    """The drawn vertices at rest, and the affine map of every bone in every frame.
+
+    In the page's scene, where the pelvis of the pose is the origin.
+    """
+    clip = with_body(body, replace(person, root=None, facts={}))
+    shape = clip.poses.shape(body, 0)
+    maps = bone_transforms(body, shape.heads[None], clip.poses).numpy().transpose(3, 0, 1, 2)
+    maps[..., 3] -= clip.joints[:, None, 0]
+    return {
+        "rest": _packed(shape.vertices[drawn_body(body).vertices].astype("<f4")),
+        "maps": _packed(maps.astype("<f4")),
     }
 
 
@@ -144,7 +178,7 @@ def _packed(array: np.ndarray) -> str:
     return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
 
 
-def _body(shown: Prediction, true: Prediction | None, every: int) -> str:
+def _main(shown: Prediction, true: Prediction | None, every: int, body: bool) -> str:
     facts = shown.facts
     frames = f"{len(shown)} frames" if len(shown) > 1 else "One image"
     if every > 1:
@@ -159,6 +193,7 @@ def _body(shown: Prediction, true: Prediction | None, every: int) -> str:
         f'<label><input type="checkbox" data-group="{group}"> {label}</label>'
         for group, label in [
             ("pose", "skeleton"),
+            *([("body", "body")] if body else []),
             *((f"mesh{size}", f"mesh of {size} nodes") for size in shown.meshes),
         ]
     )

@@ -12,7 +12,7 @@ import numpy as np
 
 from examples.hgn_pose.body.body_model import BodyModel
 from examples.hgn_pose.body.skeleton import EDGES, JOINTS
-from examples.hgn_pose.files.archives import read_npz, write_npz
+from examples.hgn_pose.files.archives import names_in, read_npz, write_npz
 from examples.hgn_pose.files.reading import reading
 from examples.hgn_pose.files.writing import write_bytes
 from examples.hgn_pose.lifting.detections import FARTHEST, LARGEST_FRAME
@@ -60,6 +60,8 @@ class Prediction:
         Frames per second, for the pace of the page.
     facts : dict
         What made it, as JSON values.
+    root : array of float32, shape (T, 3), optional
+        Where the pelvis is, metres from the camera; None where the camera is not known.
     """
 
     frame: np.ndarray
@@ -71,6 +73,7 @@ class Prediction:
     image_size: tuple[int, int]
     fps: float
     facts: dict[str, Any] = field(default_factory=dict)
+    root: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -103,6 +106,8 @@ def save(path: Path, prediction: Prediction) -> None:
         "fps": np.array(prediction.fps),
         "facts": json.dumps(prediction.facts, allow_nan=False),
     }
+    if prediction.root is not None:
+        arrays["root"] = prediction.root
     for size, mesh in prediction.meshes.items():
         for name in ("vertices", "edges", "faces"):
             arrays[f"mesh{size}_{name}"] = getattr(mesh, name)
@@ -149,6 +154,7 @@ def as_json(prediction: Prediction) -> str:
             "confidence": _rounded(prediction.confidence[t], 3),
             "origin": prediction.origin[t].tolist(),
             "pose": _rounded(prediction.pose[t], 4),
+            **({} if prediction.root is None else {"root": _rounded(prediction.root[t], 4)}),
             "meshes": {
                 size: _rounded(mesh.vertices[t], 4) for size, mesh in prediction.meshes.items()
             },
@@ -213,6 +219,11 @@ def _prediction(path: Path) -> Prediction:
     if not isinstance(facts, dict):
         raise ValueError(f"{path} is damaged: facts is no object of JSON; predict again")
     width, height = data["image_size"].tolist()
+    root = read_npz(path, ["root"])["root"] if "root" in names_in(path) else None
+    if root is not None and (
+        root.shape != (count, 3) or root.dtype.kind != "f" or not (np.abs(root) <= FARTHEST).all()
+    ):
+        raise ValueError(f"{path} is damaged: root has shape {root.shape}; predict again")
     return Prediction(
         **{name: data[name] for name in _ARRAYS},
         meshes={n: Mesh(*(more[name] for name in names)) for n, names in parts.items()},
@@ -222,6 +233,7 @@ def _prediction(path: Path) -> Prediction:
         ),
         fps=real_number(data["fps"].item(), f"{path} is damaged: fps", above=0),
         facts=facts,
+        root=root,
     )
 
 
@@ -234,6 +246,7 @@ def select(prediction: Prediction, rows: np.ndarray) -> Prediction:
     return replace(
         prediction,
         **{name: getattr(prediction, name)[rows] for name in _ARRAYS},
+        root=None if prediction.root is None else prediction.root[rows],
         meshes={
             size: replace(mesh, vertices=mesh.vertices[rows])
             for size, mesh in prediction.meshes.items()

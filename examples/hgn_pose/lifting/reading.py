@@ -11,10 +11,12 @@ import tyro
 from examples.hgn_pose.files.reading import reading
 from examples.hgn_pose.lifting.checks import Units, check, to_pixels
 from examples.hgn_pose.lifting.conventions import CONVENTIONS
-from examples.hgn_pose.lifting.gaps import Track, fill
+from examples.hgn_pose.lifting.detections import Detections
+from examples.hgn_pose.lifting.gaps import Track, fill, mark_repaired
 from examples.hgn_pose.lifting.keypoint_files import read_keypoints
 from examples.hgn_pose.lifting.mapping import Trunk, to_skeleton
-from examples.hgn_pose.lifting.tracks import one_person
+from examples.hgn_pose.lifting.over_time.repair import repair
+from examples.hgn_pose.lifting.people import choose
 
 if TYPE_CHECKING:
     ConventionName = str
@@ -36,7 +38,7 @@ class KeypointOptions:
     """normalised: coordinates are shares of the image; signed: they go from -1 to 1 over it; auto:
     they are shares for MediaPipe and where the file says it, else pixels."""
     person: str | None = None
-    """Whom to take if the file shows several: an id, largest, or confident."""
+    """Whom to take if the file shows several: an id, largest, confident, or all."""
     ignore_ids: bool = False
     """Do not believe who is who in the file; link people from frame to frame by their motion."""
     video: str | None = None
@@ -51,6 +53,8 @@ class KeypointOptions:
     """Of the 17 joints, after that; the others are taken from views that look alike."""
     drop_frames: bool = False
     """Leave out frames with fewer joints, instead of refusing the file."""
+    repair: bool = True
+    """In a clip, put right joints that jump away and sides that are confused for some frames."""
     check: bool = True
     """Refuse keypoints that look upside down, crossed, outside of the image or misnamed."""
 
@@ -76,12 +80,14 @@ class Person:
     image_size: tuple[int, int]
     fps: float
     facts: dict[str, object]
+    clip: bool = False
+    """Whether the frames are of one movement."""
     decided: tuple[str, ...] = ()
-    """What was left out or taken for granted, for people."""
+    """What was left out, taken for granted or repaired, and who was left out."""
 
 
-def read_person(path: Path, options: KeypointOptions, trunk: Trunk) -> Person:
-    """Read, check, map to 17 joints and fill: all that comes before the network.
+def read_people(path: Path, options: KeypointOptions, trunk: Trunk) -> list[Person]:
+    """Read, check, map to 17 joints, repair and fill: all that comes before the network.
 
     Parameters
     ----------
@@ -100,10 +106,16 @@ def read_person(path: Path, options: KeypointOptions, trunk: Trunk) -> Person:
     """
     options.validate()
     with reading(path, "give what a pose detector wrote"):
-        return _person(path, options, trunk)
+        return _people(path, options, trunk)
 
 
-def _person(path: Path, options: KeypointOptions, trunk: Trunk) -> Person:
+def read_person(path: Path, options: KeypointOptions, trunk: Trunk) -> Person:
+    """The only person, as :func:`read_people` reads them."""
+    (person,) = read_people(path, options, trunk)
+    return person
+
+
+def _people(path: Path, options: KeypointOptions, trunk: Trunk) -> list[Person]:
     found = read_keypoints(path, options.video)
     if not (found.confidence >= max(options.threshold, 1e-9)).any():
         raise ValueError(
@@ -118,22 +130,36 @@ def _person(path: Path, options: KeypointOptions, trunk: Trunk) -> Person:
     found = to_pixels(found, size, options.threshold, options.units)
     if options.ignore_ids:
         found = replace(found, person=(None,) * len(found))
-    found = one_person(found, options.person, options.max_gap)
+    chosen = choose(found, options.person, options.max_gap)
+    people = [_person(one, size, path, options, trunk) for one in chosen.people]
+    notes = (*found.notes, *chosen.notes)
+    return [replace(person, decided=(*notes, *person.decided)) for person in people]
+
+
+def _person(
+    found: Detections, size: tuple[int, int], path: Path, options: KeypointOptions, trunk: Trunk
+) -> Person:
     if options.check:
         check(found, size, options.threshold)
     convention = str(found.convention)
     joints, sure = to_skeleton(found.points, found.confidence, convention, trunk, options.threshold)
+    repaired = repair(found.frame, joints, sure, mend=options.repair)
     track = fill(
         found.frame,
-        joints,
-        sure,
+        repaired.joints,
+        repaired.confidence,
         max_gap=options.max_gap,
         min_joints=options.min_joints,
         drop=options.drop_frames,
     )
+    track = mark_repaired(track, found.frame, repaired.outlier)
     facts: dict[str, object] = {
         "keypoints": path.name,
         "convention": convention,
         "person": found.person[0],
     }
-    return Person(track, size, options.fps or found.fps or 25.0, facts, found.notes)
+    decided = repaired.report()
+    if decided:
+        facts["repaired"] = decided
+    fps = options.fps or found.fps or 25.0
+    return Person(track, size, fps, facts, repaired.clip, tuple(decided))

@@ -42,6 +42,8 @@ def plain_product(
     """:func:`propagate` in plain PyTorch, of what fits."""
     sizes = (*shape_of(pattern), pattern.rows.shape[0])
     dense = propagates_dense(x.device, *sizes, per_channel=values.dim() == 2)
+    # ONNX has no embedding bags: exported, they become loops.
+    dense |= torch.onnx.is_in_onnx_export() and max(sizes[:2]) <= DENSE_MATRIX_NODES
     return (_dense if dense else _sparse)(x, values, pattern)
 
 

@@ -6,6 +6,7 @@ import pytest
 from refusals import refused
 
 from examples.hgn_pose.__main__ import main
+from examples.hgn_pose.datasets.mocap import read_bvh
 from examples.hgn_pose.lifting import prediction
 
 QUICK = ["--train-every", "60", "--test-every", "60", "--device", "cpu"]
@@ -63,15 +64,87 @@ def test_one_image_is_enough(folder, tmp_path):
     (tmp_path / "keypoints.json").write_text(json.dumps(read))
     main([*predicting(tmp_path), "--no-page"])
     one = prediction.load(tmp_path / "prediction.npz")
-    many = prediction.load(folder / "prediction.npz")
+    alone = ["--smooth", "0", "--no-one-length", "--no-page"]
+    main([*predicting(folder), *alone, "--out", str(tmp_path / "alone")])
+    many = prediction.load(tmp_path / "alone" / "prediction.npz")
     assert one.frame.tolist() == [7]
     np.testing.assert_allclose(one.pose[0], many.pose[7], atol=1e-5)
     assert not (tmp_path / "prediction.html").exists()
 
 
+def test_a_clip_is_smoothed_and_each_bone_has_one_length(folder, tmp_path):
+    result = prediction.load(folder / "prediction.npz")
+    main([*predicting(folder), "--smooth", "0", "--no-page", "--out", str(tmp_path)])
+    rough = prediction.load(tmp_path / "prediction.npz")
+    changes = [np.linalg.norm(np.diff(p.pose, 2, axis=0), axis=2).mean() for p in (rough, result)]
+    assert changes[1] < 0.9 * changes[0]
+    for end, start in ((2, 1), (3, 2), (13, 12), (16, 15)):
+        length = np.linalg.norm(result.pose[:, end] - result.pose[:, start], axis=1)
+        assert np.ptp(length) < 1e-5
+    assert result.facts["smooth_ms"] == 40
+    assert rough.facts["smooth_ms"] == 0
+
+
+def test_what_was_repaired_is_told_with_its_frames(folder, tmp_path, capsys):
+    read = json.loads((folder / "keypoints.json").read_text())
+    whole = np.array([frame["persons"][0]["keypoints"] for frame in read["frames"]])
+    spoiled = whole.copy()
+    spoiled[12, 4, :2] += 90  # the right wrist
+    pairs = [(2, 5), (3, 6), (4, 7), (9, 12), (10, 13), (11, 14)]
+    for left, right in pairs:
+        spoiled[20:24, [left, right]] = spoiled[20:24, [right, left]]
+    for frame, joints in zip(read["frames"], spoiled, strict=True):
+        frame["persons"][0]["keypoints"] = joints.tolist()
+    (tmp_path / "keypoints.json").write_text(json.dumps(read))
+    shutil.copy(folder / "weights.safetensors", tmp_path)
+    capsys.readouterr()
+    main([*predicting(tmp_path), "--no-page"])
+    printed = capsys.readouterr().out
+    assert "R_Wrist off, and found again between frames: frames 12\n" in printed
+    for limb in ("legs", "arms"):
+        assert f"confused in the {limb}, and put right: frames 20-23\n" in printed
+    result = prediction.load(tmp_path / "prediction.npz")
+    assert len(result.facts["repaired"]) == 3
+    assert (result.origin == 1).sum() == 1
+    clean = prediction.load(folder / "prediction.npz")
+    np.testing.assert_allclose(result.image[20:24], clean.image[20:24], atol=1e-3)
+    assert np.abs(result.image[12, 16] - clean.image[12, 16]).max() < 5
+    main([*predicting(tmp_path), "--no-page", "--no-repair"])
+    assert "off, and found" not in capsys.readouterr().out
+
+
+def test_everybody_is_lifted_into_folders_and_a_ghost_forces_no_choice(folder, tmp_path, capsys):
+    read = json.loads((folder / "keypoints.json").read_text())
+    for frame in read["frames"]:
+        (person,) = frame["persons"]
+        moved = (np.array(person["keypoints"]) - [250, 0, 0]).tolist()
+        frame["persons"] = [
+            {"id": "a" if frame["frame"] < 20 else "b", "keypoints": person["keypoints"]},
+            {"id": "other", "keypoints": moved},
+        ]
+    read["frames"][5]["persons"].append(
+        {"id": "ghost", "keypoints": np.add(moved, [0, 40, 0]).tolist()}
+    )
+    (tmp_path / "keypoints.json").write_text(json.dumps(read))
+    shutil.copy(folder / "weights.safetensors", tmp_path)
+    main([*predicting(tmp_path), "--no-page", "--person", "all", "--image-size", "2000", "2000"])
+    printed = capsys.readouterr().out
+    assert "b goes on as a" in printed
+    assert "hardly ever seen: ghost" in printed
+    people = [prediction.load(tmp_path / f"person-{n}" / "prediction.npz") for n in range(2)]
+    assert [len(person) for person in people] == [39, 39]
+    assert [person.facts["person"] for person in people] == ["a", "other"]
+    for frame in read["frames"]:
+        frame["persons"] = [p for p in frame["persons"] if p["id"] != "other"]
+    (tmp_path / "keypoints.json").write_text(json.dumps(read))
+    main([*predicting(tmp_path), "--no-page"])
+    assert len(prediction.load(tmp_path / "prediction.npz")) == 39
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["--smooth", "-1"], "smooth must lie between 0 and 10000"),
         (["--convention", "coco17"], "is in the convention body25, not coco17"),
         (["--person", "9"], "shows no person '9'"),
         (["--min-joints", "40"], "min_joints must lie between 2 and 17"),
@@ -99,3 +172,46 @@ def test_damaged_predictions_are_refused(folder, tmp_path):
         np.savez(path, **{**arrays, name: value})
         with pytest.raises(ValueError, match=message):
             prediction.load(path)
+
+
+def test_files_for_other_tools_stand_where_they_are_asked_for(folder, tmp_path, capsys):
+    files = [str(tmp_path / name) for name in ("a/walk.bvh", "walk.csv", "walk.trc")]
+    main([*predicting(folder)[:-2], "--out", *files])
+    printed = capsys.readouterr().out
+    for file in files:
+        assert f"wrote {file}" in printed
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == [
+        "walk.bvh", "walk.csv", "walk.trc",
+    ]  # fmt: skip
+    assert read_bvh(tmp_path / "a" / "walk.bvh").fps == pytest.approx(30, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("walk.fbx", "is no file that can be written"),
+        ("walk.smpl.npz", "give --smpl-model FILE"),
+    ],
+)
+def test_files_that_cannot_be_written_are_refused_before_the_work(name, message, folder, tmp_path):
+    with refused() as refusal:
+        main([*predicting(folder)[:-2], "--out", str(tmp_path / name)])
+    assert message in refusal.message
+    assert not (tmp_path / name).exists()
+
+
+def test_a_camera_that_is_known_tells_where_people_walk(folder, tmp_path):
+    here = ["--out", str(tmp_path), "--no-page", "--field-of-view", "47.2"]
+    main(["predict", str(folder / "keypoints.json"), "--device", "cpu", *here])
+    known = prediction.load(tmp_path / "prediction.npz")
+    assert known.root.shape == (39, 3)
+    assert 4 < known.root[:, 2].mean() < 6.5  # metres; the cameras stand 5.2 m from the middle
+    assert prediction.load(folder / "prediction.npz").root is None
+    read = json.loads((tmp_path / "prediction.json").read_text())
+    np.testing.assert_allclose([frame["root"] for frame in read["frames"]], known.root, atol=6e-5)
+    np.testing.assert_array_equal(prediction.select(known, np.arange(5)).root, known.root[:5])
+    with np.load(tmp_path / "prediction.npz") as stored:
+        arrays = dict(stored)
+    np.savez(tmp_path / "forged.npz", **{**arrays, "root": arrays["root"][:3]})
+    with pytest.raises(ValueError, match="root has shape"):
+        prediction.load(tmp_path / "forged.npz")

@@ -13,6 +13,7 @@ import test_keypoint_files as layouts
 import tools
 from hostile import read_or_refuse, try_damages
 
+from examples.hgn_pose.body.built_in import load_body
 from examples.hgn_pose.lifting import prediction
 from examples.hgn_pose.lifting.filming import film, truth, write_keypoints
 from examples.hgn_pose.lifting.keypoint_files import read_keypoints
@@ -192,7 +193,7 @@ def test_forged_predictions_make_a_page_or_are_refused(small, name, forge, tmp_p
     found = read_or_refuse(lambda: prediction.load(path), "forged.npz")
     if found is not None:
         with suppress(ValueError):  # no person is so large
-            render(found, None, 10)
+            render(found, None, 10, load_body())
 
 
 def long_table(*lines):

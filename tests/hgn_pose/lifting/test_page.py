@@ -4,9 +4,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from examples.hgn_pose.body.built_in import load_body
 from examples.hgn_pose.lifting import page
 from examples.hgn_pose.lifting.filming import film, truth
 from examples.hgn_pose.lifting.gaps import FROM_VIEWS
+from examples.hgn_pose.lifting.outputs.body_clip import with_body
+from examples.hgn_pose.lifting.outputs.drawn_body import drawn_body
 from examples.hgn_pose.lifting.prediction import select
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -36,16 +39,16 @@ def clip():
 
 def test_long_clips_are_thinned_out_and_it_is_said(clip):
     prediction, true = clip
-    html = page.render(prediction, true, 5)
+    html = page.render(prediction, true, 5, None)
     assert '"frames": [0, 3, 6, 9]' in html
     assert "4 frames, one in 3 of the clip" in html
-    assert "12 frames. Drag" in page.render(prediction, true, FRAMES)
-    assert len(page.render(prediction, true, 1)) < len(html)
+    assert "12 frames. Drag" in page.render(prediction, true, FRAMES, None)
+    assert len(page.render(prediction, true, 1, None)) < len(html)
 
 
 def test_text_is_escaped(clip):
     prediction, true = clip
-    html = page.render(prediction, true, 1)
+    html = page.render(prediction, true, 1, None)
     assert "&lt;b&gt;&amp;" in html
     assert "<b>&" not in html
 
@@ -53,12 +56,12 @@ def test_text_is_escaped(clip):
 def test_what_cannot_be_shown_is_refused(clip):
     prediction, true = clip
     with pytest.raises(ValueError, match="page_frames must be at least 1"):
-        page.render(prediction, true, 0)
+        page.render(prediction, true, 0, None)
     with pytest.raises(ValueError, match="truth has other frames"):
-        page.render(prediction, select(true, np.arange(5)), 10)
+        page.render(prediction, select(true, np.arange(5)), 10, None)
     far = replace(prediction, pose=prediction.pose * 10)
     with pytest.raises(ValueError, match="m from the pelvis, which no body does"):
-        page.render(far, None, 10)
+        page.render(far, None, 10, None)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +73,7 @@ def shown(clip, tmp_path_factory):
         pytest.skip("no Chromium or Chrome was found")
     prediction, true = clip
     path = tmp_path_factory.mktemp("page") / "page.html"
-    path.write_text(page.render(prediction, true, 100))
+    path.write_text(page.render(prediction, true, 100, load_body()))
     with driver.sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=browser, args=FLAGS)
         tab = chromium.new_page(viewport={"width": 1300, "height": 850})
@@ -141,6 +144,19 @@ def test_the_slider_moves_image_and_scenes(shown, clip):
 
 
 @pytest.mark.slow
+def test_the_body_is_skinned_in_the_browser_as_here(shown, clip):
+    body = load_body()
+    for frame in (3, 8):
+        go_to(shown, frame)
+        for person, expected in zip(("predicted", "true"), clip, strict=True):
+            trace = f"document.getElementById('{person}').data[0]"
+            columns = shown.evaluate(f"[...'xyz'].map(axis => Array.from({trace}[axis]))")
+            fitted = with_body(body, expected)
+            posed = drawn_body(body).posed(body, fitted.poses)[frame] - fitted.joints[frame, 0]
+            np.testing.assert_allclose(np.array(columns).T, posed, atol=1e-4)
+
+
+@pytest.mark.slow
 def test_axes_are_equal_and_y_points_down_in_the_image(shown):
     scene = shown.evaluate(
         "(({aspectratio: a, ...s}) => ['x', 'y', 'z'].map("
@@ -165,7 +181,7 @@ def test_play_moves_on_and_boxes_hide(shown):
     shown.wait_for_timeout(300)
     assert shown.inner_text("#now") == stopped
     visible = "document.getElementById('predicted').data.map(d => d.visible)"
-    assert shown.evaluate(visible) == [False, False, True, True, True, True, True, True]
+    assert shown.evaluate(visible) == [True, False, False, False, False, True, True, True, True]
     shown.evaluate("document.querySelector('[data-group=mesh48]').click()")
     shown.evaluate("document.querySelector('[data-group=pose]').click()")
-    assert shown.evaluate(visible) == [True, True, True, True, False, False, False, False]
+    assert shown.evaluate(visible) == [True, True, True, False, False, False, False, False, False]
