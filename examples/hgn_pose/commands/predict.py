@@ -40,8 +40,9 @@ class Predict:
     keypoints: Annotated[Path, tyro.conf.Positional]
     """File of 2D joints (.json, .csv, .npz), or OpenPose's folder; one image or a whole video."""
     weights: Path | None = None
-    """File of weights that demo or train wrote; or studio or robust, those that come with the
-    example: for level cameras with exact joints, and for real video. By default studio."""
+    """File of weights that demo or train wrote; or those that come with the example: studio, for
+    level cameras with exact joints; robust, for real video; lifter, nearer to the truth than studio
+    and without meshes. By default studio."""
     body: Annotated[BodyOptions, Flat] = field(default_factory=BodyOptions)
     out: tuple[Path, ...] = (Path("runs/predict"),)
     """Folder for prediction.npz, prediction.json and prediction.html, or files for other tools, or

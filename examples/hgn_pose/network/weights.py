@@ -20,9 +20,12 @@ SHIPPED_WEIGHTS = Path(__file__).parents[1] / "weights" / "hgn_cmu17.safetensors
 """HGN as it comes with the example; the README beside it says how it was trained."""
 
 ROBUST_WEIGHTS = SHIPPED_WEIGHTS.with_name("hgn_cmu17_robust.safetensors")
-"""The same network for real video, where it comes with the example too."""
+"""The same network for real video."""
 
-SHIPPED = {"studio": SHIPPED_WEIGHTS, "robust": ROBUST_WEIGHTS}
+LIFTER_WEIGHTS = SHIPPED_WEIGHTS.with_name("body_streams_cmu17.safetensors")
+"""Body streams, the best at the pose in the laboratory; they give no meshes."""
+
+SHIPPED = {"studio": SHIPPED_WEIGHTS, "robust": ROBUST_WEIGHTS, "lifter": LIFTER_WEIGHTS}
 """Weights that have a name of their own."""
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,7 +13,12 @@ from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.datasets.readers.cmu17 import CMU17_VARIABLE
 from examples.hgn_pose.measuring.evaluation import evaluate, watch
 from examples.hgn_pose.network.building import NetworkOptions, build_network, count_parameters
-from examples.hgn_pose.network.weights import SHIPPED_WEIGHTS, load_weights, read_passport
+from examples.hgn_pose.network.weights import (
+    SHIPPED_WEIGHTS,
+    load_weights,
+    read_passport,
+    weights_file,
+)
 from examples.hgn_pose.samples.preparing import prepare_data
 
 CPU = torch.device("cpu")
@@ -68,6 +74,23 @@ def test_the_readme_states_what_was_measured(figures):
     scores = figures["scores"]
     assert f"| {scores['mpjpe_mm']:.1f} | {scores['pa_mpjpe_mm']:.1f} |" in readme
     assert figures["machine"]["device"] in readme
+
+
+@pytest.mark.parametrize("name", ["robust", "lifter"])
+def test_the_others_are_what_the_readme_says(name):
+    file = weights_file(Path(name))
+    measured = json.loads(file.with_suffix(".json").read_text())
+    readme = (FOLDER / "README.md").read_text()
+    scores, mirrored = measured["scores"], measured["mirrored"]["mpjpe_mm"]
+    assert f"| {scores['mpjpe_mm']:.1f} | {scores['pa_mpjpe_mm']:.1f} |" in readme
+    assert f"| {mirrored:.1f} |" in readme
+    options = NetworkOptions(**read_passport(file).network)
+    body, hierarchy = coarse_body()
+    network = build_network(options, hierarchy, seed=0, body=body)
+    load_weights(file, network, hierarchy.fingerprint)
+    assert count_parameters(network) == measured["parameters"]
+    prepared = prepare_data(DataOptions(data="builtin", test_every=20), CPU, test_only=True)
+    assert 20 < watch(network, prepared.test, prepared.cameras) < 108
 
 
 @pytest.mark.slow
