@@ -82,12 +82,12 @@ class Predict:
             make_folder(folder)
         lifter = Lifter.load(weights, self.body.load(), device)
         check_formats(where, smpl or lifter.body)
-        for number, person in enumerate(people):
+        for person in people:
             _tell(person)
             result = self._lifted(person, lifter, weights)
             if truth is not None:
                 _compare(result, matching(truth, result))
-            here = where if len(people) == 1 else where.numbered(number)
+            here = where if len(people) == 1 else where.numbered(person.number)
             if here.folder is not None:
                 self._write(result, truth, here.folder, lifter.body)
             write_files(here, result, lifter.body, smpl)

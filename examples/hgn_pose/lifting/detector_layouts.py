@@ -33,6 +33,8 @@ def from_openpose(content: Any, source: str) -> Found | None:
     sizes = []
     for place, frame in enumerate(frames):
         for person in frame["people"] if "people" in frame else frame["bodies"]:
+            if person == {}:  # nobody, as Pose2Sim writes it
+                continue
             values = next((person[key] for key in _OPENPOSE_KEYS if person.get(key)), None)
             if values is None and person.get("pose_keypoints_3d"):
                 raise ValueError(

@@ -84,6 +84,8 @@ class Person:
     """Whether the frames are of one movement."""
     decided: tuple[str, ...] = ()
     """What was left out, taken for granted or repaired, and who was left out."""
+    number: int = 0
+    """Among all who were chosen, those included who cannot be lifted."""
 
 
 def read_people(path: Path, options: KeypointOptions, trunk: Trunk) -> list[Person]:
@@ -102,7 +104,8 @@ def read_people(path: Path, options: KeypointOptions, trunk: Trunk) -> list[Pers
     FileNotFoundError
         If there is nothing at the path.
     ValueError
-        Whatever is wrong with the file, and what to do.
+        Whatever is wrong with the file, and what to do. Of several people those alone are left out
+        who cannot be lifted, and it is noted why.
     """
     options.validate()
     with reading(path, "give what a pose detector wrote"):
@@ -131,8 +134,17 @@ def _people(path: Path, options: KeypointOptions, trunk: Trunk) -> list[Person]:
     if options.ignore_ids:
         found = replace(found, person=(None,) * len(found))
     chosen = choose(found, options.person, options.max_gap)
-    people = [_person(one, size, path, options, trunk) for one in chosen.people]
-    notes = (*found.notes, *chosen.notes)
+    people, refused = [], []
+    for number, one in enumerate(chosen.people):
+        try:
+            people.append(replace(_person(one, size, path, options, trunk), number=number))
+        except ValueError as error:
+            if len(chosen.people) == 1:
+                raise
+            refused.append(f"left out person {one.person[0]}: {error}")
+    if not people:
+        raise ValueError(f"{path}: nobody can be lifted; {'; '.join(refused)}")
+    notes = (*found.notes, *chosen.notes, *refused)
     return [replace(person, decided=(*notes, *person.decided)) for person in people]
 
 

@@ -141,6 +141,40 @@ def test_everybody_is_lifted_into_folders_and_a_ghost_forces_no_choice(folder, t
     assert len(prediction.load(tmp_path / "prediction.npz")) == 39
 
 
+def test_who_cannot_be_lifted_is_left_out_of_all_and_keeps_their_number(folder, tmp_path, capsys):
+    read = json.loads((folder / "keypoints.json").read_text())
+    for frame in read["frames"]:
+        (person,) = frame["persons"]
+        whole = np.array(person["keypoints"])
+        half = whole - [250, 0, 0]
+        half[9:] *= [1, 1, 0]
+        frame["persons"] = [
+            {"id": name, "keypoints": points.tolist()}
+            for name, points in (
+                ("half", half),
+                ("whole", whole),
+                ("too", np.add(whole, [250, 0, 0])),
+            )
+        ]
+    (tmp_path / "keypoints.json").write_text(json.dumps(read))
+    shutil.copy(folder / "weights.safetensors", tmp_path)
+    everybody = [*predicting(tmp_path), "--no-page", "--person", "all"]
+    main([*everybody, "--image-size", "2000", "2000"])
+    assert "left out person half: frame 0: only " in capsys.readouterr().out
+    written = {path.parent.name: prediction.load(path) for path in tmp_path.rglob("*.npz")}
+    assert {name: person.facts["person"] for name, person in written.items()} == {
+        "person-1": "whole",
+        "person-2": "too",
+    }
+    for frame in read["frames"]:
+        for person in frame["persons"]:
+            person["keypoints"][9:] = [[0, 0, 0]] * 16
+    (tmp_path / "keypoints.json").write_text(json.dumps(read))
+    with refused() as refusal:
+        main([*everybody, "--image-size", "2000", "2000"])
+    assert "nobody can be lifted; left out person half: " in refusal.message
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

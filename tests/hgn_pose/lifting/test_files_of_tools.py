@@ -240,7 +240,8 @@ def test_frames_in_which_nobody_is_leave_a_gap(tmp_path):
     assert read_keypoints(folder).frame.tolist() == [0, 1, 2, 3, 6, 7, 8, 9, 10, 11]
     folder = tools.openpose_folder(tmp_path / "openpose", pixels("body25"), np.ones((12, 25)))
     tools.dump(folder / "video_000000000003_keypoints.json", {"version": 1.3, "people": []})
-    assert read_keypoints(folder).frame.tolist() == [0, 1, 2, *range(4, 12)]
+    tools.dump(folder / "video_000000000007_keypoints.json", {"version": 1.3, "people": [{}]})
+    assert read_keypoints(folder).frame.tolist() == [0, 1, 2, 4, 5, 6, *range(8, 12)]
     path = tools.mediapipe(
         lambda all_: [{"pose_landmarks": None}, *({"pose_landmarks": a} for a in all_)]
     )(tmp_path / "m.json", pixels("mediapipe33"), np.ones((12, 33)))
