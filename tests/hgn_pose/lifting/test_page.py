@@ -185,3 +185,33 @@ def test_play_moves_on_and_boxes_hide(shown):
     shown.evaluate("document.querySelector('[data-group=mesh48]').click()")
     shown.evaluate("document.querySelector('[data-group=pose]').click()")
     assert shown.evaluate(visible) == [True, True, True, False, False, False, False, False, False]
+
+
+CLOCK = """
+window.real = { frame: window.requestAnimationFrame, now: performance.now };
+window.clock = 1000;
+performance.now = () => window.clock;
+window.requestAnimationFrame = (draw) => {
+  if (draw.name !== "play") return window.real.frame.call(window, draw);
+  window.next = draw;
+  return 1;
+};
+"""
+"""The time of what plays the clip stands still until a test moves it; Plotly goes on drawing."""
+
+
+@pytest.mark.slow
+def test_the_clip_keeps_time_however_few_frames_the_browser_draws(shown, clip):
+    seconds = (clip[0].frame - clip[0].frame[0]) / clip[0].fps
+    period = seconds[-1] * FRAMES / (FRAMES - 1)
+    go_to(shown, 0)
+    shown.evaluate(CLOCK)
+    shown.evaluate("document.getElementById('play').click()")
+    for passed in (0.001, 0.4 * period, 0.9 * period, 1.3 * period, 7.55 * period):
+        shown.evaluate(f"window.clock = 1000 + {1000 * passed}; window.next(window.clock)")
+        due = np.searchsorted(seconds, passed % period, side="right") - 1
+        assert shown.evaluate("Number(document.getElementById('time').value)") == due
+    shown.evaluate("document.getElementById('play').click()")
+    shown.evaluate(
+        "window.requestAnimationFrame = window.real.frame; performance.now = window.real.now"
+    )
