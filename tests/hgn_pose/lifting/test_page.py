@@ -196,6 +196,7 @@ window.requestAnimationFrame = (draw) => {
   window.next = draw;
   return 1;
 };
+null;
 """
 """The time of what plays the clip stands still until a test moves it; Plotly goes on drawing."""
 
@@ -213,5 +214,5 @@ def test_the_clip_keeps_time_however_few_frames_the_browser_draws(shown, clip):
         assert shown.evaluate("Number(document.getElementById('time').value)") == due
     shown.evaluate("document.getElementById('play').click()")
     shown.evaluate(
-        "window.requestAnimationFrame = window.real.frame; performance.now = window.real.now"
+        "window.requestAnimationFrame = window.real.frame; performance.now = window.real.now;null"
     )
