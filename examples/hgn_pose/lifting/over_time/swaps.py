@@ -17,7 +17,11 @@ MOST = 1.0
 """What a change of velocity costs at most, in sizes of the person: an outlier is no swap."""
 TURN, STAY = 1.0, 0.05
 """What it costs to begin or end a swap, and each of its frames."""
+TWIST = 0.25
+"""What it costs in a frame if shoulders and hips, both broad, face opposite ways."""
+_HIPS, _SHOULDERS = PAIRS[0], PAIRS[3]
 _STATES = tuple(product((0, 1), repeat=3))
+_BOTH = tuple(product((0, 1), repeat=2))
 
 
 def find_swaps(
@@ -27,9 +31,9 @@ def find_swaps(
     """Frames whose legs (column 0) or arms (column 1) have left and right confused.
 
     Those frames are swapped for which the joints' velocities change least in all, with a price for
-    each swap and each of its frames (a shortest path over pairs of frames, as Viterbi's). Limbs
-    that cross keep their velocity, and so their names. What most frames of a clip say is
-    taken as right.
+    each swap, each of its frames, and each frame whose shoulders face the other way than its hips
+    (a shortest path over pairs of frames, as Viterbi's). Limbs that cross keep their velocity, and
+    so their names. What most frames of a clip say is taken as right.
 
     Parameters
     ----------
@@ -53,13 +57,11 @@ def find_swaps(
     >>> np.flatnonzero(find_swaps(np.arange(20), joints).all(axis=1)).tolist()
     [5, 6, 7]
     """
-    found = np.zeros((len(joints), 2), dtype=bool)
     if len(joints) < 3:
-        return found
+        return np.zeros((len(joints), 2), dtype=bool)
     size = person_size(joints)
-    for k, limbs in enumerate(LIMBS):
-        found[:, k] = _cheapest(_costs(time, joints, size, np.array(limbs)))
-    return found
+    legs, arms = (_costs(time, joints, size, np.array(limbs)) for limbs in LIMBS)
+    return _cheapest(legs, arms, _twists(joints, size))
 
 
 def swapped(
@@ -98,13 +100,33 @@ def _costs(
     return costs
 
 
-def _cheapest(costs: np.ndarray) -> np.ndarray:  # [T] bool
-    """The states along the shortest path."""
-    price = np.array([[0.0, TURN + STAY], [TURN, STAY]])
-    best = np.array([[0.0], [STAY]]) + price  # of the first two frames
-    came = np.zeros((len(costs), 2, 2), dtype=np.int64)
+def _twists(
+    joints: np.ndarray,  # [T, 17, 2]
+    size: np.ndarray,  # [T]
+) -> np.ndarray:  # [T, 2] as named; with one of both swapped
+    """What the trunk's twist costs in every frame; nothing from the side, where both are narrow."""
+    hips, shoulders = (
+        (joints[:, a] - joints[:, b]) / size[:, None] for a, b in (_HIPS, _SHOULDERS)
+    )
+    along = np.nan_to_num((hips * shoulders).sum(axis=1)).clip(-1, 1)
+    return TWIST * np.stack([-along, along], axis=1).clip(0, None)
+
+
+def _cheapest(
+    legs: np.ndarray,  # [T - 2, 2, 2, 2]
+    arms: np.ndarray,  # [T - 2, 2, 2, 2]
+    twists: np.ndarray,  # [T, 2]
+) -> np.ndarray:  # [T, 2] bool
+    """The states of legs and arms along the shortest path."""
+    costs = legs[:, :, None, :, None, :, None] + arms[:, None, :, None, :, None, :]
+    costs = costs.reshape(-1, 4, 4, 4)
+    state = np.array(_BOTH)
+    stays = STAY * state.sum(axis=1) + twists[:, state[:, 0] ^ state[:, 1]]  # [T, 4]
+    turns = TURN * np.abs(state[:, None] - state).sum(axis=2)
+    best = stays[0][:, None] + turns + stays[1]  # of the first two frames
+    came = np.zeros((len(costs), 4, 4), dtype=np.int64)
     for t, cost in enumerate(costs):
-        ways = best[:, :, None] + cost + price
+        ways = best[:, :, None] + cost + turns + stays[t + 2]
         came[t] = ways.argmin(axis=0)
         best = ways.min(axis=0)
     here, last = np.unravel_index(int(best.argmin()), best.shape)
@@ -112,4 +134,4 @@ def _cheapest(costs: np.ndarray) -> np.ndarray:  # [T] bool
     for choice in came[::-1]:
         here, last = choice[here, last], here
         path.append(here)
-    return np.array(path[::-1], dtype=bool)
+    return state[path[::-1]].astype(bool)
