@@ -13,6 +13,9 @@ from examples.hgn_pose.lifting.gaps import usual_step
 FARTHEST = 0.4
 """How far a person's joints may move on average between two frames to be linked, in units of the
 diagonal of the box around the person."""
+LACKING = 0.2
+"""What it counts against two detections that hardly any joint is seen in both, in the same units:
+a detector that splits a person in two for a frame goes on with the larger part."""
 MOST_PERSONS = 1000
 """Of a frame, where they are linked: each is compared with each."""
 
@@ -76,8 +79,9 @@ def link(detections: Detections, max_gap: int) -> tuple[str, ...]:
     """A number for each person, kept from frame to frame.
 
     Frame by frame, the detections are given to the persons seen so far so that the sum of the
-    distances is least (the Hungarian method). A distance is the mean over the joints seen in both,
-    divided by the diagonal of the person's box; above ``FARTHEST`` it is someone new.
+    distances, and of ``LACKING`` for joints not seen in both, is least (the Hungarian method). A
+    distance is the mean over the joints seen in both, divided by the diagonal of the person's box;
+    above ``FARTHEST`` it is someone new.
 
     Parameters
     ----------
@@ -92,6 +96,7 @@ def link(detections: Detections, max_gap: int) -> tuple[str, ...]:
     """
     points = np.where((detections.confidence > 0)[..., None], detections.points, np.nan)
     size = np.maximum(np.linalg.norm(np.subtract(*_corners(points)), axis=1), 1e-9)
+    seen: np.ndarray = np.isfinite(points).all(axis=2)
     step = usual_step(np.unique(detections.frame))
     owner = np.full(len(detections), -1)
     last: list[int] = []
@@ -106,9 +111,10 @@ def link(detections: Detections, max_gap: int) -> tuple[str, ...]:
                 f"{detections.source} shows {len(new)} persons in frame {frame}, more than "
                 f"{MOST_PERSONS}; give every person an id, or fewer of them"
             )
-        cost = np.stack([_costs(points[one], points[rows], size[rows]) for one in new])
-        for i, j in zip(*linear_sum_assignment(cost), strict=True):
-            if cost[i, j] <= FARTHEST:
+        apart = np.stack([_costs(points[one], points[rows], size[rows]) for one in new])
+        given = linear_sum_assignment(apart + _lacking(seen[new], seen[rows]))
+        for i, j in zip(*given, strict=True):
+            if apart[i, j] <= FARTHEST:
                 owner[new[i]] = alive[j]
                 last[alive[j]] = int(new[i])
         for row in new[owner[new] < 0]:
@@ -128,6 +134,16 @@ def _costs(
     both = np.isfinite(apart)
     mean = np.where(both, apart, 0).sum(axis=1) / np.maximum(both.sum(axis=1), 1)
     return np.minimum(np.where(both.any(axis=1), mean / size, np.inf), 1e6)
+
+
+def _lacking(
+    some: np.ndarray,  # [N, K] bool
+    others: np.ndarray,  # [M, K] bool
+) -> np.ndarray:  # [N, M]
+    """``LACKING`` times the share of the joints of the fuller one that are not seen in both."""
+    both = some.astype(float) @ others.T.astype(float)
+    most = np.maximum(some.sum(axis=1)[:, None], others.sum(axis=1))
+    return LACKING * (1 - both / np.maximum(most, 1))
 
 
 def _corners(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # [D, 2] each

@@ -8,6 +8,7 @@ from examples.hgn_pose.lifting.conventions import CONVENTIONS
 from examples.hgn_pose.lifting.detections import collect
 from examples.hgn_pose.lifting.filming import film, write_keypoints
 from examples.hgn_pose.lifting.keypoint_files import read_keypoints
+from examples.hgn_pose.lifting.people import choose
 from examples.hgn_pose.lifting.tracks import one_person
 
 FILM = film("walk", 0)
@@ -207,6 +208,17 @@ def test_several_persons_are_never_mixed():
     np.testing.assert_allclose(one_person(found, "1", 10).points, 0.8 * points + [300, 0])
     with pytest.raises(ValueError, match="shows no person '7'"):
         one_person(found, "7", 10)
+
+
+def test_somebody_who_is_split_in_two_for_a_frame_goes_on_with_the_larger_part():
+    points = FILM.in_convention("coco17").astype(np.float64)
+    rows = []
+    for t, joints in enumerate(points):
+        arm = np.isin(np.arange(17), (6, 8)) & (t == 20)
+        rows += [(t, None, joints, 0.9 * part) for part in (arm, ~arm) if part.any()]
+    (found,) = choose(collect(rows, "split.json", convention="coco17"), None, 10).people
+    np.testing.assert_array_equal(found.frame, np.arange(39))
+    assert (found.confidence > 0).sum(axis=1).tolist() == [17] * 20 + [15] + [17] * 18
 
 
 def test_ids_of_the_file_are_taken_and_may_not_repeat():
