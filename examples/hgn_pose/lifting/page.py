@@ -207,7 +207,7 @@ def _main(shown: Prediction, true: Prediction | None, every: int, body: bool) ->
         )
     )
     rows = "".join(
-        f"<div><dt>{escape(name.replace('_', ' '))}</dt><dd>{escape(str(value))}</dd></div>"
+        f"<div><dt>{escape(name.replace('_', ' '))}</dt><dd>{escape(_told(value))}</dd></div>"
         for name, value in facts.items()
     )
     return (
@@ -224,6 +224,12 @@ def _main(shown: Prediction, true: Prediction | None, every: int, body: bool) ->
         '<span style="--colour: var(--left)">left</span></span></div>'
         f"{errors}<dl>{rows}</dl>"
     )
+
+
+def _told(value: object) -> str:
+    if isinstance(value, list) and all(isinstance(line, str) for line in value):
+        return "; ".join(value)
+    return str(value)
 
 
 def _panel(name: str, title: str, note: str) -> str:

@@ -96,7 +96,7 @@ def link(detections: Detections, max_gap: int) -> tuple[str, ...]:
     """
     points = np.where((detections.confidence > 0)[..., None], detections.points, np.nan)
     size = np.maximum(np.linalg.norm(np.subtract(*_corners(points)), axis=1), 1e-9)
-    seen: np.ndarray = np.isfinite(points).all(axis=2)
+    seen = np.asarray(np.isfinite(points).all(axis=2))
     step = usual_step(np.unique(detections.frame))
     owner = np.full(len(detections), -1)
     last: list[int] = []

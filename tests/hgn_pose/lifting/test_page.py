@@ -34,7 +34,9 @@ def clip():
     origin[4:, 13] = FROM_VIEWS
     pose = true.pose.copy()
     pose[:, 1:, 2] += 0.03
-    return replace(true, pose=pose, origin=origin, facts={"person": "<b>&"}), true
+    return replace(
+        true, pose=pose, origin=origin, facts={"person": "<b>&", "repaired": ["a", "b"]}
+    ), true
 
 
 def test_long_clips_are_thinned_out_and_it_is_said(clip):
@@ -46,9 +48,10 @@ def test_long_clips_are_thinned_out_and_it_is_said(clip):
     assert len(page.render(prediction, true, 1, None)) < len(html)
 
 
-def test_text_is_escaped(clip):
+def test_facts_are_escaped_and_lists_are_lines(clip):
     prediction, true = clip
     html = page.render(prediction, true, 1, None)
+    assert "<dd>a; b</dd>" in html
     assert "&lt;b&gt;&amp;" in html
     assert "<b>&" not in html
 
