@@ -71,4 +71,4 @@ def test_videos_units_and_conventions(plain, tmp_path):
 def test_what_was_not_read_is_printed(tmp_path, capsys):
     np.savez(tmp_path / "k.npz", keypoints=tools.pixels("coco17"), boxes=np.ones((12, 4)))
     predict(tmp_path / "k.npz", tmp_path)
-    assert "\nnot read: boxes\n" in capsys.readouterr().out
+    assert "\n  not read: boxes\n" in capsys.readouterr().out
