@@ -56,7 +56,11 @@ def test_videos_units_and_conventions(plain, tmp_path):
     clips = {
         name: {"custom": [p.astype(np.float32)]} for name, p in (("a", points), ("b", 0 * points))
     }
-    np.savez(tmp_path / "v.npz", positions_2d=clips, metadata={"layout_name": "coco"})
+    np.savez(
+        tmp_path / "v.npz",
+        positions_2d=np.array(clips, dtype=object),
+        metadata=np.array({"layout_name": "coco"}, dtype=object),
+    )
     found = predict(tmp_path / "v.npz", tmp_path, "--video", "a/custom")
     np.testing.assert_allclose(found.pose, plain.pose, atol=1e-3)
     np.savez(tmp_path / "s.npz", keypoints=points / 500 - 1)
