@@ -19,7 +19,10 @@ assert version("multiscale-gcn") == multiscale_gcn.__version__
 loaded = [name for name in HEAVY if name in sys.modules]
 assert not loaded, f"the bare import loads {loaded}"
 
-tops = {Path(str(path)).parts[0] for path in files("multiscale-gcn") or []}
+SCRIPT = "multiscale-gcn"
+listed = [Path(str(path)) for path in files("multiscale-gcn") or []]
+tops = {path.parts[0] for path in listed if path.name not in (SCRIPT, f"{SCRIPT}.exe")}
+assert any(path.stem == SCRIPT for path in listed), "the command is not installed"
 strangers = {top for top in tops if top != "multiscale_gcn" and not top.endswith(".dist-info")}
 assert not strangers, f"the wheel also installs {strangers}"
 

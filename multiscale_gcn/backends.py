@@ -147,8 +147,8 @@ class Beginning:
         --------
         >>> from multiscale_gcn.backends import Beginning
         >>> process = Beginning()
-        >>> [process.backend("auto", 60_000) for _ in range(2)], process.backend("cupy", 10)
-        (['python', 'auto'], 'cupy')
+        >>> process.backend("cupy", 10), process.backend("auto", 10**9)
+        ('cupy', 'auto')
         """
         if not isinstance(asked, str) or asked != "auto":
             return asked

@@ -1,5 +1,6 @@
 import os
 import shutil
+import sys
 import tempfile
 from typing import Any
 
@@ -52,6 +53,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("tried")
         for what, times in sorted(TRIED.items()):
             terminalreporter.line(f"{times:>9,}  {what}")
+
+
+@pytest.fixture(autouse=True)
+def as_many_threads_as_were_asked_for() -> None:
+    """Numba's threads are OpenMP's too: after them PyTorch would take as many, on few cores."""
+    torch = sys.modules.get("torch")
+    asked = os.environ.get("OMP_NUM_THREADS")
+    if torch is not None and asked is not None:
+        torch.set_num_threads(int(asked))
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ from multiscale_gcn.checks.arguments import flag, shown
 from multiscale_gcn.coarsening.descent import Descent, descend
 from multiscale_gcn.coarsening.how_far import HowFar
 from multiscale_gcn.coarsening.on_host import HostStage
+from multiscale_gcn.coarsening.progress_bar import progress_bar
 from multiscale_gcn.convert import as_graph, batch_of
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import Constraints
@@ -128,7 +129,8 @@ def coarsen(
     engine : LevelEngine, optional
         Who takes the steps of a call with ``out``; this machine by default.
     progress : bool
-        Whether a call with ``out`` tells on standard error what it does.
+        Whether a bar is shown, if it takes more than a second; a call with ``out`` tells on
+        standard error what it does.
 
     Returns
     -------
@@ -181,11 +183,8 @@ def coarsen(
             engine=engine,
             progress=progress,
         )
-    for name, value in (
-        ("memory", memory),
-        ("engine", engine),
-        ("progress", flag(progress, "progress") or None),
-    ):
+    with_bar = flag(progress, "progress")
+    for name, value in (("memory", memory), ("engine", engine)):
         if value is not None:
             raise ValueError(f"{name} goes with out, a folder for the levels; name one")
     fine = as_graph(graph)
@@ -204,7 +203,9 @@ def coarsen(
         fine, sizes=how_far.sizes_below(fine.num_nodes), constraints=constraints, backend=backend
     )
     stage = runs.stage(fine, planned, constraints, how_far.counts(constraints))
-    descent = descend(stage or HostStage.of(fine, planned, constraints, backend), how_far)
+    goal = how_far.goal(fine.num_nodes)
+    with progress_bar(with_bar, fine.num_nodes, goal) as tell:
+        descent = descend(stage or HostStage.of(fine, planned, constraints, backend), how_far, tell)
     return _reached(Hierarchy(descent.levels(), method.describe(), rounding), descent, backend)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,8 +73,10 @@ class Descent:
         return self.stages[0].levels(self.stages, self.parents)
 
 
-def descend(stage: Stage, how_far: HowFar) -> Descent:
-    """Coarsen as far as is asked, or as nodes can be merged."""
+def descend(
+    stage: Stage, how_far: HowFar, tell: Callable[[Stage], None] = lambda stage: None
+) -> Descent:
+    """Coarsen as far as is asked, or as nodes can be merged; ``tell`` is called with each level."""
     stages, parents = [stage], list[Any]()
     while how_far.levels is None or len(parents) < how_far.levels:
         merges = how_far.merges(stages[-1].member_sizes)
@@ -86,4 +88,5 @@ def descend(stage: Stage, how_far: HowFar) -> Descent:
         parent, coarse = step
         parents.append(parent)
         stages.append(coarse)
+        tell(coarse)
     return Descent(tuple(stages), tuple(parents), None)

@@ -81,6 +81,13 @@ class HowFar:
         targets = [] if self.targets is None else self.targets.tolist()
         return tuple(size for size in reversed(targets) if size < num_nodes)
 
+    def goal(self, num_nodes: int) -> int:
+        """About how many nodes the coarsest level will have, for a bar."""
+        if self.targets is not None:
+            return int(self.targets[0])
+        halved = 1 if self.levels is None else num_nodes >> min(self.levels, 63)
+        return max(1, halved, self.min_nodes or 1)
+
     def counts(self, constraints: Constraints) -> bool:
         """Whether the nodes of a step's clusters are counted before it is taken."""
         return self.exact or (self.min_nodes is not None and constraints.batch is not None)

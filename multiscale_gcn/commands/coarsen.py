@@ -49,6 +49,7 @@ class Coarsen:
             min_nodes=self.min_nodes,
             method=METHODS[self.method](),
             backend=self.backend,
+            progress=True,
         )
         done = time.perf_counter()
         print(hierarchy)

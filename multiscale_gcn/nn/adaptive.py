@@ -39,7 +39,10 @@ class AdaptiveGConv(WeightedConvolution):
 
     Notes
     -----
-    S has N x N numbers: for bodies and coarse levels, not for meshes.
+    S has N x N numbers: for bodies and coarse levels, not for meshes. What a node has and what its
+    neighbours have add up, so features that are alike at neighbours begin up to twice as large as
+    those of other convolutions; a normalisation in front of it sees to that, as in
+    :class:`GraphMLP`.
 
     Examples
     --------

@@ -55,7 +55,9 @@ class GraphAttention(ConvolutionLayer):
 
     Notes
     -----
-    B x H x N x N scores are made: for bodies and coarse levels, not for meshes.
+    B x H x N x N scores are made: for bodies and coarse levels, not for meshes. The linear maps
+    begin as in transformers, so its features are smaller at the start than those of other
+    convolutions: put it into a :class:`PreNormResidual`.
 
     Examples
     --------

@@ -23,7 +23,7 @@ class Recorded(nn.Module):
 
     It answers what the network answers, to the bit, in a fraction of the host's time. The first
     call with a shape runs the network and records it. Where no recording can be made the network
-    runs as it is, and :attr:`reason` says why: inputs on a processor, in training, where gradients
+    runs as it is, and ``reason`` says why: inputs on a processor, in training, where gradients
     are asked for, inside another recording, and for networks that wait for the device.
 
     Weights may change in place, as optimizers and ``load_state_dict`` change them: a recording

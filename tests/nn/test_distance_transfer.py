@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multiscale_gcn.nn import CrossScaleFusion, DistanceTransfer
+from multiscale_gcn.nn import CrossScaleFusion, DenseMap, DistanceTransfer, ScaleSum
 from multiscale_gcn.nn.distance_transfer import spacing
 
 places = st.integers(1, 6).flatmap(
@@ -45,7 +45,11 @@ def test_a_fusion_begins_as_the_maps():
     transfer = DistanceTransfer([np.eye(3), np.ones((2, 3))])
     fusion = CrossScaleFusion([3, 2], transfer=transfer, channels=[4, 5], start="given")
     for k, source in ((0, 1), (1, 0)):
-        weight = fusion.sums[str(k)].maps[0].weight.detach().numpy()
+        scale_sum = fusion.sums[str(k)]
+        assert isinstance(scale_sum, ScaleSum)
+        node_map = scale_sum.maps[0]
+        assert isinstance(node_map, DenseMap)
+        weight = node_map.weight.detach().numpy()
         np.testing.assert_allclose(weight, transfer(source, k), rtol=1e-6)
 
 

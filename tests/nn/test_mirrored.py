@@ -35,9 +35,12 @@ def network() -> tuple[nn.Module, list[Reflection], list[Reflection]]:
     )
     for parameter in net.parameters():
         nn.init.normal_(parameter, std=0.3)
-    images = [level.constraints.symmetry for level in levels]
-    assert not np.array_equal(images[1], np.arange(8))
-    outputs = [Reflection(image, [-1, 1, 1]) for image in images]
+    outputs = []
+    for level in levels:
+        image = level.constraints.symmetry
+        assert image is not None
+        assert not np.array_equal(image, np.arange(len(image)))
+        outputs.append(Reflection(image, [-1, 1, 1]))
     return net.double().eval(), [Reflection(SWAP, [-1, 1])], outputs
 
 

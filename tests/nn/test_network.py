@@ -431,7 +431,10 @@ def test_blocks_may_be_others():
     features = [net.inputs["0"](x)]
     features.append(net.beginnings["1"](features))
     for place, fusion in enumerate(net.fusions):
-        first, second = net.blocks[place]["0"], net.blocks[place]["1"]
+        blocks = net.blocks[place]
+        assert isinstance(blocks, nn.ModuleDict)
+        first, second = blocks["0"], blocks["1"]
+        assert isinstance(first, Scaled)
         assert type(second) is ResGConv
         normalised = nn.functional.layer_norm(features[0], (8,), first.norm.weight, first.norm.bias)
         features = fusion([features[0] + 5 * normalised, second(features[1])])

@@ -27,6 +27,7 @@ def test_a_block_is_its_definition() -> None:
 
     expected = x
     for norm, layer in zip(block.norms, layers, strict=True):
+        assert isinstance(norm, nn.LayerNorm)
         expected = expected + layer(normalised(expected, norm))
     found = block(x)
     torch.testing.assert_close(found, expected)

@@ -37,10 +37,12 @@ CHANNELS = 32
 """Of outputs too: the size of a single channel is that of a single draw of weights."""
 
 HIERARCHY = coarsen(ring(96), sizes=[48, 24, 12, 6])
+OF_RESIDUAL_BLOCKS = {"GraphAttention", "AdaptiveGConv"}
+"""These begin as in transformers, where what they add is normalised first: see their notes."""
 CONVOLUTIONS = {
     name: getattr(convolutions, name)
     for name in convolutions.__all__
-    if issubclass(getattr(convolutions, name), nn.Module)
+    if issubclass(getattr(convolutions, name), nn.Module) and name not in OF_RESIDUAL_BLOCKS
 } | {
     "GConv separate": functools.partial(GConv, separate_self=True),
     "SemGConv per channel": functools.partial(SemGConv, per_channel=True),

@@ -188,9 +188,7 @@ def test_what_is_not_supported_is_refused_by_name(
     assert not (tmp_path / "levels").exists() or not list((tmp_path / "levels").iterdir())
 
 
-@pytest.mark.parametrize(
-    "option", [{"memory": "4GB"}, {"engine": OneMachine()}, {"progress": True}]
-)
+@pytest.mark.parametrize("option", [{"memory": "4GB"}, {"engine": OneMachine()}])
 def test_what_is_said_of_a_folder_needs_one(option: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(option))} goes with out"):
         coarsen(nx.path_graph(4), levels=1, **option)

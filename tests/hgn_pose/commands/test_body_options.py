@@ -84,14 +84,15 @@ def test_coarse_targets_are_those_of_the_posed_mesh(files):
     prepared = prepare_data(
         DataOptions("h36m-json", folder, body=options), CPU, mesh_sizes=MESH_SIZES
     )
-    rows = torch.arange(len(prepared.train))
-    batch = prepared.train.batch(prepared.cameras, rows, torch.zeros_like(rows))
+    samples = prepared.train
+    assert isinstance(samples, RecordedSamples)
+    rows = torch.arange(len(samples))
+    batch = samples.batch(prepared.cameras, rows, torch.zeros_like(rows))
     assert batch.fitted.all()
-    assert prepared.train.fitted.numel() < len(rows)  # four cameras
-    assert isinstance(prepared.train, RecordedSamples)
-    frames, camera = prepared.train.frame[5:6], prepared.train.camera[5:6]
-    pelvis = prepared.cameras.to_camera(prepared.train.positions[frames, :1], camera)
-    seen = prepared.cameras.to_camera(prepared.train.meshes[0][frames], camera)
+    assert samples.fitted.numel() < len(rows)  # four cameras
+    frames, camera = samples.frame[5:6], samples.camera[5:6]
+    pelvis = prepared.cameras.to_camera(samples.positions[frames, :1], camera)
+    seen = prepared.cameras.to_camera(samples.meshes[0][frames], camera)
     torch.testing.assert_close(batch.meshes[0][5:6], seen - pelvis)
     assert batch.meshes[0].norm(dim=-1).max() < 1.5  # metres
 
@@ -232,7 +233,7 @@ def test_bodies_are_fitted_where_no_parameters_are(files, tmp_path):
         "builtin", body=BodyOptions(files[1].body_model), test_every=60, fit_cache=tmp_path
     )
     prepared = prepare_data(options, CPU, mesh_sizes=MESH_SIZES, test_only=True)
-    assert prepared.test.meshes[0].shape[1:] == (48, 3)
+    assert prepared.test.single.meshes[0].shape[1:] == (48, 3)
     kept = sorted(path.name.split("-")[0] for path in tmp_path.iterdir())
     assert kept == ["fit", "meshes", "meshes"]
 

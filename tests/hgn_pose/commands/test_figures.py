@@ -191,5 +191,6 @@ def test_people_without_a_truth_are_drawn_without_one():
     assert [("truth" in texts, "HGN" in texts) for texts in labels] == [(False, True), (True, True)]
     drawn = [len(figure.axes[1].collections) for figure in (alone, both)]
     assert drawn[1] == drawn[0] + 2  # bones and joints
-    np.testing.assert_allclose(alone.axes[1].collections[2].get_offsets(), turned(pose))
+    offsets = np.asarray(alone.axes[1].collections[2].get_offsets())
+    np.testing.assert_allclose(offsets, turned(pose))
     assert [ax.get_title() for ax in alone.axes] == ["an image", "", ""]

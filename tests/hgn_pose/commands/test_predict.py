@@ -238,12 +238,15 @@ def test_a_camera_that_is_known_tells_where_people_walk(folder, tmp_path):
     here = ["--out", str(tmp_path), "--no-page", "--field-of-view", "47.2"]
     main(["predict", str(folder / "keypoints.json"), "--device", "cpu", *here])
     known = prediction.load(tmp_path / "prediction.npz")
+    assert known.root is not None
     assert known.root.shape == (39, 3)
     assert 4 < known.root[:, 2].mean() < 6.5  # metres; the cameras stand 5.2 m from the middle
     assert prediction.load(folder / "prediction.npz").root is None
     read = json.loads((tmp_path / "prediction.json").read_text())
     np.testing.assert_allclose([frame["root"] for frame in read["frames"]], known.root, atol=6e-5)
-    np.testing.assert_array_equal(prediction.select(known, np.arange(5)).root, known.root[:5])
+    few = prediction.select(known, np.arange(5))
+    assert few.root is not None
+    np.testing.assert_array_equal(few.root, known.root[:5])
     with np.load(tmp_path / "prediction.npz") as stored:
         arrays = dict(stored)
     np.savez(tmp_path / "forged.npz", **{**arrays, "root": arrays["root"][:3]})

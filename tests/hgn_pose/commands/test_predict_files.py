@@ -56,7 +56,11 @@ def test_videos_units_and_conventions(plain, tmp_path):
     clips = {
         name: {"custom": [p.astype(np.float32)]} for name, p in (("a", points), ("b", 0 * points))
     }
-    np.savez(tmp_path / "v.npz", positions_2d=clips, metadata={"layout_name": "coco"})
+    np.savez(
+        tmp_path / "v.npz",
+        positions_2d=np.array(clips, dtype=object),
+        metadata=np.array({"layout_name": "coco"}, dtype=object),
+    )
     found = predict(tmp_path / "v.npz", tmp_path, "--video", "a/custom")
     np.testing.assert_allclose(found.pose, plain.pose, atol=1e-3)
     np.savez(tmp_path / "s.npz", keypoints=points / 500 - 1)
@@ -67,4 +71,4 @@ def test_videos_units_and_conventions(plain, tmp_path):
 def test_what_was_not_read_is_printed(tmp_path, capsys):
     np.savez(tmp_path / "k.npz", keypoints=tools.pixels("coco17"), boxes=np.ones((12, 4)))
     predict(tmp_path / "k.npz", tmp_path)
-    assert "\nnot read: boxes\n" in capsys.readouterr().out
+    assert "\n  not read: boxes\n" in capsys.readouterr().out

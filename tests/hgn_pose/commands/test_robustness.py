@@ -222,14 +222,15 @@ def test_every_line_lies_inside_its_panel():
     figure = robustness_curves(curves)
     tops = []
     for ax, (kind, errors) in zip(figure.axes, levels.items(), strict=False):
-        drawn = [tuple(line.get_ydata()) for line in ax.get_lines()]
+        drawn = [tuple(np.asarray(line.get_ydata())) for line in ax.get_lines()]
         assert drawn == [errors] * 20
         looks = {(line.get_color(), line.get_linestyle()) for line in ax.get_lines()}
         assert len(looks) == 20
         bands = ax.collections
         assert len(bands) == 19
         spread = max(point.spread for point in curves[kind]["T"])
-        highest = max(path.vertices[:, 1].max() for b in bands for path in b.get_paths())
+        paths = [path for band in bands for path in band.get_paths()]
+        highest = max(np.asarray(path.vertices)[:, 1].max() for path in paths)
         assert highest == pytest.approx(errors[1] + spread)
         low, high = ax.get_ylim()
         assert low == 0

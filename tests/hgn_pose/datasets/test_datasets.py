@@ -535,12 +535,13 @@ def test_an_axis_that_points_up_is_asked_for_or_told(clip, up, tmp_path):
     with pytest.raises(ValueError, match=rf"mine.npz: which axis is up\? .* along {up}, ") as asked:
         load_arrays(path)
     remedy = re.search(r"\[\.\.\., (\[.*?\])\] \* (\[.*?\])", str(asked.value))
+    assert remedy is not None
     order, signs = map(json.loads, remedy.groups())
     stored = np.load(path)["positions_3d"]
     np.savez(path, positions_3d=stored[..., order] * np.array(signs, np.float32))
-    by_hand = load_arrays(path).positions
+    by_hand = load_arrays(path).motion.positions
     np.savez(path, positions_3d=stored, up=up)
-    told = load_arrays(path).positions
+    told = load_arrays(path).motion.positions
     np.testing.assert_allclose(told, by_hand)
     np.testing.assert_allclose(told[..., 2], upright[..., 2], atol=1e-6)
     spans = np.linalg.norm(told[:, :, None] - told[:, None], axis=-1)
@@ -555,7 +556,8 @@ def test_swapped_sides_are_found_by_the_knees_in_every_clip(change, tmp_path):
     for number, known in enumerate(motion.clips):
         positions = motion.positions[motion.clip == number]
         np.savez(tmp_path / "mine.npz", positions_3d=positions, up="z")
-        assert len(load_arrays(tmp_path / "mine.npz")) == len(positions), known.name
+        found = load_arrays(tmp_path / "mine.npz").motion
+        assert len(found) == len(positions), known.name
         np.savez(tmp_path / "mine.npz", positions_3d=change(positions), up="z")
         with pytest.raises(ValueError, match=r"mine.npz: the knees bend to the back, so left and"):
             load_arrays(tmp_path / "mine.npz")
@@ -569,7 +571,8 @@ def test_people_who_crawl_lie_only_if_it_is_said(tmp_path):
     with pytest.raises(ValueError, match=r"which axis is up.*if these people lie, with up = 'z'"):
         load_arrays(tmp_path / "mine.npy")
     np.savez(tmp_path / "mine.npz", positions_3d=positions, up="z")
-    np.testing.assert_array_equal(load_arrays(tmp_path / "mine.npz").positions, positions)
+    found = load_arrays(tmp_path / "mine.npz").motion
+    np.testing.assert_array_equal(found.positions, positions)
 
 
 def test_a_wrong_axis_is_not_believed(tmp_path):

@@ -191,7 +191,11 @@ def videopose3d(path, points, sure):
         "video_metadata": {"clip.mp4": {"w": SIZE[0], "h": SIZE[1]}},
     }  # fmt: skip
     positions = {"clip.mp4": {"custom": [points.astype(np.float32)]}}
-    np.savez_compressed(path, positions_2d=positions, metadata=metadata)
+    np.savez_compressed(
+        path,
+        positions_2d=np.array(positions, dtype=object),
+        metadata=np.array(metadata, dtype=object),
+    )
     return path
 
 
@@ -212,7 +216,7 @@ def detectron2(path, points, sure):
         boxes=objects([([], np.ones((1, 5), np.float32)) for _ in four]),
         segments=np.array([None] * len(four), dtype=object),
         keypoints=objects([([], one[None]) for one in four]),
-        metadata={"w": SIZE[0], "h": SIZE[1]},
+        metadata=np.array({"w": SIZE[0], "h": SIZE[1]}, dtype=object),
     )
     return path
 

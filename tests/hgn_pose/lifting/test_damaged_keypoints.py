@@ -5,6 +5,7 @@ import json
 import tracemalloc
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,7 +83,7 @@ def test_damaged_folders_of_tools(convention, name, tmp_path):
     try_damages(path, lambda: read_keypoints(folder), most=30)
 
 
-WRONG = [
+WRONG: list[Any] = [
     None,
     [],
     {},
@@ -129,7 +130,8 @@ def test_wrong_types_in_json_end_in_a_sentence(convention, name, tmp_path):
     for way in [ways[i] for i in random.permutation(len(ways))[:40]]:
         for wrong in [WRONG[i] for i in random.permutation(len(WRONG))[:4]]:
             forged = {"top": copy.deepcopy(content)}
-            holder, *steps = forged, "top", *way
+            holder: Any = forged
+            steps = ("top", *way)
             for step in steps[:-1]:
                 holder = holder[step]
             holder[steps[-1]] = wrong

@@ -1,6 +1,7 @@
 """Files as tools write them, of joints that are known: read back, they are the same joints."""
 
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -290,7 +291,12 @@ def test_videos_of_one_file_are_chosen_by_name(tmp_path):
     points = pixels("coco17").astype(np.float32)
     clips = {"S9": {"Walking 1": [points, points + 5], "Eating": [points + 9]}}
     path = tmp_path / "data_2d_h36m_gt.npz"
-    np.savez(path, positions_2d=clips, metadata={"layout_name": "coco", "num_joints": 17})
+    metadata = {"layout_name": "coco", "num_joints": 17}
+    np.savez(
+        path,
+        positions_2d=np.array(clips, dtype=object),
+        metadata=np.array(metadata, dtype=object),
+    )
     with pytest.raises(
         ValueError, match=r"holds 3 videos: S9/Walking 1/0, S9/Walking 1/1, S9/Eating"
     ):
@@ -304,7 +310,7 @@ def test_images_of_different_sizes_are_seen_as_each_camera_saw_them(tmp_path):
     """In half widths from the middle, which is what the network takes, nothing moves."""
     points = pixels("coco17", 3)
     sizes = [(1000, 1000), (500, 800), (2000, 1500)]
-    content = {
+    content: dict[str, list[dict[str, Any]]] = {
         "images": [{"id": t, "width": w, "height": h} for t, (w, h) in enumerate(sizes)],
         "categories": [{"id": 1, "keypoints": list(CONVENTIONS["coco17"].points)}],
         "annotations": [

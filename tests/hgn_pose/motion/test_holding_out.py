@@ -16,6 +16,7 @@ from examples.hgn_pose.datasets.readers.builtin import load_builtin
 from examples.hgn_pose.datasets.readers.cmu17 import FOLDS, HELD_OUT_PERFORMERS
 from examples.hgn_pose.motion.holding_out import hold_out
 from examples.hgn_pose.samples.preparing import prepare_data
+from examples.hgn_pose.samples.samples import RecordedSamples
 
 FRAMES = 24
 
@@ -144,4 +145,6 @@ def test_what_real_cameras_saw_is_held_out_at_the_strides_of_the_test(tmp_path):
     assert found.split["test_performers"] == ["S5"]
     assert len(found.test) == 4 * 16  # cameras
     alone = prepare_data(options, torch.device("cpu"), test_only=True)
+    assert isinstance(alone.test, RecordedSamples)
+    assert isinstance(found.test, RecordedSamples)
     torch.testing.assert_close(alone.test.image, found.test.image, rtol=0, atol=0)

@@ -19,7 +19,7 @@ def coarse():
     return body, coarsen_body(body)
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", [n for n, a in ARCHITECTURES.items() if a.frames == (1,)])
 @pytest.mark.parametrize("head", ["xyz", "ray"])
 def test_only_the_ends_are_exact(name, head, coarse):
     body, hierarchy = coarse

@@ -51,6 +51,7 @@ def test_every_network_may_have_it(name):
     (pose * torch.randn_like(pose)).sum().backward()
     for layer in ARCHITECTURES[name].last_layers(answering(model)):
         for parameter in layer.parameters():
+            assert parameter.grad is not None
             assert parameter.grad.abs().max() > 0
     plain = build_network(NetworkOptions(name, channels=16), None, 0)
     assert type(answering(Facing(model))) is type(plain)

@@ -43,12 +43,12 @@ def test_the_loss_may_be_the_distance_itself():
     away = [[float((p - t).norm()) for p, t in zip(*pair, strict=True)]
             for pair in zip(found, true, strict=True)]  # fmt: skip
     assert float(pose_term) == pytest.approx(sum(map(sum, away)) / (5 * 17), rel=1e-5)
-    away = [
+    mesh_away = [
         sum(float((p - t).norm()) for p, t in zip(other[b], mesh[b], strict=True)) / 9
         for b in range(5)
         if fitted[b]
     ]
-    assert float(mesh_term) == pytest.approx(sum(away) / 5, rel=1e-5)
+    assert float(mesh_term) == pytest.approx(sum(mesh_away) / 5, rel=1e-5)
 
 
 def test_a_point_in_its_place_has_no_slope():
@@ -57,6 +57,7 @@ def test_a_point_in_its_place_has_no_slope():
     found = torch.zeros(1, 17, 3, requires_grad=True)
     batch = Batch(true[..., :2], true, (), torch.ones(1, dtype=torch.bool))
     pose_loss((found,), batch, "distance")[0].backward()
+    assert found.grad is not None
     assert (found.grad == 0).all()
 
 
