@@ -138,14 +138,18 @@ def merge_by_rows(fine, parent, clusters, coarse, longest, num_columns):
     """
     indices, weights, indptr = coarse
     bits = max(1, max(num_columns - 1, 0).bit_length())
+    # A key has 32 bits for a column, and as many for a place in the row.
+    wide = bits > int(HALF) or longest > int(LOWER_HALF)
     with threads_to_use() as num_threads:
-        num_blocks = max(1, min(num_threads, len(indices) // ENTRIES_PER_THREAD))
+        num_blocks = 1 if wide else max(1, min(num_threads, len(indices) // ENTRIES_PER_THREAD))
         bounds = np.empty(num_blocks + 1, np.int64)
         begin = np.empty(num_blocks + 1, np.int64)
         _share(indptr, bounds, begin)
-        keys = np.empty((num_blocks, 2, longest), np.uint64)
-        row = np.empty((num_blocks, longest), np.float64)
-        if num_blocks == 1:
+        keys = np.empty((num_blocks, 2, 0 if wide else longest), np.uint64)
+        row = np.empty((num_blocks, 0 if wide else longest), np.float64)
+        if wide:
+            _merge_wide(fine, parent, clusters, coarse)
+        elif num_blocks == 1:
             _merge(fine, parent, clusters, 0, len(indptr) - 1, 0, bits, keys[0], row[0], coarse)
         else:
             _merge_blocks(fine, parent, clusters, bounds, begin, bits, keys, row, coarse)
@@ -234,12 +238,6 @@ def _merge(fine, parent, clusters, low, high, tail, bits, keys_and_other, row, c
                     tail += 1
             lengths[c + 1] = tail - begin
             continue
-        if bits > HALF or lengths[c + 1] > LOWER_HALF:
-            tail = _merge_wide(
-                fine, parent, members[first[c] : first[c + 1]], tail, lengths[c + 1], coarse
-            )
-            lengths[c + 1] = tail - begin
-            continue
         length = 0
         for member in range(first[c], first[c + 1]):
             u = members[member]
@@ -268,30 +266,34 @@ def _merge(fine, parent, clusters, low, high, tail, bits, keys_and_other, row, c
 
 
 @kernel()
-def _merge_wide(fine, parent, members, tail, length, coarse):
-    """One coarse row whose columns and places do not go into one key; returns where it ends."""
+def _merge_wide(fine, parent, clusters, coarse):
+    """All coarse rows, where a column and a place in the row do not go into one key."""
     fine_indptr, fine_indices, fine_weights = fine
-    indices, weights, _ = coarse
-    columns, row = np.empty(length, np.int64), np.empty(length, np.float64)
-    length = 0
-    for u in members:
-        for at in range(fine_indptr[u], fine_indptr[u + 1]):
-            column = fine_indices[at]
-            if parent is not None:
-                column = parent[column]
-            columns[length] = np.int64(column)
-            row[length] = fine_weights[at]
-            length += 1
-    last = np.int64(-1)
-    for i in np.argsort(columns, kind="mergesort"):
-        if columns[i] == last:
-            weights[tail - 1] += row[i]
-        else:
-            last = columns[i]
-            indices[tail] = last
-            weights[tail] = row[i]
-            tail += 1
-    return tail
+    first, members = clusters
+    indices, weights, lengths = coarse
+    tail = 0
+    for c in range(len(lengths) - 1):
+        begin, length = tail, 0
+        columns, row = np.empty(lengths[c + 1], np.int64), np.empty(lengths[c + 1], np.float64)
+        for member in range(first[c], first[c + 1]):
+            u = members[member]
+            for at in range(fine_indptr[u], fine_indptr[u + 1]):
+                column = fine_indices[at]
+                if parent is not None:
+                    column = parent[column]
+                columns[length] = np.int64(column)
+                row[length] = fine_weights[at]
+                length += 1
+        last = np.int64(-1)
+        for i in np.argsort(columns, kind="mergesort"):
+            if columns[i] == last:
+                weights[tail - 1] += row[i]
+            else:
+                last = columns[i]
+                indices[tail] = last
+                weights[tail] = row[i]
+                tail += 1
+        lengths[c + 1] = tail - begin
 
 
 @kernel()
