@@ -128,6 +128,8 @@ class Variation:
     limb: Tensor | None = None  # [B] int64, row of other_bodies.LIMBS
     camera: HeldCameras | None = None
     errors: Errors | None = None
+    window: int = 1
+    """Elements in a row that are frames of one sample."""
 
     def to(self, device: torch.device | str) -> Variation:
         return Variation.of({name: value.to(device) for name, value in self.tensors().items()})
@@ -139,7 +141,7 @@ class Variation:
             value = getattr(self, name)
             if isinstance(value, Tensor):
                 named[name] = value
-            elif value is not None:
+            elif isinstance(value, HeldCameras | Errors):
                 named |= {f"{name}.{key}": part for key, part in value._asdict().items()}
         return named
 
@@ -168,12 +170,11 @@ class Variation:
 
     def for_each(self, frames: int) -> Variation:
         """The same for every frame of a window, window by window: [B * frames]."""
-        return Variation.of(
-            {
-                name: values[:, None].expand(-1, frames, *values.shape[1:]).flatten(0, 1)
-                for name, values in self.tensors().items()
-            }
-        )
+        repeated = {
+            name: values[:, None].expand(-1, frames, *values.shape[1:]).flatten(0, 1)
+            for name, values in self.tensors().items()
+        }
+        return replace(Variation.of(repeated), window=frames)
 
     def mirror(
         self,
@@ -190,7 +191,7 @@ class Variation:
         """Bodies with other bones and other limbs, where these are to be had."""
         if self.bones is None and self.limb is None:
             return points
-        return rebuilt(points, self.bones, self.limb)
+        return rebuilt(points, self.bones, self.limb, self.window)
 
     def turn_and_scale(self) -> Tensor:  # [B, 3, 3], multiplied from the right
         """Matrices that turn about the vertical axis, and scale."""

@@ -71,6 +71,7 @@ def rebuilt(
     points: Tensor,  # [B, 17, 3] world, z up
     lengths: Tensor | None,  # [B, 9]
     limb: Tensor | None,  # [B] int64
+    window: int = 1,
 ) -> Tensor:  # [B, 17, 3]
     """Every body built anew along its bones from the pelvis.
 
@@ -87,6 +88,9 @@ def rebuilt(
         Factors of the rows of ``LENGTHS``.
     limb : Tensor, shape (B,), int64, optional
         Row of ``LIMBS``.
+    window : int
+        Elements in a row that are frames of one window; each takes its limb from the same frame of
+        the window before.
 
     Returns
     -------
@@ -104,7 +108,8 @@ def rebuilt(
     tables = _tables(points.device)
     bones = points[:, tables.child] - points[:, tables.parent]  # [B, 16, 3]
     if limb is not None:
-        bones = torch.where(tables.taken[limb][..., None], _of_the_one_before(points, bones), bones)
+        other = _of_the_one_before(points, bones, window)
+        bones = torch.where(tables.taken[limb][..., None], other, bones)
     if lengths is not None:
         bones = bones * lengths[:, tables.length][..., None]
     joints = [points[:, 0]] * len(JOINTS)
@@ -115,12 +120,12 @@ def rebuilt(
     return torch.cat([built[..., :2], built[..., 2:] + height[:, None, None]], dim=2)
 
 
-def _of_the_one_before(points: Tensor, bones: Tensor) -> Tensor:  # [B, 16, 3]
-    """The bones of the element before, turned into the own pelvis or thorax, as long as the own."""
-    other = bones.roll(1, 0)
+def _of_the_one_before(points: Tensor, bones: Tensor, window: int) -> Tensor:  # [B, 16, 3]
+    """The bones of the window before, turned into the own pelvis or thorax, as long as the own."""
+    other = bones.roll(window, 0)
     pelvis = _axes(points, "L_Hip", "R_Hip", "Pelvis", "Torso")
     thorax = _axes(points, "L_Shoulder", "R_Shoulder", "Torso", "Neck")
-    legs, arms = (other @ own.roll(1, 0).transpose(1, 2) @ own for own in (pelvis, thorax))
+    legs, arms = (other @ own.roll(window, 0).transpose(1, 2) @ own for own in (pelvis, thorax))
     there = torch.where(_tables(points.device).leg[:, None], legs, arms)
     return normalize(there, dim=2) * torch.linalg.vector_norm(bones, dim=2, keepdim=True)
 

@@ -87,6 +87,16 @@ def test_a_window_shows_neighbours_under_one_variation_to_one_camera(clips, dens
             torch.testing.assert_close(batch.image[b, k], seen, atol=2e-6, rtol=0)
 
 
+def test_a_window_is_rebuilt_as_the_frame_that_is_asked_for(single, clips):
+    """A limb comes from the sample before, not from the frame before."""
+    row, view, _ = some(single.train)
+    drawn = Augmentation(bones=0.1, crossover=1.0).draw(len(row), torch.Generator().manual_seed(0))
+    a = single.train.batch(single.cameras, row, view, drawn)
+    b = clips.train.batch(clips.cameras, row, view, drawn)
+    assert torch.equal(a.pose, b.pose)
+    torch.testing.assert_close(b.image[:, FRAMES // 2], a.image)
+
+
 def test_clips_of_one_frame_are_single_frames(single, clips):
     assert clips.test.of_frames(1) is clips.test.single
     row, view, variation = some(single.test)
