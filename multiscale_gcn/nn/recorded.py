@@ -295,6 +295,7 @@ class RecordedStep:
     def _record(self, stream: torch.cuda.Stream, *arguments: Tensor) -> torch.cuda.CUDAGraph:
         self._places = tuple(argument.clone() for argument in arguments)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=stream):
+        # Other threads, such as those that watch over NCCL, may go on asking the device.
+        with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
             self._result = self.step(*self._places)
         return graph

@@ -24,7 +24,7 @@ from examples.hgn_pose.training.loss import pose_loss
 from examples.hgn_pose.training.options import TrainingOptions
 from examples.hgn_pose.training.processes import ALONE, Team
 from examples.hgn_pose.training.randomness import Randomness
-from examples.hgn_pose.training.replay import Replay
+from multiscale_gcn.nn import RecordedStep
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Trainer:
 
     A step launches thousands of small kernels, and a GPU waits for their launches. So on CUDA
     devices a whole step, from the augmentation to the new weights, is recorded once and then
-    replayed (:class:`~examples.hgn_pose.training.replay.Replay`). It computes the same.
+    replayed (:class:`~multiscale_gcn.nn.RecordedStep`). It computes the same.
 
     Parameters
     ----------
@@ -228,8 +228,7 @@ class Trainer:
         if self.options.keep == "best" and watch is None:
             raise ValueError("keep = best needs an error to be the best by; watch one")
         # Recorded anew in every call: restore() puts other tensors into Adam's state.
-        share = self.team.share(torch.arange(self.options.batch_size))
-        step = Replay(self._step, len(share)) if self.replay else self._step
+        step = RecordedStep(self._step) if self.replay else self._step
         for epoch in range(len(self.records), self.options.epochs):
             totals = yield from self._run_epoch(epoch, step)
             loss, pose, mesh = totals.tolist()

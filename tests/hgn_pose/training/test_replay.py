@@ -15,8 +15,9 @@ from examples.hgn_pose.samples.augmentation import Augmentation
 from examples.hgn_pose.samples.preparing import prepare_data
 from examples.hgn_pose.training.options import TrainingOptions
 from examples.hgn_pose.training.recipes import RECIPES
-from examples.hgn_pose.training.replay import WARM_UP, Replay
 from examples.hgn_pose.training.trainer import Trainer
+from multiscale_gcn.nn import RecordedStep
+from multiscale_gcn.nn.recorded import WARM_UP
 
 pytestmark = pytest.mark.gpu
 SHORT = TrainingOptions(epochs=3, batch_size=32, schedule="cosine")
@@ -37,7 +38,7 @@ def test_every_call_does_the_work_of_one_call(prepared):
         total.add_((x * y).sum())
         return 2 * total
 
-    replay = Replay(add, batch_size=4)
+    replay = RecordedStep(add)
     expected = 0.0
     for size in [4] * (WARM_UP + 3) + [3, 4, 1, 4]:
         x, y = torch.rand(2, size, device="cuda")
