@@ -9,7 +9,7 @@ itself.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import ClassVar, Literal
 
@@ -21,7 +21,6 @@ from examples.hgn_pose.body.body_model import BodyModel
 from multiscale_gcn import (
     CentroidalClusters,
     ClusteringMethod,
-    Constraints,
     FarthestPoints,
     Graph,
     Hierarchy,
@@ -29,6 +28,7 @@ from multiscale_gcn import (
     as_graph,
     coarsen,
 )
+from multiscale_gcn.methods.compact.found import Found
 
 Control = Literal["area", "farthest", "random", "scattered"]
 """area: compact clusters of equal surface; farthest: of what is nearest to points far from each
@@ -197,30 +197,10 @@ class _Halves:
         return fine, np.concatenate([strip[1], left, coarse_sides + left])
 
 
-@dataclass(frozen=True, eq=False)
-class _Given(ClusteringMethod):
-    """Clusters that are there before the first step, and keep the symmetry."""
-
-    maps: tuple[np.ndarray, ...]
-    name: str
+class _Given(Found):
+    """Clusters that were found for all levels at once, and keep the symmetry."""
 
     honours: ClassVar[frozenset[str]] = frozenset({"symmetry"})
-
-    def parents(
-        self,
-        graph: Graph,
-        *,
-        constraints: Constraints,
-        max_merges: np.ndarray | None,
-        backend: str,
-    ) -> np.ndarray:
-        return self.maps[0]
-
-    def coarsened(self, fine: Graph, coarse: Graph, parent: np.ndarray) -> _Given:
-        return replace(self, maps=self.maps[1:])
-
-    def describe(self) -> str:
-        return self.name
 
 
 def _compact(part: _Part, counts: tuple[int, int]) -> Maps:
