@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from multiscale_gcn.checks.writing import whole_file
 from multiscale_gcn.commands.methods import METHODS, MethodName
+from multiscale_gcn.commands.picture import write_figure
 from multiscale_gcn.commands.source import Source
 from multiscale_gcn.comparison import compare
 from multiscale_gcn.methods.method import ClusteringMethod
@@ -34,9 +33,5 @@ class Compare:
         comparison = compare(graph, named, sizes=self.sizes)
         print(comparison)
         if self.picture is not None:
-            content = io.BytesIO()
-            suffix = self.picture.suffix.lstrip(".").lower() or "png"
-            comparison.plot().savefig(content, format=suffix, bbox_inches="tight")
-            with whole_file(self.picture) as file:
-                file.write(content.getvalue())
+            write_figure(comparison.plot(), self.picture)
             print(f"wrote {self.picture}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from multiscale_gcn.convert.files import from_file
 from multiscale_gcn.convert.options import Options
 from multiscale_gcn.hierarchy import Hierarchy
 from multiscale_gcn.plotting import plot_hierarchy
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def draw(hierarchy: Hierarchy, source: Path, picture: Path) -> None:
@@ -28,8 +32,19 @@ def draw(hierarchy: Hierarchy, source: Path, picture: Path) -> None:
     if isinstance(found, Mesh) and found.positions is not None:
         positions = np.asarray(found.positions, dtype=np.float64)
         faces = found.triangles
-    figure = plot_hierarchy(hierarchy, positions, faces)
+    write_figure(plot_hierarchy(hierarchy, positions, faces), picture)
+
+
+def write_figure(figure: Figure, path: Path) -> None:
+    """Write a figure in the format of the suffix, all or nothing.
+
+    Raises
+    ------
+    ValueError
+        For a format that matplotlib does not write.
+    """
     content = io.BytesIO()
-    figure.savefig(content, format=picture.suffix.lstrip(".").lower() or "png", bbox_inches="tight")
-    with whole_file(picture) as file:
+    form = path.suffix.lstrip(".").lower() or "png"
+    figure.savefig(content, format=form, bbox_inches="tight")
+    with whole_file(path) as file:
         file.write(content.getvalue())
