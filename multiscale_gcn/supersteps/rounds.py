@@ -243,6 +243,19 @@ def _begin(live, taken, candidate, edges, rules):
     return _settle(live, count, taken, candidate, edges, rules)
 
 
+@kernel(inline="always")
+def _pair(u, v, n, taken, queue, tail):
+    """Two nodes marry, and those of them that are no ghosts join the queue; returns its end."""
+    taken[u] = True
+    taken[v] = True
+    queue[tail] = u
+    tail += 1
+    if v < n:
+        queue[tail] = v
+        tail += 1
+    return tail
+
+
 @kernel()
 def _settle(live, count, taken, candidate, edges, rules):
     """Marry whoever points at each other, and let those look again whose candidate was taken."""
@@ -256,13 +269,7 @@ def _settle(live, count, taken, candidate, edges, rules):
             if taken[u] or v == u:
                 continue
             if candidate[v] == u:  # a ghost that points here is free, or is taken by u
-                taken[u] = True
-                taken[v] = True
-                queue[tail] = u
-                tail += 1
-                if v < n:
-                    queue[tail] = v
-                    tail += 1
+                tail = _pair(u, v, n, taken, queue, tail)
         for u in live[:count]:
             v = candidate[u]
             if taken[u] or v == u or not taken[v]:
@@ -271,13 +278,7 @@ def _settle(live, count, taken, candidate, edges, rules):
             y = _best(u, taken, edges, rules, True)
             candidate[u] = y
             if y != u and candidate[y] == u:
-                taken[u] = True
-                taken[y] = True
-                queue[tail] = u
-                tail += 1
-                if y < n:
-                    queue[tail] = y
-                    tail += 1
+                tail = _pair(u, y, n, taken, queue, tail)
         while head < tail:
             u = queue[head]
             head += 1
@@ -288,13 +289,7 @@ def _settle(live, count, taken, candidate, edges, rules):
                 y = _best(x, taken, edges, rules, True)
                 candidate[x] = y
                 if y != x and candidate[y] == x:
-                    taken[x] = True
-                    taken[y] = True
-                    queue[tail] = x
-                    tail += 1
-                    if y < n:
-                        queue[tail] = y
-                        tail += 1
+                    tail = _pair(x, y, n, taken, queue, tail)
         left = 0
         for u in live[:count]:
             live[left] = u

@@ -3,10 +3,9 @@ from pathlib import Path
 
 import networkx as nx
 import pytest
-from folder_by_folder import check_engine
-from killing import boundless, killing
+from killing import check_with_killed_workers
 
-from multiscale_gcn import HeavyEdgeMatching, Ray, as_graph, coarsen
+from multiscale_gcn import Ray, as_graph
 
 ray = pytest.importorskip("ray", reason="needs Ray: pip install 'multiscale-gcn[ray]'")
 
@@ -25,14 +24,6 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_levels_are_those_of_memory_though_a_worker_is_killed(tmp_path: Path) -> None:
     """In one test, so that there is one cluster wherever tests run."""
     graph = as_graph(nx.random_geometric_graph(120, 0.15, seed=1))
-    method = HeavyEdgeMatching(max_node_weight=40)
-    engine = Ray(partitions=3, fits=0)
-    assert check_engine(engine, graph, method=method, sizes=[40]) == 3
-    method = HeavyEdgeMatching(rating=killing(tmp_path / "killed"))
-    assert check_engine(Ray(partitions=2, fits=0), graph, method=method, levels=1) == 2
-    assert (tmp_path / "killed").exists()
-    with pytest.raises(ValueError, match=r"^Boundless\(\) rates the edge \(\d+, \d+\) as inf"):
-        coarsen(
-            graph, levels=1, method=HeavyEdgeMatching(rating=boundless()), engine=engine,
-            out=tmp_path / "levels",
-        )  # fmt: skip
+    check_with_killed_workers(
+        lambda partitions: Ray(partitions=partitions, fits=0), graph, 40, tmp_path
+    )
