@@ -56,10 +56,10 @@ class Memory:
 
     def _watch(self) -> None:
         while True:
-            lines = Path("/proc/self/status").read_text().splitlines()
-            amounts = {line.split(":")[0]: line.split()[1] for line in lines if ":" in line}
-            self.resident = max(self.resident, int(amounts["VmRSS"]) / 1e6)
-            self.own = max(self.own, int(amounts["RssAnon"]) / 1e6)
+            pages = [int(count) for count in Path("/proc/self/statm").read_text().split()]
+            resident, shared = (count * os.sysconf("SC_PAGE_SIZE") / 1e9 for count in pages[1:3])
+            self.resident = max(self.resident, resident)
+            self.own = max(self.own, resident - shared)
             time.sleep(0.1)
 
 
@@ -84,21 +84,18 @@ def write_mesh(path: Path, side: int) -> None:
 
 
 def write_fields(folder: Path, side: int) -> None:
-    """Places and noise to read, and the noise's mean over a square to find out."""
+    """Places and a wave in noise to read, and the wave to find."""
     n = side * side
     x = np.lib.format.open_memmap(folder / "x.npy", "w+", np.float32, (n, 3))
     y = np.lib.format.open_memmap(folder / "y.npy", "w+", np.float32, (n, 1))
     rng = np.random.default_rng(0)
-    for low in range(0, side, ROWS):
-        rows = np.arange(low, min(low + ROWS, side))
-        row, column = (
-            index.ravel() / side for index in np.meshgrid(rows, range(side), indexing="ij")
-        )
-        noise = rng.standard_normal(len(row))
+    for low in range(0, n, ROWS * side):
+        nodes = np.arange(low, min(low + ROWS * side, n))
+        row, column = nodes // side / side, nodes % side / side
         wave = np.sin(40 * row) * np.cos(30 * column)
-        chunk = slice(low * side, low * side + len(row))
-        x[chunk] = np.stack([row - 0.5, column - 0.5, wave + noise], axis=1)
-        y[chunk, 0] = wave
+        noise = rng.standard_normal(len(nodes))
+        x[nodes] = np.stack([row - 0.5, column - 0.5, wave + noise], axis=1)
+        y[nodes, 0] = wave
 
 
 def build(hierarchy: Hierarchy, channels: int) -> MultiScaleGCN:
@@ -151,7 +148,9 @@ def main(options: argparse.Namespace) -> None:
             lambda part: build(part, options.channels), hierarchy, LEVELS, options.parts
         )
     data = PartDataset(network.parts, *(np.load(folder / f"{name}.npy", "r") for name in "xy"))
-    sampler = DistributedSampler(data, count, rank, shuffle=True, seed=0)
+    sampler: DistributedSampler[PartDataset] = DistributedSampler(
+        data, count, rank, shuffle=True, seed=0
+    )
     loader = DataLoader(data, batch_size=None, sampler=sampler, num_workers=options.workers)
     model = DistributedDataParallel(network) if several else network
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)

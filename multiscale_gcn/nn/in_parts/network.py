@@ -107,6 +107,8 @@ class InParts(nn.Module):
         hops: Mapping[type[nn.Module], int] | None = None,
     ) -> None:
         super().__init__()
+        if isinstance(build, nn.Module):
+            raise TypeError(f"build = {shown(build)} is a module; give a function that makes one")
         check_callable(build, "build", "hierarchy")
         check_hierarchy(hierarchy)
         if hierarchy[0].num_nodes == 0:
@@ -145,12 +147,11 @@ class InParts(nn.Module):
                 f"build = {shown(self._build)} made a {type(network).__name__}; make "
                 "a MultiScaleGCN"
             )
-        if network.sizes != tuple(len(part.nodes[level]) for level in self.levels):
+        sizes = tuple(len(part.nodes[level]) for level in self.levels)
+        if network.sizes != sizes:
             raise ValueError(
                 f"build makes a network of {network.sizes} nodes where levels {self.levels} of the "
-                f"hierarchy that it is given have "
-                f"{tuple(len(part.nodes[level]) for level in self.levels)}; name the level of each "
-                "scale in levels"
+                f"hierarchy that it is given have {sizes}; name the level of each scale in levels"
             )
         return network
 
@@ -220,6 +221,9 @@ def _key(name: str) -> str:
 def _hops(hops: Any) -> dict[type[nn.Module], int]:
     if not isinstance(hops, Mapping):
         raise TypeError(f"hops = {shown(hops)} must be a dict of classes of layers and numbers")
+    for kind in hops:
+        if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
+            raise TypeError(f"hops names {shown(kind)}, which is no class of layers; name classes")
     return {
         kind: whole_number(number, f"hops[{shown(kind)}]", least=0, most=MOST_HOPS)
         for kind, number in hops.items()

@@ -59,7 +59,7 @@ def of_nodes(
         finer = min(source, target)
         ends = made.pattern.rows if target == finer else made.pattern.columns
         places = ends.cpu().numpy()
-        if len(np.unique(places)) < len(places):
+        if np.bincount(places, minlength=1).max() > 1:
             raise ValueError(
                 f"{name} has several weights for a node of level {finer}; parts learn maps of "
                 "HierarchyTransfer(kind='constant')"
