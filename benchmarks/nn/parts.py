@@ -5,6 +5,7 @@ Run from a clone: ``python -m benchmarks.nn.parts --folder FOLDER``, or on sever
 diagonal in every square. Its hierarchy is made in the folder by ``coarsen(..., out=...)``, unless
 it is there; features and targets are mapped files beside it. Each step of the optimizer is on one
 part of each process.
+With ``--shares 16 64`` it tells first how large the halos of so many parts are.
 
 It prints what parts and halos have of the nodes, seconds of each stage, steps and nodes a second,
 and the most memory: all that is resident, pages of mapped files included, and without these.
@@ -22,8 +23,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 import torch.distributed as dist
 from torch import nn
@@ -72,6 +71,9 @@ def told(what: str, rank: int) -> Iterator[None]:
 
 
 def write_mesh(path: Path, side: int) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     schema = pa.schema([("u", pa.int64()), ("v", pa.int64())])
     with pq.ParquetWriter(path, schema) as writer:
         for low in range(0, side, ROWS):
@@ -140,29 +142,53 @@ def main(options: argparse.Namespace) -> None:
         prepare(folder, side, options.memory)
     if several:
         dist.barrier()
-    memory = Memory()
     hierarchy = Hierarchy.load(folder / "levels")
+    for k in options.shares:
+        report_shares(hierarchy, k, options.channels)
+    if options.steps:
+        train(hierarchy, folder, options, rank, count)
+    if several:
+        dist.barrier()
+        dist.destroy_process_group()
+
+
+def report_shares(hierarchy: Hierarchy, k: int, channels: int) -> None:
+    """Of four parts, evenly chosen."""
+    parts = InParts(lambda part: build(part, channels), hierarchy, LEVELS, k).parts
+    some = [parts[index] for index in range(0, len(parts), max(1, len(parts) // 4))]
+    own, everything = (
+        sum(len(array[0]) for array in arrays) / len(some)
+        for arrays in ([part.core for part in some], [part.nodes for part in some])
+    )
+    print(f"k = {k:5}: {own:9.0f} nodes a part, halo {1 - own / everything:.1%} of all", flush=True)
+
+
+def train(
+    hierarchy: Hierarchy, folder: Path, options: argparse.Namespace, rank: int, count: int
+) -> None:
+    memory = Memory()
     torch.manual_seed(0)
     with told("network", rank):
         network = InParts(
             lambda part: build(part, options.channels), hierarchy, LEVELS, options.parts
         )
     data = PartDataset(network.parts, *(np.load(folder / f"{name}.npy", "r") for name in "xy"))
-    sampler: DistributedSampler[PartDataset] = DistributedSampler(
-        data, count, rank, shuffle=True, seed=0
-    )
+    sampler: DistributedSampler[PartDataset] = DistributedSampler(data, count, rank)
     loader = DataLoader(data, batch_size=None, sampler=sampler, num_workers=options.workers)
-    model = DistributedDataParallel(network) if several else network
+    model = DistributedDataParallel(network) if count > 1 else network
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     if rank == 0:
         numbers = [sum(p.numel() for p in d.values()) for d in (network.shared, network.of_nodes)]
         print(f"{hierarchy[0].num_nodes} nodes, scales {[hierarchy[k].num_nodes for k in LEVELS]}")
         print(f"{network.parts}, {numbers[0]} parameters, {numbers[1]} more of nodes")
     own = everything = steps = 0
+    taken = 0.0
     start = since = time.perf_counter()
+    worked = time.process_time()
     for part, x, y in loader:
         core = part.core[0].copy()
         waited = time.perf_counter() - since
+        taken += waited
         (answer,) = model(part, x[None])
         loss = (answer[0] - y[core]).square().mean()
         optimizer.zero_grad()
@@ -171,25 +197,19 @@ def main(options: argparse.Namespace) -> None:
         own, everything = own + len(core), everything + len(part.nodes[0])
         if rank == 0:
             step = time.perf_counter() - since
-            print(
-                f"step {steps}: loss {loss.item():.3f}, {part}, {step:.2f} s, {waited:.2f} s of "
-                "them for the part",
-                flush=True,
-            )
+            print(f"step {steps}: loss {loss.item():.3f}, {part}, {step:.2f} s", flush=True)
         steps += 1
         if steps == options.steps:
             break
         since = time.perf_counter()
-    seconds = time.perf_counter() - start
+    seconds, worked = time.perf_counter() - start, time.process_time() - worked
     print(
-        f"process {rank}: {steps / seconds:.3f} steps/s, {own / seconds:.0f} nodes/s, halo "
-        f"{1 - own / everything:.1%} of the nodes, most memory {memory.resident:.2f} GB, of that "
-        f"{memory.own:.2f} GB its own",
+        f"process {rank}: {steps} steps in {seconds:.1f} s, {taken:.1f} s of them to take parts, "
+        f"{worked:.1f} s of processors; {steps / seconds:.3f} steps/s, {own / seconds:.0f} "
+        f"nodes/s; halo {1 - own / everything:.1%} of the nodes; most memory "
+        f"{memory.resident:.2f} GB, of that {memory.own:.2f} GB its own",
         flush=True,
     )
-    if several:
-        dist.barrier()
-        dist.destroy_process_group()
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
@@ -197,7 +217,10 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--folder", required=True, help="for the mesh and its hierarchy")
     parser.add_argument("--nodes", type=float, default=10e6)
     parser.add_argument("--parts", type=int, default=64)
-    parser.add_argument("--steps", type=int, default=8, help="of each process")
+    parser.add_argument("--steps", type=int, default=8, help="of each process; 0: none")
+    parser.add_argument(
+        "--shares", type=int, nargs="*", default=[], help="tell the halo of so many parts"
+    )
     parser.add_argument("--channels", type=int, default=16)
     parser.add_argument("--workers", type=int, default=0, help="of each process, that make parts")
     parser.add_argument("--memory", default="2GB", help="for coarsening")
