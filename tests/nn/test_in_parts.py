@@ -183,7 +183,7 @@ def test_parts_compute_what_the_whole_does(stages: str, convolution: Any) -> Non
 
 
 @given(st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_any_schedule_on_any_graph(data: st.DataObject) -> None:
     torch.set_default_dtype(torch.float64)
     case: Case = data.draw(cases(most_scales=3, most_stages=4))
