@@ -83,6 +83,7 @@ nitpick_ignore_regex = [
     ("py:class", "ArrayLike|Data|Figure|MultilevelSolver|Shape|Tensor"),
     # Internal: what the reference lists says what they are.
     ("py:class", r"(multiscale_gcn\.graph\.constraints\.)?NodeConstraints"),
+    ("py:class", r"multiscale_gcn\.hierarchy\.parts\.parts?\.H"),
     ("py:class", r"LevelEngine|PathLike|DeviceArrays|Table|VisitingOrder|Literal\['pair'"),
 ]
 
