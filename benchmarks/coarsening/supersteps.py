@@ -149,7 +149,7 @@ def terms_of(graph: Graph, partitions: int, rounds: int) -> Terms:
         crew = run(LevelTask(HeavyEdgeMatching()), sources, watch)
         best = min(best, time.process_time() - begin)
     assert crew is not None
-    seen = sum(len(fixed[1].ids) for fixed in crew.fixed.values())
+    seen = sum(len(fixed[1][0].ids) for fixed in crew.fixed.values())
     n, edges = graph.num_nodes, graph.num_edges
     return Terms(best / edges, sum(told) / edges, len(told), n / edges, seen / n - 1)
 

@@ -9,24 +9,36 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from multiscale_gcn.matching import PairKind
-from multiscale_gcn.supersteps import cutting, isolated, numbering, residue, rounds, terms, two_hop
+from multiscale_gcn.supersteps import (
+    cutting,
+    isolated,
+    numbering,
+    residue,
+    rounds,
+    snapshots,
+    terms,
+    two_hop,
+)
 from multiscale_gcn.supersteps.messages import Mail, Message, size_of
 from multiscale_gcn.supersteps.neighbourhood import Neighbourhood, neighbourhood
 from multiscale_gcn.supersteps.pairs import Pairs, hear_mates, pairs_of
 from multiscale_gcn.supersteps.partition import Partition
 from multiscale_gcn.supersteps.rows import merge_rows, send_rows
 from multiscale_gcn.supersteps.sources import Source
-from multiscale_gcn.supersteps.task import Answer, LevelTask, Tally
+from multiscale_gcn.supersteps.task import Answer, Attempt, LevelTask, Tally
 
 FIRST = "describe"
-ADDS = ("describe", "look")
-"""Supersteps whose answers add to what is fixed."""
+CONTRACT = ("number", "tell", "rows", "merge")
+"""Supersteps after which the order of the edges is not needed any more."""
+NOT_WRITTEN = ("describe", "make_room", "write")
+"""Supersteps that no attempt begins with: there is little to read, or they fill the level."""
 FEW = 16
 """Fewer than one node in so many goes on: what is left is finished by one worker."""
 CHIEF = 0
@@ -79,7 +91,7 @@ def take(
         Of the superstep.
     task : LevelTask
     fixed : sequence
-        Whence the partition comes, and what the answers before had as ``fixed``.
+        Whence the partition comes, and what the answers before had as ``fixed``, if any.
     state : Any
         Of the answer before.
     mail : Mail
@@ -87,18 +99,65 @@ def take(
     tallies : sequence of Tally
         Of all partitions in the superstep before.
     """
-    source, near, known = (*fixed, None, None)[:3]
+    source, *known = fixed
     part = source.open()
-    place = Place(task, source, part, near, known, state, mail, tallies)
-    begin = time.perf_counter_ns()
+    if task.attempt is not None and task.attempt.start is not None and not known:
+        return _recalled(task.attempt, part)
+    near, order = (*chain.from_iterable(known), None, None)[:2]
+    place = Place(task, source, part, near, order, state, mail, tallies)
+    begin, clock = time.perf_counter_ns(), time.time_ns() // 1000
     answer = _STEPS[name](place)
     sent = {q: one for q, one in answer.mail.items() if q != part.index}
     counted = {
+        "superstep": tallies[0]["superstep"] + 1 if tallies else 1,
         "nodes": part.num_nodes,
         "bytes": size_of(sent),
-        "microseconds": (time.perf_counter_ns() - begin) // 1000,  # nothing depends on it
+        # Nothing but when snapshots are written depends on these.
+        "microseconds": (time.perf_counter_ns() - begin) // 1000,
+        "clock": time.time_ns() // 1000,
+        "written": max((tally["written"] for tally in tallies), default=clock),
+        "writing": max((tally["writing"] for tally in tallies), default=0),
     }
-    return Answer(answer.state, answer.mail, counted | answer.tally, answer.fixed)
+    answer = replace(answer, tally=counted | answer.tally)
+    attempt = task.attempt
+    if attempt is None or name in NOT_WRITTEN or not snapshots.due(attempt, tallies):
+        return answer
+    return _written(attempt, name, place, answer)
+
+
+def _written(attempt: Attempt, name: str, at: Place, answer: Answer) -> Answer:
+    """The answer, when it is in a file. What the level's own files tell is not."""
+    begin, clock = time.perf_counter_ns(), time.time_ns() // 1000
+    known = None if name in CONTRACT else (*answer.fixed, at.terms)[0]
+    if known is not None and known.weights is at.part.weights:
+        known = replace(known, weights=None)
+    index = at.part.index
+    content = (answer.state, answer.mail, answer.tally, known)
+    snapshots.write(attempt, answer.tally["superstep"], name, index, content)
+    cost = (time.perf_counter_ns() - begin) // 1000
+    tally = answer.tally | {"clock": clock + cost, "written": clock + cost, "writing": cost}
+    return replace(answer, tally=tally)
+
+
+def _recalled(attempt: Attempt, part: Partition) -> Answer:
+    """The answer as it was written, with all that is fixed."""
+    state, mail, tally, known = snapshots.read(attempt, part.index)
+    if known is not None and known.weights is None:
+        known = replace(known, weights=part.weights)
+    now = {"bytes": 0, "microseconds": 0, "clock": time.time_ns() // 1000}
+    tally |= now | {"written": now["clock"]}
+    return Answer(state, mail, tally, (neighbourhood(part), known))
+
+
+def first_of(task: LevelTask) -> str:
+    """The superstep that an attempt begins with; where it goes on, its answers are read."""
+    first = None if task.attempt is None else task.attempt.first
+    return FIRST if first is None else first
+
+
+def adds(name: str, fixed: Sequence[Any]) -> bool:
+    """Whether the answers of a superstep add to what is fixed so far in a partition."""
+    return name == "look" or len(fixed) == 1
 
 
 def following(name: str, task: LevelTask, tallies: Sequence[Tally]) -> str | None:
@@ -163,14 +222,14 @@ def _after_edges(task: LevelTask, total: Tally) -> str:
 
 def _describe(at: Place) -> Answer:
     near = neighbourhood(at.part)
-    return Answer(None, terms.tell(at.part, near, at.task), fixed=near)
+    return Answer(None, terms.tell(at.part, near, at.task), fixed=(near,))
 
 
 def _look(at: Place) -> Answer:
     known = terms.hear(at.part, at.near, at.task, at.mail)
     search = rounds.advance(None, at.part, at.near, known, at.task, {})
     answer = _told(at, search)
-    return Answer(answer.state, answer.mail, answer.tally, fixed=known)
+    return Answer(answer.state, answer.mail, answer.tally, fixed=(known,))
 
 
 def _round(at: Place) -> Answer:
