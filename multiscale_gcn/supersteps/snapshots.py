@@ -25,9 +25,8 @@ from multiscale_gcn.supersteps.packing import packed, unpacked
 from multiscale_gcn.supersteps.task import Attempt, Tally
 
 PAUSE = 1.0
-"""Seconds of work between two snapshots, at least."""
 SHARE = 1 / 32
-"""Of the time, that snapshots may take."""
+"""See :class:`~multiscale_gcn.supersteps.task.Attempt`."""
 
 
 def begin(work: Path, asked: Any, partitions: int) -> Attempt:
@@ -48,7 +47,7 @@ def begin(work: Path, asked: Any, partitions: int) -> Attempt:
     for snapshot in work.glob("*/*/*"):
         if snapshot != start:
             shutil.rmtree(snapshot, ignore_errors=True)
-    return Attempt(home / uuid4().hex, start, PAUSE)
+    return Attempt(home / uuid4().hex, start, PAUSE, SHARE)
 
 
 def due(attempt: Attempt, tallies: Sequence[Tally]) -> bool:
@@ -56,7 +55,7 @@ def due(attempt: Attempt, tallies: Sequence[Tally]) -> bool:
     now = max(tally["clock"] for tally in tallies)
     last = max(tally["written"] for tally in tallies)
     cost = max(tally["writing"] for tally in tallies)
-    return now - last >= max(1e6 * attempt.pause, cost / SHARE)
+    return now - last >= max(1e6 * attempt.pause, cost / attempt.share)
 
 
 def write(attempt: Attempt, superstep: int, name: str, index: int, answer: Any) -> None:

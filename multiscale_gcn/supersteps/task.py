@@ -25,11 +25,14 @@ class Attempt:
         A whole snapshot of an earlier attempt.
     pause : float
         Seconds between two snapshots, at least.
+    share : float
+        Of the time, that snapshots may take.
     """
 
     folder: Path
     start: Path | None
     pause: float
+    share: float
 
     @property
     def first(self) -> str | None:
