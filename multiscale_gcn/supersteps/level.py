@@ -28,6 +28,7 @@ from multiscale_gcn.supersteps import (
 )
 from multiscale_gcn.supersteps.messages import Mail, Message, size_of
 from multiscale_gcn.supersteps.neighbourhood import Neighbourhood, neighbourhood
+from multiscale_gcn.supersteps.packing import size_packed
 from multiscale_gcn.supersteps.pairs import Pairs, hear_mates, pairs_of
 from multiscale_gcn.supersteps.partition import Partition
 from multiscale_gcn.supersteps.rows import merge_rows, send_rows
@@ -35,10 +36,8 @@ from multiscale_gcn.supersteps.sources import Source
 from multiscale_gcn.supersteps.task import Answer, Attempt, LevelTask, Tally
 
 FIRST = "describe"
-CONTRACT = ("number", "tell", "rows", "merge")
-"""Supersteps after which the order of the edges is not needed any more."""
-NOT_WRITTEN = ("describe", "make_room", "write")
-"""Supersteps that no attempt begins with: there is little to read, or they fill the level."""
+CONTRACT = ("number", "tell", "rows", "merge", "make_room")
+"""Supersteps that do not ask for the order of the edges any more."""
 FEW = 16
 """Fewer than one node in so many goes on: what is left is finished by one worker."""
 CHIEF = 0
@@ -99,58 +98,60 @@ def take(
     tallies : sequence of Tally
         Of all partitions in the superstep before.
     """
-    source, *known = fixed
+    source, *given = fixed
     part = source.open()
-    if task.attempt is not None and task.attempt.start is not None and not known:
-        return _recalled(task.attempt, part)
-    near, order = (*chain.from_iterable(known), None, None)[:2]
-    place = Place(task, source, part, near, order, state, mail, tallies)
-    begin, clock = time.perf_counter_ns(), time.time_ns() // 1000
+    near, known = (*chain.from_iterable(given), None, None)[:2]
+    attempt = task.attempt
+    cost, goes_on = None, False
+    if attempt is not None and attempt.start is not None and not given:
+        goes_on = True
+        near = neighbourhood(part)
+        state, mail, tallies, known = snapshots.read(attempt, part.index)
+        known = _with_weights(known, part)
+    elif attempt is not None and _is_due(attempt, name, tallies):
+        order = None if name in CONTRACT else _without_weights(known, part)
+        content = (state, mail, tuple(tallies), order)
+        cost = snapshots.write(attempt, name, part.index, content)
+    place = Place(task, source, part, near, known, state, mail, tallies)
+    begin = time.perf_counter_ns()
     answer = _STEPS[name](place)
     sent = {q: one for q, one in answer.mail.items() if q != part.index}
     counted = {
         "superstep": tallies[0]["superstep"] + 1 if tallies else 1,
         "nodes": part.num_nodes,
         "bytes": size_of(sent),
-        # Nothing but when snapshots are written depends on these.
-        "microseconds": (time.perf_counter_ns() - begin) // 1000,
-        "clock": time.time_ns() // 1000,
-        "written": max((tally["written"] for tally in tallies), default=clock),
-        "writing": max((tally["writing"] for tally in tallies), default=0),
+        "microseconds": (time.perf_counter_ns() - begin) // 1000,  # nothing depends on it
     }
-    answer = replace(answer, tally=counted | answer.tally)
-    attempt = task.attempt
-    if attempt is None or name in NOT_WRITTEN or not snapshots.due(attempt, tallies):
-        return answer
-    return _written(attempt, name, place, answer)
+    if attempt is not None:
+        order = _without_weights(answer.fixed[0] if name == "look" else known, part)
+        sizes = size_packed((answer.state, answer.mail)), size_packed(order)
+        counted |= snapshots.counted(part.index, tallies, sizes, cost)
+    added = (near, *(answer.fixed or (known,))) if goes_on else answer.fixed
+    return Answer(answer.state, answer.mail, counted | answer.tally, added)
 
 
-def _written(attempt: Attempt, name: str, at: Place, answer: Answer) -> Answer:
-    """The answer, when it is in a file. What the level's own files tell is not."""
-    begin, clock = time.perf_counter_ns(), time.time_ns() // 1000
-    known = None if name in CONTRACT else (*answer.fixed, at.terms)[0]
-    if known is not None and known.weights is at.part.weights:
-        known = replace(known, weights=None)
-    index = at.part.index
-    content = (answer.state, answer.mail, answer.tally, known)
-    snapshots.write(attempt, answer.tally["superstep"], name, index, content)
-    cost = (time.perf_counter_ns() - begin) // 1000
-    tally = answer.tally | {"clock": clock + cost, "written": clock + cost, "writing": cost}
-    return replace(answer, tally=tally)
+def _is_due(attempt: Attempt, name: str, tallies: Sequence[Tally]) -> bool:
+    """Whether everybody writes down what a superstep begins with."""
+    if name in (FIRST, LAST):  # the first begins with nothing, the last with files that were made
+        return False
+    return snapshots.due(attempt, tallies, with_order=name not in CONTRACT)
 
 
-def _recalled(attempt: Attempt, part: Partition) -> Answer:
-    """The answer as it was written, with all that is fixed."""
-    state, mail, tally, known = snapshots.read(attempt, part.index)
-    if known is not None and known.weights is None:
-        known = replace(known, weights=part.weights)
-    now = {"bytes": 0, "microseconds": 0, "clock": time.time_ns() // 1000}
-    tally |= now | {"written": now["clock"]}
-    return Answer(state, mail, tally, (neighbourhood(part), known))
+def _without_weights(known: terms.Terms | None, part: Partition) -> terms.Terms | None:
+    """What the order asks of the nodes, without what stands in the level's own files."""
+    if known is None or known.weights is not part.weights:
+        return known
+    return replace(known, weights=np.empty(0))
+
+
+def _with_weights(known: terms.Terms | None, part: Partition) -> terms.Terms | None:
+    if known is None or len(known.weights) == len(part.weights):
+        return known
+    return replace(known, weights=part.weights)
 
 
 def first_of(task: LevelTask) -> str:
-    """The superstep that an attempt begins with; where it goes on, its answers are read."""
+    """The superstep that an attempt begins with."""
     first = None if task.attempt is None else task.attempt.first
     return FIRST if first is None else first
 

@@ -1,4 +1,4 @@
-"""What a superstep answers as arrays of an ``.npz`` file, without pickles."""
+"""What a superstep begins with as arrays of an ``.npz`` file, without pickles."""
 
 from __future__ import annotations
 
@@ -40,10 +40,18 @@ def unpacked(arrays: Mapping[str, np.ndarray]) -> Any:
     return _filled(json.loads(arrays[OUTLINE].tobytes()), arrays)
 
 
+def size_packed(value: Any) -> int:
+    """Bytes of the arrays of a value."""
+    arrays: dict[str, np.ndarray] = {}
+    _outline(value, arrays)
+    return sum(array.nbytes for array in arrays.values())
+
+
 def _outline(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(value, np.ndarray):
-        arrays[f"array_{len(arrays)}"] = value
-        return [f"array_{len(arrays) - 1}"]
+        name = f"array_{len(arrays)}"
+        arrays[name] = value
+        return [name]
     if isinstance(value, tuple):
         return ["tuple", *(_outline(one, arrays) for one in value)]
     if isinstance(value, dict):

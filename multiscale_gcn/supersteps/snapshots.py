@@ -1,4 +1,4 @@
-"""Answers of supersteps in files, with which the same call goes on when its process is dead.
+"""What supersteps begin with in files, from which the same call goes on when its process is dead.
 
 ::
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import time
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +28,8 @@ from multiscale_gcn.supersteps.task import Attempt, Tally
 PAUSE = 1.0
 SHARE = 1 / 32
 """See :class:`~multiscale_gcn.supersteps.task.Attempt`."""
+PRICE = 2000
+"""Microseconds that a megabyte takes, before any was written."""
 
 
 def begin(work: Path, asked: Any, partitions: int) -> Attempt:
@@ -50,32 +53,85 @@ def begin(work: Path, asked: Any, partitions: int) -> Attempt:
     return Attempt(home / uuid4().hex, start, PAUSE, SHARE)
 
 
-def due(attempt: Attempt, tallies: Sequence[Tally]) -> bool:
-    """Whether the next superstep is written down; all partitions answer alike."""
+def due(attempt: Attempt, tallies: Sequence[Tally], with_order: bool) -> bool:
+    """Whether what the next superstep begins with is worth its time; all partitions answer alike.
+
+    Parameters
+    ----------
+    attempt : Attempt
+    tallies : sequence of Tally
+        Of all partitions.
+    with_order : bool
+        Whether the next superstep asks for the order of the edges.
+    """
     now = max(tally["clock"] for tally in tallies)
-    last = max(tally["written"] for tally in tallies)
-    cost = max(tally["writing"] for tally in tallies)
-    return now - last >= max(1e6 * attempt.pause, cost / attempt.share)
+    since = now - max(tally["written"] for tally in tallies)
+    size = sum(tally["state"] + (tally["order"] if with_order else 0) for tally in tallies)
+    work = sum(tally["microseconds"] for tally in tallies)
+    span = now - min(tally["clock"] - tally["microseconds"] for tally in tallies)
+    at_once = max(1.0, work / max(span, 1))
+    cost = size / 1e6 * max(tally["price"] for tally in tallies) / at_once
+    return since >= max(1e6 * attempt.pause, cost / attempt.share)
 
 
-def write(attempt: Attempt, superstep: int, name: str, index: int, answer: Any) -> None:
-    """Write what a partition answers; of its files before, the last one stays."""
+def counted(
+    index: int, tallies: Sequence[Tally], sizes: tuple[int, int], cost: int | None
+) -> Tally:
+    """What :func:`due` asks of a partition.
+
+    Parameters
+    ----------
+    index : int
+        Of the partition.
+    tallies : sequence of Tally
+        Of the superstep before.
+    sizes : tuple of int
+        Bytes of what the next superstep begins with, and of the order of the edges.
+    cost : int, optional
+        Microseconds that it took to write what this superstep began with, if it was written.
+    """
+    clock = time.time_ns() // 1000
+    written = max((tally["written"] for tally in tallies), default=clock)
+    price = max((tally["price"] for tally in tallies), default=PRICE)
+    if cost is not None:
+        size = tallies[index]["state"] + tallies[index]["order"]
+        written, price = clock, int(cost / max(size / 1e6, 1.0))
+    return {
+        "clock": clock,
+        "written": written,
+        "price": price,
+        "state": sizes[0],
+        "order": sizes[1],
+    }
+
+
+def write(attempt: Attempt, name: str, index: int, content: Any) -> int:
+    """Write what a partition begins a superstep with; of its files before, the last one stays.
+
+    Returns
+    -------
+    int
+        Microseconds.
+    """
+    begin = time.perf_counter_ns()
+    superstep = content[2][index]["superstep"] + 1
     path = attempt.folder / f"{superstep:06}-{name}" / f"{index}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{index}.{uuid4().hex}.part")
     try:
         with temporary.open("wb") as file:
-            np.savez(file, **packed(answer))  # type: ignore[arg-type]
+            np.savez(file, **packed(content))  # type: ignore[arg-type]
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     before = sorted(attempt.folder.glob(f"*/{index}.npz"))
     for old in before[: before.index(path)][:-1]:
         old.unlink(missing_ok=True)
+    return (time.perf_counter_ns() - begin) // 1000
 
 
 def read(attempt: Attempt, index: int) -> Any:
-    """What a partition answered in the superstep that the attempt begins with.
+    """What a partition begins the first superstep of the attempt with.
 
     Raises
     ------

@@ -36,7 +36,7 @@ class Attempt:
 
     @property
     def first(self) -> str | None:
-        """The superstep whose answers are read instead of taken."""
+        """The superstep before which the snapshot was written."""
         return None if self.start is None else self.start.name.partition("-")[2]
 
 
