@@ -102,7 +102,7 @@ def take(
     part = source.open()
     near, known = (*chain.from_iterable(given), None, None)[:2]
     attempt = task.attempt
-    cost, goes_on = None, False
+    paid, goes_on = None, False
     if attempt is not None and attempt.start is not None and not given:
         goes_on = True
         near = neighbourhood(part)
@@ -111,7 +111,7 @@ def take(
     elif attempt is not None and _is_due(attempt, name, tallies):
         order = None if name in CONTRACT else _without_weights(known, part)
         content = (state, mail, tuple(tallies), order)
-        cost = snapshots.write(attempt, name, part.index, content)
+        paid = snapshots.write(attempt, name, part.index, content)
     place = Place(task, source, part, near, known, state, mail, tallies)
     begin = time.perf_counter_ns()
     answer = _STEPS[name](place)
@@ -125,7 +125,7 @@ def take(
     if attempt is not None:
         order = _without_weights(answer.fixed[0] if name == "look" else known, part)
         sizes = size_packed((answer.state, answer.mail)), size_packed(order)
-        counted |= snapshots.counted(part.index, tallies, sizes, cost)
+        counted |= snapshots.counted(tallies, sizes, paid)
     added = (near, *(answer.fixed or (known,))) if goes_on else answer.fixed
     return Answer(answer.state, answer.mail, counted | answer.tally, added)
 

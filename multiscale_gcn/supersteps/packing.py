@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from multiscale_gcn.supersteps.cutting import Ranking
+from multiscale_gcn.supersteps.messages import narrowed
 from multiscale_gcn.supersteps.pairs import Pairs
 from multiscale_gcn.supersteps.partition import Partition
 from multiscale_gcn.supersteps.rounds import Search
@@ -32,7 +33,8 @@ def packed(value: Any) -> dict[str, np.ndarray]:
     """
     arrays: dict[str, np.ndarray] = {}
     outline = json.dumps(_outline(value, arrays))
-    return arrays | {OUTLINE: np.frombuffer(outline.encode(), np.uint8)}
+    small = {name: narrowed(array) for name, array in arrays.items() if array.dtype.kind in "iu"}
+    return arrays | small | {OUTLINE: np.frombuffer(outline.encode(), np.uint8)}
 
 
 def unpacked(arrays: Mapping[str, np.ndarray]) -> Any:
@@ -51,7 +53,7 @@ def _outline(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(value, np.ndarray):
         name = f"array_{len(arrays)}"
         arrays[name] = value
-        return [name]
+        return [name, value.dtype.str]
     if isinstance(value, tuple):
         return ["tuple", *(_outline(one, arrays) for one in value)]
     if isinstance(value, dict):
@@ -69,7 +71,7 @@ def _filled(outline: Any, arrays: Mapping[str, np.ndarray]) -> Any:
         return outline
     name, *rest = outline
     if name in arrays:
-        return arrays[name]
+        return arrays[name].astype(rest[0], copy=False)
     if name == "dict":
         return {_filled(key, arrays): _filled(one, arrays) for key, one in rest}
     parts = [_filled(one, arrays) for one in rest]

@@ -22,11 +22,11 @@ from uuid import uuid4
 
 import numpy as np
 
-from multiscale_gcn.supersteps.packing import packed, unpacked
+from multiscale_gcn.supersteps.packing import packed, size_packed, unpacked
 from multiscale_gcn.supersteps.task import Attempt, Tally
 
 PAUSE = 1.0
-SHARE = 1 / 32
+SHARE = 1 / 20
 """See :class:`~multiscale_gcn.supersteps.task.Attempt`."""
 PRICE = 2000
 """Microseconds that a megabyte takes, before any was written."""
@@ -74,28 +74,23 @@ def due(attempt: Attempt, tallies: Sequence[Tally], with_order: bool) -> bool:
     return since >= max(1e6 * attempt.pause, cost / attempt.share)
 
 
-def counted(
-    index: int, tallies: Sequence[Tally], sizes: tuple[int, int], cost: int | None
-) -> Tally:
+def counted(tallies: Sequence[Tally], sizes: tuple[int, int], paid: int | None) -> Tally:
     """What :func:`due` asks of a partition.
 
     Parameters
     ----------
-    index : int
-        Of the partition.
     tallies : sequence of Tally
         Of the superstep before.
     sizes : tuple of int
         Bytes of what the next superstep begins with, and of the order of the edges.
-    cost : int, optional
-        Microseconds that it took to write what this superstep began with, if it was written.
+    paid : int, optional
+        Microseconds a megabyte, if what this superstep began with was written.
     """
     clock = time.time_ns() // 1000
     written = max((tally["written"] for tally in tallies), default=clock)
     price = max((tally["price"] for tally in tallies), default=PRICE)
-    if cost is not None:
-        size = tallies[index]["state"] + tallies[index]["order"]
-        written, price = clock, int(cost / max(size / 1e6, 1.0))
+    if paid is not None:
+        written, price = clock, paid
     return {
         "clock": clock,
         "written": written,
@@ -111,7 +106,7 @@ def write(attempt: Attempt, name: str, index: int, content: Any) -> int:
     Returns
     -------
     int
-        Microseconds.
+        Microseconds a megabyte.
     """
     begin = time.perf_counter_ns()
     superstep = content[2][index]["superstep"] + 1
@@ -127,7 +122,8 @@ def write(attempt: Attempt, name: str, index: int, content: Any) -> int:
     before = sorted(attempt.folder.glob(f"*/{index}.npz"))
     for old in before[: before.index(path)][:-1]:
         old.unlink(missing_ok=True)
-    return (time.perf_counter_ns() - begin) // 1000
+    megabytes = max(size_packed(content) / 1e6, 1.0)
+    return int((time.perf_counter_ns() - begin) / 1e3 / megabytes)
 
 
 def read(attempt: Attempt, index: int) -> Any:
