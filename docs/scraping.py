@@ -11,7 +11,7 @@ _SHOWN: WeakSet[Any] = WeakSet()
 
 
 def figures(block: Any, block_vars: dict[str, Any], gallery_conf: Any) -> str:
-    """Those of pyplot, and those that a block gave a name, as ``figure = plot_hierarchy(...)`` does."""
+    """Those of pyplot, and those that a block named, as ``figure = plot_hierarchy(...)``."""
     import matplotlib.pyplot as plt
     from matplotlib.figure import Figure
 
