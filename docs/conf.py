@@ -47,7 +47,7 @@ templates_path = ["_templates"]
 html_theme = "furo"
 html_title = f"multiscale-gcn {release}"
 html_static_path = ["_static"]
-html_css_files = ["wide.css"]
+html_css_files = ["wide.css", "landing.css", "gallery.css"]
 
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
