@@ -65,6 +65,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "image_scrapers": "scraping.figures",
     "download_all_examples": False,
+    "remove_config_comments": True,
     "write_computation_times": False,
     "show_signature": False,
 }

@@ -64,12 +64,12 @@ def draw() -> plt.Figure:
 
     for k, size in enumerate(SIZES):
         axes.text(
-            -0.12, ROWS[k] + 0.3, f"{size}\nnodes", ha="right", va="center", color=INK, size=15
+            -0.12, ROWS[k] + 0.3, f"{size}\nnodes", ha="right", va="center", color=INK, size=18
         )
-    axes.text(0.85, -0.2, "coarsen", ha="center", va="top", size=18, weight="bold", color=INK)
-    axes.text(4.95, -0.2, "train on all levels at once", ha="center", va="top", size=18,
+    axes.text(0.85, -0.2, "coarsen", ha="center", va="top", size=22, weight="bold", color=INK)
+    axes.text(4.95, -0.2, "train on all levels at once", ha="center", va="top", size=22,
               weight="bold", color=INK)  # fmt: skip
-    axes.set(xlim=(-0.72, 7.95), ylim=(-0.6, 3.0), aspect="equal")
+    axes.set(xlim=(-0.82, 7.95), ylim=(-0.62, 3.0), aspect="equal")
     axes.set_axis_off()
     return figure
 
