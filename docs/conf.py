@@ -61,6 +61,8 @@ plot_include_source = True
 sphinx_gallery_conf = {
     "examples_dirs": "gallery",
     "gallery_dirs": "gallery/generated",
+    "backreferences_dir": "gallery/generated/uses",  # pages of the reference show who uses them
+    "doc_module": ("multiscale_gcn",),
     "subsection_order": [f"gallery/{section}" for section in ("coarsen", "networks", "poses")],
     "within_subsection_order": "FileNameSortKey",
     "image_scrapers": "scraping.figures",
