@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import re
 import sys
 from pathlib import Path
@@ -20,6 +21,8 @@ from examples.hgn_pose.network.registry import ARCHITECTURES
 
 sys.path.insert(0, str(Path(__file__).parent))
 from listing import REFERENCE, unlisted, value_of
+
+logging.getLogger("skfem").setLevel(logging.WARNING)  # or scripts of the gallery tell every step
 
 project = "multiscale-gcn"
 author = "The multiscale-gcn developers"
