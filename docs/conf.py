@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import re
 import sys
 from pathlib import Path
@@ -21,6 +22,8 @@ from examples.hgn_pose.network.registry import ARCHITECTURES
 sys.path.insert(0, str(Path(__file__).parent))
 from listing import REFERENCE, unlisted, value_of
 
+logging.getLogger("skfem").setLevel(logging.WARNING)  # or scripts of the gallery tell every step
+
 project = "multiscale-gcn"
 author = "The multiscale-gcn developers"
 copyright = "2026, the multiscale-gcn developers"  # noqa: A001
@@ -34,14 +37,20 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.doctest",
     "sphinx.ext.viewcode",
+    "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = [
+    "_build",
+    "gallery/**/GALLERY_HEADER.rst",  # the pages made of the scripts say it again
+    "gallery/GALLERY_HEADER.rst",
+    "gallery/generated/**/*.ipynb",  # to be downloaded; myst_nb would make pages of them
+]
 templates_path = ["_templates"]
 
 html_theme = "furo"
 html_title = f"multiscale-gcn {release}"
 html_static_path = ["_static"]
-html_css_files = ["wide.css"]
+html_css_files = ["wide.css", "landing.css", "gallery.css"]
 
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
@@ -51,6 +60,20 @@ plot_formats = [("png", 120)]
 plot_html_show_formats = False
 plot_html_show_source_link = False
 plot_include_source = True
+
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "gallery/generated",
+    "backreferences_dir": "gallery/generated/uses",  # pages of the reference show who uses them
+    "doc_module": ("multiscale_gcn",),
+    "subsection_order": [f"gallery/{section}" for section in ("coarsen", "networks", "poses")],
+    "within_subsection_order": "FileNameSortKey",
+    "image_scrapers": "scraping.figures",
+    "download_all_examples": False,
+    "remove_config_comments": True,
+    "write_computation_times": False,
+    "show_signature": False,
+}
 
 autosummary_generate = True
 autodoc_inherit_docstrings = False
