@@ -84,13 +84,14 @@ numpydoc_attributes_as_param_list = True
 doctest_test_doctest_blocks = ""
 # A page begins in an empty folder. What this machine lacks are the conditions of ``:skipif:``.
 doctest_global_setup = """
-import os as _os, tempfile as _tempfile, warnings as _warnings
+import os as _os, sys as _sys, tempfile as _tempfile, warnings as _warnings
 from importlib.util import find_spec as _find_spec
 from hypothesis import settings as _settings
 
 _settings.register_profile("docs", deadline=None, max_examples=20, database=None)
 _settings.load_profile("docs")
 _warnings.filterwarnings("ignore", message="making the weights exact")  # of drawn graphs
+_os.environ.setdefault("PYSPARK_PYTHON", _sys.executable)
 _before, _scratch = _os.getcwd(), _tempfile.TemporaryDirectory()
 _os.chdir(_scratch.name)
 no_gpu = _find_spec("cupy") is None or not __import__("torch").cuda.is_available()
