@@ -58,6 +58,10 @@ class Quality:
         :func:`disconnected_clusters`.
     note : str
         Why a figure is None; empty if there is nothing to say.
+
+    See Also
+    --------
+    multiscale_gcn.assess : what the levels keep, in numbers
     """
 
     nodes: int
@@ -96,6 +100,11 @@ def assess(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1, *, k: int = 10
         If the finer graph has no nodes.
     IndexError
         If there is no such level.
+
+    See Also
+    --------
+    compare : several methods side by side
+    multiscale_gcn.quality.Quality : what assess answers
 
     Examples
     --------
@@ -136,6 +145,12 @@ def assess(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1, *, k: int = 10
 def matched_weight(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1) -> float:
     """Weight of the edges inside the clusters, each edge counted once, self loops not.
 
+    See Also
+    --------
+    cut_weight : the weight between clusters
+    optimum_ratio : the weight of the pairs over the most there could be
+    multiscale_gcn.assess : what the levels keep, in numbers
+
     Examples
     --------
     >>> import networkx as nx
@@ -168,6 +183,12 @@ def optimum_ratio(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1) -> floa
     ------
     ValueError
         If a cluster has more than two nodes, or there is no edge.
+
+    See Also
+    --------
+    matched_weight : the weight of the pairs
+    cut_weight : the weight between clusters
+    multiscale_gcn.assess : what the levels keep, in numbers
     """
     import networkx as nx
 
@@ -203,6 +224,11 @@ def eigenvalue_errors(
     -------
     array of float64, shape (at most k - 1,)
         Fewer if the coarse graph has too few nodes; empty if no eigenvalue is left.
+
+    See Also
+    --------
+    restricted_spectral_similarity : how far quadratic forms move
+    multiscale_gcn.assess : what the levels keep, in numbers
     """
     import scipy.sparse as sp
 
@@ -233,6 +259,11 @@ def restricted_spectral_similarity(
     Source: Loukas, "Graph reduction with spectral and cut guarantees", JMLR 20(116), 2019,
     definition of restricted spectral similarity.
 
+    See Also
+    --------
+    eigenvalue_errors : how far eigenvalues move
+    multiscale_gcn.assess : what the levels keep, in numbers
+
     Examples
     --------
     >>> import networkx as nx
@@ -261,6 +292,11 @@ def disconnected_clusters(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1)
 
     Pairs of nodes that waited at the same neighbour, and isolated nodes that were paired, make
     such; ``HeavyEdgeMatching(two_hop=False, isolated="keep")`` makes none.
+
+    See Also
+    --------
+    num_components : how many parts
+    multiscale_gcn.assess : what the levels keep, in numbers
 
     Examples
     --------
@@ -303,6 +339,11 @@ class Comparison:
         For every method and size the fields of :class:`Quality`, with ``method``, a name, and
         ``note``, which is empty or says why the method did not get there. ``pandas.DataFrame(
         comparison.rows)`` makes a frame of them.
+
+    See Also
+    --------
+    multiscale_gcn.compare : several methods side by side
+    multiscale_gcn.plot_comparison : a picture of a comparison
     """
 
     rows: tuple[dict[str, Any], ...]

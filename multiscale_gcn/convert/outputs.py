@@ -53,6 +53,12 @@ def to_networkx(graph: Graph) -> nx.Graph:
     TypeError
         For anything but a ``Graph``.
 
+    See Also
+    --------
+    to_pyg : as edges of PyTorch Geometric
+    to_torch : as tensors
+    to_torch_sparse : as a sparse tensor
+
     Examples
     --------
     >>> from multiscale_gcn import Graph, to_networkx
@@ -106,6 +112,12 @@ def to_torch(
         If the dtype holds a weight as zero, as infinite or without its fraction, or torch has no
         such device.
 
+    See Also
+    --------
+    to_networkx : as a graph of networkx
+    to_pyg : as edges of PyTorch Geometric
+    to_torch_sparse : as a sparse tensor
+
     Examples
     --------
     >>> from multiscale_gcn import Graph, to_torch
@@ -152,6 +164,12 @@ def to_torch_sparse(
     ValueError
         If the dtype holds a value as zero, as infinite or without its fraction, or torch has no
         such device.
+
+    See Also
+    --------
+    to_networkx : as a graph of networkx
+    to_pyg : as edges of PyTorch Geometric
+    to_torch : as tensors
 
     Examples
     --------
@@ -208,6 +226,12 @@ def to_pyg(
         such device.
     ImportError
         Without torch_geometric, with the line that installs it.
+
+    See Also
+    --------
+    to_networkx : as a graph of networkx
+    to_torch : as tensors
+    to_torch_sparse : as a sparse tensor
 
     Examples
     --------

@@ -95,6 +95,10 @@ def round_weights(graph: Graph, batch: ArrayLike | None = None) -> tuple[Graph, 
     TypeError
         If ``graph`` is no :class:`Graph`.
 
+    See Also
+    --------
+    as_graph : reads graphs, meshes, matrices, frames and files
+
     Examples
     --------
     >>> from multiscale_gcn import Graph, round_weights

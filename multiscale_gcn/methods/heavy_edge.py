@@ -116,6 +116,12 @@ class HeavyEdgeMatching(MatchingMethod):
     TypeError
         If ``rating`` is no Rating.
 
+    See Also
+    --------
+    VisitingOrderMatching : nodes take their turns, as in METIS
+    DefferrardMatching : as published in 2016, and by HGN
+    StrongMatching : strong edges alone, for multigrid
+
     Examples
     --------
     >>> from multiscale_gcn import HeavyEdgeMatching, NormalizedAssociation
@@ -164,6 +170,12 @@ class VisitingOrderMatching(MatchingMethod):
         For a value that an option does not take, naming the option.
     TypeError
         If ``rating`` is no Rating.
+
+    See Also
+    --------
+    HeavyEdgeMatching : the default: pairs by the heaviest edges
+    DefferrardMatching : as published in 2016, and by HGN
+    StrongMatching : strong edges alone, for multigrid
 
     Examples
     --------

@@ -41,6 +41,12 @@ class GivenRating(EntryRating):
         coarser levels parallel edges add up their ratings. Or a function that takes a
         :class:`~multiscale_gcn.Graph` and returns such an array; it is called at every level.
 
+    See Also
+    --------
+    AlgebraicDistance : how alike relaxation makes two nodes
+    InnerProduct : how alike features of nodes are
+    EdgeWeight : the weight itself
+
     Examples
     --------
     >>> import networkx as nx

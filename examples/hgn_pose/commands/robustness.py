@@ -143,7 +143,9 @@ class Robustness:
     ) -> Curves:
         curves: dict[str, list[Point]] = {name: [] for name in named}
         shown = conditions(prepared.test, prepared.cameras, factor, levels, self.seed)
-        with tqdm(total=len(levels), desc=TITLES[factor][0], dynamic_ncols=True, disable=None) as bar:
+        with tqdm(
+            total=len(levels), desc=TITLES[factor][0], dynamic_ncols=True, disable=None
+        ) as bar:
             for condition in shown:
                 for name, networks in named.items():
                     errors = [
