@@ -117,11 +117,9 @@ intersphinx_mapping = (
 )
 
 # Types of other projects, of which a build without these links knows nothing.
+FOREIGN = r"(collections|hypothesis|networkx|np|numpy|nx|os|pandas|scipy|sp|st|torch|torch_geometric|typing)\..*"
 nitpick_ignore_regex = [
-    (
-        "py:.*",
-        r"(collections|hypothesis|networkx|np|numpy|nx|os|pandas|scipy|sp|st|torch|torch_geometric|typing)\..*",
-    ),
+    ("py:.*", FOREIGN),
     ("py:class", "ArrayLike|Data|Figure|MultilevelSolver|Shape|Tensor"),
     # Internal: what the reference lists says what they are.
     ("py:class", r"(multiscale_gcn\.graph\.constraints\.)?NodeConstraints"),
@@ -133,7 +131,7 @@ def resolve_public_name(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: nodes.Element
 ) -> nodes.reference | None:
     """Signatures name a class by the module that defines it, the reference by the public one."""
-    if node.get("refdomain") != "py":
+    if node.get("refdomain") != "py" or re.match(FOREIGN, node["reftarget"]):
         return None
     domain = env.domains.python_domain
     ending = "." + node["reftarget"].rpartition(".")[2]
