@@ -8,12 +8,15 @@ that the commands of ``console`` blocks and of the text are understood by their 
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 import tomllib
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
+from unittest.mock import patch
 
 import pytest
 
@@ -171,6 +174,23 @@ def test_every_command_is_understood(page: Path, capsys: pytest.CaptureFixture[s
     # The page on adding a data set adds one of that name.
     for words in commands(page.read_text().replace("--data lab", "--data cmu17")):
         check_command(words)
+
+
+def test_what_a_page_would_load_from_elsewhere_is_seen() -> None:
+    pytest.importorskip("sphinx", reason="the site is built by Sphinx")
+    offline = SimpleNamespace(**runpy.run_path(str(ROOT / "docs" / "offline.py")))
+    app = SimpleNamespace()
+    context = {
+        "body": '<script src="https://cdn.example/mathjax/3/tex-svg.js"></script>'
+        '<script charset="utf-8" src="https://cdn.example/plotly.js"></script>'
+        '<img alt="" src="_images/a.png"><a href="https://example.org">there</a>'
+    }
+    with patch.object(offline.logger, "warning") as warned:
+        offline.stay_home(app, "page", "page.html", context, None)
+    assert [call.args[1:] for call in warned.call_args_list] == [
+        ("page", "https://cdn.example/plotly.js")
+    ]
+    assert "mathjax" not in context["body"]
 
 
 PAGE = """
