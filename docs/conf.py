@@ -117,7 +117,10 @@ intersphinx_mapping = (
 )
 
 # Types of other projects, of which a build without these links knows nothing.
-FOREIGN = r"(collections|hypothesis|networkx|np|numpy|nx|os|pandas|scipy|sp|st|torch|torch_geometric|typing)\..*"
+FOREIGN = (
+    r"(collections|hypothesis|networkx|np|numpy|nx|os|pandas|scipy|sp|st|torch|torch_geometric"
+    r"|typing)\..*"
+)
 nitpick_ignore_regex = [
     ("py:.*", FOREIGN),
     ("py:class", "ArrayLike|Data|Figure|MultilevelSolver|Shape|Tensor"),

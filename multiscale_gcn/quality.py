@@ -62,6 +62,13 @@ class Quality:
     See Also
     --------
     multiscale_gcn.assess : what the levels keep, in numbers
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from multiscale_gcn import assess, coarsen
+    >>> assess(coarsen(nx.path_graph(6), levels=1)).matched
+    0.6
     """
 
     nodes: int
@@ -164,7 +171,21 @@ def matched_weight(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1) -> flo
 
 
 def cut_weight(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1) -> float:
-    """Weight of the edges between different clusters, each edge counted once."""
+    """Weight of the edges between different clusters, each edge counted once.
+
+    See Also
+    --------
+    matched_weight : the weight of the pairs
+    multiscale_gcn.assess : what the levels keep, in numbers
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from multiscale_gcn import coarsen
+    >>> from multiscale_gcn.quality import cut_weight
+    >>> cut_weight(coarsen(nx.path_graph(6), levels=1))
+    2.0
+    """
     return _weight(hierarchy, fine, coarse, inside=False)
 
 
@@ -189,6 +210,14 @@ def optimum_ratio(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1) -> floa
     matched_weight : the weight of the pairs
     cut_weight : the weight between clusters
     multiscale_gcn.assess : what the levels keep, in numbers
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from multiscale_gcn import coarsen
+    >>> from multiscale_gcn.quality import optimum_ratio
+    >>> optimum_ratio(coarsen(nx.path_graph(6), levels=1))
+    1.0
     """
     import networkx as nx
 
@@ -229,6 +258,14 @@ def eigenvalue_errors(
     --------
     restricted_spectral_similarity : how far quadratic forms move
     multiscale_gcn.assess : what the levels keep, in numbers
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from multiscale_gcn import coarsen
+    >>> from multiscale_gcn.quality import eigenvalue_errors
+    >>> eigenvalue_errors(coarsen(nx.path_graph(6), levels=1), k=3).round(2)
+    array([0.87, 0.5 ])
     """
     import scipy.sparse as sp
 
@@ -320,7 +357,21 @@ def disconnected_clusters(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1)
 
 
 def num_components(hierarchy: Hierarchy, level: int = -1) -> int:
-    """Number of connected components of a level."""
+    """Number of connected components of a level.
+
+    See Also
+    --------
+    disconnected_clusters : which clusters have several parts
+    multiscale_gcn.assess : what the levels keep, in numbers
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from multiscale_gcn import coarsen
+    >>> from multiscale_gcn.quality import num_components
+    >>> num_components(coarsen(nx.path_graph(6), levels=1))
+    1
+    """
     _check(hierarchy)
     return int(components(hierarchy[level].graph.to_scipy()).max(initial=-1)) + 1
 
@@ -344,6 +395,14 @@ class Comparison:
     --------
     multiscale_gcn.compare : several methods side by side
     multiscale_gcn.plot_comparison : a picture of a comparison
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from multiscale_gcn import HeavyEdgeMatching, compare
+    >>> comparison = compare(nx.path_graph(6), methods=[HeavyEdgeMatching()], sizes=[3])
+    >>> comparison.rows[0]["matched"]
+    0.6
     """
 
     rows: tuple[dict[str, Any], ...]

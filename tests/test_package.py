@@ -198,6 +198,16 @@ def test_see_also_names_others_that_the_reference_lists() -> None:
     assert wrong == {}
 
 
+def test_whatever_the_reference_lists_has_an_example() -> None:
+    silent = [
+        name
+        for module, name in in_the_reference()
+        for value in [listing.value_of(f"{module}.{name}")]
+        if (inspect.isclass(value) or inspect.isfunction(value)) and ">>>" not in str(value.__doc__)
+    ]
+    assert silent == []
+
+
 def test_whoever_has_alternatives_names_them() -> None:
     """Methods, ratings, schedules and convolutions: one is chosen, and others could be."""
     from multiscale_gcn.methods.method import ClusteringMethod

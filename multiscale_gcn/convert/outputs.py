@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
 
 class GraphTensors(NamedTuple):
-    """A graph's arrays as tensors on one device."""
+    """A graph's arrays as tensors on one device.
+
+    Examples
+    --------
+    >>> from multiscale_gcn import Graph, to_torch
+    >>> to_torch(Graph([0, 1, 2], [1, 0])).edge_index
+    tensor([[0, 1],
+            [1, 0]])
+    """
 
     indptr: Tensor  # [n + 1] int64
     indices: Tensor  # [nnz] int64

@@ -29,6 +29,13 @@ class Rounding:
         How many stored entries and how many node weights changed.
     largest_relative_change : float
         Largest |new - old| / old among all of them.
+
+    Examples
+    --------
+    >>> from multiscale_gcn import Graph, round_weights
+    >>> graph, rounding = round_weights(Graph([0, 1, 2], [1, 0], weights=[0.5, 0.5]))
+    >>> bool(rounding), rounding
+    (False, Rounding(edge_weights=0, node_weights=0, largest_relative_change=0.0))
     """
 
     edge_weights: int = 0

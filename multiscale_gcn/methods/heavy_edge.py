@@ -41,6 +41,13 @@ class MatchingMethod(MatchingOptions, ClusteringMethod):
     positions : array of float, shape (n, d), optional
         Of the nodes of the finest graph, for ``"nearest"``. Coarse nodes lie at the mean of their
         members by node weight.
+
+    Examples
+    --------
+    >>> from multiscale_gcn import HeavyEdgeMatching
+    >>> from multiscale_gcn.methods.heavy_edge import MatchingMethod
+    >>> issubclass(HeavyEdgeMatching, MatchingMethod)
+    True
     """
 
     honours: ClassVar[frozenset[str]] = frozenset({"labels", "survivors", "symmetry", "batch"})

@@ -20,6 +20,19 @@ class EntryRating(Rating):
     """Base of the ratings that look at more than an edge and its two ends.
 
     Derive from it and write :meth:`values`; every backend has it at once.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> import numpy as np
+    >>> from multiscale_gcn import HeavyEdgeMatching, as_graph, match
+    >>> from multiscale_gcn.ratings import EntryRating
+    >>> class NearIds(EntryRating):
+    ...     def values(self, graph, constraints):
+    ...         rows, columns = graph.edge_index()
+    ...         return -np.abs(rows - columns)
+    >>> match(as_graph(nx.cycle_graph(4)), HeavyEdgeMatching(rating=NearIds())).mate.tolist()
+    [1, 0, 3, 2]
     """
 
     @abstractmethod
