@@ -39,3 +39,25 @@ ABLATION = Table(
     ),
     source="",
 )
+
+LIFTER_CLIPS = Table(
+    "lifter-clips",
+    "Networks that are given a clip of 27 frames",
+    COLUMNS,
+    (
+        Entry("Body clips", NetworkOptions("body_clips"), 0.0),
+        Entry("Body clips, every third frame", NetworkOptions("body_clips", spacing=3), 0.0),
+        Entry(
+            "the same, joints alone",
+            NetworkOptions("body_clips", 176, clusters="none", spacing=3),
+            0.0,
+        ),
+        Entry("Temporal convolutions", NetworkOptions("temporal_convolutions", head="ray")),
+        Entry(
+            "Temporal convolutions, every third frame",
+            NetworkOptions("temporal_convolutions", head="ray", spacing=3),
+        ),
+    ),
+    source="",
+)
+"""In batches of clips, all of which have as many frames."""

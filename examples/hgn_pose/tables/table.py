@@ -69,6 +69,8 @@ class Entry:
             parts.append(f"sharing_{network.sharing}")
         if ARCHITECTURES[network.network].frames != (1,):
             parts.append(f"frames{network.window}")
+        if network.spacing != 1:
+            parts.append(f"spacing{network.spacing}")
         if network.without != "none":
             parts.append(f"without{network.without}")
         if network.clusters != "heavy_edge":

@@ -93,7 +93,7 @@ def test_held_cameras_are_not_for_clips(folder, tmp_path):
     with refused("is of a network that is given clips"):
         main(["wild", weights_of(folder), *QUICK, "--out", str(tmp_path)])
     train = [*TRAIN, "--network", "temporal_convolutions", "--out", str(tmp_path / "r")]
-    with refused("is given clips, which neither facing nor a head of rays knows"):
+    with refused("is given clips, for which no camera turns to the person"):
         main([*train, "--robust"])
     with refused("clips are seen by the cameras of the studio"):
         main([*train, "--augmentation.detector", "5"])
