@@ -128,7 +128,7 @@ class Samples:
             Naming the first frame with a joint that could come nearer than half a metre to a
             camera.
         """
-        reach = furthest(self.positions, augmentation.bones, augmentation.crossover > 0)
+        reach = furthest(self.positions, augmentation.bones, augmentation.points_anywhere)
         room = torch.linalg.vector_norm(cameras.position[:, :2], dim=1).min() - NEAREST
         outside = torch.nonzero(reach * (1 + augmentation.size) > room.to(reach.device))
         if len(outside):
@@ -174,7 +174,7 @@ class Samples:
             recorded = variation.mirror(points, joint_flip(points.device))
             meshes = self._mirrored_meshes(meshes, variation)
             points = variation.rebuild(recorded)
-            if variation.bones is not None:
+            if variation.bones is not None or variation.swing is not None:
                 meshes = [
                     carried(mesh, share, recorded, points)
                     for mesh, share in zip(meshes, self.mesh_bones, strict=True)
@@ -257,8 +257,8 @@ class RecordedSamples(Samples):
         """Refuse what the cameras did not see; what they saw is in their view."""
         if augmentation.unseen:
             raise ValueError(
-                "bones, crossover and wild cameras make what real cameras did not see; leave them "
-                "out, or train on motion alone"
+                "bones, crossover, swing and wild cameras make what real cameras did not see; "
+                "leave them out, or train on motion alone"
             )
 
     def batch(

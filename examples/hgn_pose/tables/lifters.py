@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from examples.hgn_pose.network.building import NetworkOptions
 from examples.hgn_pose.tables.table import Entry, Table
 
@@ -36,6 +38,24 @@ ABLATION = Table(
         Entry("clusters of equal area", NetworkOptions("body_streams", clusters="area"), 0.0),
         Entry("fusion after the last stage", NetworkOptions("body_streams", fusion="last"), 0.0),
         Entry("coordinates, not rays", NetworkOptions("body_streams", head="xyz"), 0.0),
+    ),
+    source="",
+)
+
+CHOICES = Table(
+    "lifter-choices",
+    "What the recipe might be, with --folds on people of the training",
+    COLUMNS,
+    (
+        BODY_STREAMS,
+        replace(BODY_STREAMS, label="limbs swung by 10 degrees", augmentation={"swing": 10.0}),
+        replace(BODY_STREAMS, label="bones ±15 %", augmentation={"bones": 0.15}),
+        replace(BODY_STREAMS, label="limbs crossed in 60 %", augmentation={"crossover": 0.6}),
+        replace(BODY_STREAMS, label="size ±12 %", augmentation={"size": 0.12}),
+        Entry("stochastic depth 0.2", NetworkOptions("body_streams", dropout=0.2), 0.0),
+        Entry("168 channels", NetworkOptions("body_streams", 168), 0.0),
+        replace(BODY_STREAMS, label="meshes learned too", lambda_mesh=0.01),
+        Entry("so too, of equal area", NetworkOptions("body_streams", clusters="area"), 0.01),
     ),
     source="",
 )

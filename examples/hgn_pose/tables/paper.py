@@ -8,7 +8,7 @@ from typing import Literal
 from examples.hgn_pose.network.architecture import Sharing
 from examples.hgn_pose.network.building import USUAL_SHARING, NetworkOptions
 from examples.hgn_pose.network.registry import ARCHITECTURES
-from examples.hgn_pose.tables.lifters import ABLATION, LIFTER, LIFTER_CLIPS
+from examples.hgn_pose.tables.lifters import ABLATION, CHOICES, LIFTER, LIFTER_CLIPS
 from examples.hgn_pose.tables.literature import BY_ACTION, BY_ACTION_ALIGNED, GENERALISATION
 from examples.hgn_pose.tables.table import Entry, Table
 
@@ -241,5 +241,6 @@ TABLES = {
         LIFTER,
         ABLATION,
         LIFTER_CLIPS,
+        CHOICES,
     )
 }

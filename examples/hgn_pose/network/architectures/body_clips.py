@@ -97,7 +97,7 @@ class BodyClips(MultiScaleGCN):
         )
         self.frames, self.joints = frames, skeleton.num_nodes
 
-    def forward(
+    def forward(  # type: ignore[override]
         self,
         x: Tensor,  # [B, T, 17, 2]
     ) -> tuple[Tensor, ...]:  # [B, 17, 3], in training [B, T, 17, 3]; then the meshes
