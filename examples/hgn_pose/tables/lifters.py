@@ -10,6 +10,7 @@ from examples.hgn_pose.tables.table import Entry, Table
 COLUMNS = ("mpjpe", "pa_mpjpe", "mpjpe_mirrored", "pa_mpjpe_mirrored")
 
 BODY_STREAMS = Entry("Body streams", NetworkOptions("body_streams"), 0.0)
+JOINTS = Entry("joints alone", NetworkOptions("body_streams", clusters="none"))
 
 LIFTER = Table(
     "lifter",
@@ -17,6 +18,7 @@ LIFTER = Table(
     COLUMNS,
     (
         BODY_STREAMS,
+        JOINTS,
         Entry("Transformer", NetworkOptions("transformer", dropout=0.1, head="ray")),
         Entry("MLP (SimpleBaseline)", NetworkOptions("mlp", dropout=0.1, head="ray")),
         Entry("GraFormer", NetworkOptions("graformer", head="ray")),
@@ -33,7 +35,7 @@ ABLATION = Table(
     COLUMNS,
     (
         BODY_STREAMS,
-        Entry("joints alone", NetworkOptions("body_streams", clusters="none"), 0.0),
+        JOINTS,
         Entry("random clusters", NetworkOptions("body_streams", clusters="random"), 0.0),
         Entry("clusters of equal area", NetworkOptions("body_streams", clusters="area"), 0.0),
         Entry("fusion after the last stage", NetworkOptions("body_streams", fusion="last"), 0.0),
@@ -44,18 +46,13 @@ ABLATION = Table(
 
 CHOICES = Table(
     "lifter-choices",
-    "What the recipe might be, with --folds on people of the training",
+    "What might be chosen; with --fold, by people of the training",
     COLUMNS,
     (
         BODY_STREAMS,
-        replace(BODY_STREAMS, label="limbs swung by 10 degrees", augmentation={"swing": 10.0}),
-        replace(BODY_STREAMS, label="bones ±15 %", augmentation={"bones": 0.15}),
-        replace(BODY_STREAMS, label="limbs crossed in 60 %", augmentation={"crossover": 0.6}),
-        replace(BODY_STREAMS, label="size ±12 %", augmentation={"size": 0.12}),
-        Entry("stochastic depth 0.2", NetworkOptions("body_streams", dropout=0.2), 0.0),
-        Entry("168 channels", NetworkOptions("body_streams", 168), 0.0),
-        replace(BODY_STREAMS, label="meshes learned too", lambda_mesh=0.01),
-        Entry("so too, of equal area", NetworkOptions("body_streams", clusters="area"), 0.01),
+        JOINTS,
+        replace(JOINTS, label="joints alone, swung by 10 degrees", augmentation={"swing": 10.0}),
+        Entry("joints alone, wider", NetworkOptions("body_streams", 192, clusters="none")),
     ),
     source="",
 )
@@ -65,14 +62,13 @@ LIFTER_CLIPS = Table(
     "Networks that are given a clip of 27 frames",
     COLUMNS,
     (
-        Entry("Body clips", NetworkOptions("body_clips"), 0.0),
-        Entry("Body clips, every third frame", NetworkOptions("body_clips", spacing=3), 0.0),
         Entry(
-            "the same, joints alone",
-            NetworkOptions("body_clips", 176, clusters="none", spacing=3),
-            0.0,
+            "joints, every third frame", NetworkOptions("body_clips", clusters="none", spacing=3)
         ),
-        Entry("Temporal convolutions", NetworkOptions("temporal_convolutions", head="ray")),
+        Entry("joints, every frame", NetworkOptions("body_clips", clusters="none")),
+        Entry(
+            "joints and one body, every third frame", NetworkOptions("body_clips", spacing=3), 0.0
+        ),
         Entry(
             "Temporal convolutions, every third frame",
             NetworkOptions("temporal_convolutions", head="ray", spacing=3),
