@@ -105,7 +105,7 @@ def test_the_person_of_a_window_is_one(clips):
     """Bones are as many times as long in every frame."""
     row, view, _ = some(clips.train)
     drawn = Augmentation(bones=0.1, flip=False).draw(len(row), torch.Generator().manual_seed(0))
-    usual = replace(drawn, bones=torch.ones_like(drawn.bones))
+    usual = replace(drawn, bones=torch.ones(len(row), 9))
     parent, child = torch.tensor(EDGES).T
 
     def lengths(variation):
@@ -120,11 +120,14 @@ def test_the_person_of_a_window_is_one(clips):
 def test_frames_of_a_clip_may_lie_apart():
     apart = prepare_data(OPTIONS, CPU, frames=FRAMES, spacing=3)
     every = prepare_data(OPTIONS, CPU, frames=13)
+    assert every.steps_per_second is not None
     assert apart.steps_per_second == pytest.approx(every.steps_per_second / 3)
     row, view, variation = some(apart.train)
     found = apart.train.batch(apart.cameras, row, view, variation)
     wanted = every.train.batch(every.cameras, row, view, variation)
     assert torch.equal(found.image, wanted.image[:, ::3])
+    assert found.poses is not None
+    assert wanted.poses is not None
     assert torch.equal(found.poses, wanted.poses[:, ::3])
     same = every.train.of_frames(FRAMES, 3).batch(every.cameras, row, view, variation)
     assert torch.equal(same.image, found.image)
@@ -218,4 +221,5 @@ def test_windows_of_recordings_stay_with_a_camera_and_end_at_gaps():
     first = [[0, 0, 1], [1, 2, 3], [3, 4, 5], [6, 6, 7], [7, 8, 8], [9, 9, 10], [10, 11, 11]]
     assert shown == first + [[frame + 12 for frame in window] for window in first]
     assert torch.equal(batch.pose, samples.single.batch(whole.cameras, row, row * 0).pose)
+    assert batch.poses is not None
     assert torch.equal(batch.poses[:, 1], batch.pose)
