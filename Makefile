@@ -67,7 +67,7 @@ format: $(DEV_STAMP)
 
 docs: $(DEV_STAMP)
 	$(BIN)/sphinx-build -b html -W --keep-going -n -q docs docs/_build/html
-	$(BIN)/sphinx-build -b doctest -W --keep-going -q docs docs/_build/doctest
+	$(BIN)/sphinx-build -b doctest -W --keep-going -q -D plot_gallery=0 docs docs/_build/doctest
 
 # The wheel alone, in an environment of its own, away from the checkout.
 wheel-check: $(DEV_STAMP)
@@ -78,7 +78,7 @@ wheel-check: $(DEV_STAMP)
 	cd dist && venv/bin/python -I ../.ci/check_wheel.py
 
 clean:
-	rm -rf build dist docs/_build docs/reference/generated .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf build dist docs/_build docs/gallery/generated docs/reference/generated .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 
 $(USER_STAMP): pyproject.toml $(CONSTRAINTS)

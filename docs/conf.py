@@ -34,8 +34,14 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.doctest",
     "sphinx.ext.viewcode",
+    "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = [
+    "_build",
+    "gallery/**/GALLERY_HEADER.rst",  # the pages made of the scripts say it again
+    "gallery/GALLERY_HEADER.rst",
+    "gallery/generated/**/*.ipynb",  # to be downloaded; myst_nb would make pages of them
+]
 templates_path = ["_templates"]
 
 html_theme = "furo"
@@ -51,6 +57,17 @@ plot_formats = [("png", 120)]
 plot_html_show_formats = False
 plot_html_show_source_link = False
 plot_include_source = True
+
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "gallery/generated",
+    "subsection_order": [f"gallery/{section}" for section in ("coarsen", "networks", "poses")],
+    "within_subsection_order": "FileNameSortKey",
+    "image_scrapers": "scraping.figures",
+    "download_all_examples": False,
+    "write_computation_times": False,
+    "show_signature": False,
+}
 
 autosummary_generate = True
 autodoc_inherit_docstrings = False
