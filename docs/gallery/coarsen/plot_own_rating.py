@@ -7,16 +7,20 @@ those regions first whose colours hardly differ. What comes out are superpixels,
 few hundred colours that still shows what was there.
 """
 
+import matplotlib.pyplot as plt
+import networkx as nx
+import numpy as np
+
+from multiscale_gcn import Graph, HeavyEdgeMatching, coarsen
+from multiscale_gcn.graph.constraints import Constraints
+from multiscale_gcn.ratings import EntryRating
+
 # %%
 # A picture as a graph
 # --------------------
 #
-# Every pixel is a node, with edges to the four pixels beside it. The picture is drawn here, with some
-# noise: a hill, a sun, a house.
-
-import matplotlib.pyplot as plt
-import networkx as nx
-import numpy as np
+# Every pixel is a node, with edges to the four pixels beside it. The picture is drawn here, with
+# some noise: a hill, a sun, a house.
 
 rng = np.random.default_rng(0)
 height, width = 96, 128
@@ -37,16 +41,12 @@ colours = picture.reshape(-1, 3)
 # The rating
 # ----------
 #
-# Put two regions of :math:`n_u` and :math:`n_v` pixels together, and paint both in their common mean:
-# the squared error grows by :math:`\frac{n_u n_v}{n_u + n_v} |c_u - c_v|^2` (Ward 1963). The edge
-# with the least growth shall be first, so the rating is its negative.
+# Put two regions of :math:`n_u` and :math:`n_v` pixels together, and paint both in their common
+# mean: the squared error grows by :math:`\frac{n_u n_v}{n_u + n_v} |c_u - c_v|^2` (Ward 1963). The
+# edge with the least growth shall be first, so the rating is its negative.
 #
-# ``values`` gives a number for each entry of the graph. The next level has regions where this one has
-# pixels, so ``coarsened`` says what becomes of the colours.
-
-from multiscale_gcn import Graph, HeavyEdgeMatching, coarsen
-from multiscale_gcn.graph.constraints import Constraints
-from multiscale_gcn.ratings import EntryRating
+# ``values`` gives a number for each entry of the graph. The next level has regions where this one
+# has pixels, so ``coarsened`` says what becomes of the colours.
 
 
 class Ward(EntryRating):
@@ -75,8 +75,8 @@ class Ward(EntryRating):
 # ---------------
 #
 # The same call with the default rating, which sees the grid alone, and with ours. A whole matching
-# would also marry the last pixel of the sun to the sky, as nobody else is left. So the steps are small:
-# a level of an exact size takes the best edges alone.
+# would also marry the last pixel of the sun to the sky, as nobody else is left. So the steps are
+# small: a level of an exact size takes the best edges alone.
 
 SHOWN = 192
 sizes = [round(height * width * 0.85**step) for step in range(1, 35)] + [SHOWN]
@@ -84,9 +84,7 @@ methods = {
     "default, NormalizedCut": HeavyEdgeMatching(),
     "ours, Ward": HeavyEdgeMatching(rating=Ward(colours)),
 }
-hierarchies = {
-    name: coarsen(grid, sizes=sizes, method=method) for name, method in methods.items()
-}
+hierarchies = {name: coarsen(grid, sizes=sizes, method=method) for name, method in methods.items()}
 
 figure, axes = plt.subplots(2, 2, figsize=(9, 7), layout="constrained")
 for (name, hierarchy), (above, below) in zip(hierarchies.items(), axes.T, strict=True):
@@ -117,12 +115,13 @@ panel.set(xlabel="regions", ylabel="error, root of the mean square")
 panel.legend(fontsize="small")
 
 # %%
-# Every backend, and every option of :func:`~multiscale_gcn.coarsen`, works with a rating of your own.
+# Every backend, and every option of :func:`~multiscale_gcn.coarsen`, works with a rating of your
+# own.
 #
 # What to read next
 # -----------------
 #
-# - :doc:`/extending/rating` has the shorter way for formulas of the weights, and the tests that your
-#   rating inherits.
+# - :doc:`/extending/rating` has the shorter way for formulas of the weights, and the tests that
+#   your rating inherits.
 # - :doc:`/concepts/levels` compares the ratings of the library.
 # - :class:`~multiscale_gcn.InnerProduct` is one of them that reads features too.

@@ -2,23 +2,25 @@
 A V-cycle in pyamg
 ==================
 
-The levels of a hierarchy become a multigrid solver of pyamg: one line makes it. The problem is heat
-in a plate of two materials, one of which conducts a thousand times better than the other, and the
-solver is compared with those that pyamg makes by itself. You need the extra ``amg``.
+The levels of a hierarchy become a multigrid solver of pyamg: one line makes it. The problem is
+heat in a plate of two materials, one of which conducts a thousand times better than the other, and
+the solver is compared with those that pyamg makes by itself. You need the extra ``amg``.
 """
-
-# %%
-# The plate
-# ---------
-#
-# Points at random, Delaunay's triangles between them, and linear finite elements. The good conductor
-# is a comb with four teeth. The rim is held at 0, so only the points inside are unknown.
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pyamg
 import scipy.sparse as sp
 from scipy.spatial import Delaunay
+
+from multiscale_gcn import StrongMatching, coarsen, couplings, to_pyamg
+
+# %%
+# The plate
+# ---------
+#
+# Points at random, Delaunay's triangles between them, and linear finite elements. The good
+# conductor is a comb with four teeth. The rim is held at 0, so only the points inside are unknown.
 
 rng = np.random.default_rng(0)
 side = np.linspace(0, 1, 80)
@@ -54,15 +56,13 @@ print(f"{A.shape[0]} unknowns, {A.nnz} entries")
 # :class:`~multiscale_gcn.StrongMatching` pairs unknowns over strong edges alone.
 # :func:`~multiscale_gcn.to_pyamg` takes two or three matchings for a step of the solver.
 
-from multiscale_gcn import StrongMatching, coarsen, couplings, to_pyamg
-
 hierarchy = coarsen(couplings(A), min_nodes=20, method=StrongMatching())
 solver = to_pyamg(hierarchy, A)
 print(solver)
 
 # %%
-# The clusters of a coarse level, with the edge of the comb. Most stay within one material, as edges
-# within the comb are strong and others weak.
+# The clusters of a coarse level, with the edge of the comb. Most stay within one material, as
+# edges within the comb are strong and others weak.
 
 level = 4
 inner = points[inside]
@@ -72,7 +72,7 @@ mixed = ((share > 0.1) & (share < 0.9)).sum()
 print(f"{mixed} of {len(share)} clusters have more than a tenth of their points on either side")
 
 figure, axes = plt.subplots(figsize=(6, 6), layout="constrained")
-axes.scatter(*inner.T, c=rng.permutation(len(share))[parent], cmap="tab20", s=9)
+axes.scatter(inner[:, 0], inner[:, 1], c=rng.permutation(len(share))[parent], cmap="tab20", s=9)
 fine = np.linspace(0, 1, 600)
 axes.contour(fine, fine, in_comb(*np.meshgrid(fine, fine)), levels=[0.5], colors="black")
 axes.set_title(f"{len(share)} clusters; inside the black line it conducts 1000 times better")
@@ -83,10 +83,10 @@ axes.set_axis_off()
 # What a V-cycle does
 # -------------------
 #
-# Start from a guess that is wrong at random everywhere. Sweeps of Gauss and Seidel soon take away what
-# is rough of the error, and leave what is smooth. A V-cycle has two of these sweeps on the finest
-# level, and takes the smooth part away on the coarse ones, where it is rough. The numbers are the root
-# of the mean square of the error.
+# Start from a guess that is wrong at random everywhere. Sweeps of Gauss and Seidel soon take away
+# what is rough of the error, and leave what is smooth. A V-cycle has two of these sweeps on the
+# finest level, and takes the smooth part away on the coarse ones, where it is rough. The numbers
+# are the root of the mean square of the error.
 
 truth = np.zeros(A.shape[0])
 start = rng.standard_normal(A.shape[0])
@@ -109,8 +109,8 @@ figure.colorbar(shown, ax=panels, shrink=0.7)
 # Against pyamg's own
 # -------------------
 #
-# V-cycles alone, and V-cycles in conjugate gradients. The complexity is the entries of all matrices
-# over those of the finest, so it says what an iteration costs.
+# V-cycles alone, and V-cycles in conjugate gradients. The complexity is the entries of all
+# matrices over those of the finest, so it says what an iteration costs.
 
 solvers = {
     "to_pyamg": solver,

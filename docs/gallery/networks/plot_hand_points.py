@@ -2,18 +2,11 @@
 The fingers of a hand, from a cloud of points
 =============================================
 
-Each cloud of points becomes a graph of nearest neighbours with a hierarchy of its own, a DataLoader
-puts them into batches, and a network says for each point whether it is of the palm or of which finger.
-A network that sees a few neighbours cannot tell one finger from the next; coarse levels show it the
-hand. You need the extra ``pyg``.
+Each cloud of points becomes a graph of nearest neighbours with a hierarchy of its own, a
+DataLoader puts them into batches, and a network says for each point whether it is of the palm or
+of which finger. A network that sees a few neighbours cannot tell one finger from the next; coarse
+levels show it the hand. You need the extra ``pyg``.
 """
-
-# %%
-# Hands
-# -----
-#
-# They are made here: capsules for the bones of the fingers, a box for the palm, bent at random, turned
-# at random, seen with noise. Two of three points are lost, as a depth camera loses them.
 
 import time
 
@@ -25,8 +18,16 @@ from scipy.spatial.transform import Rotation
 from torch.nn.functional import cross_entropy
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
+from torch_geometric.nn import SAGEConv
 
-from multiscale_gcn.pyg import Coarsen, MultiScaleNet
+from multiscale_gcn.pyg import Coarsen, MultiScaleNet, Pool
+
+# %%
+# Hands
+# -----
+#
+# They are made here: capsules for the bones of the fingers, a box for the palm, bent at random,
+# tilted and turned, and seen with noise. Most of their points are lost.
 
 PARTS = ("palm", "thumb", "index", "middle", "ring", "little")
 ROOTS = np.array([[-3.6, 2.0, 0], [-2.8, 8.0, 0], [-0.9, 8.5, 0], [1.0, 8.2, 0], [2.8, 7.4, 0]])
@@ -102,8 +103,6 @@ print("a batch of 8 clouds:", batch.num_nodes, "points,", len(batch.parent_1), "
 # %%
 # One hand, and its levels. Each node lies amid the points that it stands for.
 
-from multiscale_gcn.pyg import Pool
-
 one = test[0]
 places = [one.x]
 for below in range(2):
@@ -124,9 +123,8 @@ for level, place in enumerate(places):
 # -----------------------
 #
 # :class:`~multiscale_gcn.pyg.MultiScaleNet` is a U over the levels. Beside it stands a network of
-# three layers of the same kind and width on the points alone. All of it three times, with three seeds.
-
-from torch_geometric.nn import SAGEConv
+# three layers of the same kind and width on the points alone. All of it three times, with three
+# seeds.
 
 
 class OneScale(torch.nn.Module):

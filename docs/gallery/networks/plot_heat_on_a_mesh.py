@@ -4,15 +4,9 @@ Heat on a mesh
 
 A network learns what finite elements compute: the temperature of a plate from its heaters and from
 how well each place conducts. Heat leaves at one edge alone, so every place depends on all the way
-there, and a network of a few layers needs coarse scales to know of it. You need the extra ``flow``, which brings scikit-fem.
+there, and a network of a few layers needs coarse scales to know of it. You need the extra
+``flow``, which brings scikit-fem.
 """
-
-# %%
-# Simulations
-# -----------
-#
-# An L-shaped plate, cold at the end of one arm and insulated all around. Each sample has a
-# conductivity and some heaters of its own; scikit-fem assembles the matrices, and a direct solver finds the temperature.
 
 import time
 from typing import Any
@@ -22,6 +16,17 @@ import numpy as np
 import skfem
 import torch
 from skfem.helpers import dot, grad
+
+from multiscale_gcn import as_graph, coarsen
+from multiscale_gcn.nn import GConv, HierarchyTransfer, MultiScaleGCN
+
+# %%
+# Simulations
+# -----------
+#
+# An L-shaped plate, cold at the end of one arm and insulated all around. Each sample has a
+# conductivity and some heaters of its own; scikit-fem assembles the matrices, and a direct solver
+# finds the temperature.
 
 square = skfem.MeshTri.init_tensor(np.linspace(-1, 1, 23), np.linspace(-1, 1, 23))
 middles = square.p[:, square.t].mean(axis=1)
@@ -69,10 +74,8 @@ print(f"{TRAIN + TEST} simulations on {len(points)} nodes in {time.perf_counter(
 # Scales of the mesh
 # ------------------
 #
-# :func:`~multiscale_gcn.coarsen` takes the triangles and the sizes. The colours say which node of the
-# coarsest scale each place belongs to.
-
-from multiscale_gcn import as_graph, coarsen
+# :func:`~multiscale_gcn.coarsen` takes the triangles and the sizes. The colours say which node of
+# the coarsest scale each place belongs to.
 
 hierarchy = coarsen(as_graph(triangles, kind="faces"), sizes=[120, 40, 12])
 levels = [0, *(hierarchy.level(size).index for size in (120, 40, 12))]
@@ -83,7 +86,9 @@ for panel, level in zip(axes, levels, strict=True):
     i, j = hierarchy[level].graph.edge_index()
     lines = np.stack([places[i], places[j], np.full((len(i), 2), np.nan)], axis=1).reshape(-1, 2)
     panel.plot(*lines.T, color="0.7", linewidth=0.6, zorder=0)
-    panel.scatter(*places.T, c=hierarchy.parent(level, levels[-1]), cmap="tab20", s=4 * 2**level**0.7)
+    panel.scatter(
+        *places.T, c=hierarchy.parent(level, levels[-1]), cmap="tab20", s=4 * 2**level**0.7
+    )
     panel.set_title(f"{len(places)} nodes")
     panel.set_aspect("equal")
     panel.set_axis_off()
@@ -92,11 +97,9 @@ for panel, level in zip(axes, levels, strict=True):
 # A network
 # ---------
 #
-# :class:`~multiscale_gcn.nn.MultiScaleGCN` as a V: down from scale to scale and up again, with two of
-# its seven blocks on the mesh. Beside it, four blocks on the mesh alone. Where it is cold the
+# :class:`~multiscale_gcn.nn.MultiScaleGCN` as a V: down from scale to scale and up again, with two
+# of its seven blocks on the mesh. Beside it, four blocks on the mesh alone. Where it is cold the
 # temperature is known.
-
-from multiscale_gcn.nn import GConv, HierarchyTransfer, MultiScaleGCN
 
 graphs = [hierarchy[level].graph for level in levels]
 
@@ -163,7 +166,8 @@ print(f"the mean field: error {float((mean - y[TRAIN:]).norm() / y[TRAIN:].norm(
 # Truth, prediction, error
 # ------------------------
 #
-# The test sample at which the network of one scale is neither good nor bad: the median of its errors.
+# The test sample at which the network of one scale is neither good nor bad: the median of its
+# errors.
 
 off = {name: (answer - y[TRAIN:]).norm(dim=(1, 2)) for name, answer in answers.items()}
 chosen = int(off["one scale"].argsort()[TEST // 2])
