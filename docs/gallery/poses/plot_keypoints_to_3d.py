@@ -3,8 +3,9 @@ From keypoints to a body in space
 =================================
 
 A pose detector finds joints in a picture. Hierarchical Graph Networks make of them a skeleton in
-space and a coarse mesh of the body, which has the levels of this library. Here with the weights that
-come with the example, on a clip whose truth is known. It runs from a clone with the extra ``pose``.
+space and a coarse mesh of the body, which has the levels of this library. Here with the weights
+that come with the example, on a clip whose truth is known. It runs from a clone with the extra
+``pose``.
 """
 
 from pathlib import Path
@@ -38,8 +39,8 @@ print(file.read_text()[:190], "...")
 # -------
 #
 # In a terminal this is ``python -m examples.hgn_pose predict keypoints.json``, which also writes a
-# page that you can turn. Other detectors' files are read as they are. The errors are
-# in millimetres, over all joints and frames; the second is after the best rotation and size.
+# page that you can turn. Other detectors' files are read as they are. The errors are in
+# millimetres, over all joints and frames; the second is after the best rotation and size.
 
 prediction = Predict(keypoints=file).predict(torch.device("cpu"))
 folder.cleanup()
@@ -54,8 +55,8 @@ for size, mesh in prediction.meshes.items():
 # What went in, and what came out
 # -------------------------------
 #
-# Four frames: the joints in the picture; the skeleton in space, seen from the side, with the true one
-# in grey; and the coarse mesh of 96 nodes.
+# Four frames: the joints in the picture; the skeleton in space, seen from the side, with the true
+# one in grey; and the coarse mesh of 96 nodes.
 
 SIDE = {"elev": 8, "azim": -50}
 
@@ -87,7 +88,9 @@ for column, frame in enumerate(frames, start=1):
     mesh = prediction.meshes[96]
     corners = in_space(mesh.vertices[frame])[mesh.faces]
     body.add_collection3d(
-        Poly3DCollection(corners, facecolors="tab:orange", edgecolors="0.4", linewidths=0.4, shade=True)
+        Poly3DCollection(
+            corners, facecolors="tab:orange", edgecolors="0.4", linewidths=0.4, shade=True
+        )
     )
     for panel in (space, body):
         panel.set(xlim=(-0.9, 0.9), ylim=(-0.9, 0.9), zlim=(-0.9, 0.9))
