@@ -28,7 +28,7 @@ from examples.hgn_pose.measuring.metrics import mpjpe, pa_mpjpe
 # A detector would write it. Here a camera films a clip of the built-in motion, and the joints go
 # into a file in the order of COCO, in pixels.
 
-clip = film("dance_a", camera=0)
+clip = film("walk", camera=0)
 folder = TemporaryDirectory()
 file = Path(folder.name) / "keypoints.json"
 write_keypoints(file, clip, "coco17")
@@ -56,7 +56,8 @@ for size, mesh in prediction.meshes.items():
 # -------------------------------
 #
 # Four frames: the joints in the picture; the skeleton in space, seen from the side, with the true
-# one in grey; and the coarse mesh of 96 nodes.
+# one in grey; and the coarse mesh of 96 nodes. Arms and legs are so thin in it that they have
+# edges and no faces.
 
 SIDE = {"elev": 8, "azim": -50}
 
@@ -86,12 +87,13 @@ for column, frame in enumerate(frames, start=1):
 
     body = figure.add_subplot(3, 4, column + 8, projection="3d", **SIDE)
     mesh = prediction.meshes[96]
-    corners = in_space(mesh.vertices[frame])[mesh.faces]
+    vertices = in_space(mesh.vertices[frame])
     body.add_collection3d(
-        Poly3DCollection(
-            corners, facecolors="tab:orange", edgecolors="0.4", linewidths=0.4, shade=True
-        )
+        Poly3DCollection(vertices[mesh.faces], facecolors="tab:orange", alpha=0.5)
     )
+    for edge in mesh.edges:
+        body.plot(*vertices[edge].T, color="tab:brown", linewidth=0.8)
+    body.scatter(*vertices.T, color="tab:orange", s=8, depthshade=False)
     for panel in (space, body):
         panel.set(xlim=(-0.9, 0.9), ylim=(-0.9, 0.9), zlim=(-0.9, 0.9))
         panel.set_box_aspect((1, 1, 1), zoom=1.5)
