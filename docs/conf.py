@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import re
 import sys
 from pathlib import Path
@@ -20,6 +21,8 @@ from examples.hgn_pose.network.registry import ARCHITECTURES
 
 sys.path.insert(0, str(Path(__file__).parent))
 from listing import REFERENCE, unlisted, value_of
+
+logging.getLogger("skfem").setLevel(logging.WARNING)  # or scripts of the gallery tell every step
 
 project = "multiscale-gcn"
 author = "The multiscale-gcn developers"
@@ -47,7 +50,7 @@ templates_path = ["_templates"]
 html_theme = "furo"
 html_title = f"multiscale-gcn {release}"
 html_static_path = ["_static"]
-html_css_files = ["wide.css"]
+html_css_files = ["wide.css", "landing.css", "gallery.css"]
 
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
@@ -61,10 +64,13 @@ plot_include_source = True
 sphinx_gallery_conf = {
     "examples_dirs": "gallery",
     "gallery_dirs": "gallery/generated",
+    "backreferences_dir": "gallery/generated/uses",  # pages of the reference show who uses them
+    "doc_module": ("multiscale_gcn",),
     "subsection_order": [f"gallery/{section}" for section in ("coarsen", "networks", "poses")],
     "within_subsection_order": "FileNameSortKey",
     "image_scrapers": "scraping.figures",
     "download_all_examples": False,
+    "remove_config_comments": True,
     "write_computation_times": False,
     "show_signature": False,
 }

@@ -55,9 +55,13 @@ figure = plot_comparison(comparison)
 # What it looks like
 # ------------------
 #
-# Of two methods, the clusters at 40 nodes.
+# The clusters of heavy edges are as ragged as their pairs:
 
-for name in ("heavy edges", "centroidal"):
-    hierarchy = coarsen(graph, sizes=[150, 40], method=methods[name])
-    picture = plot_hierarchy(hierarchy, points, mesh, levels=[hierarchy.level(150).index, -1])
-    picture.suptitle(name)
+matched = coarsen(graph, sizes=[150, 40], method=methods["heavy edges"])
+figure = plot_hierarchy(matched, points, mesh, levels=[matched.level(150).index, -1])
+
+# %%
+# Centroidal clusters are round, as they know where the points lie:
+
+grown = coarsen(graph, sizes=[150, 40], method=methods["centroidal"])
+figure = plot_hierarchy(grown, points, mesh, levels=[1, 2])

@@ -20,8 +20,9 @@ from multiscale_gcn import HeavyEdgeMatching, coarsen, plot_hierarchy
 novel = nx.les_miserables_graph()
 hierarchy = coarsen(novel, sizes=[24, 8], method=HeavyEdgeMatching(two_hop="auto"))
 print(hierarchy)
-print("with Javert: ", hierarchy.members("Javert"))
-print("with Marius: ", hierarchy.members("Marius"))
+circles = hierarchy.level(24).index
+print("with Javert: ", hierarchy.members("Javert", circles))
+print("with Marius: ", hierarchy.members("Marius", circles))
 
 # %%
 # A table for pandas, with a row for every character:
@@ -36,7 +37,7 @@ print(hierarchy.to_frame().iloc[::12].to_string())
 
 layout = nx.kamada_kawai_layout(novel, weight=None)
 positions = np.array([layout[name] for name in novel])
-figure = plot_hierarchy(hierarchy, positions, levels=[hierarchy.level(24).index, -1])
+figure = plot_hierarchy(hierarchy, positions, levels=[circles, -1])
 for axes in figure.axes[:2]:
     for name, place in layout.items():
         if novel.degree(name) > 15:

@@ -47,7 +47,7 @@ pyramid = mesh_pyramid((vertices, faces), sizes=[1200, 300, 80])
 
 figure = plt.figure(figsize=(12, 7))
 for k, (places, triangles) in enumerate(zip(pyramid.vertices, pyramid.faces, strict=True)):
-    place = (0.5 * (k % 2) - 0.05, 0.46 - 0.5 * (k // 2), 0.6, 0.56)
+    place = (0.5 * (k % 2) - 0.05, 0.47 - 0.49 * (k // 2), 0.6, 0.56)
     axes = Axes3D(figure, place, proj_type="ortho")
     figure.add_axes(axes)
     axes.patch.set_alpha(0)
@@ -56,7 +56,7 @@ for k, (places, triangles) in enumerate(zip(pyramid.vertices, pyramid.faces, str
     axes.view_init(elev=38, azim=-60)
     axes.set_box_aspect((3, 3, 1.1), zoom=1.3)
     axes.set_axis_off()
-    axes.set_title(f"{len(places):,} vertices", y=0.0)
+    axes.set_title(f"{len(places):,} vertices", y=0.06)
 
 # %%
 # Barycentric maps

@@ -2,7 +2,7 @@
 A road network
 ==============
 
-A town of 1,386 junctions becomes 40 quarters and 10 districts, and the river keeps them apart.
+A town of 1,386 junctions becomes 40 quarters and 10 districts, with bridges between them.
 """
 
 import networkx as nx

@@ -45,6 +45,7 @@ for panel in axes:
 # A prolongation goes back, in one of several ways; ``least_squares`` finds the coarse values
 # whose prolongation comes nearest. Between the levels of 3,000 and of 60 nodes:
 
+# sphinx_gallery_thumbnail_number = 2
 level = hierarchy.level(60).index
 means = hierarchy.restriction(0, level, "weighted_mean") @ signal
 constant = hierarchy.prolongation(level, 0)
