@@ -10,6 +10,7 @@ the processor does, and why the rest was left out. You need the extras ``torch``
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -77,11 +78,8 @@ def milliseconds(call: Callable[[], Any], repeats: int) -> float:
 graphs = [grid(side) for side in (50, 100, 200)]
 figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
 for backend in backends:
-
-    def descend(graph: Graph, backend: str = backend) -> Any:
-        return coarsen(graph, min_nodes=100, backend=backend)
-
-    times = [milliseconds(lambda graph=graph: descend(graph), 3) for graph in graphs]
+    calls = [partial(coarsen, graph, min_nodes=100, backend=backend) for graph in graphs]
+    times = [milliseconds(call, 3) for call in calls]
     axes.loglog([graph.num_nodes for graph in graphs], times, "o-", label=backend)
     print(f"{backend:7} {graphs[-1].num_nodes} nodes to 100 or fewer: {times[-1]:.0f} ms")
 axes.set(xlabel="nodes", ylabel="milliseconds for all levels")
@@ -117,8 +115,8 @@ plain_times, recorded_times = [], []
 with torch.inference_mode():
     for size in sizes:
         x = torch.randn(size, small.num_nodes, 2, device=device)
-        plain_times.append(milliseconds(lambda x=x: network(x), 5))
-        recorded_times.append(milliseconds(lambda x=x: recorded(x), 5))
+        plain_times.append(milliseconds(partial(network, x), 5))
+        recorded_times.append(milliseconds(partial(recorded, x), 5))
     same = torch.equal(network(x)[0], recorded(x)[0])
 print("the recorded network answers the same, bit for bit:", same)
 print("recorded:", "yes" if recorded.reason is None else f"no, {recorded.reason}")

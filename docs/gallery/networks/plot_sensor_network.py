@@ -88,8 +88,8 @@ silent = np.linalg.norm(places - storm, axis=2) < 300
 silent |= rng.random(silent.shape) < 1 / 3
 heard = ~silent[..., None]
 history = np.stack([measured[starts - k] for k in range(PAST)], axis=2)
-x = np.concatenate([(history - 10) / 5 * heard, heard, clock], axis=2)
-x = torch.tensor(x, dtype=torch.float32)
+inputs = np.concatenate([(history - 10) / 5 * heard, heard, clock], axis=2)
+x = torch.tensor(inputs, dtype=torch.float32)
 y = torch.tensor((measured[starts + AHEAD][..., None] - 10) / 5, dtype=torch.float32)
 known, later = np.arange(int(0.6 * len(x))), np.arange(int(0.75 * len(x)), len(x))
 
