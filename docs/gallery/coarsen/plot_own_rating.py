@@ -11,8 +11,7 @@ import matplotlib.pyplot as plt
 import networkx as nx
 import numpy as np
 
-from multiscale_gcn import Graph, HeavyEdgeMatching, coarsen
-from multiscale_gcn.graph.constraints import Constraints
+from multiscale_gcn import Constraints, Graph, HeavyEdgeMatching, coarsen
 from multiscale_gcn.ratings import EntryRating
 
 # %%
