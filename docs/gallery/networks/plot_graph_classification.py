@@ -77,11 +77,11 @@ test = [coarsened(one_graph(number, rng)) for number in range(120)]
 # The networks
 # ------------
 #
-# Two convolutions, a pooling to an eighth of the nodes, two convolutions, then the mean and the
-# maximum over all nodes. TopKPooling learns a score of nodes and keeps the best. EdgePooling
-# learns a score of edges and merges their ends, which leaves about half of the nodes, so it comes
-# three times; it goes through the edges in Python, which takes time. The level of ``Coarsen`` was
-# made before, from the graph alone, and none of it is learned.
+# Two convolutions, a pooling to about as many nodes as there are groups, two convolutions, then
+# the mean and the maximum over all nodes. TopKPooling learns a score of nodes and keeps the best.
+# EdgePooling learns a score of edges and merges their ends, which leaves about half of the nodes,
+# so it comes twice; it goes through the edges in Python, which takes time. The level of
+# ``Coarsen`` was made before, from the graph alone, and none of it is learned.
 
 
 class Network(torch.nn.Module):
@@ -94,7 +94,7 @@ class Network(torch.nn.Module):
         pools = {
             "Coarsen": [Pool(0)],
             "TopKPooling": [TopKPooling(CHANNELS, ratio=1 / MEMBERS)],
-            "EdgePooling": [EdgePooling(CHANNELS) for _ in range(3)],
+            "EdgePooling": [EdgePooling(CHANNELS) for _ in range(2)],
         }
         self.pools = torch.nn.ModuleList(pools.get(pooling, []))
         self.decide = torch.nn.Linear(2 * CHANNELS, len(SHAPES))

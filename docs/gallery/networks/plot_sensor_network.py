@@ -60,7 +60,6 @@ hierarchy = coarsen(graph, sizes=[20])
 coarse = len(hierarchy) - 1
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 4.4), layout="constrained")
-region = hierarchy.parent(0, coarse)
 for panel, level, size in zip(axes, (0, coarse), (25, 160), strict=True):
     spots = hierarchy.coarse_positions(places, level)
     i, j = hierarchy[level].graph.edge_index()
@@ -75,10 +74,10 @@ for panel, level, size in zip(axes, (0, coarse), (25, 160), strict=True):
 # Forecast
 # --------
 #
-# A network sees the last three hours of the stations that are heard, which these are, and the hour
-# of the day. A third of the stations is silent by chance, and all are within 300 km of some place,
-# where a storm has cut the lines. It learns from the first 60 percent of the time and is measured
-# on the last quarter.
+# A network sees the last three hours of the stations that are heard, which ones these are, and the
+# hour of the day. A third of the stations is silent by chance, and all within 300 km of some place
+# are, where a storm has cut the lines. It learns from the first 60 percent of the time and is
+# measured on the last quarter.
 
 starts = np.arange(PAST, HOURS - AHEAD)
 hour = 2 * np.pi * starts / 24
