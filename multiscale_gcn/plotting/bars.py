@@ -33,6 +33,10 @@ def plot_comparison(comparison: Table) -> Figure:
     -------
     matplotlib.figure.Figure
 
+    See Also
+    --------
+    compare : several methods side by side
+
     Examples
     --------
     >>> import networkx as nx

@@ -82,6 +82,12 @@ def plot_hierarchy(
     ValueError
         If positions are missing for a large graph, or arrays have the wrong shape.
 
+    See Also
+    --------
+    plot_hierarchy_3d : levels to be turned
+    plot_comparison : a picture of a comparison
+    Hierarchy : levels and the maps between them
+
     Examples
     --------
     >>> import networkx as nx

@@ -83,7 +83,8 @@ def plot_hierarchy_3d(
 
     See Also
     --------
-    plot_hierarchy : levels side by side, for print.
+    plot_hierarchy : levels side by side, for print
+    Hierarchy : levels and the maps between them
 
     Examples
     --------
