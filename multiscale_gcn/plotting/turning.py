@@ -39,7 +39,16 @@ EYE_ABOVE = (0.0, -0.8, 1.4)
 """Whence a plane is seen."""
 THINNEST = 1e-3
 """Of a side without extent."""
-MATERIAL = {"ambient": 0.55, "diffuse": 0.6, "specular": 0.08, "roughness": 0.9}
+MATERIAL = {
+    "ambient": 0.65,
+    "diffuse": 0.5,
+    "specular": 0.05,
+    "roughness": 0.9,
+    "facenormalsepsilon": 0.0,  # small triangles are shaded too
+    "vertexnormalsepsilon": 0.0,
+}
+LIGHT = {"x": -30_000, "y": -80_000, "z": 60_000}
+"""Far away, where the eye is, and a bit to the left and above."""
 
 
 def plot_hierarchy_3d(
@@ -153,7 +162,8 @@ def _surface(
         x=corners[:, 0], y=corners[:, 1], z=corners[:, 2],
         i=halves, j=halves + second, k=halves + third,
         facecolor=_hexadecimal(colours)[cluster[halves // 4]],
-        flatshading=True, lighting=MATERIAL, hoverinfo="skip", opacity=CLEAR, name="clusters",
+        flatshading=True, lighting=MATERIAL, lightposition=LIGHT,
+        hoverinfo="skip", opacity=CLEAR, name="clusters",
     )  # fmt: skip
 
 
