@@ -8,12 +8,12 @@ equations 2 and 3; Wang et al. 2018, section 3.2, "concatenation"; Li et al. 202
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from examples.hgn_pose.network.architectures.hgn import HGN
-from multiscale_gcn.nn import CrossScaleFusion, GraphConvBlock, NonLocal, ResGConv, SemGConv
-from multiscale_gcn.nn.fusion import ScaleSum
 
 
 class PublishedConvolution(nn.Module):
@@ -21,7 +21,7 @@ class PublishedConvolution(nn.Module):
 
     mask: Tensor
 
-    def __init__(self, layer: SemGConv) -> None:
+    def __init__(self, layer: Any) -> None:  # SemGConv
         super().__init__()
         n = layer.pattern.num_nodes
         rows, columns = layer.pattern.entries.rows, layer.pattern.entries.columns
@@ -39,16 +39,15 @@ class PublishedConvolution(nn.Module):
         scores[self.mask] = self.logits
         matrix = scores.softmax(1)
         eye = torch.eye(len(matrix), dtype=x.dtype, device=x.device)
-        assert self.bias is not None
-        return (matrix * eye) @ own + (matrix * (1 - eye)) @ others + self.bias
+        y: Tensor = (matrix * eye) @ own + (matrix * (1 - eye)) @ others + self.bias
+        return y
 
 
 class PublishedBlock(nn.Module):
     """Convolution, batch normalisation over the channels, ReLU."""
 
-    def __init__(self, block: GraphConvBlock) -> None:
+    def __init__(self, block: Any) -> None:  # GraphConvBlock
         super().__init__()
-        assert isinstance(block.convolution, SemGConv)
         self.convolution = PublishedConvolution(block.convolution)
         self.norm = block.norm
 
@@ -60,7 +59,7 @@ class PublishedBlock(nn.Module):
 class PublishedNonLocal(nn.Module):
     """Both features of every pair side by side, and a 1 x 1 convolution of them to a score."""
 
-    def __init__(self, block: NonLocal) -> None:
+    def __init__(self, block: Any) -> None:  # NonLocal
         super().__init__()
         self.theta, self.phi, self.value = (
             _as_conv(layer) for layer in (block.theta, block.phi, block.value)
@@ -86,9 +85,8 @@ class PublishedNonLocal(nn.Module):
 
 
 class PublishedStageBlock(nn.Module):
-    def __init__(self, block: ResGConv) -> None:
+    def __init__(self, block: Any) -> None:  # ResGConv
         super().__init__()
-        assert block.non_local is not None
         self.first, self.second = PublishedBlock(block.first), PublishedBlock(block.second)
         self.non_local = PublishedNonLocal(block.non_local)
 
@@ -100,13 +98,13 @@ class PublishedStageBlock(nn.Module):
 class PublishedSum(nn.Module):
     """Convolutions whose channels are the nodes."""
 
-    def __init__(self, scale_sum: ScaleSum) -> None:
+    def __init__(self, scale_sum: Any) -> None:  # ScaleSum
         super().__init__()
-        self.maps = nn.ModuleList(_as_conv(made) for made in scale_sum.maps)
+        self.maps = nn.ModuleList(map(_as_conv, scale_sum.maps))
 
     def forward(self, sources: list[Tensor]) -> Tensor:
-        y: Tensor = sum(made(x) for made, x in zip(self.maps, sources, strict=True))  # type: ignore[assignment]
-        return y
+        sent = [made(x) for made, x in zip(self.maps, sources, strict=True)]
+        return torch.stack(sent).sum(0)
 
 
 class PublishedHGN(nn.Module):
@@ -122,14 +120,15 @@ class PublishedHGN(nn.Module):
         super().__init__()
         self.stages, self.plan = network.stages, network.plan
         self.input = PublishedBlock(network.inputs["0"])
-        self.blocks = nn.ModuleList(
+        blocks: Any = network.blocks
+        self.blocks: Any = nn.ModuleList(
             nn.ModuleDict({key: PublishedStageBlock(block) for key, block in stage.items()})
-            for stage in network.blocks
+            for stage in blocks
         )
         self.beginnings = nn.ModuleDict(
             {key: PublishedSum(made) for key, made in network.beginnings.items()}
         )
-        self.fusions = nn.ModuleList(map(_published_fusion, network.fusions))
+        self.fusions: Any = nn.ModuleList(map(_published_fusion, network.fusions))
         self.outputs = nn.ModuleDict(
             {key: PublishedConvolution(layer) for key, layer in network.outputs.items()}
         )
@@ -157,12 +156,11 @@ class PublishedHGN(nn.Module):
         return tuple(output(features[int(key)]) for key, output in self.outputs.items())
 
 
-def _published_fusion(fusion: nn.Module) -> nn.ModuleDict:
-    assert isinstance(fusion, CrossScaleFusion)
+def _published_fusion(fusion: Any) -> nn.ModuleDict:
     return nn.ModuleDict({key: PublishedSum(made) for key, made in fusion.sums.items()})
 
 
-def _as_conv(linear: nn.Linear) -> nn.Conv1d:
+def _as_conv(linear: Any) -> nn.Conv1d:
     conv = nn.Conv1d(linear.in_features, linear.out_features, 1)
     conv.weight = nn.Parameter(linear.weight.detach().unsqueeze(2))
     conv.bias = linear.bias

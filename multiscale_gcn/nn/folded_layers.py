@@ -21,8 +21,8 @@ from multiscale_gcn.nn.weighted_convolution import WeightedConvolution
 from multiscale_gcn.ops import joined_map, neighbour_softmax, nonlocal_attention
 from multiscale_gcn.ops.operand_checks import check_one_type
 
-PRODUCT_ROWS = 32
-"""From so many rows on oneDNN's product with a matrix that it has laid out is the faster one."""
+PRODUCT_WORK = 2**20
+"""From so many multiplications on oneDNN, which has laid the matrix out, is the faster one."""
 
 KEPT_BATCHES = 4
 """Sizes of batches for which the entries of a graph are kept."""
@@ -50,7 +50,7 @@ class Product:
         relu: bool = False,
         add: Tensor | None = None,  # [M, C_out]
     ) -> Tensor:  # [M, C_out]
-        if self.packed is not None and rows.shape[0] >= PRODUCT_ROWS:
+        if self.packed is not None and rows.shape[0] * self.weight.numel() >= PRODUCT_WORK:
             activation = "relu" if relu else "none"
             y: Tensor = torch.ops.mkldnn._linear_pointwise(
                 rows, self.packed, self.bias, activation, [], ""
@@ -66,7 +66,7 @@ def _packed(
 ) -> Tensor | None:
     """As oneDNN lays it out, or None where it does not run."""
     known = hasattr(torch.ops.mkldnn, "_linear_pointwise")
-    if not known or weight.dtype != torch.float32 or not torch.backends.mkldnn.is_available():
+    if not known or weight.dtype != torch.float32 or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return None
     packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight.t().contiguous())
     return packed
@@ -199,7 +199,7 @@ class FoldedNonLocal(nn.Module):
         batch, nodes, channels = x.shape
         rows = x.contiguous().view(batch * nodes, channels)
         mapped = self.maps(rows).view(batch, nodes, self.inner + 2)
-        value, source, target = mapped.split([self.inner, 1, 1], 2)
+        value, source, target = torch.split(mapped, [self.inner, 1, 1], dim=2)
         if nodes <= DENSE_SCORE_NODES:
             scores = torch.add(source, target.transpose(1, 2)).relu_()
             attended = torch.baddbmm(value, scores, value, beta=0, alpha=1 / nodes)
@@ -248,10 +248,15 @@ def folded_layer(module: nn.Module) -> nn.Module | None:
     elif isinstance(module, NonLocal) and _is(module, NonLocal, "forward", "_attend"):
         if module.maxima is None and _known_statistics(module.norm):
             return FoldedNonLocal(module)
-    elif isinstance(module, ScaleSum) and _is(module, ScaleSum, "forward"):
-        if not module.channel_maps and all(type(made) is DenseMap for made in module.maps):
-            return FoldedSum(module)
+    elif isinstance(module, ScaleSum) and _sums_nodes_alone(module):
+        return FoldedSum(module)
     return None
+
+
+def _sums_nodes_alone(module: ScaleSum) -> bool:
+    """Whether it has dense maps of nodes, and none of channels."""
+    dense = all(type(made) is DenseMap for made in module.maps)
+    return _is(module, ScaleSum, "forward") and dense and not module.channel_maps
 
 
 def _folds(module: nn.Module) -> bool:
