@@ -18,6 +18,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -46,7 +47,7 @@ def stirred(channels: int) -> HGN:
     return network.eval()
 
 
-def in_inference(network: nn.Module) -> Ask:
+def in_inference(network: Any) -> Ask:
     def ask(x: Tensor) -> Any:
         with torch.inference_mode():
             return network(x)
@@ -76,10 +77,11 @@ def session(path: Path, threads: int) -> Ask:
 
 
 def exported(network: nn.Module, x: Tensor, path: Path) -> None:
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    logging.disable(logging.WARNING)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(network, (x,), dynamo=True, verbose=False)
+    logging.disable(logging.NOTSET)
     assert program is not None
     program.save(path, external_data=False)
 
@@ -89,7 +91,7 @@ def in_int8(network: nn.Module, x: Tensor, folder: Path) -> Path:
     from onnxruntime.quantization import CalibrationDataReader, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    class Reader(CalibrationDataReader):  # type: ignore[misc]
+    class Reader(CalibrationDataReader):
         def __init__(self, name: str) -> None:
             self.left = iter([{name: torch.randn_like(x).numpy()} for _ in range(64)])
 
@@ -153,7 +155,9 @@ def latency(channels: int, batch: int, threads: int, rounds: int, lower: bool) -
         for ask in asks.values():
             off = (ask(x)[0] - expected).abs().max() / expected.abs().max()
             notes.append(f"{float(off):.1e}")
-        runs = {name: (lambda ask=ask: ask(x)) for name, ask in asks.items()}
+        runs: dict[str, Callable[[], object]] = {
+            name: partial(ask, x) for name, ask in asks.items()
+        }
         table(f"one answer, B = {batch}", runs, notes, rounds)
 
 
@@ -161,7 +165,7 @@ def training(channels: int, batch: int, rounds: int) -> None:
     x = torch.randn(batch, 17, 2)
     targets = [torch.randn(batch, n, 3) for n in (17, 48, 96)]
 
-    def step_of(network: nn.Module, run: nn.Module) -> Callable[[], object]:
+    def step_of(network: nn.Module, run: Any) -> Callable[[], object]:
         network.train()
         optimizer = torch.optim.Adam(network.parameters())
 
