@@ -55,6 +55,17 @@ def in_inference(network: Any) -> Ask:
     return ask
 
 
+def compiled(network: nn.Module) -> Ask:
+    """Without inference mode, whose tensors PyTorch's guards take for others."""
+    run = torch.compile(network, dynamic=False)
+
+    def ask(x: Tensor) -> Any:
+        with torch.no_grad():
+            return run(x)
+
+    return ask
+
+
 def in_bfloat16(network: nn.Module) -> Ask:
     def ask(x: Tensor) -> Any:
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
@@ -133,10 +144,7 @@ def latency(channels: int, batch: int, threads: int, rounds: int, lower: bool) -
         "published design, PyTorch": in_inference(PublishedHGN(network).eval()),
         "library": in_inference(network),
         "library, Folded": in_inference(Folded(network).eval()),
-        "library, torch.compile": in_inference(torch.compile(network, dynamic=False)),
-        "published design, torch.compile": in_inference(
-            torch.compile(PublishedHGN(network).eval(), dynamic=False)
-        ),
+        "library, torch.compile": compiled(network),
     }
     with TemporaryDirectory() as name:
         path = Path(name) / "library.onnx"
