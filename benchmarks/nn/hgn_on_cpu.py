@@ -1,8 +1,8 @@
 """Time HGN on a CPU: the latency of one pose, and a training step.
 
 Run from a clone: ``python -m benchmarks.nn.hgn_on_cpu``. The networks have 17 joints, rings of 48
-and 96 nodes with 6 neighbours each, and the same weights. They take turns in every round; a row
-has the median and the fastest turn by the clock, the median of the processor's time, which others
+and 96 nodes with 6 neighbours each, and the same weights. They take turns in every round, two calls
+of which the second is timed; a row has the median and the fastest turn by the clock, the median of the processor's time, which others
 on the machine disturb less, and the median of the ratios of that, round by round, to the first row,
 which is the published design in plain PyTorch (``benchmarks.nn.published``). The last column is how
 far its answer is from the first row's, relative to the largest number.
@@ -126,6 +126,7 @@ def table(title: str, runs: dict[str, Callable[[], object]], notes: list[str], r
     work: dict[str, list[float]] = {name: [] for name in runs}
     for turn in range(rounds + 3):
         for name, run in runs.items():
+            run()  # what it needs is near by then, as in a row of calls
             start, at_work = time.perf_counter(), time.process_time()
             run()
             if turn >= 3:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from functools import partial
+from typing import Any
 from unittest.mock import patch
 
 import networkx as nx
@@ -28,7 +29,7 @@ from multiscale_gcn.nn import (
 from multiscale_gcn.nn import folded_layers as layers
 from multiscale_gcn.testing import graphs
 
-CONVOLUTIONS = (
+CONVOLUTIONS: tuple[Any, ...] = (
     SemGConv,
     GConv,
     partial(GConv, separate_self=True),
@@ -49,7 +50,7 @@ def stirred(network: nn.Module) -> nn.Module:
     return network.eval()
 
 
-def assert_same(network: nn.Module, *inputs: Tensor) -> Folded:
+def assert_same(network: nn.Module, *inputs: Tensor) -> Any:
     folded = Folded(network).eval()
     with torch.no_grad():
         expected, found = network(*inputs), folded(*inputs)
@@ -58,7 +59,7 @@ def assert_same(network: nn.Module, *inputs: Tensor) -> Folded:
     return folded
 
 
-def close(found: object, expected: object) -> None:
+def close(found: Any, expected: Any) -> None:
     """To rounding, which sums of hundreds of numbers add up."""
     first = expected if isinstance(expected, Tensor) else next(iter(expected))
     wide = first.dtype == torch.float64
@@ -76,12 +77,11 @@ def close(found: object, expected: object) -> None:
 )
 def test_convolutions_and_blocks(graph, convolution, batch, widths, block) -> None:
     torch.manual_seed(0)
-    layer = (
-        GraphConvBlock(*widths, graph, convolution=convolution)
-        if block
-        else convolution(*widths, graph)
-    )
-    x = torch.randn(batch, graph.num_nodes, widths[0], dtype=torch.float64)
+    inside, outside = widths
+    layer = convolution(inside, outside, graph)
+    if block:
+        layer = GraphConvBlock(inside, outside, graph, convolution=convolution)
+    x = torch.randn(batch, graph.num_nodes, inside, dtype=torch.float64)
     assert_same(stirred(layer.double()), x)
 
 
@@ -117,7 +117,7 @@ class _OfTensors(nn.Module):
         return result
 
 
-def two_scales(**options) -> MultiScaleGCN:
+def two_scales(**options) -> Any:
     graphs = [nx.grid_2d_graph(4, 4), nx.path_graph(5)]
     torch.manual_seed(0)
     network = MultiScaleGCN(
@@ -202,7 +202,7 @@ def test_it_says_why_it_runs_as_it_is(prepare, reason: str) -> None:
 
 def test_autocast_inference_tensors_and_other_inputs_run_as_they_are() -> None:
     x = torch.randn(2, 16, 2)
-    folded = Folded(two_scales()).eval()
+    folded: Any = Folded(two_scales()).eval()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(folded(x)[0], folded.module(x)[0])
     assert folded.reason.startswith("autocast")

@@ -67,7 +67,8 @@ def check_compiled(model: nn.Module, x: Tensor) -> None:
     """The same losses, step by step."""
     losses: list[list[float]] = []
     torch.compiler.reset()
-    for run in (copy.deepcopy(model), torch.compile(model, mode="reduce-overhead", dynamic=False)):
+    compiled: Any = torch.compile(model, mode="reduce-overhead", dynamic=False)
+    for run in (copy.deepcopy(model), compiled):
         optimizer = torch.optim.SGD(run.parameters(), lr=0.1)
         losses.append([])
         for _ in range(5):
@@ -104,7 +105,8 @@ def as_lightning(model: nn.Module) -> Any:
     class Module(lightning().LightningModule):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
-            self.model, self.seen = model, []
+            self.model = model
+            self.seen: list[float] = []
 
         def training_step(self, batch: list[Tensor], number: int) -> Tensor:
             loss = loss_of(self.model, *batch)
