@@ -1,11 +1,12 @@
 """Time HGN on a CPU: the latency of one pose, and a training step.
 
 Run from a clone: ``python -m benchmarks.nn.hgn_on_cpu``. The networks have 17 joints, rings of 48
-and 96 nodes with 6 neighbours each, and the same weights. They take turns in every round, two calls
-of which the second is timed; a row has the median and the fastest turn by the clock, the median of the processor's time, which others
-on the machine disturb less, and the median of the ratios of that, round by round, to the first row,
-which is the published design in plain PyTorch (``benchmarks.nn.published``). The last column is how
-far its answer is from the first row's, relative to the largest number.
+and 96 nodes with 6 neighbours each, and the same weights. They take turns in every round, by
+two calls of which the second is timed. A row has the median and the fastest turn by the clock, the
+median of the processor's time, which others on the machine disturb less, and the median of the
+ratios of that, round by round, to the first row, which is the published design in plain PyTorch
+(``benchmarks.nn.published``). The last column is how far its answer is from the first row's,
+relative to the largest number.
 
 ``--threads`` sets those of PyTorch and of onnxruntime.
 """

@@ -13,6 +13,7 @@ from multiscale_gcn.nn.distance_transfer import DistanceTransfer
 from multiscale_gcn.nn.folded import Folded
 from multiscale_gcn.nn.fusion import CrossScaleFusion, ScaleSum
 from multiscale_gcn.nn.hierarchy_transfer import HierarchyTransfer, Transfer
+from multiscale_gcn.nn.in_parts import InParts, PartDataset
 from multiscale_gcn.nn.mesh_graph import MeshGraphBlock, relative_positions
 from multiscale_gcn.nn.mirrored import MirrorEquivariant, Reflection
 from multiscale_gcn.nn.network import MultiScaleGCN
@@ -38,11 +39,13 @@ __all__ = [
     "GraphPool",
     "GraphUnpool",
     "HierarchyTransfer",
+    "InParts",
     "MatrixPattern",
     "MeshGraphBlock",
     "MirrorEquivariant",
     "MultiScaleGCN",
     "NonLocal",
+    "PartDataset",
     "PreNormResidual",
     "Recorded",
     "RecordedStep",
