@@ -123,7 +123,7 @@ def test_kernels_compile_for_every_architecture(file: str) -> None:
 @needs_compiler
 def test_a_kernel_that_does_not_compile_is_seen(monkeypatch) -> None:
     broken: tuple[str, list[str]] = ("__global__ void f() { nothing(); }", [])
-    monkeypatch.setattr("test_architectures.code_and_options", lambda file: broken)
+    monkeypatch.setattr("test_compute_capabilities.code_and_options", lambda file: broken)
     told = complaint("any", ("sm_90",))
     assert told is not None
     assert re.search("nothing.*undefined", told)
