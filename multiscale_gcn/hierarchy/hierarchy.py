@@ -50,6 +50,13 @@ class Hierarchy:
     ValueError
         If the levels do not follow each other, naming the first that does not.
 
+    See Also
+    --------
+    coarsen : all levels at once
+    assess : what the levels keep, in numbers
+    plot_hierarchy : a picture of the levels
+    multiscale_gcn.nn.HierarchyTransfer : maps between scales from a hierarchy
+
     Examples
     --------
     >>> import networkx as nx

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 
 import torch
 from torch import nn
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from examples.hgn_pose.training.trainer import Trainer
 
@@ -21,9 +21,7 @@ def fit_side_by_side(
     """Train the remaining epochs of all, each taking a step in turn.
 
     Every run comes out as it would alone: see :class:`.randomness.Randomness`. On a CUDA device
-    each has a stream of its own, so that recorded steps run at the same time; those of networks
-    with dropout then drop other features than alone, since recordings share where PyTorch counts
-    what was drawn.
+    each has a stream of its own, so that recorded steps run at the same time.
 
     Parameters
     ----------
@@ -71,4 +69,6 @@ def _stream(trainer: Trainer) -> torch.cuda.Stream | None:
 def _progress(trainers: Sequence[Trainer], label: str) -> tqdm:
     total = sum(trainer.options.epochs * trainer.steps for trainer in trainers)
     behind = sum(len(trainer.records) * trainer.steps for trainer in trainers)
-    return tqdm(total=total, initial=behind, desc=label, unit="step", dynamic_ncols=True)
+    return tqdm(
+        total=total, initial=behind, desc=label, unit="step", dynamic_ncols=True, disable=None
+    )

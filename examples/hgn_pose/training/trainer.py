@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from examples.hgn_pose.motion.cameras import Cameras
 from examples.hgn_pose.network.precision import keep_in_float32
@@ -199,6 +199,7 @@ class Trainer:
             desc=label,
             unit="step",
             dynamic_ncols=True,
+            disable=None,
         )
 
     def steps_to_go(
@@ -229,8 +230,9 @@ class Trainer:
             raise ValueError("keep = best needs an error to be the best by; watch one")
         # Recorded anew in every call: restore() puts other tensors into Adam's state.
         step = RecordedStep(self._step) if self.replay else self._step
+        randomness = Randomness(self.samples.device, self.options.seed)
         for epoch in range(len(self.records), self.options.epochs):
-            totals = yield from self._run_epoch(epoch, step)
+            totals = yield from self._run_epoch(epoch, step, randomness)
             loss, pose, mesh = totals.tolist()
             if not math.isfinite(loss):
                 raise FloatingPointError(
@@ -246,17 +248,16 @@ class Trainer:
             yield self.records[-1]
 
     def _run_epoch(
-        self, epoch: int, step: Callable[..., Tensor]
+        self, epoch: int, step: Callable[..., Tensor], randomness: Randomness
     ) -> Generator[None, None, Tensor]:  # [3]: means of the loss and its two terms
         self.model.train()
         options = self.options
         for module in self.model.modules():
             if isinstance(module, SettlingBatchNorm):
                 module.settle(epoch / options.epochs)
-        device = self.samples.device
         totals = self.so_far.zero_()
         seed = epoch_seed(options.seed, epoch)
-        randomness = Randomness(device, epoch_seed(options.seed, epoch, self.team.rank))
+        randomness.begin_at(epoch_seed(options.seed, epoch, self.team.rank))
         for number, draw in enumerate(self._draws(seed)):
             self._set_rate(options.rate(epoch, number, self.steps))
             share = self.shared.share(draw)
