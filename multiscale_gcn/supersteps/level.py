@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -107,9 +107,9 @@ def take(
         goes_on = True
         near = neighbourhood(part)
         state, mail, tallies, known = snapshots.read(attempt, part.index)
-        known = _with_weights(known, part)
+        known = terms.with_weights(known, part, task)
     elif attempt is not None and _is_due(attempt, name, tallies):
-        order = None if name in CONTRACT else _without_weights(known, part)
+        order = None if name in CONTRACT else terms.without_weights(known, task)
         content = (state, mail, tuple(tallies), order)
         paid = snapshots.write(attempt, name, part.index, content)
     place = Place(task, source, part, near, known, state, mail, tallies)
@@ -123,7 +123,7 @@ def take(
         "microseconds": (time.perf_counter_ns() - begin) // 1000,  # nothing depends on it
     }
     if attempt is not None:
-        order = _without_weights(answer.fixed[0] if name == "look" else known, part)
+        order = terms.without_weights(answer.fixed[0] if name == "look" else known, task)
         sizes = size_packed((answer.state, answer.mail)), size_packed(order)
         counted |= snapshots.counted(tallies, sizes, paid)
     added = (near, *(answer.fixed or (known,))) if goes_on else answer.fixed
@@ -135,19 +135,6 @@ def _is_due(attempt: Attempt, name: str, tallies: Sequence[Tally]) -> bool:
     if name in (FIRST, LAST):  # the first begins with nothing, the last with files that were made
         return False
     return snapshots.due(attempt, tallies, with_order=name not in CONTRACT)
-
-
-def _without_weights(known: terms.Terms | None, part: Partition) -> terms.Terms | None:
-    """What the order asks of the nodes, without what stands in the level's own files."""
-    if known is None or known.weights is not part.weights:
-        return known
-    return replace(known, weights=np.empty(0))
-
-
-def _with_weights(known: terms.Terms | None, part: Partition) -> terms.Terms | None:
-    if known is None or len(known.weights) == len(part.weights):
-        return known
-    return replace(known, weights=part.weights)
 
 
 def first_of(task: LevelTask) -> str:
