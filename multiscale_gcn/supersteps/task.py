@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,13 @@ class LevelTask:
         """Of the weight of merged nodes."""
         limit = self.method.max_node_weight
         return float("inf") if limit is None else float(limit)
+
+    def again(self, nonce: str) -> LevelTask:
+        """The same level in an attempt of another name, which begins where this one does."""
+        if self.attempt is None:
+            return self
+        attempt = replace(self.attempt, folder=self.attempt.folder.with_name(nonce))
+        return replace(self, attempt=attempt)
 
 
 @dataclass(frozen=True, eq=False)
