@@ -2,7 +2,7 @@
 
 ::
 
-    level-003/work/<what is asked>/<attempt>/0007-round/0.npz ...
+    level-003/work/<what is asked>/<attempt>/000007-round/0.npz ...
 
 A snapshot is whole when it has a file of every partition; each gets its name when it is written.
 Every attempt writes into a folder of its own and reads one snapshot, whole before it began.
