@@ -252,16 +252,24 @@ def load_portable(path: Path) -> Callable[[Example], list[Tensor]]:
 
 
 def difference(whole: Portable, path: Path, batches: tuple[int, ...] = (1, 3)) -> float:
-    """The largest distance between answers of the file and of the network, metres."""
+    """The largest distance between answers of the file and of the network, metres.
+
+    Answers farther away than a metre, as of networks that learned nothing, count by their size.
+    """
     run = load_portable(path)
     most = 0.0
     for batch in batches:
         given = example(whole, batch)
         with torch.no_grad():
             pairs = zip(run(given), whole(*given.given), strict=True)
-            off = [float((one.detach() - other).norm(dim=-1).max()) for one, other in pairs]
+            off = [_off(one.detach(), other) for one, other in pairs]
         most = max(most, *off)
     return most
+
+
+def _off(one: Tensor, other: Tensor) -> float:
+    size = max(1.0, float(other.norm(dim=-1).max()))
+    return float((one - other).norm(dim=-1).max()) / size
 
 
 @contextmanager
