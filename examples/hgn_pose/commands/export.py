@@ -23,7 +23,8 @@ from examples.hgn_pose.lifting.portable import (
 from examples.hgn_pose.network.weights import weights_file
 
 MOST_DIFFERENCE = 1e-4
-"""Metres between the answers of the file and of the network; more is no rounding."""
+"""Between the answers of the file and of the network, metres, or a share of answers farther away;
+more is no rounding."""
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import io
 import json
-import logging
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +20,7 @@ from examples.hgn_pose.body.skeleton import EDGES, FLIP, JOINTS
 from examples.hgn_pose.files.writing import write_bytes
 from examples.hgn_pose.lifting.lifter import Lifter
 from examples.hgn_pose.lifting.mapping import Trunk
+from examples.hgn_pose.lifting.onnx_models import onnx_model, quiet_exporters, session_of
 from examples.hgn_pose.motion.studio import FOCAL
 from examples.hgn_pose.samples.batches import mirrored
 from multiscale_gcn import __version__
@@ -168,7 +166,7 @@ def write_portable(whole: Portable, path: Path, facts: dict[str, Any]) -> None:
     check_ending(path)
     given = example(whole.eval(), 2)
     shapes = {name: {0: Dim.DYNAMIC} for name in given.names}
-    with _quiet(), torch.no_grad():
+    with quiet_exporters(), torch.no_grad():
         try:
             data = _BYTES[path.suffix](whole, given, shapes, facts)
         except Exception as error:  # whatever exporters raise
@@ -196,17 +194,8 @@ Shapes = dict[str, dict[int, Any]]
 
 
 def _onnx_bytes(whole: Portable, given: Example, shapes: Shapes, facts: dict[str, Any]) -> bytes:
-    made = torch.onnx.export(
-        whole,
-        given.given,
-        dynamo=True,
-        verbose=False,
-        input_names=given.names,
-        output_names=whole.names,
-        dynamic_shapes=shapes,
-    )
-    assert made is not None
-    model = made.model_proto
+    names = {"input_names": given.names, "output_names": whole.names}
+    model = onnx_model(whole, given.given, **names, dynamic_shapes=shapes)
     for name, value in facts.items():
         entry = model.metadata_props.add()
         entry.key, entry.value = name, value if isinstance(value, str) else json.dumps(value)
@@ -235,13 +224,7 @@ def load_portable(path: Path) -> Callable[[Example], list[Tensor]]:
     if path.suffix == ".pt2":
         run = torch.export.load(path).module()
         return lambda given: list(run(*given.given))
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = 1, 3
-    session = onnxruntime.InferenceSession(
-        path, sess_options=options, providers=["CPUExecutionProvider"]
-    )
+    session = session_of(path)
     return lambda given: [
         torch.from_numpy(answer)
         for answer in session.run(
@@ -270,16 +253,3 @@ def difference(whole: Portable, path: Path, batches: tuple[int, ...] = (1, 3)) -
 def _off(one: Tensor, other: Tensor) -> float:
     size = max(1.0, float(other.norm(dim=-1).max()))
     return float((one - other).norm(dim=-1).max()) / size
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Exporters tell much that is no news."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
