@@ -17,6 +17,7 @@ from multiscale_gcn.compiled.kernel import kernel
 from multiscale_gcn.compiled.prefetching import prefetch
 from multiscale_gcn.compiled.threads import threads_to_use
 from multiscale_gcn.graph import Graph
+from multiscale_gcn.matching.matching import Matching
 
 ENTRIES_PER_THREAD = 1 << 15
 """A thread's share is at least so large; smaller graphs take fewer threads."""
@@ -37,24 +38,136 @@ LOWER_HALF = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
 
 
-def aggregate(graph: Graph, parent: np.ndarray, num_coarse: int) -> Graph:
-    # Large arrays are allocated here, not in the kernels: NumPy asks the system for huge pages.
-    first = np.empty(num_coarse + 1, graph.indices.dtype)
-    members = unsigned(np.empty(graph.num_nodes, graph.indices.dtype))
-    node_weights = np.empty(num_coarse)
-    indptr = np.empty(num_coarse + 1, np.int64)
-    indices = np.empty(graph.num_entries, graph.indices.dtype)
-    weights = np.empty(graph.num_entries, np.float64)
-    fine = (unsigned(graph.indptr), unsigned(graph.indices), graph.weights, unsigned(parent))
-    clusters, coarse = (first, members), (indices, weights, indptr)
-    longest = _order_members(fine, graph.node_weights, clusters, node_weights, indptr)
+def contract(graph: Graph, matching: Matching) -> tuple[Graph, np.ndarray]:
+    """The coarse graph of pairs, and the coarse node of every node, numbered by first members."""
+    num_coarse = graph.num_nodes - matching.num_pairs
+    parents = np.empty_like(matching.mate)
+    mate, parent = unsigned(matching.mate), unsigned(parents)
+    clusters, node_weights, coarse = _room(graph, num_coarse)
+    fine = (unsigned(graph.indptr), unsigned(graph.indices), graph.weights)
+    pairs = (mate, parent, *clusters)
     if graph.num_entries < SMALL:
-        entries = _merge_by_columns(fine, members, coarse)
+        entries = _contract_serially(fine, graph.node_weights, pairs, node_weights, coarse)
+        return _made(graph, coarse, node_weights, entries), parents
+    with threads_to_use() as num_threads:
+        blocks = max(1, min(num_threads, graph.num_entries // ENTRIES_PER_THREAD))
+        shares = np.arange(1, blocks) * (graph.num_entries // blocks)
+        bounds = np.concatenate([[0], np.searchsorted(graph.indptr, shares), [graph.num_nodes]])
+        found = np.zeros((blocks + 1, 4), np.int64)
+        starts = np.zeros((blocks + 1, 4), np.int64)
+        state = (fine[0], graph.node_weights, pairs, node_weights, coarse[2])
+        for place, numbers in ((False, found), (True, starts)):
+            if blocks > 1:
+                _pairs_in_blocks(place, bounds, numbers, *state)
+            else:
+                _pairs(place, 0, graph.num_nodes, numbers[0], *state)
+            starts[1:] = np.cumsum(found[:-1], axis=0)
+        entries = _merge_in_blocks(
+            fine, parent, clusters, coarse, starts[:, 0].copy(), starts[:, 2].copy(),
+            int(found[:, 3].max()), num_coarse,
+        )  # fmt: skip
+    return _made(graph, coarse, node_weights, entries), parents
+
+
+def aggregate(graph: Graph, parent: np.ndarray, num_coarse: int) -> Graph:
+    clusters, node_weights, coarse = _room(graph, num_coarse)
+    fine = (unsigned(graph.indptr), unsigned(graph.indices), graph.weights, unsigned(parent))
+    longest = _order_members(fine, graph.node_weights, clusters, node_weights, coarse[2])
+    if graph.num_entries < SMALL:
+        entries = _merge_by_columns(fine[:3], fine[3], clusters[1], coarse)
     else:
         entries = merge_by_rows(fine[:3], fine[3], clusters, coarse, longest, num_coarse)
+    return _made(graph, coarse, node_weights, entries)
+
+
+def _room(graph: Graph, num_coarse: int):
+    """For clusters, coarse node weights, and the arrays of the coarse graph. Large arrays are
+    allocated here, not in the kernels: NumPy asks the system for huge pages."""
+    first = np.empty(num_coarse + 1, graph.indices.dtype)
+    members = unsigned(np.empty(graph.num_nodes, graph.indices.dtype))
+    indices = np.empty(graph.num_entries, graph.indices.dtype)
+    weights = np.empty(graph.num_entries, np.float64)
+    indptr = np.empty(num_coarse + 1, np.int64)
+    return (first, members), np.empty(num_coarse), (indices, weights, indptr)
+
+
+def _made(graph: Graph, coarse: tuple, node_weights: np.ndarray, entries: int) -> Graph:
+    indices, weights, indptr = coarse
     indices.resize(entries, refcheck=False)
     weights.resize(entries, refcheck=False)
     return Graph._of_valid(indptr, indices, weights, node_weights, graph.quantum)
+
+
+@kernel()
+def _contract_serially(fine, fine_node_weights, pairs, node_weights, coarse):
+    """All of a contraction in one call, for graphs where calls take the time."""
+    mate, parent, _, members = pairs
+    start = np.zeros(4, np.int64)
+    _place_pairs(0, len(mate), start, fine[0], fine_node_weights, pairs, node_weights, coarse[2])
+    return _merge_by_columns(fine, parent, members, coarse)
+
+
+@kernel(parallel=True)
+def _pairs_in_blocks(place, bounds, numbers, indptr, weights, pairs, node_weights, lengths):
+    for block in prange(len(bounds) - 1):
+        _pairs(
+            place, bounds[block], bounds[block + 1], numbers[block],
+            indptr, weights, pairs, node_weights, lengths,
+        )  # fmt: skip
+
+
+@kernel()
+def _pairs(place, low, high, numbers, indptr, weights, pairs, node_weights, lengths):
+    if place:
+        _place_pairs(low, high, numbers, indptr, weights, pairs, node_weights, lengths)
+    else:
+        _count_pairs(low, high, numbers, indptr, pairs[0])
+
+
+@kernel()
+def _count_pairs(low, high, found, indptr, mate):
+    """Of the clusters whose first members are low to high: how many there are, their members,
+    these members' entries, and the most of one cluster."""
+    leads, members, entries, longest = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+    for u in range(low, high):
+        v = mate[u]
+        first, paired = np.int64(v >= u), np.int64(v > u)
+        length = first * np.int64(indptr[u + 1] - indptr[u])
+        length += paired * np.int64(indptr[v + 1] - indptr[v])
+        leads += first
+        members += first + paired
+        entries += length
+        longest = max(longest, length)
+    found[0], found[1], found[2], found[3] = leads, members, entries, longest
+
+
+@kernel()
+def _place_pairs(low, high, start, indptr, fine_node_weights, pairs, node_weights, lengths):
+    """Number these clusters, and list their members, from where those before them end."""
+    mate, parent, first, members = pairs
+    c, place = start[0], start[1]
+    for u in range(low, high):
+        v = mate[u]
+        if v < u:
+            continue
+        first[c] = place
+        members[place] = u
+        place += 1
+        parent[u] = c
+        weight, length = fine_node_weights[u], indptr[u + 1] - indptr[u]
+        if v > u:
+            members[place] = v
+            place += 1
+            parent[v] = c
+            weight += fine_node_weights[v]
+            length += indptr[v + 1] - indptr[v]
+        c += 1
+        node_weights[c - 1] = weight
+        lengths[c] = length
+    if low == 0:
+        lengths[0] = 0
+    if high == len(mate):
+        first[c] = place
 
 
 @kernel()
@@ -84,10 +197,10 @@ def _order_members(fine, fine_node_weights, clusters, node_weights, lengths):
 
 
 @kernel()
-def _merge_by_columns(fine, members, coarse):
+def _merge_by_columns(fine, parent, members, coarse):
     """Fill all rows at once, column by column, each from where its members' entries would stand
     one after the other, and close the gaps; returns how many entries there are."""
-    fine_indptr, fine_indices, fine_weights, parent = fine
+    fine_indptr, fine_indices, fine_weights = fine
     indices, weights, indptr = coarse
     num_coarse = len(indptr) - 1
     for row in range(num_coarse):
@@ -136,23 +249,28 @@ def merge_by_rows(fine, parent, clusters, coarse, longest, num_columns):
     num_columns : int
         Coarse nodes that there are, of which the rows may be a part.
     """
+    with threads_to_use() as num_threads:
+        blocks = max(1, min(num_threads, len(coarse[0]) // ENTRIES_PER_THREAD))
+        bounds, begin = np.empty(blocks + 1, np.int64), np.empty(blocks + 1, np.int64)
+        _share(coarse[2], bounds, begin)
+        return _merge_in_blocks(fine, parent, clusters, coarse, bounds, begin, longest, num_columns)
+
+
+def _merge_in_blocks(fine, parent, clusters, coarse, bounds, begin, longest, num_columns):
+    """Merge blocks of rows, of which each has room from where it begins."""
     indices, weights, indptr = coarse
     bits = max(1, max(num_columns - 1, 0).bit_length())
     # A key has 32 bits for a column, and as many for a place in the row.
-    wide = bits > int(HALF) or longest > int(LOWER_HALF)
-    with threads_to_use() as num_threads:
-        num_blocks = 1 if wide else max(1, min(num_threads, len(indices) // ENTRIES_PER_THREAD))
-        bounds = np.empty(num_blocks + 1, np.int64)
-        begin = np.empty(num_blocks + 1, np.int64)
-        _share(indptr, bounds, begin)
-        keys = np.empty((num_blocks, 2, 0 if wide else longest), np.uint64)
-        row = np.empty((num_blocks, 0 if wide else longest), np.float64)
-        if wide:
-            _merge_wide(fine, parent, clusters, coarse)
-        elif num_blocks == 1:
-            _merge(fine, parent, clusters, 0, len(indptr) - 1, 0, bits, keys[0], row[0], coarse)
-        else:
+    if bits > int(HALF) or longest > int(LOWER_HALF):
+        _merge_wide(fine, parent, clusters, coarse)
+        bounds, begin = bounds[[0, -1]], begin[:2]
+    else:
+        keys = np.empty((len(bounds) - 1, 2, longest), np.uint64)
+        row = np.empty((len(bounds) - 1, longest), np.float64)
+        if len(bounds) > 2:
             _merge_blocks(fine, parent, clusters, bounds, begin, bits, keys, row, coarse)
+        else:
+            _merge(fine, parent, clusters, 0, bounds[1], 0, bits, keys[0], row[0], coarse)
     return _close_gaps(bounds, begin, indices, weights, indptr)
 
 
