@@ -34,6 +34,7 @@ MOST_AHEAD = 128
 DIGIT = 10
 """Bits of a column that one pass of the radix sort looks at."""
 
+ONE = np.uint64(1)
 LOWER_HALF = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
 
@@ -53,18 +54,18 @@ def contract(graph: Graph, matching: Matching) -> tuple[Graph, np.ndarray]:
         blocks = max(1, min(num_threads, graph.num_entries // ENTRIES_PER_THREAD))
         shares = np.arange(1, blocks) * (graph.num_entries // blocks)
         bounds = np.concatenate([[0], np.searchsorted(graph.indptr, shares), [graph.num_nodes]])
-        found = np.zeros((blocks + 1, 4), np.int64)
-        starts = np.zeros((blocks + 1, 4), np.int64)
+        found, starts = np.zeros((blocks, 4), np.int64), np.zeros((blocks + 1, 4), np.int64)
+        starts[-1, 0] = num_coarse
         state = (fine[0], graph.node_weights, pairs, node_weights, coarse[2])
-        for place, numbers in ((False, found), (True, starts)):
-            if blocks > 1:
-                _pairs_in_blocks(place, bounds, numbers, *state)
-            else:
-                _pairs(place, 0, graph.num_nodes, numbers[0], *state)
-            starts[1:] = np.cumsum(found[:-1], axis=0)
+        if blocks > 1:
+            _pairs_in_blocks(False, bounds, found, *state)
+            starts[1:] = np.cumsum(found, axis=0)
+            _pairs_in_blocks(True, bounds, starts, *state)
+        else:
+            _place_pairs(0, graph.num_nodes, starts[0], *state)
         entries = _merge_in_blocks(
             fine, parent, clusters, coarse, starts[:, 0].copy(), starts[:, 2].copy(),
-            int(found[:, 3].max()), num_coarse,
+            int(starts[:, 3].max()), num_coarse,
         )  # fmt: skip
     return _made(graph, coarse, node_weights, entries), parents
 
@@ -102,72 +103,72 @@ def _made(graph: Graph, coarse: tuple, node_weights: np.ndarray, entries: int) -
 def _contract_serially(fine, fine_node_weights, pairs, node_weights, coarse):
     """All of a contraction in one call, for graphs where calls take the time."""
     mate, parent, _, members = pairs
-    start = np.zeros(4, np.int64)
-    _place_pairs(0, len(mate), start, fine[0], fine_node_weights, pairs, node_weights, coarse[2])
+    _place_pairs(
+        np.int64(0), len(mate), np.zeros(4, np.int64),
+        fine[0], fine_node_weights, pairs, node_weights, coarse[2],
+    )  # fmt: skip
     return _merge_by_columns(fine, parent, members, coarse)
 
 
 @kernel(parallel=True)
 def _pairs_in_blocks(place, bounds, numbers, indptr, weights, pairs, node_weights, lengths):
     for block in prange(len(bounds) - 1):
-        _pairs(
-            place, bounds[block], bounds[block + 1], numbers[block],
-            indptr, weights, pairs, node_weights, lengths,
-        )  # fmt: skip
-
-
-@kernel()
-def _pairs(place, low, high, numbers, indptr, weights, pairs, node_weights, lengths):
-    if place:
-        _place_pairs(low, high, numbers, indptr, weights, pairs, node_weights, lengths)
-    else:
-        _count_pairs(low, high, numbers, indptr, pairs[0])
+        low, high = bounds[block], bounds[block + 1]
+        if place:
+            _place_pairs(low, high, numbers[block], indptr, weights, pairs, node_weights, lengths)
+        else:
+            _count_pairs(low, high, numbers[block], indptr, pairs[0])
 
 
 @kernel()
 def _count_pairs(low, high, found, indptr, mate):
-    """Of the clusters whose first members are low to high: how many there are, their members,
-    these members' entries, and the most of one cluster."""
-    leads, members, entries, longest = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
-    for u in range(low, high):
-        v = mate[u]
-        first, paired = np.int64(v >= u), np.int64(v > u)
-        length = first * np.int64(indptr[u + 1] - indptr[u])
-        length += paired * np.int64(indptr[v + 1] - indptr[v])
-        leads += first
-        members += first + paired
-        entries += length
-        longest = max(longest, length)
-    found[0], found[1], found[2], found[3] = leads, members, entries, longest
+    """Of the clusters whose first members are low to high: how many there are, their members, and
+    these members' entries."""
+    leads, pairs = np.int64(0), np.int64(0)
+    entries = np.int64(indptr[high] - indptr[low])
+    for i in range(low, high):
+        u = np.uint64(i)
+        v = np.uint64(mate[u])
+        leads += v >= u
+        pairs += v > u
+        if v < np.uint64(low):
+            entries -= np.int64(indptr[u + ONE] - indptr[u])
+        elif v >= np.uint64(high):
+            entries += np.int64(indptr[v + ONE] - indptr[v])
+    found[0], found[1], found[2] = leads, leads + pairs, entries
 
 
 @kernel()
-def _place_pairs(low, high, start, indptr, fine_node_weights, pairs, node_weights, lengths):
-    """Number these clusters, and list their members, from where those before them end."""
+def _place_pairs(low, high, numbers, indptr, fine_node_weights, pairs, node_weights, lengths):
+    """Number these clusters, and list their members, from where those before them end; the last of
+    the numbers becomes the most entries of one."""
     mate, parent, first, members = pairs
-    c, place = start[0], start[1]
-    for u in range(low, high):
-        v = mate[u]
+    c, place, longest = np.uint64(numbers[0]), np.uint64(numbers[1]), np.uint64(0)
+    for i in range(low, high):
+        u = np.uint64(i)
+        v = np.uint64(mate[u])
         if v < u:
             continue
         first[c] = place
         members[place] = u
-        place += 1
+        place += ONE
         parent[u] = c
-        weight, length = fine_node_weights[u], indptr[u + 1] - indptr[u]
+        weight, length = fine_node_weights[u], indptr[u + ONE] - indptr[u]
         if v > u:
             members[place] = v
-            place += 1
+            place += ONE
             parent[v] = c
             weight += fine_node_weights[v]
-            length += indptr[v + 1] - indptr[v]
-        c += 1
-        node_weights[c - 1] = weight
+            length += indptr[v + ONE] - indptr[v]
+        node_weights[c] = weight
+        c += ONE
         lengths[c] = length
+        longest = max(longest, length)
     if low == 0:
         lengths[0] = 0
     if high == len(mate):
         first[c] = place
+    numbers[3] = longest
 
 
 @kernel()
@@ -330,8 +331,8 @@ def _merge(fine, parent, clusters, low, high, tail, bits, keys_and_other, row, c
         if c + AHEAD < high and lengths[c + AHEAD + 1] > SHORT:
             for member in range(first[c + AHEAD], first[c + AHEAD + 1]):
                 u = members[member]
-                start = fine_indptr[u]
-                end = min(fine_indptr[u + 1], start + MOST_AHEAD)
+                start = np.int64(fine_indptr[u])
+                end = min(np.int64(fine_indptr[u + 1]), start + MOST_AHEAD)
                 prefetch(fine_indices, start, end)
                 prefetch(fine_weights, start, end)
         begin = tail
@@ -356,7 +357,7 @@ def _merge(fine, parent, clusters, low, high, tail, bits, keys_and_other, row, c
                     tail += 1
             lengths[c + 1] = tail - begin
             continue
-        length = 0
+        length = np.int64(0)  # as a literal, functions that take it would be compiled for it
         for member in range(first[c], first[c + 1]):
             u = members[member]
             for at in range(fine_indptr[u], fine_indptr[u + 1]):

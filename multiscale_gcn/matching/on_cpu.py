@@ -59,8 +59,8 @@ PROGRESS = 16
 FEW = 24
 """Neighbours that are compared without asking, unless many are equally good."""
 
-DESCRIBE, LOOK, SETTLE, LOOK_AT_ALL, VISIT = range(5)
-"""Passes over lists of nodes."""
+DESCRIBE, LOOK, SETTLE, LOOK_AT_ALL, VISIT = map(np.int64, range(5))
+"""Passes over lists of nodes. Numba compiles a function anew for a literal number."""
 ONE = np.uint64(1)
 
 
@@ -101,17 +101,16 @@ def match(
         wanted = (bool(method.two_hop), method.two_hop == "auto", method.isolated == "pair")
         _match_serially(mate, kind, edges, graph.weights, weigh, wanted)
         return Matching._of_valid(mate=mates, kind=kind)
-    everyone = mate if method.turns else np.empty_like(mate)
     with threads_to_use() as num_threads:
         passes = _Passes(
             mate, kind, np.empty_like(mate), edges, graph.weights, weigh, rules,
             sweep, num_threads > 1,
         )  # fmt: skip
-        passes.over(DESCRIBE, everyone, range(n))
+        passes.over(DESCRIBE, mate, range(n))
         if method.turns is not None:
             passes.over(VISIT, _turns(method, graph, of_nodes))
         else:
-            _marry_in_rounds(passes, everyone)
+            _marry_in_rounds(passes)
         if method.two_hop:
             member = of_nodes.member if method.two_hop == "auto" else None
             _pair_two_hop(passes, neighbours, member)
@@ -141,27 +140,27 @@ class _Passes:
     def over(self, step: int, nodes: np.ndarray, rows: np.ndarray | range | None = None) -> None:
         """One step for a list of nodes, by parts of their rows."""
         for low, high in self.sweep.parts(nodes if rows is None else rows):
-            self._share(step, low, nodes[low:high], nodes[:0])
+            self._share(step, low, nodes[low:high], (nodes[:0], nodes[:0]))
 
     def settle(self, live: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Those that go on looking, and those of them whose candidate was taken."""
-        spare = np.empty_like(live)
+        spare = np.empty_like(live), np.empty_like(live)
         counts = self._share(SETTLE, 0, live, spare)
         lists = []
-        for nodes, number in zip((live, spare), counts.T.tolist(), strict=True):
+        for nodes, number in zip(spare, counts.T.tolist(), strict=True):
             chunks = [nodes[k * CHUNK : k * CHUNK + count] for k, count in enumerate(number)]
             lists.append(np.concatenate(chunks))
         return lists[0], lists[1]
 
-    def _share(self, step: int, begin: int, nodes: np.ndarray, spare: np.ndarray) -> np.ndarray:
+    def _share(self, step: int, begin: int, nodes: np.ndarray, spare: tuple) -> np.ndarray:
         several = self.several and len(nodes) > SMALL and step != VISIT
         counts = np.zeros((-(-len(nodes) // CHUNK) if several else 1, 2), np.int64)
         state = (self.mate, self.kind, self.candidate, self.edges, self.weights)
         limits = (self.weigh, self.rules)
         if several:
-            _step_in_chunks(step, begin, nodes, spare, counts, *state, *limits)
+            _step_in_chunks(step, begin, nodes, *spare, counts, *state, *limits)
         else:
-            _step(step, begin, nodes, spare, counts[0], *state, *limits)
+            _step(step, begin, nodes, *spare, counts[0], *state, *limits)
         return counts
 
 
@@ -188,9 +187,9 @@ def _turns(method: MatchingOptions, graph: Graph, of_nodes: NodeConstraints) -> 
 def _match_serially(mate, kind, edges, weights, weigh, wanted):
     """All of an unconstrained matching in one call, for graphs where calls take the time."""
     two_hop, only_if_stalled, isolated = wanted
-    everyone, candidate = np.empty_like(mate), np.empty_like(mate)
-    _describe(0, everyone, kind, edges, weights)
-    marry_rest(everyone, everyone, candidate, mate, kind, edges, weigh, None)
+    candidate = np.empty_like(mate)
+    _describe(np.int64(0), mate, kind, edges, weights)
+    marry_rest(mate, mate, candidate, mate, kind, edges, weigh, None)
     if two_hop:
         singles, married = _waiting_nodes(mate, kind, edges[6])
         if not only_if_stalled or len(singles) > married:
@@ -202,24 +201,24 @@ def _match_serially(mate, kind, edges, weights, weigh, wanted):
 
 @kernel(parallel=True)
 def _step_in_chunks(
-    step, begin, nodes, spare, counts, mate, kind, candidate, edges, weights, weigh, rules
+    step, begin, nodes, left, bereft, counts, mate, kind, candidate, edges, weights, weigh, rules
 ):  # fmt: skip
     for chunk in prange(len(counts)):
         low, high = _bounds(chunk, len(nodes))
         _step(
-            step, begin + low, nodes[low:high], spare[low:high], counts[chunk],
+            step, begin + low, nodes[low:high], left[low:high], bereft[low:high], counts[chunk],
             mate, kind, candidate, edges, weights, weigh, rules,
         )  # fmt: skip
 
 
 @kernel()
 def _step(
-    step, begin, nodes, spare, count, mate, kind, candidate, edges, weights, weigh, rules
+    step, begin, nodes, left, bereft, count, mate, kind, candidate, edges, weights, weigh, rules
 ):  # fmt: skip
     if step == DESCRIBE:
         _describe(begin, nodes, kind, edges, weights)
     elif step == SETTLE:
-        count[0], count[1] = _settle(nodes, spare, candidate, mate, kind)
+        count[0], count[1] = _settle(nodes, left, bereft, candidate, mate, kind)
     else:
         _look(nodes, candidate, mate, kind, edges, weigh, rules, step)
 
@@ -347,10 +346,10 @@ def _marry_with_images(u, v, kind_of_pair, mate, kind, rules):
         _marry(mirror[u], mirror[v], kind_of_pair, mate, kind)
 
 
-def _marry_in_rounds(passes: _Passes, everyone: np.ndarray) -> None:
+def _marry_in_rounds(passes: _Passes) -> None:
     """Rounds of several threads or in parts, if they may, while many nodes are left and marry; the
     rest is for one thread."""
-    live = seekers = everyone
+    live = seekers = passes.mate
     while (passes.several or passes.sweep.in_parts) and len(live) > SMALL:
         before = len(live)
         passes.over(LOOK, seekers)
@@ -366,13 +365,13 @@ def _marry_in_rounds(passes: _Passes, everyone: np.ndarray) -> None:
 @kernel()
 def marry_rest(live, seekers, candidate, mate, kind, edges, weigh, rules):
     """Rounds while they marry many of the live nodes, then the queue."""
-    spare = np.empty_like(live)
+    left, bereft = np.empty_like(live), np.empty_like(live)
     while len(seekers) > 0:
         before = len(live)
         _look(seekers, candidate, mate, kind, edges, weigh, rules, LOOK)
-        left, bereft = _settle(live, spare, candidate, mate, kind)
-        live, seekers = live[:left], spare[:bereft]
-        if (before - left) * PROGRESS < before:
+        num_left, num_bereft = _settle(live, left, bereft, candidate, mate, kind)
+        live, seekers = left[:num_left], bereft[:num_bereft]
+        if (before - num_left) * PROGRESS < before:
             break
     _look(seekers, candidate, mate, kind, edges, weigh, rules, LOOK)
     _marry_by_queue(live, candidate, mate, kind, edges, weigh, rules)
@@ -451,11 +450,11 @@ def _look(nodes, candidate, mate, kind, edges, weigh, rules, step):
 
 
 @kernel()
-def _settle(live, spare, candidate, mate, kind):
-    """Marry those that point at each other; each node notes it for itself. The list becomes those
-    that go on looking, and the other one those of them whose candidate was taken; returns how many
-    they are."""
-    left, bereft = 0, 0
+def _settle(live, left, bereft, candidate, mate, kind):
+    """Marry those that point at each other; each node notes it for itself. Lists those that go on
+    looking, which may take the place of the list, and those of them whose candidate was taken;
+    returns how many they are."""
+    num_left, num_bereft = 0, 0
     for u in live:
         v = candidate[u]
         w = candidate[v]
@@ -463,11 +462,11 @@ def _settle(live, spare, candidate, mate, kind):
         mate[u] = v if mutual else u
         kind[u] = KIND_EDGE if mutual else KIND_SINGLE
         goes_on = (w != u) & (v != u)
-        live[left] = u
-        left += goes_on
-        spare[bereft] = u
-        bereft += goes_on & (candidate[w] == v)
-    return left, bereft
+        left[num_left] = u
+        num_left += goes_on
+        bereft[num_bereft] = u
+        num_bereft += goes_on & (candidate[w] == v)
+    return num_left, num_bereft
 
 
 @kernel()
@@ -475,7 +474,8 @@ def _marry_by_queue(live, candidate, mate, kind, edges, weigh, rules):
     """Nodes that marry join the queue; who pointed at one of them looks again, and may marry."""
     indptr, indices = edges[0], edges[1]
     queue, orphans = np.empty_like(live), np.empty_like(live)
-    orphans[:] = live
+    for i in range(len(live)):  # Numba takes seconds to compile the assignment of arrays
+        orphans[i] = live[i]
     head, tail, num_orphans = 0, 0, len(live)
     while num_orphans > 0:
         for x in orphans[:num_orphans]:
