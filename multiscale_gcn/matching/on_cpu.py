@@ -461,7 +461,7 @@ def _settle(live, left, bereft, candidate, mate, kind):
         mutual = (w == u) & (v != u)
         mate[u] = v if mutual else u
         kind[u] = KIND_EDGE if mutual else KIND_SINGLE
-        goes_on = (w != u) & (v != u)
+        goes_on = w != u
         left[num_left] = u
         num_left += goes_on
         bereft[num_bereft] = u
