@@ -43,42 +43,22 @@ def contract(graph: Graph, matching: Matching) -> tuple[Graph, np.ndarray]:
     """The coarse graph of pairs, and the coarse node of every node, numbered by first members."""
     num_coarse = graph.num_nodes - matching.num_pairs
     parents = np.empty_like(matching.mate)
-    mate, parent = unsigned(matching.mate), unsigned(parents)
+    parent = unsigned(parents)
     clusters, node_weights, coarse = _room(graph, num_coarse)
-    fine = (unsigned(graph.indptr), unsigned(graph.indices), graph.weights)
-    pairs = (mate, parent, *clusters)
-    if graph.num_entries < SMALL:
-        entries = _contract_serially(fine, graph.node_weights, pairs, node_weights, coarse)
-        return _made(graph, coarse, node_weights, entries), parents
-    with threads_to_use() as num_threads:
-        blocks = max(1, min(num_threads, graph.num_entries // ENTRIES_PER_THREAD))
-        shares = np.arange(1, blocks) * (graph.num_entries // blocks)
-        bounds = np.concatenate([[0], np.searchsorted(graph.indptr, shares), [graph.num_nodes]])
-        found, starts = np.zeros((blocks, 4), np.int64), np.zeros((blocks + 1, 4), np.int64)
-        starts[-1, 0] = num_coarse
-        state = (fine[0], graph.node_weights, pairs, node_weights, coarse[2])
-        if blocks > 1:
-            _pairs_in_blocks(False, bounds, found, *state)
-            starts[1:] = np.cumsum(found, axis=0)
-            _pairs_in_blocks(True, bounds, starts, *state)
-        else:
-            _place_pairs(0, graph.num_nodes, starts[0], *state)
-        entries = _merge_in_blocks(
-            fine, parent, clusters, coarse, starts[:, 0].copy(), starts[:, 2].copy(),
-            int(starts[:, 3].max()), num_coarse,
-        )  # fmt: skip
-    return _made(graph, coarse, node_weights, entries), parents
+    longest = _place_pairs(
+        unsigned(matching.mate), parent, unsigned(graph.indptr), graph.node_weights,
+        clusters, node_weights, coarse[2],
+    )  # fmt: skip
+    return _merged(graph, parent, clusters, node_weights, coarse, longest), parents
 
 
 def aggregate(graph: Graph, parent: np.ndarray, num_coarse: int) -> Graph:
+    parent = unsigned(parent)
     clusters, node_weights, coarse = _room(graph, num_coarse)
-    fine = (unsigned(graph.indptr), unsigned(graph.indices), graph.weights, unsigned(parent))
-    longest = _order_members(fine, graph.node_weights, clusters, node_weights, coarse[2])
-    if graph.num_entries < SMALL:
-        entries = _merge_by_columns(fine[:3], fine[3], clusters[1], coarse)
-    else:
-        entries = merge_by_rows(fine[:3], fine[3], clusters, coarse, longest, num_coarse)
-    return _made(graph, coarse, node_weights, entries)
+    longest = _order_members(
+        parent, unsigned(graph.indptr), graph.node_weights, clusters, node_weights, coarse[2]
+    )
+    return _merged(graph, parent, clusters, node_weights, coarse, longest)
 
 
 def _room(graph: Graph, num_coarse: int):
@@ -92,7 +72,13 @@ def _room(graph: Graph, num_coarse: int):
     return (first, members), np.empty(num_coarse), (indices, weights, indptr)
 
 
-def _made(graph: Graph, coarse: tuple, node_weights: np.ndarray, entries: int) -> Graph:
+def _merged(graph: Graph, parent, clusters, node_weights, coarse, longest: int) -> Graph:
+    fine = (unsigned(graph.indptr), unsigned(graph.indices), graph.weights)
+    if graph.num_entries < SMALL:
+        entries = _merge_by_columns(fine, parent, clusters[1], coarse)
+    else:
+        num_coarse = len(node_weights)
+        entries = merge_by_rows(fine, parent, clusters, coarse, int(longest), num_coarse)
     indices, weights, indptr = coarse
     indices.resize(entries, refcheck=False)
     weights.resize(entries, refcheck=False)
@@ -100,51 +86,12 @@ def _made(graph: Graph, coarse: tuple, node_weights: np.ndarray, entries: int) -
 
 
 @kernel()
-def _contract_serially(fine, fine_node_weights, pairs, node_weights, coarse):
-    """All of a contraction in one call, for graphs where calls take the time."""
-    mate, parent, _, members = pairs
-    _place_pairs(
-        np.int64(0), len(mate), np.zeros(4, np.int64),
-        fine[0], fine_node_weights, pairs, node_weights, coarse[2],
-    )  # fmt: skip
-    return _merge_by_columns(fine, parent, members, coarse)
-
-
-@kernel(parallel=True)
-def _pairs_in_blocks(place, bounds, numbers, indptr, weights, pairs, node_weights, lengths):
-    for block in prange(len(bounds) - 1):
-        low, high = bounds[block], bounds[block + 1]
-        if place:
-            _place_pairs(low, high, numbers[block], indptr, weights, pairs, node_weights, lengths)
-        else:
-            _count_pairs(low, high, numbers[block], indptr, pairs[0])
-
-
-@kernel()
-def _count_pairs(low, high, found, indptr, mate):
-    """Of the clusters whose first members are low to high: how many there are, their members, and
-    these members' entries."""
-    leads, pairs = np.int64(0), np.int64(0)
-    entries = np.int64(indptr[high] - indptr[low])
-    for i in range(low, high):
-        u = np.uint64(i)
-        v = np.uint64(mate[u])
-        leads += v >= u
-        pairs += v > u
-        if v < np.uint64(low):
-            entries -= np.int64(indptr[u + ONE] - indptr[u])
-        elif v >= np.uint64(high):
-            entries += np.int64(indptr[v + ONE] - indptr[v])
-    found[0], found[1], found[2] = leads, leads + pairs, entries
-
-
-@kernel()
-def _place_pairs(low, high, numbers, indptr, fine_node_weights, pairs, node_weights, lengths):
-    """Number these clusters, and list their members, from where those before them end; the last of
-    the numbers becomes the most entries of one."""
-    mate, parent, first, members = pairs
-    c, place, longest = np.uint64(numbers[0]), np.uint64(numbers[1]), np.uint64(0)
-    for i in range(low, high):
+def _place_pairs(mate, parent, indptr, fine_node_weights, clusters, node_weights, lengths):
+    """What :func:`_order_members` does, for pairs, which it numbers by their first members."""
+    first, members = clusters
+    c, place, longest = np.uint64(0), np.uint64(0), np.uint64(0)
+    lengths[0] = 0
+    for i in range(len(mate)):
         u = np.uint64(i)
         v = np.uint64(mate[u])
         if v < u:
@@ -164,18 +111,14 @@ def _place_pairs(low, high, numbers, indptr, fine_node_weights, pairs, node_weig
         c += ONE
         lengths[c] = length
         longest = max(longest, length)
-    if low == 0:
-        lengths[0] = 0
-    if high == len(mate):
-        first[c] = place
-    numbers[3] = longest
+    first[c] = place
+    return longest
 
 
 @kernel()
-def _order_members(fine, fine_node_weights, clusters, node_weights, lengths):
+def _order_members(parent, indptr, fine_node_weights, clusters, node_weights, lengths):
     """The members of coarse node c, in increasing order: members[first[c]:first[c + 1]].
     lengths[c + 1] is how many entries they have; returns the most of one node."""
-    fine_indptr, _, _, parent = fine
     first, members = clusters
     first[:] = 0
     node_weights[:] = 0.0
@@ -184,7 +127,7 @@ def _order_members(fine, fine_node_weights, clusters, node_weights, lengths):
         c = parent[u]
         first[c] += 1
         node_weights[c] += fine_node_weights[u]
-        lengths[c + 1] += fine_indptr[u + 1] - fine_indptr[u]
+        lengths[c + 1] += indptr[u + 1] - indptr[u]
     end, longest = np.int64(0), np.int64(0)
     for c in range(len(first)):
         end += first[c]
@@ -250,28 +193,23 @@ def merge_by_rows(fine, parent, clusters, coarse, longest, num_columns):
     num_columns : int
         Coarse nodes that there are, of which the rows may be a part.
     """
-    with threads_to_use() as num_threads:
-        blocks = max(1, min(num_threads, len(coarse[0]) // ENTRIES_PER_THREAD))
-        bounds, begin = np.empty(blocks + 1, np.int64), np.empty(blocks + 1, np.int64)
-        _share(coarse[2], bounds, begin)
-        return _merge_in_blocks(fine, parent, clusters, coarse, bounds, begin, longest, num_columns)
-
-
-def _merge_in_blocks(fine, parent, clusters, coarse, bounds, begin, longest, num_columns):
-    """Merge blocks of rows, of which each has room from where it begins."""
     indices, weights, indptr = coarse
     bits = max(1, max(num_columns - 1, 0).bit_length())
     # A key has 32 bits for a column, and as many for a place in the row.
-    if bits > int(HALF) or longest > int(LOWER_HALF):
-        _merge_wide(fine, parent, clusters, coarse)
-        bounds, begin = bounds[[0, -1]], begin[:2]
-    else:
-        keys = np.empty((len(bounds) - 1, 2, longest), np.uint64)
-        row = np.empty((len(bounds) - 1, longest), np.float64)
-        if len(bounds) > 2:
-            _merge_blocks(fine, parent, clusters, bounds, begin, bits, keys, row, coarse)
+    wide = bits > int(HALF) or longest > int(LOWER_HALF)
+    with threads_to_use() as num_threads:
+        num_blocks = 1 if wide else max(1, min(num_threads, len(indices) // ENTRIES_PER_THREAD))
+        bounds = np.empty(num_blocks + 1, np.int64)
+        begin = np.empty(num_blocks + 1, np.int64)
+        _share(indptr, bounds, begin)
+        keys = np.empty((num_blocks, 2, 0 if wide else longest), np.uint64)
+        row = np.empty((num_blocks, 0 if wide else longest), np.float64)
+        if wide:
+            _merge_wide(fine, parent, clusters, coarse)
+        elif num_blocks == 1:
+            _merge(fine, parent, clusters, 0, len(indptr) - 1, 0, bits, keys[0], row[0], coarse)
         else:
-            _merge(fine, parent, clusters, 0, bounds[1], 0, bits, keys[0], row[0], coarse)
+            _merge_blocks(fine, parent, clusters, bounds, begin, bits, keys, row, coarse)
     return _close_gaps(bounds, begin, indices, weights, indptr)
 
 

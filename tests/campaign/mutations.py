@@ -160,8 +160,7 @@ MUTATIONS = (
     Mutation(CONTRACTION, "shift = begin[block] - low", "shift = low - begin[block]"),
     Mutation(CONTRACTION, "longest = max(longest, lengths[c])", "longest = lengths[c]"),
     Mutation(CONTRACTION, "longest = max(longest, length)", "longest = length"),
-    Mutation(CONTRACTION, "if v < np.uint64(low):", "if v <= np.uint64(low):"),
-    Mutation(CONTRACTION, "elif v >= np.uint64(high):", "elif v > np.uint64(high):"),
+    Mutation(CONTRACTION, "        if v > u:", "        if v >= u:"),
     Mutation(CONTRACTION, "if most > CROWDED:", "if most > 0:", "both sorts sort"),
     Mutation(
         CONTRACTION,

@@ -23,7 +23,7 @@ from multiscale_gcn.methods.compact.farthest_seeds import divide
 
 KERNELS = {
     matching: ("_step_in_chunks", "_match_serially", "_pair_waiting"),
-    contraction: ("_contract_serially", "_pairs_in_blocks", "_merge_blocks"),
+    contraction: ("_place_pairs", "_merge_by_columns", "_merge_blocks"),
 }
 FUNCTIONS = (
     bi_stride._depths,
