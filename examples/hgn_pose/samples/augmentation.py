@@ -53,8 +53,8 @@ class Augmentation:
     """How the wild cameras vary."""
     detector: float = 0.0
     """Jitter of the 2D joints, in pixels of an image 1,000 wide, up to which each sample has its
-    own, with the missing joints, misplaced joints and confused limbs that go with it. Over a clip half
-    of it drifts, and half is new in every frame."""
+    own, with the missing joints, misplaced joints and confused limbs that go with it. Over a clip
+    half of it drifts, and half is new in every frame."""
 
     def __post_init__(self) -> None:
         real_number(self.bones, "bones", least=0, most=0.5)
@@ -106,9 +106,7 @@ class Augmentation:
             detector=self.detector or 10.0,
         )
 
-    def draw(
-        self, count: int, generator: torch.Generator, *, clips: bool = False
-    ) -> Variation:
+    def draw(self, count: int, generator: torch.Generator, *, clips: bool = False) -> Variation:
         """One variation for each of ``count`` samples, or clips; always draws the same amount."""
         heading, size, flip = torch.rand(3, count, generator=generator)
         bones = limb = None
