@@ -11,6 +11,7 @@ from torch import Tensor
 from examples.hgn_pose.motion.cameras import Cameras
 from examples.hgn_pose.samples.augmentation import Augmentation, Variation
 from examples.hgn_pose.samples.batches import Batch
+from examples.hgn_pose.samples.detecting import present
 from examples.hgn_pose.samples.inputs import ClipInputs
 from examples.hgn_pose.samples.labels import Labels
 from examples.hgn_pose.samples.sample_set import SampleSet
@@ -27,7 +28,7 @@ class ClipSamples:
     that see many are trained and tested on the same. A window is seen by one
     camera, and mirrored, turned, scaled and rebuilt as a whole. A camera that somebody holds sees
     the person of the frame in the middle; a window ends, as at the end of a take, where they come
-    nearer to it than half a metre, and from there on stands still.
+    nearer to it than half a metre or are not found, and from there on stands still.
 
     Parameters
     ----------
@@ -111,7 +112,10 @@ class ClipSamples:
         )
         image, places = image.unflatten(0, rows.shape), places.unflatten(0, rows.shape)
         if variation is not None and variation.as_filmed:
-            shown = whole_time(rows, places[..., 2].amin(2) > NEAREST)
+            seen = places[..., 2].amin(2) > NEAREST
+            if variation.course is not None:
+                seen = seen & present(variation.course, self.frames)
+            shown = whole_time(rows, seen)
             image, places = at_times(image, shown), at_times(places, shown)
         return replace(batch, image=image, poses=places - places[:, :, :1])
 

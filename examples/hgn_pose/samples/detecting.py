@@ -3,7 +3,8 @@
 Over a clip, errors have a course. Half of the variance of a joint's jitter is new in every frame,
 the other half drifts: it is another in half a second. A joint that is missing or misplaced, and
 limbs that are confused, are so for a fifth of a second. Each frame by itself has the errors of a
-single frame.
+single frame. In one clip in four the person is not found before some moment, and in as many not
+after one, as they come into the image and go.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ DRIFT = 0.5
 
 LASTING = 0.2
 """Seconds that a joint is missing or misplaced, and that limbs are confused."""
+
+PARTLY = 0.25
+"""Of the clips: those that begin late, and those that end early."""
 
 
 class Errors(NamedTuple):
@@ -89,6 +93,18 @@ def draw_course(
 ) -> Course:
     """A course for each of B clips."""
     return Course(level, torch.randint(2**32, level.shape, generator=generator))
+
+
+def present(
+    course: Course,
+    frames: int,
+) -> Tensor:  # [B, T] bool
+    """In which of so many frames of each clip the person is found; in the middle always."""
+    half = frames // 2
+    sides = torch.arange(2, device=course.key.device)
+    most = (uniform(course.key[:, None], sides, 11) * ((half + 1) / PARTLY)).floor()
+    step = torch.arange(-half, half + 1, device=course.key.device)
+    return (-step <= most[:, :1]) & (step <= most[:, 1:])
 
 
 def over_time(
