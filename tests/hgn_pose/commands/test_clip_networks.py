@@ -115,16 +115,6 @@ def test_spacing_is_of_clips():
         main(["train", "--network", "mlp", "--spacing", "3"])
 
 
-def test_held_cameras_are_not_for_clips(folder, tmp_path):
-    with refused("is of a network that is given clips"):
-        main(["wild", weights_of(folder), *QUICK, "--out", str(tmp_path)])
-    train = [*TRAIN, "--network", "temporal_convolutions", "--out", str(tmp_path / "r")]
-    with refused("is given clips, for which no camera turns to the person"):
-        main([*train, "--robust"])
-    with refused("clips are seen by the cameras of the studio"):
-        main([*train, "--augmentation.detector", "5"])
-
-
 def test_figures_take_both_kinds(folder, tmp_path):
     both = [weights_of(folder), weights_of(folder / "mlp")]
     main(["figures", *both, *QUICK, "--out", str(tmp_path)])
