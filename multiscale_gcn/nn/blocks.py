@@ -11,6 +11,7 @@ from multiscale_gcn.checks.arguments import flag, real_number
 from multiscale_gcn.nn.apply_norm import apply_norm
 from multiscale_gcn.nn.convolution_contract import Convolution
 from multiscale_gcn.nn.convolutions import SemGConv
+from multiscale_gcn.nn.evaluation import EvaluationCalls
 from multiscale_gcn.nn.layer_checks import check_callable, made_by, positive, probability
 from multiscale_gcn.nn.nonlocal_block import NonLocal
 from multiscale_gcn.nn.weighted_convolution import takes_normalisation
@@ -63,6 +64,7 @@ class GraphConvBlock(nn.Module):
         self.convolution: nn.Module = made_by(convolution, in_channels, out_channels, graph)
         self.norm: nn.BatchNorm1d = nn.BatchNorm1d(out_channels)
         self.dropout: nn.Dropout | None = nn.Dropout(dropout) if dropout else None
+        self._calls = EvaluationCalls()
 
     def forward(
         self,
@@ -70,6 +72,11 @@ class GraphConvBlock(nn.Module):
         add: Tensor | None = None,  # [B, N, C_out]
     ) -> Tensor:  # [B, N, C_out]
         """The block. ``add``, if given, is added to the result."""
+        inputs = (x,) if add is None else (x, add)
+        result: Tensor = self._calls(self, lambda: self._block(x, add), inputs)
+        return result
+
+    def _block(self, x: Tensor, add: Tensor | None) -> Tensor:
         if self.dropout is None:
             return self._normalised(x, add)
         result: Tensor = self.dropout(self._normalised(x, None))
@@ -146,11 +153,16 @@ class ResGConv(nn.Module):
         )
         nn.init.constant_(self.second.norm.weight, gain)
         self.non_local: NonLocal | None = NonLocal(channels, groups=groups) if non_local else None
+        self._calls = EvaluationCalls()
 
     def forward(
         self,
         x: Tensor,  # [B, N, C]
     ) -> Tensor:  # [B, N, C]
         """The block."""
+        result: Tensor = self._calls(self, lambda: self._block(x), (x,))
+        return result
+
+    def _block(self, x: Tensor) -> Tensor:
         x = self.second(self.first(x), add=x)
         return x if self.non_local is None else self.non_local(x)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from multiscale_gcn.checks.arguments import one_of
+from multiscale_gcn.nn.evaluation import EvaluationCalls
 from multiscale_gcn.nn.hierarchy_transfer import Transfer
 from multiscale_gcn.nn.layer_checks import (
     check_alike,
@@ -113,6 +114,7 @@ class ScaleSum(nn.Module):
                 if width != channels or start == "given"
             }
         )
+        self._calls = EvaluationCalls()
         for made, matrix in zip(self._node_maps(), matrices, strict=True):
             start_node_map(made, start, len(sources), matrix is not None)
         for linear in self.channel_maps.values():
@@ -128,6 +130,11 @@ class ScaleSum(nn.Module):
     ) -> Tensor:  # [B, N_k, C]
         """The sum of the maps, plus ``base``."""
         sources = listed(sources, "sources")
+        inputs = sources if base is None else [*sources, base]
+        result: Tensor = self._calls(self, lambda: self._sum(sources, base), inputs, base is None)
+        return result
+
+    def _sum(self, sources: list[Tensor], base: Tensor | None) -> Tensor:
         if len(sources) != len(self.maps):
             raise ValueError(
                 f"sources has {len(sources)} tensors, expected {len(self.maps)}; give one for "
@@ -240,6 +247,7 @@ class CrossScaleFusion(nn.Module):
             raise ValueError("skips = 'concatenate' needs maps of the channels; give channels")
         self.sums: nn.ModuleDict = nn.ModuleDict()
         self.joins: nn.ModuleDict = nn.ModuleDict()
+        self._calls = EvaluationCalls()
         if skips == "concatenate" and start != "published":
             start = "mean"  # the join begins at zero, and one of the two has to be more
         for k, target in enumerate(sizes):
@@ -269,6 +277,10 @@ class CrossScaleFusion(nn.Module):
     ) -> list[Tensor]:  # each [B, N_k, C_k]
         """The features of every scale, with what the others send."""
         features = listed(features, "features")
+        result: list[Tensor] = list(self._calls(self, lambda: self._fused(features), features))
+        return result
+
+    def _fused(self, features: list[Tensor]) -> list[Tensor]:
         if len(features) != len(self.sizes):
             raise ValueError(
                 f"features has {len(features)} tensors, expected {len(self.sizes)}; give one for "

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from multiscale_gcn.checks.arguments import whole_number
 from multiscale_gcn.nn.apply_norm import apply_norm
+from multiscale_gcn.nn.evaluation import EvaluationCalls
 from multiscale_gcn.nn.layer_checks import check_features, listed, positive
 from multiscale_gcn.nn.pooling import Maxima
 from multiscale_gcn.ops import joined_map, nonlocal_attention_joined, on_rows
@@ -75,6 +76,7 @@ class NonLocal(nn.Module):
         parent = None if groups is None else _group_of_node(groups)
         self.num_nodes: int | None = None if parent is None else len(parent)
         self.maxima: Maxima | None = None if parent is None else Maxima(parent)
+        self._calls = EvaluationCalls()
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -91,6 +93,10 @@ class NonLocal(nn.Module):
         x: Tensor,  # [B, N, C]
     ) -> Tensor:  # [B, N, C]
         """The block."""
+        result: Tensor = self._calls(self, lambda: self._block(x), (x,))
+        return result
+
+    def _block(self, x: Tensor) -> Tensor:
         check_features(x, self.num_nodes, self.channels)
         check_operands(x=x, weight=self.score)
         check_one_type(x=x, weight=self.score)
