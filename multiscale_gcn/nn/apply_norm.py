@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from multiscale_gcn.nn.layer_calls import Place
 from multiscale_gcn.ops import batch_norm, on_rows
 from multiscale_gcn.ops.batch_norm.dispatch import check_several_rows
 from multiscale_gcn.ops.epilogue import rectify_and_add
+from multiscale_gcn.ops.learning import Norm
 
 
 def apply_norm(
@@ -33,3 +35,17 @@ def apply_norm(
     if norm.training:
         check_several_rows(x)
     return rectify_and_add(on_rows(norm, x), relu, add)
+
+
+def norm_step(norm: nn.BatchNorm1d, place: Place) -> Norm | None:
+    """What the kernels take, if they do."""
+    if not (
+        type(norm) is nn.BatchNorm1d
+        and norm.training
+        and norm.momentum is not None
+        and norm.track_running_stats
+        and norm.affine
+    ):
+        return None
+    names = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    return Norm(*(place(norm, name) for name in names), norm.momentum, norm.eps)

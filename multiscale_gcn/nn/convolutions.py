@@ -12,12 +12,14 @@ from multiscale_gcn.nn.adaptive import AdaptiveGConv
 from multiscale_gcn.nn.adjacency import normalised_adjacency
 from multiscale_gcn.nn.chebyshev import ChebConv
 from multiscale_gcn.nn.graph_attention import GraphAttention
+from multiscale_gcn.nn.layer_calls import Place, class_of
 from multiscale_gcn.nn.modulated import ModulatedGConv
 from multiscale_gcn.nn.neighbour_groups import KHopConv, NeighbourGroupConv
 from multiscale_gcn.nn.pattern_buffers import as_buffer
 from multiscale_gcn.nn.unshared import UnsharedGConv
 from multiscale_gcn.nn.weighted_convolution import WeightedConvolution
-from multiscale_gcn.ops import Normalisation, graph_convolution, semgconv
+from multiscale_gcn.ops import Normalisation, Pattern, graph_convolution, semgconv
+from multiscale_gcn.ops.learning import ConvolutionStep, Norm
 
 __all__ = [
     "AdaptiveGConv",
@@ -173,3 +175,19 @@ class SemGConv(WeightedConvolution):
     def convolve(self, x: Tensor, norm: Normalisation | None, relu: bool) -> Tensor:
         arguments = (x, self.logits, self.weight, self.bias, self.pattern.entries)
         return semgconv(*arguments, norm=norm, relu=relu)
+
+
+def convolution_step(layer: nn.Module, norm: Norm, place: Place) -> ConvolutionStep | None:
+    """A convolution that kernels take, with the normalisation behind it."""
+    mixing = {GConv: "adjacency", SemGConv: "logits"}.get(class_of(layer))
+    if mixing is None:
+        return None
+    pattern = layer.pattern
+    return ConvolutionStep(
+        place(layer, mixing),
+        place(layer, "weight"),
+        None if layer.bias is None else place(layer, "bias"),
+        tuple(place(pattern, name) for name in Pattern._fields),
+        mixing == "logits",
+        norm,
+    )

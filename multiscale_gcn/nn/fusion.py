@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from multiscale_gcn.checks.arguments import one_of
-from multiscale_gcn.nn.evaluation import EvaluationCalls
 from multiscale_gcn.nn.hierarchy_transfer import Transfer
+from multiscale_gcn.nn.layer_calls import LayerCalls
 from multiscale_gcn.nn.layer_checks import (
     check_alike,
     check_callable,
@@ -114,7 +114,7 @@ class ScaleSum(nn.Module):
                 if width != channels or start == "given"
             }
         )
-        self._calls = EvaluationCalls()
+        self._calls = LayerCalls()
         for made, matrix in zip(self._node_maps(), matrices, strict=True):
             start_node_map(made, start, len(sources), matrix is not None)
         for linear in self.channel_maps.values():
@@ -247,7 +247,7 @@ class CrossScaleFusion(nn.Module):
             raise ValueError("skips = 'concatenate' needs maps of the channels; give channels")
         self.sums: nn.ModuleDict = nn.ModuleDict()
         self.joins: nn.ModuleDict = nn.ModuleDict()
-        self._calls = EvaluationCalls()
+        self._calls = LayerCalls()
         if skips == "concatenate" and start != "published":
             start = "mean"  # the join begins at zero, and one of the two has to be more
         for k, target in enumerate(sizes):

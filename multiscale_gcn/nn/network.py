@@ -14,9 +14,9 @@ from multiscale_gcn.graph import Graph
 from multiscale_gcn.nn.blocks import GraphConvBlock, ResGConv
 from multiscale_gcn.nn.convolution_contract import Convolution
 from multiscale_gcn.nn.convolutions import SemGConv
-from multiscale_gcn.nn.evaluation import EvaluationCalls
 from multiscale_gcn.nn.fusion import CrossScaleFusion, FusionOrder, ScaleSum, check_fusion_order
 from multiscale_gcn.nn.hierarchy_transfer import Transfer
+from multiscale_gcn.nn.layer_calls import LayerCalls
 from multiscale_gcn.nn.layer_checks import (
     MOST,
     check_callable,
@@ -237,7 +237,7 @@ class MultiScaleGCN(nn.Module):
             }
         )
         share_patterns(self)
-        self._calls = EvaluationCalls()
+        self._calls = LayerCalls()
 
     def _begin(self, place: int, transfer: Transfer | None, start: NetworkStart) -> None:
         for k, sources in self.plan.beginnings[place].items():

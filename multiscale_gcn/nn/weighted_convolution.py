@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from multiscale_gcn.checks.arguments import flag
 from multiscale_gcn.nn.convolution_contract import ConvolutionLayer
-from multiscale_gcn.nn.evaluation import EvaluationCalls
+from multiscale_gcn.nn.layer_calls import LayerCalls
 from multiscale_gcn.nn.layer_checks import check_features, positive
 from multiscale_gcn.nn.pattern_buffers import GraphPattern
 from multiscale_gcn.ops import Normalisation
@@ -30,7 +30,7 @@ class WeightedConvolution(ConvolutionLayer):
         self.out_channels = positive(out_channels, "out_channels")
         with_bias = flag(bias, "bias")
         self.pattern: GraphPattern = GraphPattern(graph)
-        self._calls = EvaluationCalls()
+        self._calls = LayerCalls()
         self.weight: nn.Parameter = nn.Parameter(
             torch.empty(matrices, self.in_channels, self.out_channels)
         )
@@ -71,9 +71,7 @@ class WeightedConvolution(ConvolutionLayer):
         tensors = [x, *(tensor for tensor in statistics if tensor is not None)]
         absent = [tensor is None for tensor in statistics]
         constants = (relu, *absent, None if norm is None else norm.epsilon)
-        result: Tensor = self._calls(
-            self, lambda: self._checked(x, norm, relu), tensors, constants
-        )
+        result: Tensor = self._calls(self, lambda: self._checked(x, norm, relu), tensors, constants)
         return result
 
     def _checked(self, x: Tensor, norm: Normalisation | None, relu: bool) -> Tensor:

@@ -107,9 +107,7 @@ class Kernels:
         rehearsal = rehearsal_of_thread()
         if rehearsal is not None:
             rehearsal.launch(address, sizes, arguments)
-        driver_of_thread(index)(
-            address, *sizes, current_stream(index), pack(arguments), 0
-        )
+        driver_of_thread(index)(address, *sizes, current_stream(index), pack(arguments), 0)
 
     def load(self, name: str, device: torch.device) -> int:
         """Compile a kernel for a device now, as its first launch would do otherwise.

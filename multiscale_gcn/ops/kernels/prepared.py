@@ -56,6 +56,8 @@ class PreparedCalls:
         constants : hashable
             All else that it depends on.
         """
+        if torch._C._len_torch_dispatch_stack():
+            return function()
         key = (tensors[0].shape, constants, allow_tf32())
         kept = self._of_thread.calls
         for call in kept.get(key, ()):
@@ -84,19 +86,30 @@ def _on(index: int, run: Run, tensors: Sequence[Tensor]) -> Any:
 
 def _rehearsed(function: Callable[[], Any], tensors: Sequence[Tensor]) -> tuple[_Call, Any]:
     index = tensors[0].device.index
+    fits = guard_of(tensors)
+    with torch.cuda.device(index), Rehearsal(tensors, index) as rehearsal:
+        result = function()
+    return _Call(fits, rehearsal.written(result), index), result
+
+
+def guard_of(tensors: Sequence[Tensor]) -> Callable[..., bool]:
+    """Tells whether other tensors are like these in all but their values.
+
+    That is class, type, shape, strides, device and whether they learn, and whether PyTorch would do
+    something around an operator that it does not do now: autocast, inference mode, transforms.
+    """
     guards = TensorGuards(
         *tensors,
         dynamic_dims_sizes=[list(tensor.shape) for tensor in tensors],
         dynamic_dims_strides=[list(tensor.stride()) for tensor in tensors],
     )
-    with torch.cuda.device(index), Rehearsal(tensors, index) as rehearsal:
-        result = function()
-    return _Call(guards.check, rehearsal.written(result), index), result
+    check: Callable[..., bool] = guards.check
+    return check
 
 
-def may_be_prepared(tensors: Sequence[Tensor]) -> bool:
+def may_be_prepared(tensors: Sequence[Tensor], learning: bool = False) -> bool:
     """Whether a call is one of plain tensors on a device, without anyone who watches it."""
-    learns = torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
+    learns = not learning and torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
     watched = (
         torch.compiler.is_compiling()
         or torch._C._len_torch_dispatch_stack()

@@ -37,7 +37,15 @@ _NEW = {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"
 _COPIES_IF_NEEDED = {"contiguous", "to", "float", "double", "half", "bfloat16", "type"}
 _TELLS = {
     *("__get__", "__len__", "data_ptr", "dim", "element_size", "get_device", "is_contiguous"),
-    *("is_complex", "is_floating_point", "ndimension", "nelement", "numel", "size", "storage_offset"),
+    *(
+        "is_complex",
+        "is_floating_point",
+        "ndimension",
+        "nelement",
+        "numel",
+        "size",
+        "storage_offset",
+    ),
     *("stride", "untyped_storage", "promote_types", "result_type", "is_tensor"),
 }
 """What says something about a tensor, and nothing about its values."""
@@ -150,7 +158,9 @@ class Rehearsal(TorchFunctionMode):
                     self.hindrance = self.hindrance or str(hindrance)
                     return
             else:
-                values.append(repr(as_number(argument)) if _is_plain(argument) else self._constant(argument))
+                values.append(
+                    repr(as_number(argument)) if _is_plain(argument) else self._constant(argument)
+                )
         self.lines.append(f"{pack}({', '.join(values)})")
         numbers = ", ".join(map(str, (function, *sizes)))
         self.lines.append(f"launch({numbers}, stream, {where}, 0)")
@@ -174,9 +184,13 @@ class Rehearsal(TorchFunctionMode):
         self.constants["launch"] = driver_of_thread(self.index)
         self.constants["current_stream"] = current_stream
         head.append(f"stream = current_stream({self.index})")
-        read = [f"{address} = {name}.data_ptr()" for name, address in self.addresses.items() if name.startswith("t[")]
+        read = [
+            f"{address} = {name}.data_ptr()"
+            for name, address in self.addresses.items()
+            if name.startswith("t[")
+        ]
         lines = [head[0], *read, *head[1:], *self._releasing(answer), f"return {answer}"]
-        exec("\n    ".join(lines), self.constants)  # noqa: S102
+        exec("\n    ".join(lines), self.constants)
         return self.constants["run"]
 
     def _releasing(self, answer: str) -> list[str]:
@@ -293,7 +307,11 @@ class Rehearsal(TorchFunctionMode):
 
 
 def _is_plain(value: Any) -> bool:
-    return value is None or type(value) in (int, bool, str) or (type(value) is float and value == value and abs(value) != float("inf"))
+    return (
+        value is None
+        or type(value) in (int, bool, str)
+        or (type(value) is float and value == value and abs(value) != float("inf"))
+    )
 
 
 def _covers(tensor: Tensor, base: Tensor) -> bool:

@@ -1,0 +1,274 @@
+"""Blocks in training on a device, forward and backward as one function each.
+
+A step is a part of a block, with the places of its tensors in one list. ``forward`` gives the
+result and what the gradient needs besides; ``backward`` takes that and gives the gradients by
+their places. Steps are put together by hand, so that nothing of autograd lies between them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from multiscale_gcn.ops.batch_norm import on_cuda as batch_norm
+from multiscale_gcn.ops.graph_convolution import on_cuda as graph_convolution
+from multiscale_gcn.ops.joined_map import on_cuda as joined_map
+from multiscale_gcn.ops.kernels.number_types import real_type
+from multiscale_gcn.ops.layout import by_node
+from multiscale_gcn.ops.nonlocal_attention import block_on_cuda as attention
+from multiscale_gcn.ops.nonlocal_attention.on_cuda import MOST_BLOCK_NODES
+from multiscale_gcn.ops.nonlocal_attention.walks_on_cuda import parts_of
+from multiscale_gcn.ops.selection import OperatorCase, select_form
+
+Gradients = dict[int, Tensor]
+"""By the places of what they are of."""
+
+
+def _rows(x: Tensor) -> Tensor:  # [B, N, C] -> [N B, C]
+    return by_node(x).flatten(0, 1)
+
+
+def _features(rows: Tensor, like: Tensor) -> Tensor:  # [N B, C] -> [B, N, C]
+    batch, nodes = like.shape[:2]
+    return rows.unflatten(0, (nodes, batch)).transpose(0, 1)
+
+
+def _of_one_type(*tensors: Tensor) -> bool:
+    return len({tensor.dtype for tensor in tensors}) == 1
+
+
+def _on_kernels(operator: str, x: Tensor, channels: int, entries: int = 1) -> bool:
+    case = OperatorCase(x.device, x.dtype, x.shape[1], x.shape[2], channels, entries)
+    return select_form(operator, case, "auto").name == "cupy"
+
+
+class Step(ABC):
+    """A part of a block. Steps are equal if they are one."""
+
+    @abstractmethod
+    def running(self) -> tuple[int, ...]:
+        """Places of what is updated in place, and which no gradient needs."""
+
+    @abstractmethod
+    def takes(self, inputs: Sequence[Tensor], t: Sequence[Tensor]) -> bool:
+        """Whether kernels run for these inputs, and all fits."""
+
+    @abstractmethod
+    def forward(
+        self, x: Tensor, add: Tensor | None, t: Sequence[Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The result, and what the gradient needs besides ``x`` and ``t``."""
+
+    @abstractmethod
+    def backward(
+        self, gradient: Tensor, x: Tensor, t: Sequence[Tensor], kept: list[Tensor], needs: set[int]
+    ) -> tuple[Tensor, Gradients]:
+        """Of ``x``, but not as far as it was added, and of those of ``t`` that need one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Norm:
+    """Places of the tensors of a batch normalisation, and its numbers."""
+
+    weight: int
+    bias: int
+    mean: int
+    variance: int
+    batches: int
+    momentum: float
+    epsilon: float
+
+    def running(self) -> tuple[int, ...]:
+        return (self.mean, self.variance, self.batches)
+
+    def takes(self, x: Tensor, t: Sequence[Tensor]) -> bool:
+        """Of several rows, with statistics of the type that the kernels keep."""
+        wide = real_type(x.dtype)
+        return (
+            x.shape[0] * x.shape[1] > 1
+            and all(t[place].dtype == wide for place in (self.mean, self.variance))
+            and _on_kernels("batch_norm", x, t[self.weight].shape[0])
+        )
+
+    def forward(
+        self, h: Tensor, add: Tensor | None, t: Sequence[Tensor], relu: bool
+    ) -> tuple[Tensor, Tensor]:
+        """The result and the statistics."""
+        learned = (t[self.weight], t[self.bias])
+        running = (t[self.mean], t[self.variance], t[self.batches], self.momentum)
+        y, statistics = batch_norm.FORWARD(h, *learned, add, *running, self.epsilon, relu)
+        return y, statistics
+
+    def backward(
+        self, gradient: Tensor, h: Tensor, t: Sequence[Tensor], statistics: Tensor, relu: bool
+    ) -> tuple[Tensor, Gradients]:
+        learned = (t[self.weight], t[self.bias])
+        found, pair = batch_norm.BACKWARD(gradient, h, *learned, statistics, relu)
+        return found, {self.weight: pair[0], self.bias: pair[1]}
+
+
+@dataclass(frozen=True, eq=False)
+class ConvolutionStep(Step):
+    """Convolution, batch normalisation, ReLU and a sum."""
+
+    mixing: int
+    weight: int
+    bias: int | None
+    pattern: tuple[int, ...]
+    softmax: bool
+    norm: Norm
+
+    def running(self) -> tuple[int, ...]:
+        return self.norm.running()
+
+    def takes(self, inputs: Sequence[Tensor], t: Sequence[Tensor]) -> bool:
+        x, weight = inputs[0], t[self.weight]
+        _, in_channels, out_channels = weight.shape
+        nodes = t[self.pattern[0]].shape[0] - 1
+        operator = ("semgconv" if self.softmax else "graph_convolution") + (
+            "_per_channel" if t[self.mixing].dim() == 2 else ""
+        )
+        learned = (self.mixing, self.weight, self.norm.weight, self.norm.bias)
+        return (
+            x.dim() == 3
+            and x.shape[1:] == (nodes, in_channels)
+            and all(add.shape == (*x.shape[:2], out_channels) for add in inputs[1:])
+            and _of_one_type(*inputs, *(t[place] for place in learned))
+            and (self.bias is None or t[self.bias].dtype == x.dtype)
+            and _on_kernels(operator, x, out_channels, t[self.mixing].shape[-1])
+            and self.norm.takes(x, t)
+        )
+
+    def forward(
+        self, x: Tensor, add: Tensor | None, t: Sequence[Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
+        bias = None if self.bias is None else t[self.bias]
+        pattern = [t[place] for place in self.pattern]
+        h = graph_convolution.FORWARD(
+            x, t[self.mixing], t[self.weight], bias, pattern, [], 0.0, self.softmax, False
+        )
+        y, statistics = self.norm.forward(h, add, t, True)
+        return y, [h, statistics]
+
+    def backward(
+        self, gradient: Tensor, x: Tensor, t: Sequence[Tensor], kept: list[Tensor], needs: set[int]
+    ) -> tuple[Tensor, Gradients]:
+        h, statistics = kept
+        for_h, found = self.norm.backward(gradient, h, t, statistics, True)
+        pattern = [t[place] for place in self.pattern]
+        learned = (self.mixing, self.weight, self.bias)
+        wanted = [True, *(place in needs for place in learned)]
+        for_x, *rest = graph_convolution.BACKWARD(
+            for_h, x, t[self.mixing], t[self.weight], pattern, self.softmax, wanted
+        )
+        found |= {place: g for place, g in zip(learned, rest, strict=True) if place in needs}
+        return for_x, found
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionStep(Step):
+    """The non-local block, the sum with its input included."""
+
+    score: int
+    maps: tuple[int, int, int, int, int, int]
+    """Weight and bias of value, theta and phi."""
+    output: int
+    output_bias: int
+    norm: Norm
+
+    def running(self) -> tuple[int, ...]:
+        return self.norm.running()
+
+    def takes(self, inputs: Sequence[Tensor], t: Sequence[Tensor]) -> bool:
+        (x,) = inputs
+        inner, channels = t[self.maps[0]].shape
+        learned = (self.score, *self.maps, self.output, self.output_bias)
+        return (
+            x.dim() == 3
+            and x.shape[2] == channels
+            and x.shape[1] <= MOST_BLOCK_NODES
+            and _of_one_type(x, *(t[place] for place in (*learned, self.norm.weight)))
+            and _on_kernels("joined_map", x, inner)
+            and _on_kernels("nonlocal_attention", x, inner)
+            and self.norm.takes(x, t)
+        )
+
+    def forward(
+        self, x: Tensor, add: Tensor | None, t: Sequence[Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
+        weight, bias = joined_map.FORWARD(t[self.score], *(t[place] for place in self.maps))
+        mapped = _features(F.linear(_rows(x), weight, bias), x)
+        attended = attention.FORWARD(*parts_of(mapped))
+        h = _features(F.linear(_rows(attended), t[self.output], t[self.output_bias]), x)
+        y, statistics = self.norm.forward(h, x, t, False)
+        return y, [weight, mapped, attended, h, statistics]
+
+    def backward(
+        self, gradient: Tensor, x: Tensor, t: Sequence[Tensor], kept: list[Tensor], needs: set[int]
+    ) -> tuple[Tensor, Gradients]:
+        weight, mapped, attended, h, statistics = kept
+        for_h, found = self.norm.backward(gradient, h, t, statistics, False)
+        up = _rows(for_h)
+        if self.output in needs:
+            found[self.output] = up.t() @ _rows(attended)
+        if self.output_bias in needs:
+            found[self.output_bias] = up.sum(0)
+        for_attended = _features(up @ t[self.output], x)
+        joined = _rows(attention.BACKWARD(for_attended, *parts_of(mapped)))
+        if needs.intersection((self.score, *self.maps)):
+            found |= self._maps_backward(joined, x, t)
+        return _features(torch.addmm(_rows(gradient), joined, weight), x), found
+
+    def _maps_backward(self, joined: Tensor, x: Tensor, t: Sequence[Tensor]) -> Gradients:
+        inner = joined.shape[1] - 2
+        weight, bias = joined.t() @ _rows(x), joined.sum(0)
+        read = (t[self.score], *(t[place] for place in self.maps[2:]))
+        rest = joined_map.BACKWARD(weight[inner:], bias[inner:], *read)
+        places = (*self.maps[:2], self.score, *self.maps[2:])
+        return dict(zip(places, (weight[:inner], bias[:inner], *rest), strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class ResidualStep(Step):
+    """Two convolutions with a shortcut, and non-local attention if there is one."""
+
+    first: ConvolutionStep
+    second: ConvolutionStep
+    attention: AttentionStep | None
+
+    def _parts(self) -> list[Step]:
+        parts: list[Step] = [self.first, self.second]
+        return parts if self.attention is None else [*parts, self.attention]
+
+    def running(self) -> tuple[int, ...]:
+        return sum((part.running() for part in self._parts()), ())
+
+    def takes(self, inputs: Sequence[Tensor], t: Sequence[Tensor]) -> bool:
+        return len(inputs) == 1 and all(part.takes(inputs, t) for part in self._parts())
+
+    def forward(
+        self, x: Tensor, add: Tensor | None, t: Sequence[Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
+        inside, kept = self.first.forward(x, None, t)
+        y, more = self.second.forward(inside, x, t)
+        kept += [inside, *more]
+        if self.attention is not None:
+            kept.append(y)
+            y, more = self.attention.forward(y, None, t)
+            kept += more
+        return y, kept
+
+    def backward(
+        self, gradient: Tensor, x: Tensor, t: Sequence[Tensor], kept: list[Tensor], needs: set[int]
+    ) -> tuple[Tensor, Gradients]:
+        found: Gradients = {}
+        if self.attention is not None:
+            gradient, found = self.attention.backward(gradient, kept[5], t, kept[6:], needs)
+        inside, of_second = self.second.backward(gradient, kept[2], t, kept[3:5], needs)
+        for_x, of_first = self.first.backward(inside, x, t, kept[:2], needs)
+        return for_x + gradient, found | of_second | of_first
