@@ -17,6 +17,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ def network_rows(form: str, model: HGN, run: Any, device: torch.device, repeats:
     one, many = (torch.randn(batch, 17, 2, device=device) for batch in (1, 64))
     for name, inputs in (("B= 1", one), ("B=64", many)):
         model.eval()
-        infer = evaluation(lambda inputs=inputs: run(inputs))
+        infer = evaluation(partial(run, inputs))
         host, done = (m(infer, device, repeats) for m in (host_microseconds, done_microseconds))
         print(f"HGN-{model.channels[0]:<13} {name} {form:14} evaluation {host:8.0f}  ", end="")
         print(f"done {done:8.0f}", flush=True)

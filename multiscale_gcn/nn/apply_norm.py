@@ -47,5 +47,12 @@ def norm_step(norm: nn.BatchNorm1d, place: Place) -> Norm | None:
         and norm.affine
     ):
         return None
-    names = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-    return Norm(*(place(norm, name) for name in names), norm.momentum, norm.eps)
+    return Norm(
+        place(norm, "weight"),
+        place(norm, "bias"),
+        place(norm, "running_mean"),
+        place(norm, "running_var"),
+        place(norm, "num_batches_tracked"),
+        norm.momentum,
+        norm.eps,
+    )

@@ -179,15 +179,15 @@ class SemGConv(WeightedConvolution):
 
 def convolution_step(layer: nn.Module, norm: Norm, place: Place) -> ConvolutionStep | None:
     """A convolution that kernels take, with the normalisation behind it."""
-    mixing = {GConv: "adjacency", SemGConv: "logits"}.get(class_of(layer))
-    if mixing is None:
+    kind = class_of(layer)
+    if kind is not GConv and kind is not SemGConv:
         return None
-    pattern = layer.pattern
+    assert isinstance(layer, WeightedConvolution)
     return ConvolutionStep(
-        place(layer, mixing),
+        place(layer, "logits" if kind is SemGConv else "adjacency"),
         place(layer, "weight"),
         None if layer.bias is None else place(layer, "bias"),
-        tuple(place(pattern, name) for name in Pattern._fields),
-        mixing == "logits",
+        tuple(place(layer.pattern, name) for name in Pattern._fields),
+        kind is SemGConv,
         norm,
     )

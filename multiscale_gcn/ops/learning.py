@@ -35,7 +35,7 @@ def _rows(x: Tensor) -> Tensor:  # [B, N, C] -> [N B, C]
 
 def _features(rows: Tensor, like: Tensor) -> Tensor:  # [N B, C] -> [B, N, C]
     batch, nodes = like.shape[:2]
-    return rows.unflatten(0, (nodes, batch)).transpose(0, 1)
+    return rows.view(nodes, batch, -1).transpose(0, 1)
 
 
 def _of_one_type(*tensors: Tensor) -> bool:
@@ -175,7 +175,7 @@ class AttentionStep(Step):
     """The non-local block, the sum with its input included."""
 
     score: int
-    maps: tuple[int, int, int, int, int, int]
+    maps: tuple[int, ...]
     """Weight and bias of value, theta and phi."""
     output: int
     output_bias: int

@@ -264,10 +264,10 @@ def test_opcheck(channels: tuple[int, int]) -> None:
     x, logits, weight, bias = (leaf.detach() for leaf in layer.leaves)
     pattern = list(layer.pattern)
     forward: tuple[Any, ...] = (x, logits, weight, bias, pattern, [], 0.0, True, False)
-    torch.library.opcheck(on_cuda.FORWARD, forward)
+    torch.library.opcheck(on_cuda.FORWARD.overload, forward)
     upstream = torch.randn(4, 17, channels[1], device="cuda")
     backward = (upstream, x, logits, weight, pattern, True, [True] * 4)
-    torch.library.opcheck(on_cuda.BACKWARD, backward)
+    torch.library.opcheck(on_cuda.BACKWARD.overload, backward)
 
 
 def test_a_compiled_graph_holds_the_operator() -> None:

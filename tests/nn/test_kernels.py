@@ -26,7 +26,7 @@ DOUBLE = define(
 
 def test_a_defined_operator_is_one_of_pytorch() -> None:
     x = torch.randn(3, 2)
-    torch.library.opcheck(DOUBLE, (x, [2]))
+    torch.library.opcheck(DOUBLE.overload, (x, [2]))
     compiled = torch.compile(
         lambda x: DOUBLE(x, [2]) + 1, fullgraph=True, backend="aot_eager", dynamic=True
     )

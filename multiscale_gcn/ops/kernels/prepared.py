@@ -14,6 +14,7 @@ from torch._C._dynamo.guards import TensorGuards
 from multiscale_gcn.ops.kernels.number_types import allow_tf32
 from multiscale_gcn.ops.kernels.packing import current_device
 from multiscale_gcn.ops.kernels.rehearsal import Rehearsal, Run, rehearsal_of_thread
+from multiscale_gcn.ops.selection import exporting
 
 MOST_KEYS, MOST_LAYOUTS = 256, 8
 """That are kept of one function; when there are more, all are forgotten."""
@@ -98,11 +99,9 @@ def guard_of(tensors: Sequence[Tensor]) -> Callable[..., bool]:
     That is class, type, shape, strides, device and whether they learn, and whether PyTorch would do
     something around an operator that it does not do now: autocast, inference mode, transforms.
     """
-    guards = TensorGuards(
-        *tensors,
-        dynamic_dims_sizes=[list(tensor.shape) for tensor in tensors],
-        dynamic_dims_strides=[list(tensor.stride()) for tensor in tensors],
-    )
+    sizes: list[Any] = [list(tensor.shape) for tensor in tensors]
+    strides: list[Any] = [list(tensor.stride()) for tensor in tensors]
+    guards = TensorGuards(*tensors, dynamic_dims_sizes=sizes, dynamic_dims_strides=strides)
     check: Callable[..., bool] = guards.check
     return check
 
@@ -114,7 +113,7 @@ def may_be_prepared(tensors: Sequence[Tensor], learning: bool = False) -> bool:
         torch.compiler.is_compiling()
         or torch._C._len_torch_dispatch_stack()
         or torch._C._are_functorch_transforms_active()
-        or torch.jit.is_tracing()
+        or exporting() is not None
         or torch.is_autocast_enabled("cuda")
         or rehearsal_of_thread() is not None
     )

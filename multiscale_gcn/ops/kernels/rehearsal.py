@@ -32,6 +32,7 @@ Run = Callable[[Sequence[Tensor]], Any]
 ALIGNMENT = 16
 """Bytes at multiples of which all tensors begin that kernels read."""
 
+new_tensor = torch.empty_strided
 _VARIABLE = re.compile(r"\b[vp]\d+\b")
 _NEW = {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"}
 _COPIES_IF_NEEDED = {"contiguous", "to", "float", "double", "half", "bfloat16", "type"}
@@ -82,7 +83,7 @@ class Rehearsal(TorchFunctionMode):
         super().__init__()
         self.index = index
         self.lines: list[str] = []
-        self.constants: dict[str, Any] = {"empty": torch.empty_strided}
+        self.constants: dict[str, Any] = {"empty": new_tensor}
         self.kept: list[Tensor] = []  # so that no other tensor takes the id of one
         self.names: dict[int, str] = {}
         self.bases: dict[int, Tensor] = {}
@@ -161,9 +162,8 @@ class Rehearsal(TorchFunctionMode):
                 values.append(
                     repr(as_number(argument)) if _is_plain(argument) else self._constant(argument)
                 )
-        self.lines.append(f"{pack}({', '.join(values)})")
         numbers = ", ".join(map(str, (function, *sizes)))
-        self.lines.append(f"launch({numbers}, stream, {where}, 0)")
+        self.lines.append(f"{pack}({', '.join(values)}); launch({numbers}, stream, {where}, 0)")
 
     # ---------------------------------------------------------------------------- what is written
 
@@ -191,7 +191,8 @@ class Rehearsal(TorchFunctionMode):
         ]
         lines = [head[0], *read, *head[1:], *self._releasing(answer), f"return {answer}"]
         exec("\n    ".join(lines), self.constants)
-        return self.constants["run"]
+        run: Run = self.constants["run"]
+        return run
 
     def _releasing(self, answer: str) -> list[str]:
         """The lines, where every tensor is given up behind the last that needs it."""
@@ -307,6 +308,7 @@ class Rehearsal(TorchFunctionMode):
 
 
 def _is_plain(value: Any) -> bool:
+    """Whether Python reads what it writes."""
     return (
         value is None
         or type(value) in (int, bool, str)
