@@ -154,7 +154,7 @@ class ScaleSum(nn.Module):
                 x = on_rows(self.channel_maps[str(place)], x)
             result = made.mix(x, result)
         assert result is not None
-        bias = torch.stack([made.bias for made in maps]).sum(0)
+        bias = _sum([made.bias for made in maps])
         return result + bias.unsqueeze(-1).to(result.dtype)
 
 
@@ -319,6 +319,12 @@ def check_scales(
         width = None if widths is None else widths[place]
         check_features(x, size, width, f"{name}[{place}]")
     check_alike(features, name, same_channels=widths is None)
+
+
+def _sum(biases: list[Tensor]) -> Tensor:
+    if len(biases) > 2:
+        return torch.stack(biases).sum(0)
+    return biases[0] if len(biases) == 1 else biases[0] + biases[1]
 
 
 def _join(channels: int) -> nn.Linear:

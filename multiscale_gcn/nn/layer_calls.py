@@ -20,11 +20,8 @@ AsStep = Callable[[Place], "Step | None"]
 """Tells what a layer is in training, if it is one step."""
 
 _OURS = ("torch.nn.modules.", "multiscale_gcn.nn.")
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-_HOOKS_OF_ALL = [
-    getattr(torch_module, f"_global{name}")
-    for name in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-]
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+_HOOKS_OF_ALL = [getattr(torch_module, f"_global{name}") for name in HOOKS]
 MOST_LAYOUTS = 64
 """Of the features that a layer remembers to have learned from."""
 
@@ -125,7 +122,7 @@ class _Parts:
         self._modules, self._classes = modules, [type(module) for module in modules]
         self._children = [module._modules for module in modules if module._modules]
         self._members = [dict(children) for children in self._children]
-        self._hooks = [getattr(module, name) for module in below for name in _HOOKS]
+        self._hooks = [getattr(module, name) for module in below for name in HOOKS]
         self._hooks += _HOOKS_OF_ALL
         self._places: list[tuple[dict[str, Any], str]] = []
         self._twins: list[tuple[dict[str, Any], str, Tensor]] = []

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from multiscale_gcn.checks.arguments import whole_number
-from multiscale_gcn.nn.apply_norm import apply_norm, norm_step
+from multiscale_gcn.nn.apply_norm import norm_step, normalised_map
 from multiscale_gcn.nn.layer_calls import LayerCalls, Place
 from multiscale_gcn.nn.layer_checks import check_features, listed, positive
 from multiscale_gcn.nn.pooling import Maxima
@@ -116,7 +116,7 @@ class NonLocal(nn.Module):
         check_operands(x=x, weight=self.score)
         check_one_type(x=x, weight=self.score)
         attended = self._attend(x) if self.maxima is None else self._attend_groups(x, self.maxima)
-        return apply_norm(self.norm, on_rows(self.output, attended), add=x)
+        return normalised_map(self.output, self.norm, attended, x)
 
     def _attend(self, x: Tensor) -> Tensor:
         maps = ((layer.weight, layer.bias) for layer in (self.value, self.theta, self.phi))

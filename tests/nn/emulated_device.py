@@ -20,6 +20,7 @@ import pytest
 import torch
 
 from multiscale_gcn.ops import selection
+from multiscale_gcn.ops.batch_norm import known_on_cuda
 from multiscale_gcn.ops.batch_norm import on_cuda as batch_norm
 from multiscale_gcn.ops.graph_convolution import on_cuda as graph_convolution
 from multiscale_gcn.ops.joined_map import on_cuda as joined_map
@@ -142,9 +143,9 @@ def emulate(monkeypatch: pytest.MonkeyPatch) -> EmulatedDevice:
     )
     monkeypatch.setattr(packing, "_of_thread", packing._OfThread())
     for operators in OPERATORS:
-        for name in ("FORWARD", "BACKWARD"):
-            operator = getattr(operators, name)
+        for operator in (operators.FORWARD, operators.BACKWARD):
             monkeypatch.setattr(operator, "overload", operator._cuda)
+    monkeypatch.setattr(known_on_cuda.KNOWN, "overload", known_on_cuda.KNOWN._cuda)
     forget()
     return made
 
@@ -352,3 +353,15 @@ def gradient(where: int, grid: Any, o: dict[str, int]) -> None:
     array(pair, 2, c)[:] = (up * normal).sum(0), up.sum(0)
     up = up * array(weight, c)
     array(found, rows, c)[:] = inverse * (up - up.mean(0) - normal * (up * normal).mean(0))
+
+
+@kernel
+def normalise_known(where: int, grid: Any, o: dict[str, int]) -> None:
+    y, x, more, before, mean, variance, gain, offset, epsilon, relu, rows, c = values(
+        where, "P" * 8 + "dqqq"
+    )
+    features = array(x, rows, c) + array(before, c)
+    result = (features - array(mean, c)) / np.sqrt(array(variance, c) + epsilon)
+    result = result * (array(gain, c) if gain else 1) + array(offset, c)
+    result = np.maximum(result, 0) if relu else result
+    array(y, rows, c)[:] = result + (array(more, rows, c) if more else 0)

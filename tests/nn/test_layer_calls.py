@@ -297,12 +297,22 @@ def test_gradients_are_made_where_they_are_asked_for(device: EmulatedDevice) -> 
         assert layer(x).requires_grad
         layer.requires_grad_(False)
         assert not layer(x).requires_grad
-        assert layer(x.clone().requires_grad_()).requires_grad
+        for _ in range(2):
+            assert layer(x.clone().requires_grad_()).requires_grad
         with torch.inference_mode():
             for _ in range(2):
                 assert layer(x).is_inference()
         with torch.no_grad():
             assert not layer(x).is_inference()
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_gradients_in_evaluation(name: str, device: EmulatedDevice) -> None:
+    layer = drawn(LAYERS[name]()).eval()
+    for _ in range(2):
+        x, up = features().requires_grad_(), torch.randn(3, 9, C)
+        there(answers, layer, x)
+        close(there(gradients, layer, [x], up), gradients(layer, [x], up))
 
 
 def test_modes_alternate(device: EmulatedDevice) -> None:

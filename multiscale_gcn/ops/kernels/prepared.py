@@ -59,7 +59,7 @@ class PreparedCalls:
         """
         if torch._C._len_torch_dispatch_stack():
             return function()
-        key = (tensors[0].shape, constants, allow_tf32())
+        key = (tensors[0].shape, constants, allow_tf32(), torch.is_grad_enabled())
         kept = self._of_thread.calls
         for call in kept.get(key, ()):
             if call.fits(*tensors):
@@ -96,8 +96,8 @@ def _rehearsed(function: Callable[[], Any], tensors: Sequence[Tensor]) -> tuple[
 def guard_of(tensors: Sequence[Tensor]) -> Callable[..., bool]:
     """Tells whether other tensors are like these in all but their values.
 
-    That is class, type, shape, strides, device and whether they learn, and whether PyTorch would do
-    something around an operator that it does not do now: autocast, inference mode, transforms.
+    That is class, type, shape, strides, device and whether they ask for gradients, and whether
+    PyTorch would do around an operator what it does now: autocast, inference mode, transforms.
     """
     sizes: list[Any] = [list(tensor.shape) for tensor in tensors]
     strides: list[Any] = [list(tensor.stride()) for tensor in tensors]
