@@ -90,6 +90,6 @@ def norm_step(norm: nn.BatchNorm1d, place: Place) -> Norm | None:
         place(norm, "running_mean"),
         place(norm, "running_var"),
         place(norm, "num_batches_tracked"),
-        norm.momentum,
-        norm.eps,
+        float(norm.momentum),
+        float(norm.eps),
     )

@@ -107,6 +107,9 @@ class GConv(WeightedConvolution):
         arguments = (x, self.adjacency, self.weight, self.bias, self.pattern.entries)
         return graph_convolution(*arguments, norm=norm, relu=relu)
 
+    def _as_step(self, place: Place) -> ConvolutionStep | None:
+        return convolution_step(self, None, place)
+
 
 class SemGConv(WeightedConvolution):
     """Semantic graph convolution: neighbours are mixed with learned weights.
@@ -176,9 +179,12 @@ class SemGConv(WeightedConvolution):
         arguments = (x, self.logits, self.weight, self.bias, self.pattern.entries)
         return semgconv(*arguments, norm=norm, relu=relu)
 
+    def _as_step(self, place: Place) -> ConvolutionStep | None:
+        return convolution_step(self, None, place)
 
-def convolution_step(layer: nn.Module, norm: Norm, place: Place) -> ConvolutionStep | None:
-    """A convolution that kernels take, with the normalisation behind it."""
+
+def convolution_step(layer: nn.Module, norm: Norm | None, place: Place) -> ConvolutionStep | None:
+    """A convolution that kernels take, with the normalisation behind it if there is one."""
     kind = class_of(layer)
     if kind is not GConv and kind is not SemGConv:
         return None

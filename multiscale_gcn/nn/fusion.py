@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from multiscale_gcn.checks.arguments import one_of
 from multiscale_gcn.nn.hierarchy_transfer import Transfer
-from multiscale_gcn.nn.layer_calls import LayerCalls
+from multiscale_gcn.nn.layer_calls import LayerCalls, Place
 from multiscale_gcn.nn.layer_checks import (
     check_alike,
     check_callable,
@@ -23,6 +23,7 @@ from multiscale_gcn.nn.map_starts import MapStart, start_channel_map, start_node
 from multiscale_gcn.nn.node_maps import DenseMap, SparseMap, node_map
 from multiscale_gcn.nn.schedules import Pair, Skips, as_pairs
 from multiscale_gcn.ops import on_rows
+from multiscale_gcn.ops.learning import FusionStep, MapOfNodes, sum_of
 from multiscale_gcn.ops.operand_checks import check_operands
 
 FusionOrder = Literal["parallel", "sequential"]
@@ -120,6 +121,11 @@ class ScaleSum(nn.Module):
         for linear in self.channel_maps.values():
             start_channel_map(cast("nn.Linear", linear), start)
 
+    @property
+    def _is_dense(self) -> bool:
+        """Whether all that it does is to add dense maps of nodes."""
+        return not self.channel_maps and all(isinstance(made, DenseMap) for made in self.maps)
+
     def _node_maps(self) -> list[DenseMap | SparseMap]:
         return cast("list[DenseMap | SparseMap]", list(self.maps))
 
@@ -154,7 +160,7 @@ class ScaleSum(nn.Module):
                 x = on_rows(self.channel_maps[str(place)], x)
             result = made.mix(x, result)
         assert result is not None
-        bias = _sum([made.bias for made in maps])
+        bias = sum_of([made.bias for made in maps])
         return result + bias.unsqueeze(-1).to(result.dtype)
 
 
@@ -277,8 +283,25 @@ class CrossScaleFusion(nn.Module):
     ) -> list[Tensor]:  # each [B, N_k, C_k]
         """The features of every scale, with what the others send."""
         features = listed(features, "features")
-        result: list[Tensor] = list(self._calls(self, lambda: self._fused(features), features))
-        return result
+        result: Sequence[Tensor] = self._calls(
+            self, lambda: self._fused(features), features, None, self._as_step
+        )
+        return list(result)
+
+    def _as_step(self, place: Place) -> FusionStep | None:
+        """What it is in training, if all read all before any is written, by dense maps."""
+        maps = []
+        for k in range(len(self.sizes)):
+            sums = dict(self.sums).get(str(k))
+            if not isinstance(sums, ScaleSum) or not sums._is_dense or str(k) in self.joins:
+                return None
+            maps.append(
+                tuple(
+                    MapOfNodes(source, place(made, "weight"), place(made, "bias"))
+                    for source, made in zip(self._sources(k), sums.maps, strict=True)
+                )
+            )
+        return FusionStep(tuple(maps)) if self.fusion_order == "parallel" else None
 
     def _fused(self, features: list[Tensor]) -> list[Tensor]:
         if len(features) != len(self.sizes):
@@ -319,12 +342,6 @@ def check_scales(
         width = None if widths is None else widths[place]
         check_features(x, size, width, f"{name}[{place}]")
     check_alike(features, name, same_channels=widths is None)
-
-
-def _sum(biases: list[Tensor]) -> Tensor:
-    if len(biases) > 2:
-        return torch.stack(biases).sum(0)
-    return biases[0] if len(biases) == 1 else biases[0] + biases[1]
 
 
 def _join(channels: int) -> nn.Linear:

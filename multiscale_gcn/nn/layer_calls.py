@@ -72,8 +72,7 @@ class LayerCalls:
         constants : hashable
             All else that it depends on.
         as_step : callable, optional
-            By which the layer is one function in training, of the first input, and with the second
-            one added if there is one.
+            By which the layer is one function in training.
         """
         if torch.compiler.is_compiling() or not _on_device(inputs):
             return forward()
@@ -88,8 +87,7 @@ class LayerCalls:
         if not layer.training:
             return parts.calls(forward, [*inputs, *tensors], constants)
         if parts.learns_from(inputs, tensors):
-            add = inputs[1] if len(inputs) == 2 else None
-            return LearnedBlock.apply(parts.learning, inputs[0], add, *tensors)
+            return LearnedBlock.apply(parts.learning, len(inputs), *inputs, *tensors)
         return forward()
 
     def __reduce__(self) -> Any:

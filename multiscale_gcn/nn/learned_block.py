@@ -23,47 +23,49 @@ class Learning:
 
 
 class LearnedBlock(DifferentiableFunction):
-    """Of a block that learns, of its features, of what is added, and of all its tensors.
+    """Of a step, the number of its inputs, the inputs, and all tensors of the block.
 
     What the normalisations keep running is updated in place.
     """
 
     @staticmethod
-    def forward(
-        ctx: Any, learning: Learning, x: Tensor, add: Tensor | None, *tensors: Tensor
-    ) -> Tensor:
-        def run() -> tuple[Tensor, ...]:
-            y, kept = learning.step.forward(x, add, tensors)
-            return (y, *kept)
+    def forward(ctx: Any, learning: Learning, count: int, *given: Tensor) -> Any:
+        inputs, tensors = given[:count], given[count:]
 
-        given = [x, *tensors] if add is None else [x, add, *tensors]
-        y, *kept = learning.forward_calls(run, given, add is None)
-        ctx.learning = learning
-        ctx.places = [k for k in range(len(tensors)) if k not in learning.running]
-        ctx.save_for_backward(x, *kept, *(tensors[k] for k in ctx.places))
-        ctx.count = (len(kept), len(tensors))
-        result: Tensor = y
-        return result
+        def run() -> tuple[Tensor, ...]:
+            outputs, kept = learning.step.forward(inputs, tensors)
+            return (*outputs, *kept)
+
+        found = learning.forward_calls(run, given, count)
+        made = learning.step.outputs(count)
+        running = learning.running
+        ctx.learning, ctx.count, ctx.total = learning, count, len(tensors)
+        ctx.places = [k for k in range(len(tensors)) if k not in running]
+        ctx.save_for_backward(*inputs, *(tensors[k] for k in ctx.places), *found[made:])
+        return found[0] if made == 1 else found[:made]
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         learning: Learning = ctx.learning
-        count, total = ctx.count
-        x, *rest = saved = ctx.saved_tensors
-        _, for_x, for_add, *for_tensors = ctx.needs_input_grad
-        needs = {k for k, need in enumerate(for_tensors) if need}
-        order = sorted(needs)
+        count, total, places = ctx.count, ctx.total, ctx.places
+        saved = ctx.saved_tensors
+        # Inputs have negative places: the first has -count.
+        order = [k - count for k, need in enumerate(ctx.needs_input_grad[2:]) if need]
 
         def run() -> tuple[Tensor, ...]:
             tensors: list[Any] = [None] * total
-            for k, tensor in zip(ctx.places, rest[count:], strict=True):
+            behind = count + len(places)
+            for k, tensor in zip(places, saved[count:behind], strict=True):
                 tensors[k] = tensor
-            found, gradients = learning.step.backward(gradient, x, tensors, rest[:count], needs)
-            return (found, *(gradients[k] for k in order))
+            of_inputs, found = learning.step.backward(
+                gradients, saved[:count], tensors, saved[behind:], frozenset(order)
+            )
+            found |= {k - count: g for k, g in enumerate(of_inputs)}
+            return tuple(found[k] for k in order)
 
-        found, *gradients = learning.backward_calls(run, [gradient, *saved], tuple(order))
-        result: list[Tensor | None] = [None] * total
-        for k, g in zip(order, gradients, strict=True):
-            result[k] = g
-        return (None, found if for_x else None, gradient if for_add else None, *result)
+        wanted = learning.backward_calls(run, [*gradients, *saved], tuple(order))
+        result: list[Tensor | None] = [None] * (count + total)
+        for k, g in zip(order, wanted, strict=True):
+            result[k + count] = g
+        return (None, None, *result)

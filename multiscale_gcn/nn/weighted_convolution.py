@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from multiscale_gcn.checks.arguments import flag
 from multiscale_gcn.nn.convolution_contract import ConvolutionLayer
-from multiscale_gcn.nn.layer_calls import LayerCalls
+from multiscale_gcn.nn.layer_calls import LayerCalls, Place
 from multiscale_gcn.nn.layer_checks import check_features, positive
 from multiscale_gcn.nn.pattern_buffers import GraphPattern
 from multiscale_gcn.ops import Normalisation
+from multiscale_gcn.ops.learning import ConvolutionStep
 
 
 class WeightedConvolution(ConvolutionLayer):
@@ -71,8 +72,19 @@ class WeightedConvolution(ConvolutionLayer):
         tensors = [x, *(tensor for tensor in statistics if tensor is not None)]
         absent = [tensor is None for tensor in statistics]
         constants = (relu, *absent, None if norm is None else norm.epsilon)
-        result: Tensor = self._calls(self, lambda: self._checked(x, norm, relu), tensors, constants)
+        alone = norm is None and not relu
+        result: Tensor = self._calls(
+            self,
+            lambda: self._checked(x, norm, relu),
+            tensors,
+            constants,
+            self._as_step if alone else None,
+        )
         return result
+
+    def _as_step(self, place: Place) -> ConvolutionStep | None:
+        """What it is in training, if it is one step of kernels."""
+        return None
 
     def _checked(self, x: Tensor, norm: Normalisation | None, relu: bool) -> Tensor:
         check_features(x, self.pattern.num_nodes, self.in_channels)

@@ -50,6 +50,10 @@ def _on_kernels(operator: str, x: Tensor, channels: int, entries: int = 1) -> bo
 class Step(ABC):
     """A part of a block. Steps are equal if they are one."""
 
+    def outputs(self, inputs: int) -> int:
+        """How many results there are, of so many inputs."""
+        return 1
+
     @abstractmethod
     def running(self) -> tuple[int, ...]:
         """Places of what is updated in place, and which no gradient needs."""
@@ -60,15 +64,20 @@ class Step(ABC):
 
     @abstractmethod
     def forward(
-        self, x: Tensor, add: Tensor | None, t: Sequence[Tensor]
-    ) -> tuple[Tensor, list[Tensor]]:
-        """The result, and what the gradient needs besides ``x`` and ``t``."""
+        self, inputs: Sequence[Tensor], t: Sequence[Tensor]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """The results, and what the gradient needs besides the inputs and ``t``."""
 
     @abstractmethod
     def backward(
-        self, gradient: Tensor, x: Tensor, t: Sequence[Tensor], kept: list[Tensor], needs: set[int]
-    ) -> tuple[Tensor, Gradients]:
-        """Of ``x``, but not as far as it was added, and of those of ``t`` that need one."""
+        self,
+        gradients: Sequence[Tensor],
+        inputs: Sequence[Tensor],
+        t: Sequence[Tensor],
+        kept: Sequence[Tensor],
+        needs: frozenset[int],
+    ) -> tuple[list[Tensor], Gradients]:
+        """Of the inputs, and of those of ``t`` whose places are in ``needs``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,17 +123,17 @@ class Norm:
 
 @dataclass(frozen=True, eq=False)
 class ConvolutionStep(Step):
-    """Convolution, batch normalisation, ReLU and a sum."""
+    """A convolution; or one with batch normalisation, ReLU and a sum behind it."""
 
     mixing: int
     weight: int
     bias: int | None
     pattern: tuple[int, ...]
     softmax: bool
-    norm: Norm
+    norm: Norm | None
 
     def running(self) -> tuple[int, ...]:
-        return self.norm.running()
+        return () if self.norm is None else self.norm.running()
 
     def takes(self, inputs: Sequence[Tensor], t: Sequence[Tensor]) -> bool:
         x, weight = inputs[0], t[self.weight]
@@ -133,41 +142,55 @@ class ConvolutionStep(Step):
         operator = ("semgconv" if self.softmax else "graph_convolution") + (
             "_per_channel" if t[self.mixing].dim() == 2 else ""
         )
-        learned = (self.mixing, self.weight, self.norm.weight, self.norm.bias)
+        learned = [t[self.mixing], t[self.weight]]
+        if self.norm is not None:
+            learned += [t[self.norm.weight], t[self.norm.bias]]
         return (
             x.dim() == 3
             and x.shape[1:] == (nodes, in_channels)
             and all(add.shape == (*x.shape[:2], out_channels) for add in inputs[1:])
-            and _of_one_type(*inputs, *(t[place] for place in learned))
+            and _of_one_type(*inputs, *learned)
             and (self.bias is None or t[self.bias].dtype == x.dtype)
             and _on_kernels(operator, x, out_channels, t[self.mixing].shape[-1])
-            and self.norm.takes(x, t)
+            and x.numel() > 0
+            and (self.norm is None or self.norm.takes(x, t))
         )
 
     def forward(
-        self, x: Tensor, add: Tensor | None, t: Sequence[Tensor]
-    ) -> tuple[Tensor, list[Tensor]]:
+        self, inputs: Sequence[Tensor], t: Sequence[Tensor]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        x, add = (*inputs, None)[:2]
         bias = None if self.bias is None else t[self.bias]
         pattern = [t[place] for place in self.pattern]
         h = graph_convolution.FORWARD(
             x, t[self.mixing], t[self.weight], bias, pattern, [], 0.0, self.softmax, False
         )
+        if self.norm is None:
+            return [h], []
         y, statistics = self.norm.forward(h, add, t, True)
-        return y, [h, statistics]
+        return [y], [h, statistics]
 
     def backward(
-        self, gradient: Tensor, x: Tensor, t: Sequence[Tensor], kept: list[Tensor], needs: set[int]
-    ) -> tuple[Tensor, Gradients]:
-        h, statistics = kept
-        for_h, found = self.norm.backward(gradient, h, t, statistics, True)
+        self,
+        gradients: Sequence[Tensor],
+        inputs: Sequence[Tensor],
+        t: Sequence[Tensor],
+        kept: Sequence[Tensor],
+        needs: frozenset[int],
+    ) -> tuple[list[Tensor], Gradients]:
+        (gradient,), x, found = gradients, inputs[0], Gradients()
+        for_h = gradient
+        if self.norm is not None:
+            h, statistics = kept
+            for_h, found = self.norm.backward(gradient, h, t, statistics, True)
         pattern = [t[place] for place in self.pattern]
         learned = (self.mixing, self.weight, self.bias)
-        wanted = [True, *(place in needs for place in learned)]
+        wanted = [-len(inputs) in needs, *(place in needs for place in learned)]
         for_x, *rest = graph_convolution.BACKWARD(
             for_h, x, t[self.mixing], t[self.weight], pattern, self.softmax, wanted
         )
         found |= {place: g for place, g in zip(learned, rest, strict=True) if place in needs}
-        return for_x, found
+        return [for_x, gradient][: len(inputs)], found
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,18 +222,25 @@ class AttentionStep(Step):
         )
 
     def forward(
-        self, x: Tensor, add: Tensor | None, t: Sequence[Tensor]
-    ) -> tuple[Tensor, list[Tensor]]:
+        self, inputs: Sequence[Tensor], t: Sequence[Tensor]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        (x,) = inputs
         weight, bias = joined_map.FORWARD(t[self.score], *(t[place] for place in self.maps))
         mapped = _features(F.linear(_rows(x), weight, bias), x)
         attended = attention.FORWARD(*parts_of(mapped))
         h = _features(F.linear(_rows(attended), t[self.output], t[self.output_bias]), x)
         y, statistics = self.norm.forward(h, x, t, False)
-        return y, [weight, mapped, attended, h, statistics]
+        return [y], [weight, mapped, attended, h, statistics]
 
     def backward(
-        self, gradient: Tensor, x: Tensor, t: Sequence[Tensor], kept: list[Tensor], needs: set[int]
-    ) -> tuple[Tensor, Gradients]:
+        self,
+        gradients: Sequence[Tensor],
+        inputs: Sequence[Tensor],
+        t: Sequence[Tensor],
+        kept: Sequence[Tensor],
+        needs: frozenset[int],
+    ) -> tuple[list[Tensor], Gradients]:
+        (gradient,), (x,) = gradients, inputs
         weight, mapped, attended, h, statistics = kept
         for_h, found = self.norm.backward(gradient, h, t, statistics, False)
         up = _rows(for_h)
@@ -222,7 +252,7 @@ class AttentionStep(Step):
         joined = _rows(attention.BACKWARD(for_attended, *parts_of(mapped)))
         if needs.intersection((self.score, *self.maps)):
             found |= self._maps_backward(joined, x, t)
-        return _features(torch.addmm(_rows(gradient), joined, weight), x), found
+        return [_features(torch.addmm(_rows(gradient), joined, weight), x)], found
 
     def _maps_backward(self, joined: Tensor, x: Tensor, t: Sequence[Tensor]) -> Gradients:
         inner = joined.shape[1] - 2
@@ -252,23 +282,115 @@ class ResidualStep(Step):
         return len(inputs) == 1 and all(part.takes(inputs, t) for part in self._parts())
 
     def forward(
-        self, x: Tensor, add: Tensor | None, t: Sequence[Tensor]
-    ) -> tuple[Tensor, list[Tensor]]:
-        inside, kept = self.first.forward(x, None, t)
-        y, more = self.second.forward(inside, x, t)
-        kept += [inside, *more]
+        self, inputs: Sequence[Tensor], t: Sequence[Tensor]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        inside, kept = self.first.forward(inputs, t)
+        outputs, more = self.second.forward((*inside, *inputs), t)
+        kept += [*inside, *more]
         if self.attention is not None:
-            kept.append(y)
-            y, more = self.attention.forward(y, None, t)
+            kept += outputs
+            outputs, more = self.attention.forward(outputs, t)
             kept += more
-        return y, kept
+        return outputs, kept
 
     def backward(
-        self, gradient: Tensor, x: Tensor, t: Sequence[Tensor], kept: list[Tensor], needs: set[int]
-    ) -> tuple[Tensor, Gradients]:
+        self,
+        gradients: Sequence[Tensor],
+        inputs: Sequence[Tensor],
+        t: Sequence[Tensor],
+        kept: Sequence[Tensor],
+        needs: frozenset[int],
+    ) -> tuple[list[Tensor], Gradients]:
         found: Gradients = {}
+        inside = kept[2:3]
         if self.attention is not None:
-            gradient, found = self.attention.backward(gradient, kept[5], t, kept[6:], needs)
-        inside, of_second = self.second.backward(gradient, kept[2], t, kept[3:5], needs)
-        for_x, of_first = self.first.backward(inside, x, t, kept[:2], needs)
-        return for_x + gradient, found | of_second | of_first
+            within = needs | {-1}
+            gradients, found = self.attention.backward(gradients, kept[5:6], t, kept[6:], within)
+        (up, around), of_second = self.second.backward(
+            gradients, (*inside, *inputs), t, kept[3:5], needs | {-2}
+        )
+        (for_x,), of_first = self.first.backward([up], inputs, t, kept[:2], needs)
+        found |= of_second | of_first
+        return [for_x + around if -1 in needs else for_x], found
+
+
+@dataclass(frozen=True, eq=False)
+class MapOfNodes:
+    """A map from one scale, with the places of its weight and bias."""
+
+    source: int
+    weight: int
+    bias: int
+
+
+@dataclass(frozen=True, eq=False)
+class FusionStep(Step):
+    """The exchange of features between scales, by dense maps of their nodes."""
+
+    maps: tuple[tuple[MapOfNodes, ...], ...]
+    """For every scale, those that send to it."""
+
+    def outputs(self, inputs: int) -> int:
+        return inputs
+
+    def running(self) -> tuple[int, ...]:
+        return ()
+
+    def takes(self, inputs: Sequence[Tensor], t: Sequence[Tensor]) -> bool:
+        if len(inputs) != len(self.maps) or any(x.dim() != 3 for x in inputs):
+            return False
+        batch, _, channels = inputs[0].shape
+        return all(
+            x.shape == (batch, t[m.bias].shape[0], channels)
+            and inputs[m.source].shape == (batch, t[m.weight].shape[1], channels)
+            and _of_one_type(x, inputs[m.source], t[m.weight], t[m.bias])
+            for x, maps in zip(inputs, self.maps, strict=True)
+            for m in maps
+        )
+
+    def forward(
+        self, inputs: Sequence[Tensor], t: Sequence[Tensor]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        by_nodes = [_nodes(x) for x in inputs]
+        outputs = []
+        for x, result, maps in zip(inputs, by_nodes, self.maps, strict=True):
+            for m in maps:
+                result = torch.addmm(result, t[m.weight], by_nodes[m.source])
+            bias = sum_of([t[m.bias] for m in maps])
+            outputs.append(_of_nodes(result.add_(bias.unsqueeze(1)), x))
+        return outputs, []
+
+    def backward(
+        self,
+        gradients: Sequence[Tensor],
+        inputs: Sequence[Tensor],
+        t: Sequence[Tensor],
+        kept: Sequence[Tensor],
+        needs: frozenset[int],
+    ) -> tuple[list[Tensor], Gradients]:
+        up, by_nodes = [_nodes(g) for g in gradients], [_nodes(x) for x in inputs]
+        sent, found = list(up), Gradients()
+        for of_result, maps in zip(up, self.maps, strict=True):
+            biased = [m.bias for m in maps if m.bias in needs]
+            if biased:
+                found |= dict.fromkeys(biased, of_result.sum(1))
+            for m in maps:
+                if m.weight in needs:
+                    found[m.weight] = of_result @ by_nodes[m.source].t()
+                sent[m.source] = torch.addmm(sent[m.source], t[m.weight].t(), of_result)
+        return [_of_nodes(g, x) for g, x in zip(sent, inputs, strict=True)], found
+
+
+def _nodes(x: Tensor) -> Tensor:  # [B, N, C] -> [N, B C]
+    return by_node(x).flatten(1)
+
+
+def _of_nodes(nodes: Tensor, like: Tensor) -> Tensor:  # [N, B C] -> [B, N, C]
+    return nodes.view(-1, like.shape[0], like.shape[2]).transpose(0, 1)
+
+
+def sum_of(biases: list[Tensor]) -> Tensor:
+    """Of maps to one scale."""
+    if len(biases) > 2:
+        return torch.stack(biases).sum(0)
+    return biases[0] if len(biases) == 1 else biases[0] + biases[1]

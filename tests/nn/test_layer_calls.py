@@ -181,6 +181,30 @@ def test_a_fusion_is_kept(device: EmulatedDevice, rehearsals: Rehearsals) -> Non
     assert rehearsals.count == rehearsals.written == 1
 
 
+def fused_gradients(fusion: nn.Module, given: list[Tensor], ups: list[Tensor]) -> Any:
+    leaves = [t for t in (*given, *fusion.parameters()) if t.requires_grad]
+    return torch.autograd.grad(fusion(given), leaves, ups)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("order", ["parallel", "sequential"])
+def test_a_fusion_learns(order: Any, frozen: bool, device: EmulatedDevice) -> None:
+    fusion = drawn(CrossScaleFusion([9, 5, 4], order))
+    if frozen:
+        for p in list(fusion.parameters())[::3]:
+            p.requires_grad_(False)
+    for _ in range(2):
+        given = [features(3, nodes).requires_grad_() for nodes in (9, 5, 4)]
+        ups = [torch.randn(3, nodes, C) for nodes in (9, 5, 4)]
+        expected = fused_gradients(fusion, given, ups)
+        close(there(fused_gradients, fusion, given, ups), expected)
+        for p in fusion.parameters():
+            p.grad = None
+    made = there(fusion, given)
+    one_function = type(made[0].grad_fn).__name__ == "LearnedBlockBackward"
+    assert one_function == (order == "parallel")
+
+
 def here(function: Callable[..., Any], *arguments: Any) -> Any:
     return function(*arguments)
 

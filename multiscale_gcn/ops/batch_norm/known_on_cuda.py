@@ -49,7 +49,7 @@ def _known(
     grid = (-(-batch * nodes // ROWS), -(-channels // LANES))
     options = {"THREADS": THREADS, "LANES": LANES, "ROWS": ROWS}
     kernels = kernels_of(KERNELS, ELEMENT=DTYPES[x.dtype], **options)
-    arguments = (y, rows, more, *known, epsilon, int(relu), batch * nodes, channels)
+    arguments = (y, rows, more, *known, float(epsilon), int(relu), batch * nodes, channels)
     kernels.launch("normalise_known", grid, (THREADS,), arguments, x.device)
     return y
 

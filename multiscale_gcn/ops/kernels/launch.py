@@ -62,6 +62,7 @@ class Kernels:
     _loaded: dict[tuple[str, int], int] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+    _alive: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def launch(
         self,
@@ -129,6 +130,7 @@ class Kernels:
                 kernel.max_dynamic_shared_size_bytes = (
                     shared_memory_per_block(key[1]) - kernel.shared_size_bytes
                 )
+                self._alive.append(kernel.kernel)
                 self._loaded[key] = kernel.kernel.ptr
         return self._loaded[key]
 

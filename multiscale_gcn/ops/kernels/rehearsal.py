@@ -96,12 +96,12 @@ class Rehearsal(TorchFunctionMode):
 
     def __enter__(self) -> Rehearsal:
         _of_thread.rehearsal = self
-        super().__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *error: Any) -> None:
         _of_thread.rehearsal = None
-        super().__exit__(*error)
+        super().__exit__(*error)  # type: ignore[no-untyped-call]
 
     # ------------------------------------------------------------------------------- what is seen
 
