@@ -79,7 +79,7 @@ class LayerCalls:
         if layer.training and as_step is None:
             return forward()
         parts = self._parts
-        if parts is None or not parts.are_as_they_were():
+        if parts is None or not parts.are_as_they_were(layer):
             parts = self._parts = _Parts(layer, as_step)
         if not parts.known:
             return forward()
@@ -141,17 +141,24 @@ class _Parts:
             and not any("forward" in module.__dict__ for module in below)
         )
         self.calls = PreparedCalls()
-        step = as_step(self._place) if as_step is not None and self.known else None
+        step = self._as_step(as_step) if as_step is not None and self.known else None
         self.learning = None if step is None else Learning(step)
         self._fitting: dict[torch.Size, list[Callable[..., bool]]] = {}
+
+    def _as_step(self, as_step: AsStep) -> Step | None:
+        try:
+            return as_step(self._place)
+        except KeyError:  # of tensors that are no parameters: somebody keeps these elsewhere
+            return None
 
     def _place(self, module: nn.Module, name: str) -> int:
         return self._numbers[id(getattr(module, name))]
 
-    def are_as_they_were(self) -> bool:
+    def are_as_they_were(self, layer: nn.Module) -> bool:
         try:
             return (
-                self._attributes == self._values
+                self._attributes[0] is layer.__dict__
+                and self._attributes == self._values
                 and self._children == self._members
                 and not any(self._hooks)
                 and list(map(type, self._modules)) == self._classes

@@ -68,6 +68,8 @@ class WeightedConvolution(ConvolutionLayer):
         relu: bool = False,
     ) -> Tensor:  # [B, N, C_out]
         """The convolution; then, if asked for, a normalisation with known statistics and a ReLU."""
+        if not isinstance(relu, bool) or not _is_normalisation(norm):
+            return self._checked(x, norm, relu)
         statistics = () if norm is None else norm[:4]
         tensors = [x, *(tensor for tensor in statistics if tensor is not None)]
         absent = [tensor is None for tensor in statistics]
@@ -93,6 +95,10 @@ class WeightedConvolution(ConvolutionLayer):
     def extra_repr(self) -> str:
         without_bias = "" if self.bias is not None else ", bias=False"
         return f"{self.in_channels}, {self.out_channels}{without_bias}"
+
+
+def _is_normalisation(norm: Any) -> bool:
+    return norm is None or (isinstance(norm, Normalisation) and isinstance(norm.epsilon, float))
 
 
 def takes_normalisation(convolution: nn.Module) -> bool:

@@ -399,3 +399,39 @@ def test_threads_keep_their_own(device: EmulatedDevice) -> None:
         assert len(results) == 5
         for result in results:
             close(result, one)
+
+
+def test_replicas_are_layers_of_their_own(device: EmulatedDevice) -> None:
+    layer = drawn(ResGConv(C, ring(9, 2)))
+    x, up = features().requires_grad_(), torch.randn(3, 9, C)
+    for training in (True, False):
+        layer.train(training)
+        twin = layer._replicate_for_data_parallel()
+        twin.first = drawn(GraphConvBlock(C, C, ring(9, 2)), seed=3).train(training)
+        for module in (layer, twin, layer):
+            expected = torch.autograd.grad(module(x), x, up)
+            close(there(lambda m: torch.autograd.grad(m(x), x, up), module), expected)
+
+
+def test_parameters_that_are_none(device: EmulatedDevice) -> None:
+    layer = drawn(ResGConv(C, ring(9, 2), non_local=False))
+    weight = layer.first.convolution.weight.detach().clone()
+    del layer.first.convolution._parameters["weight"]
+    layer.first.convolution.__dict__["weight"] = weight
+    x, up = features().requires_grad_(), torch.randn(3, 9, C)
+    for training in (True, False):
+        layer.train(training)
+        for _ in range(2):
+            expected = torch.autograd.grad(layer(x), x, up)
+            close(there(lambda: torch.autograd.grad(layer(x), x, up)), expected)
+            close(there(answers, layer, x), answers(layer, x))
+
+
+def test_a_wrong_normalisation_is_refused(device: EmulatedDevice) -> None:
+    layer = drawn(SemGConv(C, C, ring(9, 2))).eval()
+    with pytest.raises(TypeError, match="norm is a list"):
+        there(layer, features(), [1.0])
+    with pytest.raises(ValueError, match="relu"):
+        there(layer, features(), None, [])
+    with pytest.raises(ValueError, match="x has 8 nodes"):
+        there(layer, features(3, 8))

@@ -121,5 +121,6 @@ def may_be_prepared(tensors: Sequence[Tensor], learning: bool = False) -> bool:
         not learns
         and not watched
         and all(type(x) in _PLAIN and x.is_cuda for x in tensors)
+        and all(x.device == tensors[0].device for x in tensors)
         and len(set(map(id, tensors))) == len(tensors)
     )

@@ -146,6 +146,8 @@ class Rehearsal(TorchFunctionMode):
 
     def launch(self, function: int, sizes: tuple[int, ...], arguments: Sequence[Any]) -> None:
         """Write down a launch."""
+        self.constants["launch"] = driver_of_thread(self.index)
+        self.constants["current_stream"] = current_stream
         packing = Packing(code_of(type(argument)) for argument in arguments)
         pack, where = self._constant(packing.into), self._constant(packing)
         self.constants[where] = packing.address
@@ -181,9 +183,8 @@ class Rehearsal(TorchFunctionMode):
         head = ["def run(t):"]
         if self.read:
             head.append(f"if ({' | '.join(self.read)}) % {ALIGNMENT}: return None")
-        self.constants["launch"] = driver_of_thread(self.index)
-        self.constants["current_stream"] = current_stream
-        head.append(f"stream = current_stream({self.index})")
+        if "launch" in self.constants:
+            head.append(f"stream = current_stream({self.index})")
         read = [
             f"{address} = {name}.data_ptr()"
             for name, address in self.addresses.items()
