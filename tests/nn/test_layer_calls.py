@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -23,6 +24,7 @@ from multiscale_gcn.nn import (
     ResGConv,
     SemGConv,
 )
+from multiscale_gcn.ops import selection
 from multiscale_gcn.ops.kernels import prepared
 
 C = 64
@@ -99,6 +101,25 @@ def test_calls_in_evaluation(name: str, device: EmulatedDevice, rehearsals: Rehe
     assert len(set(launched)) == 1
     assert launched[0]
     assert rehearsals.count == rehearsals.written == 2
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_without_kernels(
+    name: str, device: EmulatedDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selection, "_cupy_hindrance", lambda: "there is no CuPy")
+    monkeypatch.delitem(sys.modules, "cupy.cuda")
+    layer = drawn(LAYERS[name]())
+    twin = copy.deepcopy(layer)
+    for _ in range(3):
+        x, up = features().requires_grad_(), torch.randn(3, 9, C)
+        for module in (layer, twin):
+            module.train()
+        close(there(gradients, layer, [x], up), gradients(twin, [x], up))
+        for module in (layer, twin):
+            module.eval()
+        close(there(answers, layer, x.detach()), answers(twin, x.detach()))
+    assert not device.launched
 
 
 def gradients(layer: nn.Module, inputs: list[Tensor], up: Tensor) -> tuple[Tensor, ...]:
@@ -402,7 +423,7 @@ def test_threads_keep_their_own(device: EmulatedDevice) -> None:
 
 
 def test_replicas_are_layers_of_their_own(device: EmulatedDevice) -> None:
-    layer = drawn(ResGConv(C, ring(9, 2)))
+    layer: Any = drawn(ResGConv(C, ring(9, 2)))
     x, up = features().requires_grad_(), torch.randn(3, 9, C)
     for training in (True, False):
         layer.train(training)
@@ -414,7 +435,7 @@ def test_replicas_are_layers_of_their_own(device: EmulatedDevice) -> None:
 
 
 def test_parameters_that_are_none(device: EmulatedDevice) -> None:
-    layer = drawn(ResGConv(C, ring(9, 2), non_local=False))
+    layer: Any = drawn(ResGConv(C, ring(9, 2), non_local=False))
     weight = layer.first.convolution.weight.detach().clone()
     del layer.first.convolution._parameters["weight"]
     layer.first.convolution.__dict__["weight"] = weight
