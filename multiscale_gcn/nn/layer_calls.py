@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
 
-from multiscale_gcn.nn.learned_block import LearnedBlock, Learning
+from multiscale_gcn.nn.learned_block import Learning
 from multiscale_gcn.ops.kernels.prepared import PreparedCalls, guard_of, may_be_prepared
 from multiscale_gcn.ops.learning import Step
 
@@ -86,8 +86,9 @@ class LayerCalls:
         tensors = parts.tensors()
         if not layer.training:
             return parts.calls(forward, [*inputs, *tensors], constants)
-        if parts.learns_from(inputs, tensors):
-            return LearnedBlock.apply(parts.learning, len(inputs), *inputs, *tensors)
+        learning = parts.learning
+        if learning is not None and parts.learns_from(learning.step, inputs, tensors):
+            return learning.function.apply(learning, len(inputs), *inputs, *tensors)
         return forward()
 
     def __reduce__(self) -> Any:
@@ -170,17 +171,13 @@ class _Parts:
     def tensors(self) -> list[Tensor]:
         return [held[name] for held, name in self._places]
 
-    def learns_from(self, inputs: Sequence[Tensor], tensors: Sequence[Tensor]) -> bool:
-        """Whether the kernels take the inputs, which is asked once for every layout."""
-        if self.learning is None:
-            return False
+    def learns_from(self, step: Step, inputs: Sequence[Tensor], tensors: Sequence[Tensor]) -> bool:
+        """Whether the step takes the inputs, which is asked once for every layout."""
         given = [*inputs, *tensors]
         shape = inputs[0].shape
         if any(fits(*given) for fits in self._fitting.get(shape, ())):
             return True
-        if not (
-            may_be_prepared(given, learning=True) and self.learning.step.takes(inputs, tensors)
-        ):
+        if not (may_be_prepared(given, learning=True) and step.takes(inputs, tensors)):
             return False
         if sum(map(len, self._fitting.values())) >= MOST_LAYOUTS:
             self._fitting.clear()

@@ -17,6 +17,7 @@ class Learning:
 
     def __init__(self, step: Step) -> None:
         self.step = step
+        self.function = TwiceLearnedBlock if step.is_of_pytorch else LearnedBlock
         self.running = frozenset(step.running())
         self.forward_calls = PreparedCalls()
         self.backward_calls = PreparedCalls()
@@ -47,25 +48,37 @@ class LearnedBlock(DifferentiableFunction):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        learning: Learning = ctx.learning
-        count, total, places = ctx.count, ctx.total, ctx.places
-        saved = ctx.saved_tensors
-        # Inputs have negative places: the first has -count.
-        order = [k - count for k, need in enumerate(ctx.needs_input_grad[2:]) if need]
+        return _backward(ctx, gradients)
 
-        def run() -> tuple[Tensor, ...]:
-            tensors: list[Any] = [None] * total
-            behind = count + len(places)
-            for k, tensor in zip(places, saved[count:behind], strict=True):
-                tensors[k] = tensor
-            of_inputs, found = learning.step.backward(
-                gradients, saved[:count], tensors, saved[behind:], frozenset(order)
-            )
-            found |= {k - count: g for k, g in enumerate(of_inputs)}
-            return tuple(found[k] for k in order)
 
-        wanted = learning.backward_calls(run, [*gradients, *saved], tuple(order))
-        result: list[Tensor | None] = [None] * (count + total)
-        for k, g in zip(order, wanted, strict=True):
-            result[k + count] = g
-        return (None, None, *result)
+class TwiceLearnedBlock(LearnedBlock):
+    """Of a step whose gradients have gradients."""
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        return _backward(ctx, gradients)
+
+
+def _backward(ctx: Any, gradients: tuple[Tensor, ...]) -> tuple[Tensor | None, ...]:
+    learning: Learning = ctx.learning
+    count, total, places = ctx.count, ctx.total, ctx.places
+    saved = ctx.saved_tensors
+    # Inputs have negative places: the first has -count.
+    order = [k - count for k, need in enumerate(ctx.needs_input_grad[2:]) if need]
+
+    def run() -> tuple[Tensor, ...]:
+        tensors: list[Any] = [None] * total
+        behind = count + len(places)
+        for k, tensor in zip(places, saved[count:behind], strict=True):
+            tensors[k] = tensor
+        of_inputs, found = learning.step.backward(
+            gradients, saved[:count], tensors, saved[behind:], frozenset(order)
+        )
+        found |= {k - count: g for k, g in enumerate(of_inputs)}
+        return tuple(found[k] for k in order)
+
+    wanted = learning.backward_calls(run, [*gradients, *saved], tuple(order))
+    result: list[Tensor | None] = [None] * (count + total)
+    for k, g in zip(order, wanted, strict=True):
+        result[k + count] = g
+    return (None, None, *result)

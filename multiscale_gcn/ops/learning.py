@@ -48,7 +48,15 @@ def _on_kernels(operator: str, x: Tensor, channels: int, entries: int = 1) -> bo
 
 
 class Step(ABC):
-    """A part of a block. Steps are equal if they are one."""
+    """A part of a block. Steps are equal if they are one.
+
+    Attributes
+    ----------
+    is_of_pytorch : bool
+        Whether PyTorch can follow both ways, so that gradients have gradients.
+    """
+
+    is_of_pytorch = False
 
     def outputs(self, inputs: int) -> int:
         """How many results there are, of so many inputs."""
@@ -329,6 +337,8 @@ class FusionStep(Step):
 
     maps: tuple[tuple[MapOfNodes, ...], ...]
     """For every scale, those that send to it."""
+
+    is_of_pytorch = True
 
     def outputs(self, inputs: int) -> int:
         return inputs

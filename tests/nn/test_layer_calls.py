@@ -222,8 +222,24 @@ def test_a_fusion_learns(order: Any, frozen: bool, device: EmulatedDevice) -> No
         for p in fusion.parameters():
             p.grad = None
     made = there(fusion, given)
-    one_function = type(made[0].grad_fn).__name__ == "LearnedBlockBackward"
+    one_function = type(made[0].grad_fn).__name__ == "TwiceLearnedBlockBackward"
     assert one_function == (order == "parallel")
+
+
+def penalty_gradients(fusion: nn.Module, given: list[Tensor]) -> Any:
+    loss = torch.cat(fusion(given), 1).square().sum()
+    slopes = torch.autograd.grad(loss, given, create_graph=True)
+    penalty = torch.cat(slopes, 1).square().sum()
+    return torch.autograd.grad(penalty, [*given, *fusion.parameters()])
+
+
+def test_gradients_of_a_fusion_have_gradients(device: EmulatedDevice) -> None:
+    fusion = drawn(CrossScaleFusion([9, 5, 4]))
+    for _ in range(2):
+        given = [features(3, nodes).requires_grad_() for nodes in (9, 5, 4)]
+        expected = penalty_gradients(fusion, given)
+        for one, other in zip(there(penalty_gradients, fusion, given), expected, strict=True):
+            assert float((one - other).norm()) < 1e-5 * float(other.norm())
 
 
 def here(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -7,7 +7,8 @@ stream, on the device of the tensors. CuPy is imported when the first kernel is 
 An operator on a device is three things: kernels in its folder, a function that launches them and
 that :func:`~multiscale_gcn.ops.kernels.registration.define` makes known to PyTorch, and outside of
 it an ``autograd.Function``. So ``torch.compile`` sees one opaque operator with a known shape,
-forward and backward.
+forward and backward. Where nothing of PyTorch watches, calls that were made before are repeated by
+:class:`~multiscale_gcn.ops.kernels.prepared.PreparedCalls`.
 """
 
 from __future__ import annotations
