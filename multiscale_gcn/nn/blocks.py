@@ -75,11 +75,11 @@ class GraphConvBlock(nn.Module):
         """The block. ``add``, if given, is added to the result."""
         inputs = (x,) if add is None else (x, add)
         result: Tensor = self._calls(
-            self, lambda: self._block(x, add), inputs, add is None, self.as_step
+            self, lambda: self._block(x, add), inputs, add is None, self._as_step
         )
         return result
 
-    def as_step(self, place: Place) -> ConvolutionStep | None:
+    def _as_step(self, place: Place) -> ConvolutionStep | None:
         """What it is in training, if it is one step of kernels."""
         norm = norm_step(self.norm, place)
         if norm is None or self.dropout is not None:
@@ -174,8 +174,8 @@ class ResGConv(nn.Module):
         return result
 
     def _as_step(self, place: Place) -> ResidualStep | None:
-        first, second = self.first.as_step(place), self.second.as_step(place)
-        attention = None if self.non_local is None else self.non_local.as_step(place)
+        first, second = self.first._as_step(place), self.second._as_step(place)
+        attention = None if self.non_local is None else self.non_local._as_step(place)
         if first is None or second is None or (attention is None) != (self.non_local is None):
             return None
         return ResidualStep(first, second, attention)

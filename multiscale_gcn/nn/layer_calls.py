@@ -51,7 +51,7 @@ class LayerCalls:
     """The calls of one layer, which copies of the layer do not take along."""
 
     def __init__(self) -> None:
-        self._parts: _Parts | None = None
+        self._parts: dict[bool, _Parts] = {}  # in evaluation, and in training
 
     def __call__(
         self,
@@ -78,9 +78,9 @@ class LayerCalls:
             return forward()
         if layer.training and as_step is None:
             return forward()
-        parts = self._parts
+        parts = self._parts.get(layer.training)
         if parts is None or not parts.are_as_they_were(layer):
-            parts = self._parts = _Parts(layer, as_step)
+            parts = self._parts[layer.training] = _Parts(layer, as_step)
         if not parts.known:
             return forward()
         tensors = parts.tensors()

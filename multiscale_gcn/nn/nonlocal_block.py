@@ -94,10 +94,10 @@ class NonLocal(nn.Module):
         x: Tensor,  # [B, N, C]
     ) -> Tensor:  # [B, N, C]
         """The block."""
-        result: Tensor = self._calls(self, lambda: self._block(x), (x,), None, self.as_step)
+        result: Tensor = self._calls(self, lambda: self._block(x), (x,), None, self._as_step)
         return result
 
-    def as_step(self, place: Place) -> AttentionStep | None:
+    def _as_step(self, place: Place) -> AttentionStep | None:
         """What it is in training, if it is one step of kernels."""
         norm = norm_step(self.norm, place)
         if norm is None or self.maxima is not None:

@@ -376,7 +376,7 @@ def test_gradients_in_evaluation(name: str, device: EmulatedDevice) -> None:
         close(there(gradients, layer, [x], up), gradients(layer, [x], up))
 
 
-def test_modes_alternate(device: EmulatedDevice) -> None:
+def test_modes_alternate(device: EmulatedDevice, rehearsals: Rehearsals) -> None:
     layer = drawn(ResGConv(C, ring(9, 2)))
     twin = copy.deepcopy(layer)
     for _ in range(3):
@@ -387,6 +387,7 @@ def test_modes_alternate(device: EmulatedDevice) -> None:
         for module in (layer, twin):
             module.eval()
         close(there(answers, layer, x), answers(twin, x))
+    assert rehearsals.count == rehearsals.written == 3  # forward, backward and in evaluation
 
 
 def test_copies_keep_no_calls(device: EmulatedDevice) -> None:
