@@ -110,11 +110,17 @@ class Rehearsal(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
-        try:
-            self._see(getattr(func, "__name__", ""), func, args, kwargs, result)
-        except NotWritten as hindrance:
-            self.hindrance = self.hindrance or str(hindrance)
+        self._try(self._see, getattr(func, "__name__", ""), func, args, kwargs, result)
         return result
+
+    def _try(self, write: Callable[..., str | None], *arguments: Any) -> str:
+        """Nothing that cannot be written down may hinder the call itself."""
+        if self.hindrance is None:
+            try:
+                return write(*arguments) or ""
+            except Exception as error:  # tensors without storage, or whatever else there is
+                self.hindrance = str(error) or type(error).__name__
+        return ""
 
     def _see(
         self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
@@ -146,24 +152,19 @@ class Rehearsal(TorchFunctionMode):
 
     def launch(self, function: int, sizes: tuple[int, ...], arguments: Sequence[Any]) -> None:
         """Write down a launch."""
+        self._try(self._write_launch, function, sizes, arguments)
+
+    def _write_launch(
+        self, function: int, sizes: tuple[int, ...], arguments: Sequence[Any]
+    ) -> None:
         self.constants["launch"] = driver_of_thread(self.index)
         self.constants["current_stream"] = current_stream
         packing = Packing(code_of(type(argument)) for argument in arguments)
-        pack, where = self._constant(packing.into), self._constant(packing)
-        self.constants[where] = packing.address
-        self.constants[f"{where}_room"] = packing
-        values = []
-        for argument in arguments:
-            if isinstance(argument, Tensor):
-                try:
-                    values.append(self._address(argument))
-                except NotWritten as hindrance:
-                    self.hindrance = self.hindrance or str(hindrance)
-                    return
-            else:
-                values.append(
-                    repr(as_number(argument)) if _is_plain(argument) else self._constant(argument)
-                )
+        pack, where = self._constant(packing.into), self._constant(packing.address)
+        values = [
+            self._address(a) if isinstance(a, Tensor) else self._value(as_number(a))
+            for a in arguments
+        ]
         numbers = ", ".join(map(str, (function, *sizes)))
         self.lines.append(f"{pack}({', '.join(values)}); launch({numbers}, stream, {where}, 0)")
 
@@ -171,13 +172,7 @@ class Rehearsal(TorchFunctionMode):
 
     def written(self, result: Any) -> Run | None:
         """The call, which gives tensors like those of the result; None if it cannot be written."""
-        try:
-            if isinstance(result, Tensor):
-                answer = self._name(result)
-            else:
-                answer = "(" + "".join(f"{self._value(part)}, " for part in result) + ")"
-        except NotWritten as hindrance:
-            self.hindrance = self.hindrance or str(hindrance)
+        answer = self._try(self._answer, result)
         if self.hindrance is not None:
             return None
         head = ["def run(t):"]
@@ -194,6 +189,11 @@ class Rehearsal(TorchFunctionMode):
         exec("\n    ".join(lines), self.constants)
         run: Run = self.constants["run"]
         return run
+
+    def _answer(self, result: Any) -> str:
+        if isinstance(result, Tensor):
+            return self._name(result)
+        return "(" + "".join(f"{self._value(part)}, " for part in result) + ")"
 
     def _releasing(self, answer: str) -> list[str]:
         """The lines, where every tensor is given up behind the last that needs it."""
