@@ -39,7 +39,7 @@ def test_a_defined_operator_is_one_of_pytorch() -> None:
 def test_arguments_lie_as_in_c() -> None:
     x = torch.zeros(3)
     given = (x, np.int32(-7), None, np.float32(1.5), -9, True, 0.25)
-    kinds = (
+    kinds: tuple[Any, ...] = (
         *(ctypes.c_void_p, ctypes.c_int32, ctypes.c_void_p, ctypes.c_float),
         *(ctypes.c_int64, ctypes.c_bool, ctypes.c_double),
     )
