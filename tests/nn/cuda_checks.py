@@ -38,8 +38,8 @@ needs_kernels = [
 
 def error(result: Tensor, expected: Tensor) -> float:
     """Relative, in the Euclidean norm."""
-    difference = (result.double().cpu() - expected.double().cpu()).norm()
-    return float(difference / expected.double().cpu().norm().clamp(min=1e-30))
+    result, expected = (x.detach().double().cpu() for x in (result, expected))
+    return float((result - expected).norm() / expected.norm().clamp(min=1e-30))
 
 
 def check_values_and_gradients(

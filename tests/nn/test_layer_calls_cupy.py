@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from multiscale_gcn.nn import (
     ResGConv,
     SemGConv,
 )
+from multiscale_gcn.nn.layer_calls import LayerCalls
 from multiscale_gcn.ops import Normalisation
 from multiscale_gcn.ops.batch_norm.known_on_cuda import KNOWN, known_batch_norm
 from multiscale_gcn.ops.kernels import prepared
@@ -89,27 +91,38 @@ def test_evaluation(name: str, channels: int, monkeypatch: pytest.MonkeyPatch) -
     assert rehearsals == [True, True]
 
 
+@contextmanager
+def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Layers run operator by operator, under PyTorch's autograd."""
+    with monkeypatch.context() as patch:
+        patch.setattr(LayerCalls, "__call__", lambda self, layer, forward, *rest: forward())
+        yield
+
+
 @pytest.mark.parametrize("channels", CHANNELS)
 @pytest.mark.parametrize("name", LAYERS)
-def test_training(name: str, channels: int) -> None:
+def test_training(name: str, channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
     layer = drawn(LAYERS[name](channels)).train()
-    twin = exact(layer)
+    twin, doubled = copy.deepcopy(layer), exact(layer)
     for _ in range(3):
-        x, up = features(64, channels).requires_grad_(), torch.randn(64, 17, channels)
-        y, leaves = layer(x), [x, *layer.parameters()]
-        x_twin = x.detach().cpu().double().requires_grad_()
-        z = twin(x_twin)
-        assert error(y, z) < 4 * TOLERANCE[torch.float32]
-        found = torch.autograd.grad(y, leaves, up.cuda())
-        wanted = torch.autograd.grad(z, [x_twin, *twin.parameters()], up.double())
+        x = features(64, channels).requires_grad_()
+        up = torch.randn(64, 17, channels, device="cuda")
+        y = layer(x)
+        found = torch.autograd.grad(y, [x, *layer.parameters()], up)
+        with nothing_kept(monkeypatch):
+            z = twin(x)
+            wanted = torch.autograd.grad(z, [x, *twin.parameters()], up)
+        assert type(y.grad_fn) is not type(z.grad_fn)
+        assert error(y, z) < 1e-6
+        assert error(y, doubled(x.detach().cpu().double())) < 1e-5
         largest = max(float(g.norm()) for g in wanted)
         for one, other in zip(found, wanted, strict=True):
+            assert one.shape == other.shape
             # The bias before a normalisation has none: what is found is rounding.
-            assert float((one.double().cpu() - other).norm()) < 1e-4 * max(
-                float(other.norm()), 0.1 * largest
-            )
+            least = max(float(other.norm()), 0.1 * largest)
+            assert float((one - other).norm()) < 1e-4 * least
         for one, other in zip(layer.buffers(), twin.buffers(), strict=True):
-            torch.testing.assert_close(one.cpu().double(), other.double(), rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(one, other)
 
 
 @pytest.mark.parametrize("order", ["parallel", "sequential"])
@@ -178,7 +191,7 @@ def test_steps_of_training_are_recorded() -> None:
     graph.replay()
     torch.cuda.synchronize()
     for one, other in zip(found, expected, strict=True):
-        assert torch.equal(one, other)
+        assert error(one, other) < 1e-5
 
 
 def test_launches_go_to_the_current_stream() -> None:
@@ -229,7 +242,7 @@ def test_autocast_between_other_calls(training: bool) -> None:
             assert error(layer(x), exactly) < 1e-4
             with torch.autocast("cuda", dtype=torch.bfloat16):
                 for _ in range(2):
-                    assert 1e-4 < error(layer(x), exactly) < 5e-2
+                    assert 1e-6 < error(layer(x), exactly) < 5e-2
 
 
 def test_types_and_devices_change() -> None:
@@ -268,6 +281,7 @@ def test_compiled_behind_kept_calls(training: bool) -> None:
 def test_known_statistics(
     sizes: tuple[int, int, int], given: bool, relu: bool, dtype: torch.dtype
 ) -> None:
+    torch.manual_seed(1)
     nodes, batch, channels = sizes
     wide = torch.promote_types(dtype, torch.float32)
     x = features(batch, channels, nodes).to(dtype)
@@ -284,7 +298,7 @@ def test_known_statistics(
     z = z * (weight.double() if given else 1) + (bias.double() if given else 0)
     z = (z.relu() if relu else z) + (0 if add is None else add.double())
     if y.numel() > 0:
-        assert error(y, z) < TOLERANCE[dtype]
+        assert error(y, z) < 4 * TOLERANCE[dtype]  # summands may cancel
     else:
         assert y.shape == z.shape
 
@@ -292,5 +306,5 @@ def test_known_statistics(
 def test_opcheck() -> None:
     x = features(3, 5)
     mean, variance = torch.zeros(5, device="cuda"), torch.ones(5, device="cuda")
-    arguments = (x, None, mean, variance, None, None, x, 1e-5, True)
+    arguments = (x, None, mean, variance, None, None, x.clone(), 1e-5, True)
     torch.library.opcheck(KNOWN.overload, arguments)
