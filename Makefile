@@ -52,7 +52,7 @@ coverage: $(DEV_STAMP)
 mutants: $(DEV_STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/campaign/mutants.py
 
-# Every cell of the notebook, with hardly any training.
+# Every cell of the notebook, with hardly any training; make docs runs them too.
 notebook: $(DEV_STAMP)
 	HGN_NOTEBOOK=quick OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbmake --nbmake-timeout=600 examples/hgn_pose/hgn.ipynb
 
@@ -65,9 +65,10 @@ format: $(DEV_STAMP)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+# ONLINE=1 makes links into the references of other projects, which takes a network.
 docs: $(DEV_STAMP)
-	$(BIN)/sphinx-build -b html -W --keep-going -n -q docs docs/_build/html
-	$(BIN)/sphinx-build -b doctest -W --keep-going -q docs docs/_build/doctest
+	DOCS_ONLINE=$(ONLINE) OMP_NUM_THREADS=1 $(BIN)/sphinx-build -b html -W --keep-going -n -q docs docs/_build/html
+	$(BIN)/sphinx-build -b doctest -D plot_gallery=0 -D nb_execution_mode=off -W --keep-going -q docs docs/_build/doctest
 
 # The wheel alone, in an environment of its own, away from the checkout.
 wheel-check: $(DEV_STAMP)
@@ -78,7 +79,7 @@ wheel-check: $(DEV_STAMP)
 	cd dist && venv/bin/python -I ../.ci/check_wheel.py
 
 clean:
-	rm -rf build dist docs/_build docs/reference/generated .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf build dist docs/_build docs/gallery/generated docs/reference/generated .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 
 $(USER_STAMP): pyproject.toml $(CONSTRAINTS)

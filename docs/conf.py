@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import logging
+import os
 import re
 import sys
 from pathlib import Path
@@ -21,36 +23,75 @@ from examples.hgn_pose.network.registry import ARCHITECTURES
 sys.path.insert(0, str(Path(__file__).parent))
 from listing import REFERENCE, unlisted, value_of
 
+logging.getLogger("skfem").setLevel(logging.WARNING)  # or scripts of the gallery tell every step
+
 project = "multiscale-gcn"
 author = "The multiscale-gcn developers"
 copyright = "2026, the multiscale-gcn developers"  # noqa: A001
 version = release = multiscale_gcn.__version__
 
 extensions = [
+    "offline",
     "matplotlib.sphinxext.plot_directive",
     "myst_nb",
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.doctest",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = [
+    "_build",
+    "gallery/**/GALLERY_HEADER.rst",  # the pages made of the scripts say it again
+    "gallery/GALLERY_HEADER.rst",
+    "gallery/generated/**/*.ipynb",  # to be downloaded; myst_nb would make pages of them
+]
 templates_path = ["_templates"]
 
 html_theme = "furo"
 html_title = f"multiscale-gcn {release}"
 html_static_path = ["_static"]
-html_css_files = ["wide.css"]
+html_css_files = ["wide.css", "landing.css", "gallery.css"]
+html_math_renderer = "mathml"
+
+# Prompts are not copied, nor what was printed.
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+copybutton_line_continuation_character = "\\"
 
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
-nb_execution_mode = "off"  # make notebook runs it
+# The notebook runs where its page is made, with hardly any training; the doctests leave it alone.
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 600
+os.environ |= {
+    "HGN_NOTEBOOK": "quick",
+    "PLOTLY_RENDERER": "notebook",
+    "PYTHONWARNINGS": "ignore:IProgress not found",  # of tqdm.auto, where there are no widgets
+}
 
 plot_formats = [("png", 120)]
 plot_html_show_formats = False
 plot_html_show_source_link = False
 plot_include_source = True
+
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "gallery/generated",
+    "backreferences_dir": "gallery/generated/uses",  # pages of the reference show who uses them
+    "doc_module": ("multiscale_gcn",),
+    "subsection_order": [f"gallery/{section}" for section in ("coarsen", "networks", "poses")],
+    "within_subsection_order": "FileNameSortKey",
+    "image_scrapers": "scraping.figures",
+    "download_all_examples": False,
+    "remove_config_comments": True,
+    "write_computation_times": False,
+    "show_signature": False,
+}
 
 autosummary_generate = True
 autodoc_inherit_docstrings = False
@@ -64,25 +105,51 @@ numpydoc_attributes_as_param_list = True
 
 # Docstrings are tested by pytest; here the pages are.
 doctest_test_doctest_blocks = ""
+# A page begins in an empty folder. What this machine lacks are the conditions of ``:skipif:``.
 doctest_global_setup = """
-from hypothesis import settings
+import os as _os, sys as _sys, tempfile as _tempfile, warnings as _warnings
+from importlib.util import find_spec as _find_spec
+from hypothesis import settings as _settings
 
-settings.register_profile("docs", deadline=None, max_examples=20, database=None)
-settings.load_profile("docs")
-import warnings
-
-warnings.filterwarnings("ignore", message="making the weights exact")  # of drawn graphs
+_settings.register_profile("docs", deadline=None, max_examples=20, database=None)
+_settings.load_profile("docs")
+_warnings.filterwarnings("ignore", message="making the weights exact")  # of drawn graphs
+_os.environ.setdefault("PYSPARK_PYTHON", _sys.executable)
+_before, _scratch = _os.getcwd(), _tempfile.TemporaryDirectory()
+_os.chdir(_scratch.name)
+no_gpu = _find_spec("cupy") is None or not __import__("torch").cuda.is_available()
+no_ray, no_spark = (_find_spec(name) is None for name in ("ray", "pyspark"))
+"""
+doctest_global_cleanup = """
+_os.chdir(_before)
+_scratch.cleanup()
 """
 
-# Types of other projects, whose inventories a build without a network cannot read.
+# Links into the references of other projects want their inventories, and these a network.
+intersphinx_mapping = (
+    {
+        "networkx": ("https://networkx.org/documentation/stable", None),
+        "numpy": ("https://numpy.org/doc/stable", None),
+        "python": ("https://docs.python.org/3", None),
+        "scipy": ("https://docs.scipy.org/doc/scipy", None),
+        "torch": ("https://docs.pytorch.org/docs/stable", None),
+        "torch_geometric": ("https://pytorch-geometric.readthedocs.io/en/latest", None),
+    }
+    if os.environ.get("DOCS_ONLINE")
+    else {}
+)
+
+# Types of other projects, of which a build without these links knows nothing.
+FOREIGN = (
+    r"(collections|hypothesis|networkx|np|numpy|nx|os|pandas|scipy|sp|st|torch|torch_geometric"
+    r"|typing)\..*"
+)
 nitpick_ignore_regex = [
-    (
-        "py:.*",
-        r"(collections|hypothesis|networkx|np|numpy|nx|os|pandas|scipy|sp|st|torch|torch_geometric|typing)\..*",
-    ),
+    ("py:.*", FOREIGN),
     ("py:class", "ArrayLike|Data|Figure|MultilevelSolver|Shape|Tensor"),
     # Internal: what the reference lists says what they are.
     ("py:class", r"(multiscale_gcn\.graph\.constraints\.)?NodeConstraints"),
+    ("py:class", r"multiscale_gcn\.hierarchy\.parts\.parts?\.H"),
     ("py:class", r"LevelEngine|PathLike|DeviceArrays|Table|VisitingOrder|Literal\['pair'"),
 ]
 
@@ -91,7 +158,7 @@ def resolve_public_name(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: nodes.Element
 ) -> nodes.reference | None:
     """Signatures name a class by the module that defines it, the reference by the public one."""
-    if node.get("refdomain") != "py":
+    if node.get("refdomain") != "py" or re.match(FOREIGN, node["reftarget"]):
         return None
     domain = env.domains.python_domain
     ending = "." + node["reftarget"].rpartition(".")[2]

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from multiscale_gcn.hierarchy import Level as Level
     from multiscale_gcn.hierarchy.on_cuda import DeviceHierarchy as DeviceHierarchy
     from multiscale_gcn.hierarchy.on_cuda import DeviceLevel as DeviceLevel
+    from multiscale_gcn.hierarchy.parts import Part as Part
+    from multiscale_gcn.hierarchy.parts import Parts as Parts
+    from multiscale_gcn.hierarchy.parts import ReceptiveField as ReceptiveField
     from multiscale_gcn.matching import Matching as Matching
     from multiscale_gcn.matching import PairKind as PairKind
     from multiscale_gcn.matching import match as match
@@ -111,7 +114,10 @@ _HOME = {
     "NormalizedAssociation": "ratings",
     "NormalizedCut": "ratings",
     "PairKind": "matching",
+    "Part": "hierarchy.parts",
+    "Parts": "hierarchy.parts",
     "Ray": "supersteps.ray",
+    "ReceptiveField": "hierarchy.parts",
     "RefinedClusters": "methods.refined",
     "RoundingWarning": "graph.exact",
     "Spark": "supersteps.spark",

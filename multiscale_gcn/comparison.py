@@ -47,6 +47,12 @@ def compare(
     ValueError, CoarseningStalled, BackendUnavailable
         What came first, if nothing succeeds. Otherwise the ``note`` of a row says why it did not.
 
+    See Also
+    --------
+    assess : what the levels keep, in numbers
+    plot_comparison : a picture of a comparison
+    multiscale_gcn.quality.Comparison : what compare answers
+
     Notes
     -----
     Every size is reached on its own, so that its row does not depend on the other sizes.

@@ -56,6 +56,11 @@ def multi_mesh(
     TypeError
         If ``hierarchy`` is none.
 
+    See Also
+    --------
+    coarsen : all levels at once
+    multiscale_gcn.nn.MeshGraphBlock : with features of edges
+
     Examples
     --------
     >>> import networkx as nx

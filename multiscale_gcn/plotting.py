@@ -85,6 +85,11 @@ def plot_hierarchy(
     ValueError
         If positions are missing for a large graph, or arrays have the wrong shape.
 
+    See Also
+    --------
+    plot_comparison : a picture of a comparison
+    Hierarchy : levels and the maps between them
+
     Examples
     --------
     >>> import networkx as nx
@@ -148,6 +153,10 @@ def plot_comparison(comparison: Table) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
+
+    See Also
+    --------
+    compare : several methods side by side
 
     Examples
     --------

@@ -58,6 +58,17 @@ class Quality:
         :func:`disconnected_clusters`.
     note : str
         Why a figure is None; empty if there is nothing to say.
+
+    See Also
+    --------
+    multiscale_gcn.assess : what the levels keep, in numbers
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from multiscale_gcn import assess, coarsen
+    >>> assess(coarsen(nx.path_graph(6), levels=1)).matched
+    0.6
     """
 
     nodes: int
@@ -96,6 +107,11 @@ def assess(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1, *, k: int = 10
         If the finer graph has no nodes.
     IndexError
         If there is no such level.
+
+    See Also
+    --------
+    compare : several methods side by side
+    multiscale_gcn.quality.Quality : what assess answers
 
     Examples
     --------
@@ -136,6 +152,12 @@ def assess(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1, *, k: int = 10
 def matched_weight(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1) -> float:
     """Weight of the edges inside the clusters, each edge counted once, self loops not.
 
+    See Also
+    --------
+    cut_weight : the weight between clusters
+    optimum_ratio : the weight of the pairs over the most there could be
+    multiscale_gcn.assess : what the levels keep, in numbers
+
     Examples
     --------
     >>> import networkx as nx
@@ -149,7 +171,21 @@ def matched_weight(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1) -> flo
 
 
 def cut_weight(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1) -> float:
-    """Weight of the edges between different clusters, each edge counted once."""
+    """Weight of the edges between different clusters, each edge counted once.
+
+    See Also
+    --------
+    matched_weight : the weight of the pairs
+    multiscale_gcn.assess : what the levels keep, in numbers
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from multiscale_gcn import coarsen
+    >>> from multiscale_gcn.quality import cut_weight
+    >>> cut_weight(coarsen(nx.path_graph(6), levels=1))
+    2.0
+    """
     return _weight(hierarchy, fine, coarse, inside=False)
 
 
@@ -168,6 +204,20 @@ def optimum_ratio(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1) -> floa
     ------
     ValueError
         If a cluster has more than two nodes, or there is no edge.
+
+    See Also
+    --------
+    matched_weight : the weight of the pairs
+    cut_weight : the weight between clusters
+    multiscale_gcn.assess : what the levels keep, in numbers
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from multiscale_gcn import coarsen
+    >>> from multiscale_gcn.quality import optimum_ratio
+    >>> optimum_ratio(coarsen(nx.path_graph(6), levels=1))
+    1.0
     """
     import networkx as nx
 
@@ -203,6 +253,19 @@ def eigenvalue_errors(
     -------
     array of float64, shape (at most k - 1,)
         Fewer if the coarse graph has too few nodes; empty if no eigenvalue is left.
+
+    See Also
+    --------
+    restricted_spectral_similarity : how far quadratic forms move
+    multiscale_gcn.assess : what the levels keep, in numbers
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from multiscale_gcn import coarsen
+    >>> from multiscale_gcn.quality import eigenvalue_errors
+    >>> eigenvalue_errors(coarsen(nx.path_graph(6), levels=1), k=3).round(2)
+    array([0.87, 0.5 ])
     """
     import scipy.sparse as sp
 
@@ -233,6 +296,11 @@ def restricted_spectral_similarity(
     Source: Loukas, "Graph reduction with spectral and cut guarantees", JMLR 20(116), 2019,
     definition of restricted spectral similarity.
 
+    See Also
+    --------
+    eigenvalue_errors : how far eigenvalues move
+    multiscale_gcn.assess : what the levels keep, in numbers
+
     Examples
     --------
     >>> import networkx as nx
@@ -262,6 +330,11 @@ def disconnected_clusters(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1)
     Pairs of nodes that waited at the same neighbour, and isolated nodes that were paired, make
     such; ``HeavyEdgeMatching(two_hop=False, isolated="keep")`` makes none.
 
+    See Also
+    --------
+    num_components : how many parts
+    multiscale_gcn.assess : what the levels keep, in numbers
+
     Examples
     --------
     >>> import networkx as nx
@@ -284,7 +357,21 @@ def disconnected_clusters(hierarchy: Hierarchy, fine: int = 0, coarse: int = -1)
 
 
 def num_components(hierarchy: Hierarchy, level: int = -1) -> int:
-    """Number of connected components of a level."""
+    """Number of connected components of a level.
+
+    See Also
+    --------
+    disconnected_clusters : which clusters have several parts
+    multiscale_gcn.assess : what the levels keep, in numbers
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from multiscale_gcn import coarsen
+    >>> from multiscale_gcn.quality import num_components
+    >>> num_components(coarsen(nx.path_graph(6), levels=1))
+    1
+    """
     _check(hierarchy)
     return int(components(hierarchy[level].graph.to_scipy()).max(initial=-1)) + 1
 
@@ -303,6 +390,19 @@ class Comparison:
         For every method and size the fields of :class:`Quality`, with ``method``, a name, and
         ``note``, which is empty or says why the method did not get there. ``pandas.DataFrame(
         comparison.rows)`` makes a frame of them.
+
+    See Also
+    --------
+    multiscale_gcn.compare : several methods side by side
+    multiscale_gcn.plot_comparison : a picture of a comparison
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from multiscale_gcn import HeavyEdgeMatching, compare
+    >>> comparison = compare(nx.path_graph(6), methods=[HeavyEdgeMatching()], sizes=[3])
+    >>> comparison.rows[0]["matched"]
+    0.6
     """
 
     rows: tuple[dict[str, Any], ...]

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.coarsening import bodies, compare, out_of_core, spectral, supersteps
+from benchmarks.nn import parts
 
 
 def test_the_coarsening_benchmark_prints_times_ratios_and_equal_hashes(
@@ -94,3 +95,17 @@ def test_the_benchmark_of_graphs_on_disk_prints_a_row(
     assert row.split()[0] == graph
     assert len(row.split()) == 9
     assert not list(tmp_path.iterdir())
+
+
+def test_the_benchmark_of_parts_prints_steps_halo_and_memory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("duckdb")
+    given = ["--folder", str(tmp_path), "--nodes", "2500", "--parts", "4", "--steps", "2"]
+    parts.main(parts.arguments([*given, "--shares", "2", "--memory", "100MB"]))
+    lines = capsys.readouterr().out.splitlines()
+    assert next(line for line in lines if line.startswith("k = ")).split()[:4] == [
+        "k", "=", "2:", "1250"
+    ]  # fmt: skip
+    assert [line.split(":")[0] for line in lines if line.startswith("step")] == ["step 0", "step 1"]
+    assert lines[-1].startswith("process 0: 2 steps in ")

@@ -173,6 +173,61 @@ def test_a_docstring_that_says_nothing_is_seen() -> None:
     assert lacking(Silent) == ["first", "Raises", "Examples"]
 
 
+def seen_also(value: Any) -> list[str]:
+    """The names under a docstring's See Also."""
+    docscrape = pytest.importorskip("numpydoc.docscrape")
+    found = docscrape.NumpyDocString(inspect.cleandoc(value.__doc__ or ""))["See Also"]
+    return [name for names, _ in found for name, _ in names]
+
+
+def in_the_reference() -> Iterator[tuple[str, str]]:
+    """The modules and names that the reference lists."""
+    for module, names in listing.listed(listing.REFERENCE.read_text()).items():
+        yield from ((module, name) for name in names)
+
+
+def test_see_also_names_others_that_the_reference_lists() -> None:
+    whole = {f"{module}.{name}": name.split(".")[-1] for module, name in in_the_reference()}
+    wrong = {}
+    for module, name in in_the_reference():
+        home = f"{module}.{name}".rpartition(".")[0]
+        for other in seen_also(listing.value_of(f"{module}.{name}")):
+            found = {other, f"{home}.{other}"} & set(whole)
+            if not found or name.split(".")[-1] in {whole[one] for one in found}:
+                wrong[name] = other
+    assert wrong == {}
+
+
+def test_whatever_the_reference_lists_has_an_example() -> None:
+    silent = [
+        name
+        for module, name in in_the_reference()
+        for value in [listing.value_of(f"{module}.{name}")]
+        if (inspect.isclass(value) or inspect.isfunction(value)) and ">>>" not in str(value.__doc__)
+    ]
+    assert silent == []
+
+
+def test_whoever_has_alternatives_names_them() -> None:
+    """Methods, ratings, schedules and convolutions: one is chosen, and others could be."""
+    from multiscale_gcn.methods.method import ClusteringMethod
+    from multiscale_gcn.nn.convolution_contract import ConvolutionLayer
+    from multiscale_gcn.ratings import Rating
+
+    silent = [
+        name
+        for module, name in in_the_reference()
+        for value in [listing.value_of(f"{module}.{name}")]
+        if module.endswith("schedules")
+        or (
+            inspect.isclass(value)
+            and issubclass(value, ClusteringMethod | Rating | ConvolutionLayer)
+        )
+        if "." not in name and not seen_also(value)
+    ]
+    assert silent == []
+
+
 def test_type_checkers_see_the_same_names_as_the_lazy_import() -> None:
     source = Path(multiscale_gcn.__file__).read_text()
     block = source.split("if TYPE_CHECKING:\n")[1].split("\n\n")[0]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from examples.mesh_flow.channel import CYLINDER
 from examples.mesh_flow.physics import Conditions, Physics, blobs

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from examples.mesh_flow.simulations import Simulation
 from multiscale_gcn.checks.arguments import real_number, whole_number

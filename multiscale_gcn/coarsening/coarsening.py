@@ -149,6 +149,14 @@ def coarsen(
         If constraints leave no pair before the sizes are reached. It carries the partial
         hierarchy.
 
+    See Also
+    --------
+    as_graph : reads graphs, meshes, matrices, frames and files
+    HeavyEdgeMatching : the default: pairs by the heaviest edges
+    mesh_pyramid : simplifies a mesh to given sizes
+    coarsen_on_device : levels that stay on a CUDA device
+    compare : several methods side by side
+
     Examples
     --------
     >>> import networkx as nx

@@ -57,6 +57,11 @@ def coarsen_on_device(
     ValueError
         For another method or rating, and for what ``as_graph`` refuses.
 
+    See Also
+    --------
+    coarsen : all levels at once
+    DeviceHierarchy : levels on a CUDA device
+
     Examples
     --------
     >>> import torch

@@ -29,6 +29,10 @@ def warmup() -> None:
     The compiled code is cached on disk, so this takes long only once for an installation: call
     it when a server starts, or when an image is built.
 
+    See Also
+    --------
+    coarsen : all levels at once
+
     Examples
     --------
     >>> import multiscale_gcn

@@ -48,6 +48,11 @@ def contract(
     BackendUnavailable
         If the backend cannot run here.
 
+    See Also
+    --------
+    match : the pairs of one step
+    aggregate : the coarse graph of any clusters
+
     Examples
     --------
     >>> from multiscale_gcn import Graph, contract, match
@@ -90,6 +95,11 @@ def aggregate(graph: Graph, parent: ArrayLike, *, backend: str = "auto") -> Grap
         If ``graph`` is no :class:`Graph`, or ``parent`` no array.
     BackendUnavailable
         If the backend cannot run here.
+
+    See Also
+    --------
+    contract : the coarse graph of a matching
+    coarsen : all levels at once
 
     Examples
     --------

@@ -67,6 +67,11 @@ def drop_isolated(graph: Graph) -> tuple[Graph, np.ndarray]:
     TypeError
         For anything but a ``Graph``.
 
+    See Also
+    --------
+    as_graph : reads graphs, meshes, matrices, frames and files
+    weld_map : which vertices lie at one position
+
     Examples
     --------
     >>> from multiscale_gcn import as_graph

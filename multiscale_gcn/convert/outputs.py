@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
 
 class GraphTensors(NamedTuple):
-    """A graph's arrays as tensors on one device."""
+    """A graph's arrays as tensors on one device.
+
+    Examples
+    --------
+    >>> from multiscale_gcn import Graph, to_torch
+    >>> to_torch(Graph([0, 1, 2], [1, 0])).edge_index
+    tensor([[0, 1],
+            [1, 0]])
+    """
 
     indptr: Tensor  # [n + 1] int64
     indices: Tensor  # [nnz] int64
@@ -52,6 +60,12 @@ def to_networkx(graph: Graph) -> nx.Graph:
     ------
     TypeError
         For anything but a ``Graph``.
+
+    See Also
+    --------
+    to_pyg : as edges of PyTorch Geometric
+    to_torch : as tensors
+    to_torch_sparse : as a sparse tensor
 
     Examples
     --------
@@ -106,6 +120,12 @@ def to_torch(
         If the dtype holds a weight as zero, as infinite or without its fraction, or torch has no
         such device.
 
+    See Also
+    --------
+    to_networkx : as a graph of networkx
+    to_pyg : as edges of PyTorch Geometric
+    to_torch_sparse : as a sparse tensor
+
     Examples
     --------
     >>> from multiscale_gcn import Graph, to_torch
@@ -152,6 +172,12 @@ def to_torch_sparse(
     ValueError
         If the dtype holds a value as zero, as infinite or without its fraction, or torch has no
         such device.
+
+    See Also
+    --------
+    to_networkx : as a graph of networkx
+    to_pyg : as edges of PyTorch Geometric
+    to_torch : as tensors
 
     Examples
     --------
@@ -208,6 +234,12 @@ def to_pyg(
         such device.
     ImportError
         Without torch_geometric, with the line that installs it.
+
+    See Also
+    --------
+    to_networkx : as a graph of networkx
+    to_torch : as tensors
+    to_torch_sparse : as a sparse tensor
 
     Examples
     --------

@@ -107,6 +107,13 @@ def as_graph(
         not said: they are isolated nodes. :func:`~multiscale_gcn.convert.drop_isolated` takes
         them away.
 
+    See Also
+    --------
+    coarsen : all levels at once
+    drop_isolated : takes isolated nodes away
+    weld_map : which vertices lie at one position
+    round_weights : weights whose every sum is exact
+
     Notes
     -----
     Duplicate entries add up. An entry of weight zero is no edge. Self loops are kept. Faces and

@@ -35,6 +35,11 @@ def weld_map(positions: Any, tolerance: float = 0.0) -> np.ndarray:
         For positions that are not finite, and for a tolerance that joins a hundred vertices with
         each other on average.
 
+    See Also
+    --------
+    as_graph : reads graphs, meshes, matrices, frames and files
+    drop_isolated : takes isolated nodes away
+
     Examples
     --------
     >>> from multiscale_gcn.convert import weld_map

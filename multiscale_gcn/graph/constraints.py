@@ -44,6 +44,11 @@ class Constraints(ReadOnlyArrays):
         For other types, arrays of different lengths, a batch that decreases, and a symmetry that
         is no involution. What only a graph can tell, :meth:`of` and :meth:`check` ask.
 
+    See Also
+    --------
+    coarsen : all levels at once
+    find_mirror : the mirror of a mesh
+
     Examples
     --------
     >>> import networkx as nx

@@ -29,6 +29,13 @@ class Rounding:
         How many stored entries and how many node weights changed.
     largest_relative_change : float
         Largest |new - old| / old among all of them.
+
+    Examples
+    --------
+    >>> from multiscale_gcn import Graph, round_weights
+    >>> graph, rounding = round_weights(Graph([0, 1, 2], [1, 0], weights=[0.5, 0.5]))
+    >>> bool(rounding), rounding
+    (False, Rounding(edge_weights=0, node_weights=0, largest_relative_change=0.0))
     """
 
     edge_weights: int = 0
@@ -94,6 +101,10 @@ def round_weights(graph: Graph, batch: ArrayLike | None = None) -> tuple[Graph, 
         If the largest weight lies outside 2**-900 ... 2**900.
     TypeError
         If ``graph`` is no :class:`Graph`.
+
+    See Also
+    --------
+    as_graph : reads graphs, meshes, matrices, frames and files
 
     Examples
     --------

@@ -51,6 +51,12 @@ class Graph:
     ValueError
         Naming the argument, the first offending place and the remedy.
 
+    See Also
+    --------
+    as_graph : reads graphs, meshes, matrices, frames and files
+    to_networkx : as a graph of networkx
+    to_torch : as tensors
+
     Examples
     --------
     >>> from multiscale_gcn import Graph

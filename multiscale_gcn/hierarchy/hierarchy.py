@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -18,6 +19,8 @@ from multiscale_gcn.graph.exact import Rounding, round_weights
 from multiscale_gcn.graph.names import Name
 from multiscale_gcn.hierarchy import batches, files, naming, stored, transfer
 from multiscale_gcn.hierarchy.level import Level, check_levels, fingerprint, parent_between
+from multiscale_gcn.hierarchy.parts import Parts, ReceptiveField
+from multiscale_gcn.hierarchy.parts.field import as_field
 from multiscale_gcn.matching import ORDER_VERSION
 
 if TYPE_CHECKING:
@@ -46,6 +49,13 @@ class Hierarchy:
     ------
     ValueError
         If the levels do not follow each other, naming the first that does not.
+
+    See Also
+    --------
+    coarsen : all levels at once
+    assess : what the levels keep, in numbers
+    plot_hierarchy : a picture of the levels
+    multiscale_gcn.nn.HierarchyTransfer : maps between scales from a hierarchy
 
     Examples
     --------
@@ -253,6 +263,53 @@ class Hierarchy:
         if node is not None:
             return naming.members(self.levels, node, self._index(level))
         return tuple(replace(self, levels=levels) for levels in batches.members(self.levels))
+
+    def parts(self, k: int, halo: int | ReceptiveField = 0) -> Parts[Hierarchy]:
+        """The hierarchy in parts, with what a network reads around them.
+
+        The cores of the parts share out all nodes of all levels. They are whole clusters of a
+        coarse level, which is cut in balanced parts with few edges between them; the cut is the
+        same on every machine. A network that works on a part and its halo computes on the core
+        what it computes on the whole, if the halo is its receptive field.
+
+        Parameters
+        ----------
+        k : int
+            Number of parts; there are fewer if there are fewer nodes.
+        halo : int or ReceptiveField
+            What is added to the cores: so many hops on the finest level, or all that a network
+            reads that has such a field. Beyond it there is one more ring of neighbours, so that the
+            degree of each node that is read is that of the whole graph.
+
+        Returns
+        -------
+        Parts
+            A sequence; a part is made when it is asked for. Of the constraints the parts have
+            labels and survivors.
+
+        Raises
+        ------
+        ValueError
+            If ``k`` is not positive, or ``halo`` no number of hops and no receptive field of this
+            hierarchy.
+
+        Examples
+        --------
+        >>> import networkx as nx
+        >>> from multiscale_gcn import coarsen
+        >>> hierarchy = coarsen(nx.grid_2d_graph(40, 40), levels=3)
+        >>> parts = hierarchy.parts(4, halo=2)
+        >>> parts[0], parts[0].hierarchy.sizes
+        (Part(0: 372 nodes, 126 around them), (498, 251, 131, 73))
+        """
+        k = whole_number(k, "k", least=1)
+        of_levels = partial(
+            Hierarchy._of_valid,
+            method=self.method,
+            rounding=self.rounding,
+            order_version=self.order_version,
+        )
+        return Parts(self.levels, of_levels, k, as_field(halo, len(self)))
 
     def restriction(
         self,

@@ -51,6 +51,10 @@ class Level(ReadOnlyArrays):
     TypeError
         For a graph or constraints that are none.
 
+    See Also
+    --------
+    Hierarchy : levels and the maps between them
+
     Examples
     --------
     >>> import networkx as nx

@@ -28,6 +28,11 @@ class DeviceLevel:
     parent : cupy.ndarray of int32, shape (n,), or None
         Node of the next coarser level that each node belongs to; None at the coarsest.
 
+    See Also
+    --------
+    DeviceHierarchy : levels on a CUDA device
+    Level : one level of a hierarchy
+
     Examples
     --------
     >>> import networkx as nx
@@ -61,6 +66,11 @@ class DeviceHierarchy:
         What making the weights exact changed.
     quantum : float or None
         See :attr:`Graph.quantum`.
+
+    See Also
+    --------
+    coarsen_on_device : levels that stay on a CUDA device
+    Hierarchy : levels and the maps between them
 
     Examples
     --------

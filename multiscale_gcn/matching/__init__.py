@@ -60,6 +60,11 @@ def match(
     BackendUnavailable
         If the backend cannot run here.
 
+    See Also
+    --------
+    contract : the coarse graph of a matching
+    coarsen : all levels at once
+
     Examples
     --------
     >>> import networkx as nx

@@ -49,6 +49,11 @@ class Matching(ReadOnlyArrays):
     ValueError
         Naming the first node whose mate is another's, or whose kind is none.
 
+    See Also
+    --------
+    match : the pairs of one step
+    contract : the coarse graph of a matching
+
     Examples
     --------
     >>> from multiscale_gcn import Graph, match

@@ -38,6 +38,13 @@ class MatchingOptions:
     positions : array of float, shape (n, d), optional
         Of the nodes of the finest graph, for ``"nearest"``. Coarse nodes lie at the mean of their
         members by node weight.
+
+    Examples
+    --------
+    >>> from multiscale_gcn import HeavyEdgeMatching
+    >>> from multiscale_gcn.matching import MatchingOptions
+    >>> isinstance(HeavyEdgeMatching(max_node_weight=4.0), MatchingOptions)
+    True
     """
 
     rating: Rating = field(default_factory=NormalizedCut)

@@ -51,6 +51,13 @@ class BiStride(SteppingMethod):
         When it is run, for positions of another graph, and for a graph with a hub that would join
         too many kept nodes.
 
+    See Also
+    --------
+    MaximalIndependentSet : nodes far enough from each other
+    FarthestPoints : points far from each other
+    VoxelGrid : cells of a grid in space
+    KronReduction : kept nodes, joined by effective resistance
+
     Notes
     -----
     Coarse edges weigh 1 and there are no self loops; a coarse node weighs what belongs to it. With

@@ -54,6 +54,12 @@ class CentroidalClusters(Places, ClusteringMethod):
         For a value that an option does not take; when it is run, for positions of another graph,
         without ``sizes``, and for fewer nodes than there are connected pieces of one label.
 
+    See Also
+    --------
+    RefinedClusters : any method, its clusters made compact
+    MetisPartition : clusters by METIS
+    mesh_pyramid : simplifies a mesh to given sizes
+
     Notes
     -----
     Labels are honoured, and components never merge. Left-right symmetry is not kept.

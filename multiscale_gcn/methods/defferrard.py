@@ -61,6 +61,12 @@ class DefferrardMatching(ClusteringMethod):
         For a variant that there is not, for turns where they mean nothing, and, when it is run,
         for turns that are no permutation of the nodes.
 
+    See Also
+    --------
+    HeavyEdgeMatching : the default: pairs by the heaviest edges
+    VisitingOrderMatching : nodes take their turns, as in METIS
+    StrongMatching : strong edges alone, for multigrid
+
     Notes
     -----
     The published codes sort degrees with an unstable sort, so the order of equal degrees there is

@@ -52,6 +52,13 @@ class FarthestPoints(SteppingMethod):
     ValueError
         For a value that an option does not take; when it is run, for positions of another graph.
 
+    See Also
+    --------
+    BiStride : every other layer of a breadth-first search
+    MaximalIndependentSet : nodes far enough from each other
+    VoxelGrid : cells of a grid in space
+    KronReduction : kept nodes, joined by effective resistance
+
     Notes
     -----
     Survivors are kept before any other, by id, and the search begins from all of them.

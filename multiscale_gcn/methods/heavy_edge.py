@@ -41,6 +41,13 @@ class MatchingMethod(MatchingOptions, ClusteringMethod):
     positions : array of float, shape (n, d), optional
         Of the nodes of the finest graph, for ``"nearest"``. Coarse nodes lie at the mean of their
         members by node weight.
+
+    Examples
+    --------
+    >>> from multiscale_gcn import HeavyEdgeMatching
+    >>> from multiscale_gcn.methods.heavy_edge import MatchingMethod
+    >>> issubclass(HeavyEdgeMatching, MatchingMethod)
+    True
     """
 
     honours: ClassVar[frozenset[str]] = frozenset({"labels", "survivors", "symmetry", "batch"})
@@ -116,6 +123,12 @@ class HeavyEdgeMatching(MatchingMethod):
     TypeError
         If ``rating`` is no Rating.
 
+    See Also
+    --------
+    VisitingOrderMatching : nodes take their turns, as in METIS
+    DefferrardMatching : as published in 2016, and by HGN
+    StrongMatching : strong edges alone, for multigrid
+
     Examples
     --------
     >>> from multiscale_gcn import HeavyEdgeMatching, NormalizedAssociation
@@ -164,6 +177,12 @@ class VisitingOrderMatching(MatchingMethod):
         For a value that an option does not take, naming the option.
     TypeError
         If ``rating`` is no Rating.
+
+    See Also
+    --------
+    HeavyEdgeMatching : the default: pairs by the heaviest edges
+    DefferrardMatching : as published in 2016, and by HGN
+    StrongMatching : strong edges alone, for multigrid
 
     Examples
     --------

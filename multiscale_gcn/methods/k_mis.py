@@ -46,6 +46,13 @@ class MaximalIndependentSet(SteppingMethod):
     ValueError
         For a value that an option does not take; when it is run, for scores of another graph.
 
+    See Also
+    --------
+    BiStride : every other layer of a breadth-first search
+    FarthestPoints : points far from each other
+    VoxelGrid : cells of a grid in space
+    KronReduction : kept nodes, joined by effective resistance
+
     Notes
     -----
     With ``coarsen(sizes=...)`` a step that would overshoot makes centres of those nodes too that

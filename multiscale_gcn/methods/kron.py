@@ -52,6 +52,13 @@ class KronReduction(SteppingMethod):
         For ``kept`` of another type; when it is run, for ``kept`` of another graph or without any
         node of a component, and where a coarse graph would need too much memory.
 
+    See Also
+    --------
+    BiStride : every other layer of a breadth-first search
+    MaximalIndependentSet : nodes far enough from each other
+    FarthestPoints : points far from each other
+    VoxelGrid : cells of a grid in space
+
     Notes
     -----
     The sign is the one that fewer nodes have; that of the first node, if it is a tie. Nodes at

@@ -49,6 +49,12 @@ class LocalVariation(ClusteringMethod):
         For another family, and for ``k`` that is no number or too small; when it is run, for a
         subspace of another graph.
 
+    See Also
+    --------
+    HeavyEdgeMatching : the default: pairs by the heaviest edges
+    KronReduction : kept nodes, joined by effective resistance
+    multiscale_gcn.quality.restricted_spectral_similarity : how far quadratic forms move
+
     Notes
     -----
     Algorithms 1 and 2 of Loukas, "Graph reduction with spectral and cut guarantees", JMLR

@@ -31,6 +31,10 @@ class Step:
     interpolation : scipy.sparse.csr_array of float64, shape (n, n_coarse), optional
         How values come up from the coarse nodes. None: each node has what its coarse node has.
 
+    See Also
+    --------
+    ClusteringMethod : the base of all methods
+
     Examples
     --------
     >>> import numpy as np
@@ -49,6 +53,11 @@ class ClusteringMethod(ABC):
     """A way to coarsen, as a value that carries its options.
 
     Derive from it to bring your own: :meth:`parents` is all that it takes.
+
+    See Also
+    --------
+    HeavyEdgeMatching : the default: pairs by the heaviest edges
+    multiscale_gcn.testing.MethodTests : what a method must do
 
     Examples
     --------

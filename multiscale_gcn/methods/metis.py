@@ -50,6 +50,12 @@ class MetisPartition(ClusteringMethod):
     BackendUnavailable
         When it is run, without pymetis.
 
+    See Also
+    --------
+    HeavyEdgeMatching : the default: pairs by the heaviest edges
+    CentroidalClusters : compact clusters of equal area
+    LocalVariation : keeps the spectrum (Loukas 2019)
+
     Notes
     -----
     Source: Karypis and Kumar, "Multilevel k-way partitioning scheme for irregular graphs",

@@ -50,6 +50,12 @@ class RefinedClusters(Places, ClusteringMethod):
     TypeError
         If ``method`` is no method.
 
+    See Also
+    --------
+    CentroidalClusters : compact clusters of equal area
+    MetisPartition : clusters by METIS
+    mesh_pyramid : simplifies a mesh to given sizes
+
     Notes
     -----
     Levels are contractions: a coarse graph of the other method's own leads it to the next step, and

@@ -46,6 +46,12 @@ class StrongMatching(ClusteringMethod):
     TypeError
         If ``matching`` is none.
 
+    See Also
+    --------
+    HeavyEdgeMatching : the default: pairs by the heaviest edges
+    VisitingOrderMatching : nodes take their turns, as in METIS
+    DefferrardMatching : as published in 2016, and by HGN
+
     Examples
     --------
     Rows that hang together by 1, and with each other by a hundredth, shrink along the rows:

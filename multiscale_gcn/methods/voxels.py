@@ -42,6 +42,13 @@ class VoxelGrid(ClusteringMethod):
         For a size that is not positive, or so small that voxels cannot be counted; when it is run,
         for positions of another graph.
 
+    See Also
+    --------
+    BiStride : every other layer of a breadth-first search
+    MaximalIndependentSet : nodes far enough from each other
+    FarthestPoints : points far from each other
+    KronReduction : kept nodes, joined by effective resistance
+
     Notes
     -----
     With ``coarsen(sizes=...)`` a step that would overshoot merges the nodes of the voxels of the

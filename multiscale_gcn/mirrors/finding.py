@@ -69,6 +69,12 @@ def find_mirror(
         Without positions, without vertices, for an ``offset`` without ``normal``, and for a mesh
         without edges if no ``tolerance`` is given.
 
+    See Also
+    --------
+    Mirror : a mirror and how well it fits
+    Constraints : what must not merge
+    multiscale_gcn.nn.MirrorEquivariant : treats both sides alike
+
     Examples
     --------
     >>> from multiscale_gcn import coarsen, find_mirror

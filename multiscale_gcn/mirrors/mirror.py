@@ -45,6 +45,10 @@ class Mirror(ReadOnlyArrays):
         The smallest tolerance with which all vertices get images, or this one if they have. Those
         of halves that differ in number go far.
 
+    See Also
+    --------
+    find_mirror : the mirror of a mesh
+
     Examples
     --------
     >>> from multiscale_gcn import as_graph, find_mirror

@@ -49,6 +49,11 @@ def couplings(matrix: Any) -> Graph:
     TypeError
         If it is no matrix.
 
+    See Also
+    --------
+    to_pyamg : a multigrid solver of the levels
+    StrongMatching : strong edges alone, for multigrid
+
     Examples
     --------
     >>> from multiscale_gcn import couplings

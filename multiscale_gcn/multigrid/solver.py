@@ -85,6 +85,11 @@ def to_pyamg(
     ImportError
         Without pyamg, with the line that installs it.
 
+    See Also
+    --------
+    couplings : the graph of a matrix
+    StrongMatching : strong edges alone, for multigrid
+
     Examples
     --------
     The heat equation on a plate of 60 x 60 points whose rim is held at 0:

@@ -12,6 +12,7 @@ from multiscale_gcn.nn.convolutions import *  # noqa: F403
 from multiscale_gcn.nn.distance_transfer import DistanceTransfer
 from multiscale_gcn.nn.fusion import CrossScaleFusion, ScaleSum
 from multiscale_gcn.nn.hierarchy_transfer import HierarchyTransfer, Transfer
+from multiscale_gcn.nn.in_parts import InParts, PartDataset
 from multiscale_gcn.nn.mesh_graph import MeshGraphBlock, relative_positions
 from multiscale_gcn.nn.mirrored import MirrorEquivariant, Reflection
 from multiscale_gcn.nn.network import MultiScaleGCN
@@ -36,11 +37,13 @@ __all__ = [
     "GraphPool",
     "GraphUnpool",
     "HierarchyTransfer",
+    "InParts",
     "MatrixPattern",
     "MeshGraphBlock",
     "MirrorEquivariant",
     "MultiScaleGCN",
     "NonLocal",
+    "PartDataset",
     "PreNormResidual",
     "Recorded",
     "RecordedStep",

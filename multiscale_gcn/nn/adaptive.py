@@ -37,6 +37,11 @@ class AdaptiveGConv(WeightedConvolution):
     TypeError
         In ``forward`` if ``x`` is no tensor.
 
+    See Also
+    --------
+    GConv : on the normalised adjacency
+    GraphAttention : attention that knows the graph
+
     Notes
     -----
     S has N x N numbers: for bodies and coarse levels, not for meshes. What a node has and what its

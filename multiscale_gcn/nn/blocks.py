@@ -39,6 +39,10 @@ class GraphConvBlock(nn.Module):
     TypeError
         If ``convolution`` cannot be called like that, or makes no Module.
 
+    See Also
+    --------
+    ResGConv : two convolutions and a shortcut
+
     Examples
     --------
     >>> import torch
@@ -132,6 +136,12 @@ class ResGConv(nn.Module):
         is no flag, if a node is in no group or in two, or if ``gain`` is not positive.
     TypeError
         As there.
+
+    See Also
+    --------
+    GraphConvBlock : a convolution, its normalisation and ReLU
+    PreNormResidual : layers with shortcuts, as in a transformer
+    NonLocal : every node reads every other
 
     Examples
     --------

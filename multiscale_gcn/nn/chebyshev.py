@@ -44,6 +44,11 @@ class ChebConv(WeightedConvolution):
     TypeError
         In ``forward`` if ``x`` is no tensor.
 
+    See Also
+    --------
+    GConv : on the normalised adjacency
+    KHopConv : neighbours of each distance by weights of their own
+
     Notes
     -----
     L is a buffer in the module's dtype, and no part of the ``state_dict``. It is applied K times,

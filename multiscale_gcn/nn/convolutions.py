@@ -62,6 +62,12 @@ class GConv(WeightedConvolution):
     TypeError
         In ``forward`` if ``x`` is no tensor.
 
+    See Also
+    --------
+    SemGConv : with a learned weight an edge
+    ChebConv : polynomials of the Laplacian
+    ModulatedGConv : with factors a node
+
     Notes
     -----
     A~ is a buffer in the module's dtype, and no part of the ``state_dict``. Graphs of more than
@@ -135,6 +141,12 @@ class SemGConv(WeightedConvolution):
         the layer.
     TypeError
         In ``forward`` if ``x`` is no tensor.
+
+    See Also
+    --------
+    GConv : on the normalised adjacency
+    ModulatedGConv : with factors a node
+    UnsharedGConv : with weights a node or an edge
 
     Notes
     -----

@@ -37,6 +37,11 @@ class DistanceTransfer:
     TypeError
         For what is no sequence.
 
+    See Also
+    --------
+    HierarchyTransfer : maps between scales from a hierarchy
+    MultiScaleGCN : a network on several graphs
+
     Examples
     --------
     >>> import numpy as np

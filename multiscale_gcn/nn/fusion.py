@@ -67,6 +67,10 @@ class ScaleSum(nn.Module):
     TypeError
         For what is no sequence, or no tensor, where one belongs.
 
+    See Also
+    --------
+    CrossScaleFusion : learned maps between all scales
+
     Examples
     --------
     >>> import torch
@@ -205,6 +209,12 @@ class CrossScaleFusion(nn.Module):
         channels.
     TypeError
         For what is no sequence, no function or no tensor where one belongs.
+
+    See Also
+    --------
+    ScaleSum : what meets in a scale
+    HierarchyTransfer : maps between scales from a hierarchy
+    DenseMap : a full map between nodes
 
     Examples
     --------

@@ -53,6 +53,12 @@ class GraphAttention(ConvolutionLayer):
     TypeError
         In ``forward`` if ``x`` is no tensor.
 
+    See Also
+    --------
+    NonLocal : every node reads every other
+    AdaptiveGConv : on a learned matrix
+    PreNormResidual : layers with shortcuts, as in a transformer
+
     Notes
     -----
     B x H x N x N scores are made: for bodies and coarse levels, not for meshes. The linear maps

@@ -53,6 +53,11 @@ class HierarchyTransfer:
     TypeError
         For what is no hierarchy.
 
+    See Also
+    --------
+    DistanceTransfer : maps between scales by distances
+    MultiScaleGCN : a network on several graphs
+
     Examples
     --------
     >>> import networkx as nx

@@ -55,6 +55,11 @@ class MeshGraphBlock(nn.Module):
     TypeError
         In ``forward`` for what is no tensor.
 
+    See Also
+    --------
+    relative_positions : where the ends of edges lie
+    multiscale_gcn.BiStride : every other layer of a breadth-first search
+
     Notes
     -----
     The first map of f is applied to the nodes before they are gathered: N products instead of E.
@@ -192,6 +197,10 @@ def relative_positions(
         If the positions are no real numbers, or not of this shape.
     TypeError
         For what is no array.
+
+    See Also
+    --------
+    MeshGraphBlock : with features of edges
 
     Examples
     --------

@@ -40,6 +40,11 @@ class Reflection(nn.Module):
     TypeError
         In ``forward`` if ``x`` is no tensor.
 
+    See Also
+    --------
+    MirrorEquivariant : treats both sides alike
+    multiscale_gcn.find_mirror : the mirror of a mesh
+
     Examples
     --------
     >>> import torch
@@ -100,6 +105,11 @@ class MirrorEquivariant(nn.Module):
         than there are reflections.
     TypeError
         For what is no module, or no sequence of reflections.
+
+    See Also
+    --------
+    Reflection : the mirror image of features
+    multiscale_gcn.find_mirror : the mirror of a mesh
 
     Notes
     -----

@@ -41,6 +41,12 @@ class ModulatedGConv(WeightedConvolution):
     TypeError
         In ``forward`` if ``x`` is no tensor.
 
+    See Also
+    --------
+    SemGConv : with a learned weight an edge
+    UnsharedGConv : with weights a node or an edge
+    AdaptiveGConv : on a learned matrix
+
     Notes
     -----
     Q has N x N numbers: for bodies, not for meshes. The published code has A + I divided by its row

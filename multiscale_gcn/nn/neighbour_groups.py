@@ -97,6 +97,12 @@ class KHopConv(_SumOfGroups):
     TypeError
         In ``forward`` if ``x`` is no tensor.
 
+    See Also
+    --------
+    NeighbourGroupConv : groups of neighbours by weights of their own
+    ChebConv : polynomials of the Laplacian
+    spatio_temporal : a graph at every frame
+
     Notes
     -----
     The pattern of distance k is stored, N^2 entries of all distances at most.
@@ -161,6 +167,10 @@ class NeighbourGroupConv(_SumOfGroups):
         [B, N, C_in], the device and the type of the layer.
     TypeError
         If ``groups`` is no such function, and in ``forward`` if ``x`` is no tensor.
+
+    See Also
+    --------
+    KHopConv : neighbours of each distance by weights of their own
 
     Examples
     --------

@@ -103,6 +103,14 @@ class MultiScaleGCN(nn.Module):
     TypeError
         For what is no sequence, no function, no module or no tensor where one belongs.
 
+    See Also
+    --------
+    Schedule : which scale works when
+    HierarchyTransfer : maps between scales from a hierarchy
+    ResGConv : two convolutions and a shortcut
+    Recorded : replays a network on a device
+    multiscale_gcn.pyg.MultiScaleNet : a network on batches of graphs
+
     Notes
     -----
     Dense maps between scales have N_i x N_k weights: they want graphs of thousands of nodes at

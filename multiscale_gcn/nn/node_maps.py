@@ -22,6 +22,11 @@ class DenseMap(nn.Linear):
     in_features, out_features : int
         Number of nodes of the source and of the target.
 
+    See Also
+    --------
+    SparseMap : a map on the entries of a matrix
+    CrossScaleFusion : learned maps between all scales
+
     Examples
     --------
     >>> import torch
@@ -53,6 +58,11 @@ class SparseMap(nn.Module):
     ------
     ValueError
         If it is no sparse matrix, or holds something else than finite real numbers.
+
+    See Also
+    --------
+    DenseMap : a full map between nodes
+    CrossScaleFusion : learned maps between all scales
 
     Examples
     --------

@@ -52,6 +52,11 @@ class NonLocal(nn.Module):
     TypeError
         If ``groups`` is no sequence of sequences, and in ``forward`` if ``x`` is no tensor.
 
+    See Also
+    --------
+    GraphAttention : attention that knows the graph
+    ResGConv : two convolutions and a shortcut
+
     Examples
     --------
     >>> import torch

@@ -40,6 +40,10 @@ class GraphPattern(nn.Module):
     ValueError
         If the graph has no nodes.
 
+    See Also
+    --------
+    MatrixPattern : which entries a map has
+
     Examples
     --------
     >>> from multiscale_gcn import Graph
@@ -96,6 +100,11 @@ class MatrixPattern(nn.Module):
     ------
     ValueError
         If it is no such matrix, or has columns twice or out of order.
+
+    See Also
+    --------
+    SparseMap : a map on the entries of a matrix
+    GraphPattern : which entries a layer reads
 
     Examples
     --------

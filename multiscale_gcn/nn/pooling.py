@@ -99,6 +99,11 @@ class GraphPool(nn.Module):
     TypeError
         For what is no hierarchy, and in ``forward`` for what is no tensor.
 
+    See Also
+    --------
+    GraphUnpool : to a finer level
+    HierarchyTransfer : maps between scales from a hierarchy
+
     Examples
     --------
     >>> import networkx as nx
@@ -157,6 +162,11 @@ class GraphUnpool(nn.Module):
         In ``forward`` for the wrong number of nodes or another device.
     TypeError
         For what is no hierarchy, and in ``forward`` for what is no tensor.
+
+    See Also
+    --------
+    GraphPool : to a coarser level
+    HierarchyTransfer : maps between scales from a hierarchy
 
     Examples
     --------

@@ -47,6 +47,10 @@ class Recorded(nn.Module):
     ValueError
         If ``most`` is no number of at least 1.
 
+    See Also
+    --------
+    RecordedStep : replays a step of training on a device
+
     Notes
     -----
     What is returned belongs to the caller: it is copied out of the recording. Source:
@@ -219,6 +223,10 @@ class RecordedStep:
     ------
     TypeError
         If ``step`` cannot be called.
+
+    See Also
+    --------
+    Recorded : replays a network on a device
 
     Notes
     -----

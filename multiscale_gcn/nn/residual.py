@@ -41,6 +41,10 @@ class StochasticDepth(nn.Module):
     TypeError
         In ``forward`` if ``x`` is no tensor.
 
+    See Also
+    --------
+    PreNormResidual : layers with shortcuts, as in a transformer
+
     Examples
     --------
     >>> import torch
@@ -93,6 +97,12 @@ class PreNormResidual(nn.Module):
         1, and in ``forward`` for other features, or a layer that changes their shape.
     TypeError
         For what is no sequence of modules, and in ``forward`` if ``x`` is no tensor.
+
+    See Also
+    --------
+    StochasticDepth : leaves branches out at random
+    GraphMLP : a perceptron that knows its neighbours
+    GraphAttention : attention that knows the graph
 
     Examples
     --------
@@ -159,6 +169,11 @@ class GraphMLP(nn.Module):
     TypeError
         If ``convolution`` cannot be called like that, or makes no Module, and in ``forward`` if
         ``x`` is no tensor.
+
+    See Also
+    --------
+    PreNormResidual : layers with shortcuts, as in a transformer
+    GraphAttention : attention that knows the graph
 
     Examples
     --------

@@ -45,6 +45,13 @@ class Schedule:
     TypeError
         For what is no sequence, or no number, where one belongs.
 
+    See Also
+    --------
+    multiscale_gcn.nn.schedules.parallel : all scales at once
+    multiscale_gcn.nn.schedules.u_net : down and up, with what was there beside
+    multiscale_gcn.nn.schedules.v_cycle : down and up, with what was there added
+    multiscale_gcn.nn.schedules.w_cycle : down twice before up
+
     Examples
     --------
     >>> from multiscale_gcn.nn.schedules import v_cycle
@@ -133,6 +140,13 @@ def parallel(num_scales: int, depth: int = 2) -> Schedule:
     ValueError
         If there is no scale or no stage, or more than 64 or 4096.
 
+    See Also
+    --------
+    u_net : down and up, with what was there beside
+    v_cycle : down and up, with what was there added
+    w_cycle : down twice before up
+    multiscale_gcn.nn.Schedule : which scale works when
+
     Examples
     --------
     >>> parallel(3).stages
@@ -164,6 +178,13 @@ def u_net(num_scales: int, depth: int = 2) -> Schedule:
     ValueError
         If there is no scale or no stage, or more than 64 or 4096.
 
+    See Also
+    --------
+    parallel : all scales at once
+    v_cycle : down and up, with what was there added
+    w_cycle : down twice before up
+    multiscale_gcn.nn.Schedule : which scale works when
+
     Examples
     --------
     >>> u_net(2).stages
@@ -194,6 +215,13 @@ def v_cycle(num_scales: int, depth: int = 1) -> Schedule:
     ------
     ValueError
         If there is no scale or no stage, or more than 64 or 4096.
+
+    See Also
+    --------
+    parallel : all scales at once
+    u_net : down and up, with what was there beside
+    w_cycle : down twice before up
+    multiscale_gcn.nn.Schedule : which scale works when
 
     Examples
     --------
@@ -227,6 +255,13 @@ def w_cycle(num_scales: int, depth: int = 1) -> Schedule:
     ------
     ValueError
         If there is no scale or no stage, or more than 12 or 4096.
+
+    See Also
+    --------
+    parallel : all scales at once
+    u_net : down and up, with what was there beside
+    v_cycle : down and up, with what was there added
+    multiscale_gcn.nn.Schedule : which scale works when
 
     Examples
     --------

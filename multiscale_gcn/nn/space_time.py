@@ -41,6 +41,11 @@ def spatio_temporal(graph: Any, frames: int, *, window: int = 1) -> Graph:
     TypeError
         For what ``as_graph`` does not take.
 
+    See Also
+    --------
+    spatio_temporal_ids : the ids of its nodes
+    KHopConv : neighbours of each distance by weights of their own
+
     Examples
     --------
     >>> import networkx as nx
@@ -87,6 +92,10 @@ def spatio_temporal_ids(frames: int, num_nodes: int) -> np.ndarray:
     ------
     ValueError
         If a number is not at least 1, or there are 2^31 nodes or more.
+
+    See Also
+    --------
+    spatio_temporal : a graph at every frame
 
     Examples
     --------

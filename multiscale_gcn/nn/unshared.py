@@ -48,6 +48,11 @@ class UnsharedGConv(WeightedConvolution):
     TypeError
         In ``forward`` if ``x`` is no tensor.
 
+    See Also
+    --------
+    ModulatedGConv : with factors a node
+    SemGConv : with a learned weight an edge
+
     Notes
     -----
     ``weight`` holds N matrices, or 2 N, those of the nodes themselves first, or one for every entry

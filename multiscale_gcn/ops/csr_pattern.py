@@ -24,6 +24,11 @@ class Pattern(NamedTuple):
     mirror : Tensor of int64, shape (nnz,)
         The place of entry (j, i) for every entry (i, j).
 
+    See Also
+    --------
+    CrossPattern : the entries of any matrix
+    propagate : a sparse matrix times features
+
     Examples
     --------
     >>> from multiscale_gcn import Graph
@@ -84,6 +89,11 @@ class CrossPattern(NamedTuple):
         Of the transpose: rows of this pattern.
     mirror : Tensor of int64, shape (nnz,)
         The place here of every entry of the transpose.
+
+    See Also
+    --------
+    Pattern : the entries of a square matrix
+    joined_map : the maps before it
 
     Examples
     --------

@@ -22,6 +22,11 @@ class Normalisation(NamedTuple):
     epsilon : float
         Added to the variance.
 
+    See Also
+    --------
+    graph_convolution : a convolution on any pattern
+    batch_norm : batch normalisation of nodes
+
     Examples
     --------
     >>> import torch

@@ -43,6 +43,10 @@ def mix_nodes(
     ValueError
         For shapes that do not fit, several devices, and types that autocast does not make one.
 
+    See Also
+    --------
+    mix_channels : a matrix product over channels
+
     Examples
     --------
     >>> import torch
@@ -114,6 +118,10 @@ def mix_channels(
         For what is no tensor.
     ValueError
         For shapes that do not fit, several devices, and types that autocast does not make one.
+
+    See Also
+    --------
+    mix_nodes : a matrix product over nodes
 
     Examples
     --------

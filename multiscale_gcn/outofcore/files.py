@@ -61,6 +61,13 @@ class EdgeFiles:
     FileNotFoundError
         If there is no such file or folder, or a folder without files of a format that is read.
 
+    See Also
+    --------
+    coarsen : all levels at once
+    Spark : levels on a cluster of Spark
+    Ray : levels on a cluster of Ray
+    Dask : levels on a cluster of Dask
+
     Examples
     --------
     >>> from pathlib import Path

@@ -31,7 +31,7 @@ class Progress:
         """A stage begins that goes through so many entries."""
         if not self.shown:
             return
-        from tqdm import tqdm
+        from tqdm.auto import tqdm
 
         self._stage, self._began = stage, (time.perf_counter(), time.process_time())
         self._bar = tqdm(

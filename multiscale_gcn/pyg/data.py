@@ -45,6 +45,10 @@ class MultiScaleData(Data):  # type: ignore[misc]
 
     Inherit from it if your own ``Data`` has ``__inc__`` or ``__cat_dim__``.
 
+    See Also
+    --------
+    Coarsen : a transform that adds levels
+
     Examples
     --------
     >>> import torch

@@ -66,6 +66,13 @@ class MultiScaleNet(nn.Module):
     TypeError
         For a ``convolution`` that is none, and when called with other data.
 
+    See Also
+    --------
+    Coarsen : a transform that adds levels
+    Pool : to a coarser level
+    Unpool : to a finer level
+    multiscale_gcn.nn.MultiScaleGCN : a network on several graphs
+
     Examples
     --------
     >>> from torch_geometric.datasets import FakeDataset

@@ -38,6 +38,11 @@ class Pool(nn.Module):
     TypeError
         When called with data other than :class:`MultiScaleData` or a batch, or without a tensor.
 
+    See Also
+    --------
+    Unpool : to a finer level
+    multiscale_gcn.nn.GraphPool : to a coarser level
+
     Examples
     --------
     >>> import torch
@@ -124,6 +129,11 @@ class Unpool(nn.Module):
     ------
     ValueError, TypeError
         As :class:`Pool` does.
+
+    See Also
+    --------
+    Pool : to a coarser level
+    multiscale_gcn.nn.GraphPool : to a coarser level
 
     Examples
     --------

@@ -60,6 +60,12 @@ class Coarsen(BaseTransform):  # type: ignore[misc]
     TypeError
         When called with anything but a ``Data`` or a batch of them.
 
+    See Also
+    --------
+    MultiScaleData : a graph with its levels
+    MultiScaleNet : a network on batches of graphs
+    multiscale_gcn.coarsen : all levels at once
+
     Notes
     -----
     The edges may stand in ``edge_index`` or ``adj_t``. A graph without edges has an ``edge_index``

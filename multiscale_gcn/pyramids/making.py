@@ -75,6 +75,11 @@ def mesh_pyramid(
     CoarseningStalled
         If no edge may collapse any more before the sizes are reached. It carries what was reached.
 
+    See Also
+    --------
+    MeshPyramid : meshes and the maps between them
+    coarsen : all levels at once
+
     Notes
     -----
     Errors are compared as float64; of equal ones the vertices' ids decide. The same mesh gives the

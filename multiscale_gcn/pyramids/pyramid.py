@@ -40,6 +40,11 @@ class MeshPyramid(Hierarchy):
     ValueError
         If the levels do not follow each other, or a mesh does not fit its level.
 
+    See Also
+    --------
+    mesh_pyramid : simplifies a mesh to given sizes
+    Hierarchy : levels and the maps between them
+
     Examples
     --------
     >>> import numpy as np

@@ -46,6 +46,12 @@ class AlgebraicDistance(EntryRating):
     ValueError
         For a value that an option does not take, naming it.
 
+    See Also
+    --------
+    InnerProduct : how alike features of nodes are
+    GivenRating : numbers of your own
+    EdgeWeight : the weight itself
+
     Examples
     --------
     >>> import networkx as nx

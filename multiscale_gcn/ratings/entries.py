@@ -20,6 +20,19 @@ class EntryRating(Rating):
     """Base of the ratings that look at more than an edge and its two ends.
 
     Derive from it and write :meth:`values`; every backend has it at once.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> import numpy as np
+    >>> from multiscale_gcn import HeavyEdgeMatching, as_graph, match
+    >>> from multiscale_gcn.ratings import EntryRating
+    >>> class NearIds(EntryRating):
+    ...     def values(self, graph, constraints):
+    ...         rows, columns = graph.edge_index()
+    ...         return -np.abs(rows - columns)
+    >>> match(as_graph(nx.cycle_graph(4)), HeavyEdgeMatching(rating=NearIds())).mate.tolist()
+    [1, 0, 3, 2]
     """
 
     @abstractmethod
@@ -40,6 +53,12 @@ class GivenRating(EntryRating):
         One number for every stored entry of the graph, in the order of ``graph.edge_index()``; on
         coarser levels parallel edges add up their ratings. Or a function that takes a
         :class:`~multiscale_gcn.Graph` and returns such an array; it is called at every level.
+
+    See Also
+    --------
+    AlgebraicDistance : how alike relaxation makes two nodes
+    InnerProduct : how alike features of nodes are
+    EdgeWeight : the weight itself
 
     Examples
     --------

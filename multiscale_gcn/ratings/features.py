@@ -35,6 +35,12 @@ class InnerProduct(EntryRating):
         If ``features`` are no matrix, or ``restriction`` is neither; when it is run, if they are
         of another graph.
 
+    See Also
+    --------
+    AlgebraicDistance : how alike relaxation makes two nodes
+    GivenRating : numbers of your own
+    EdgeWeight : the weight itself
+
     Examples
     --------
     >>> import networkx as nx

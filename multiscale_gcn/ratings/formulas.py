@@ -57,6 +57,12 @@ class FormulaRating(Rating):
 class EdgeWeight(FormulaRating):
     """The weight itself. It favours nodes that have merged before, since their edges add up.
 
+    See Also
+    --------
+    NormalizedCut : w_uv (1 / d_u + 1 / d_v)
+    NormalizedAssociation : (2 w_uv + w_uu + w_vv) / (d_u + d_v)
+    InnerOuter : w_uv / (out_u + out_v)
+
     Examples
     --------
     >>> from multiscale_gcn import EdgeWeight, HeavyEdgeMatching
@@ -75,6 +81,12 @@ class NormalizedCut(FormulaRating):
     without eigenvectors", PAMI 2007). Merged nodes have large degrees, so they wait: levels stay
     balanced.
 
+    See Also
+    --------
+    EdgeWeight : the weight itself
+    NormalizedAssociation : (2 w_uv + w_uu + w_vv) / (d_u + d_v)
+    InnerOuter : w_uv / (out_u + out_v)
+
     Examples
     --------
     >>> from multiscale_gcn import HeavyEdgeMatching
@@ -90,6 +102,12 @@ class NormalizedAssociation(FormulaRating):
     """(2 w_uv + w_uu + w_vv) / (d_u + d_v): the share of the merged node's weight that is inner.
 
     The rating of the published implementation of HGN (Li et al., BMVC 2021).
+
+    See Also
+    --------
+    EdgeWeight : the weight itself
+    NormalizedCut : w_uv (1 / d_u + 1 / d_v)
+    InnerOuter : w_uv / (out_u + out_v)
 
     Examples
     --------
@@ -112,6 +130,12 @@ class Expansion(FormulaRating):
     Source: Holtgrewe, Sanders and Schulz, "Engineering a scalable high quality graph partitioner",
     IPDPS 2010.
 
+    See Also
+    --------
+    ExpansionStar : w_uv / (c_u c_v)
+    ExpansionStar2 : w_uv^2 / (c_u c_v)
+    EdgeWeight : the weight itself
+
     Examples
     --------
     >>> import networkx as nx
@@ -127,6 +151,12 @@ class Expansion(FormulaRating):
 @dataclass(frozen=True)
 class ExpansionStar(FormulaRating):
     """w_uv / (c_u c_v), with node weights c. Source: see :class:`~multiscale_gcn.Expansion`.
+
+    See Also
+    --------
+    Expansion : w_uv / (c_u + c_v)
+    ExpansionStar2 : w_uv^2 / (c_u c_v)
+    EdgeWeight : the weight itself
 
     Examples
     --------
@@ -147,6 +177,12 @@ class ExpansionStar2(FormulaRating):
 
     Source: Holtgrewe, Sanders and Schulz, "Engineering a scalable high quality graph partitioner",
     IPDPS 2010, expansion*2.
+
+    See Also
+    --------
+    Expansion : w_uv / (c_u + c_v)
+    ExpansionStar : w_uv / (c_u c_v)
+    EdgeWeight : the weight itself
 
     Examples
     --------
@@ -170,6 +206,12 @@ class InnerOuter(FormulaRating):
 
     Source: Holtgrewe, Sanders and Schulz, "Engineering a scalable high quality graph partitioner",
     IPDPS 2010.
+
+    See Also
+    --------
+    EdgeWeight : the weight itself
+    NormalizedCut : w_uv (1 / d_u + 1 / d_v)
+    NormalizedAssociation : (2 w_uv + w_uu + w_vv) / (d_u + d_v)
 
     Examples
     --------

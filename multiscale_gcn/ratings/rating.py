@@ -33,6 +33,14 @@ class NodeTerms:
         Weight of the self loop, 0 without one.
     node_weight : array
         Weight of the node.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from multiscale_gcn import as_graph
+    >>> from multiscale_gcn.ratings import NodeTerms
+    >>> NodeTerms.of(as_graph(nx.path_graph(3))).degree
+    array([1., 2., 1.])
     """
 
     degree: np.ndarray

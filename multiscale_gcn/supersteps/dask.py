@@ -38,6 +38,12 @@ class Dask(SuperstepEngine):
     ValueError
         For numbers that are none.
 
+    See Also
+    --------
+    Spark : levels on a cluster of Spark
+    Ray : levels on a cluster of Ray
+    EdgeFiles : files of edges, larger than memory
+
     Examples
     --------
     >>> from multiscale_gcn import Dask, coarsen

@@ -33,6 +33,12 @@ class Ray(SuperstepEngine):
     ValueError
         For numbers that are none.
 
+    See Also
+    --------
+    Spark : levels on a cluster of Spark
+    Dask : levels on a cluster of Dask
+    EdgeFiles : files of edges, larger than memory
+
     Examples
     --------
     >>> from multiscale_gcn import Ray

@@ -42,6 +42,12 @@ class Spark(SuperstepEngine):
     ValueError
         For numbers that are none.
 
+    See Also
+    --------
+    Ray : levels on a cluster of Ray
+    Dask : levels on a cluster of Dask
+    EdgeFiles : files of edges, larger than memory
+
     Examples
     --------
     >>> from multiscale_gcn import Spark, coarsen

@@ -28,6 +28,11 @@ class BackendTests:
 
     Derive from it and name the backend. Where it cannot run, the tests are skipped, and say why.
 
+    See Also
+    --------
+    RatingTests : what a rating must do
+    MethodTests : what a method must do
+
     Examples
     --------
     >>> from multiscale_gcn.testing import BackendTests

@@ -25,6 +25,11 @@ from multiscale_gcn.testing.validity import assert_valid_hierarchy
 class MethodTests:
     """What must hold of every coarsening method. Derive from it and say which.
 
+    See Also
+    --------
+    RatingTests : what a rating must do
+    BackendTests : what a backend must do
+
     Examples
     --------
     >>> import numpy as np

@@ -23,6 +23,11 @@ from multiscale_gcn.testing.strategies import graphs
 class RatingTests:
     """What must hold of every rating. Derive from it and say which.
 
+    See Also
+    --------
+    BackendTests : what a backend must do
+    MethodTests : what a method must do
+
     Examples
     --------
     >>> from multiscale_gcn.ratings.formulas import FormulaRating

@@ -36,6 +36,10 @@ def weights(kind: Weights) -> st.SearchStrategy[float]:
     -------
     hypothesis.strategies.SearchStrategy of float
 
+    See Also
+    --------
+    graphs : graphs to test with
+
     Examples
     --------
     >>> from hypothesis import given
@@ -71,6 +75,11 @@ def graphs(
     Returns
     -------
     hypothesis.strategies.SearchStrategy of Graph
+
+    See Also
+    --------
+    weights : weights to test with
+    assert_valid_hierarchy : whether levels follow each other
 
     Examples
     --------

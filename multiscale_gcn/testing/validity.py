@@ -25,6 +25,10 @@ def assert_valid_matching(graph: Graph, matching: Matching) -> None:
     AssertionError
         Naming the first node for which it does not hold.
 
+    See Also
+    --------
+    assert_valid_hierarchy : whether levels follow each other
+
     Examples
     --------
     >>> from multiscale_gcn import Graph, match
@@ -68,6 +72,10 @@ def assert_valid_hierarchy(hierarchy: Hierarchy, *, contraction: bool = True) ->
     ------
     AssertionError
         Naming the first level for which it does not hold.
+
+    See Also
+    --------
+    assert_valid_matching : whether pairs are a matching
 
     Examples
     --------

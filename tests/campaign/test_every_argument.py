@@ -76,6 +76,13 @@ atexit.register(rmtree, FOLDER)
 EDGES = FOLDER / "edges.csv"
 EDGES.write_text("u,v\n0,1\n1,2\n")
 
+
+def build_network(hierarchy: Any) -> nn.MultiScaleGCN:
+    return nn.MultiScaleGCN(
+        [hierarchy[0].graph], [[0]], in_channels=5, channels=6, out_channels=4, non_local=False
+    ).eval()
+
+
 VALID: dict[str, Any] = {
     "add": None,
     "attributes": np.ones(NNZ),
@@ -134,6 +141,7 @@ VALID: dict[str, Any] = {
     "sizes": [6],
     "sizes_given": True,
     "source": GRAPH,
+    "steps": [[(0, 0)], [(0, 1)]],
     "step": Step(HIERARCHY.parent(0, 1)),
     "sources": [0, 1],
     "stages": [[0, 1]],
@@ -210,6 +218,9 @@ OF_NAME: dict[str, dict[str, Any]] = {
     "optimum_ratio": {"coarse": 1},
     "Constraints": {"batch": np.zeros(N, int), "labels": np.zeros(N, int)},
     "DenseMap": {},
+    "InParts": {"build": build_network, "levels": [0], "k": 2, "hops": {}},
+    "PartDataset": {"parts": HIERARCHY.parts(2)},
+    "Hierarchy.parts": {"k": 2},
     "Hierarchy.prolong": {"values": np.ones(COARSE)},
     "Hierarchy.level": {"num_nodes": COARSE},
     "Hierarchy.members": {"node": (0, 0)},
@@ -230,6 +241,8 @@ SKIPPED = {
     "MultiScaleData": "a Data of PyTorch Geometric, which takes anything",
     "Normalisation": "a named tuple, which batch normalisation makes",
     "PairKind": "an enumeration",
+    "Part": "made by Hierarchy.parts alone",
+    "Parts": "made by Hierarchy.parts alone",
     "Pattern": "a named tuple, which GraphPattern makes",
     "RoundingWarning": "a warning",
     "Transfer": "a type",
@@ -408,6 +421,14 @@ def cases() -> Iterator[Case]:
     }
     for name, layer in layers.items():
         yield name, layer, {"x": X}, ["x"]
+    in_parts = nn.InParts(build_network, HIERARCHY, [0], 1)
+    yield (
+        "InParts()",
+        lambda part, x: in_parts(part, x),
+        {"part": in_parts.parts[0], "x": X},
+        ["part", "x"],
+    )
+    yield "InParts.on", in_parts.on, {"part": in_parts.parts[0]}, ["part"]
 
 
 CASES = list(cases())

@@ -49,6 +49,18 @@ def test_every_folder_with_code_has_its_place_and_says_what_is_in_it():
         assert ast.get_docstring(ast.parse((ROOT / folder / "__init__.py").read_text()))
 
 
+def test_bars_are_for_those_who_sit_before_a_terminal():
+    """Elsewhere, as in a notebook or a log, a bar is a line for each of its steps."""
+    for path in ROOT.rglob("*.py"):
+        if "from tqdm" not in (text := path.read_text()):
+            continue
+        assert "from tqdm.auto import tqdm\n" in text, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "tqdm":
+                named = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+                assert named.get("disable", "").startswith("None"), path
+
+
 def test_tests_stand_in_folders_of_the_same_names():
     here = Path(__file__).parent
     assert {path.parent.name for path in here.glob("*/test_*.py")} <= set(ORDER)

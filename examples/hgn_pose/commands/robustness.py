@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from examples.hgn_pose.commands.flat import Flat
 from examples.hgn_pose.commands.machine import MachineOptions, describe_machine, in_one_line
@@ -143,7 +143,9 @@ class Robustness:
     ) -> Curves:
         curves: dict[str, list[Point]] = {name: [] for name in named}
         shown = conditions(prepared.test, prepared.cameras, factor, levels, self.seed)
-        with tqdm(total=len(levels), desc=TITLES[factor][0], dynamic_ncols=True) as bar:
+        with tqdm(
+            total=len(levels), desc=TITLES[factor][0], dynamic_ncols=True, disable=None
+        ) as bar:
             for condition in shown:
                 for name, networks in named.items():
                     errors = [

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from examples.hgn_pose.datasets.mocap import Capture, read_amc, read_asf, read_bvh
 from examples.hgn_pose.datasets.plausible import check_skeleton
@@ -101,7 +101,7 @@ def build(
             f"there are no files PERFORMER_TAKE.amc or .bvh, such as 07_01.amc, in {folder}"
         )
     clips, sources, dropped = [], [], 0
-    for name, path in tqdm(files, desc="clips", disable=not progress):
+    for name, path in tqdm(files, desc="clips", disable=None if progress else True):
         positions, source = _clip(path, fps, bvh_unit, thorax)
         check_skeleton(positions, str(path))
         good = steady(positions)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from examples.hgn_pose.body.body_model import BodyModel
 from examples.hgn_pose.body.carrying import Carried
@@ -84,7 +84,10 @@ def fit(
     with (
         _workers(device) as workers,
         tqdm(
-            total=len(positions), desc="fitting bodies", unit="frame", disable=not progress
+            total=len(positions),
+            desc="fitting bodies",
+            unit="frame",
+            disable=None if progress else True,
         ) as bar,
     ):
 

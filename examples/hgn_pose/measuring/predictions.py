@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from examples.hgn_pose.body.skeleton import FLIP
 from examples.hgn_pose.motion.cameras import Cameras

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 
 import torch
 from torch import nn
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from examples.hgn_pose.training.trainer import Trainer
 
@@ -71,4 +71,6 @@ def _stream(trainer: Trainer) -> torch.cuda.Stream | None:
 def _progress(trainers: Sequence[Trainer], label: str) -> tqdm:
     total = sum(trainer.options.epochs * trainer.steps for trainer in trainers)
     behind = sum(len(trainer.records) * trainer.steps for trainer in trainers)
-    return tqdm(total=total, initial=behind, desc=label, unit="step", dynamic_ncols=True)
+    return tqdm(
+        total=total, initial=behind, desc=label, unit="step", dynamic_ncols=True, disable=None
+    )

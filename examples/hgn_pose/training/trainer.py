@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from examples.hgn_pose.motion.cameras import Cameras
 from examples.hgn_pose.network.precision import keep_in_float32
@@ -199,6 +199,7 @@ class Trainer:
             desc=label,
             unit="step",
             dynamic_ncols=True,
+            disable=None,
         )
 
     def steps_to_go(

@@ -78,6 +78,10 @@ def batch_norm(
     BackendUnavailable
         If ``backend="cupy"`` cannot run.
 
+    See Also
+    --------
+    Normalisation : a normalisation that is fused
+
     Examples
     --------
     >>> import torch

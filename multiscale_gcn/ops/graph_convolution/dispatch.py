@@ -65,6 +65,11 @@ def graph_convolution(
     BackendUnavailable
         If ``backend="cupy"`` cannot run.
 
+    See Also
+    --------
+    semgconv : that of SemGCN
+    graph_convolution_reference : its definition
+
     Examples
     --------
     >>> import torch
@@ -105,6 +110,11 @@ def semgconv(
     ------
     TypeError, ValueError, BackendUnavailable
         As in :func:`graph_convolution`.
+
+    See Also
+    --------
+    graph_convolution : a convolution on any pattern
+    multiscale_gcn.nn.SemGConv : with a learned weight an edge
 
     Examples
     --------

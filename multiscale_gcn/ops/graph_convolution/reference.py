@@ -31,6 +31,10 @@ def graph_convolution_reference(
     TypeError, ValueError
         As there.
 
+    See Also
+    --------
+    graph_convolution : a convolution on any pattern
+
     Examples
     --------
     >>> import torch

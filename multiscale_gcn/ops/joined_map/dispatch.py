@@ -57,6 +57,10 @@ def joined_map(
     BackendUnavailable
         If ``backend="cupy"`` cannot run.
 
+    See Also
+    --------
+    nonlocal_attention_joined : the same, of joined maps
+
     Examples
     --------
     >>> import torch

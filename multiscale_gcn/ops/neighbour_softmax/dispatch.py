@@ -47,6 +47,10 @@ def neighbour_softmax(
     BackendUnavailable
         If ``backend="cupy"`` cannot run.
 
+    See Also
+    --------
+    neighbour_softmax_reference : its definition
+
     Examples
     --------
     >>> import torch

@@ -25,6 +25,10 @@ def neighbour_softmax_reference(
     TypeError, ValueError
         As there.
 
+    See Also
+    --------
+    neighbour_softmax : softmax over neighbours
+
     Examples
     --------
     >>> import torch

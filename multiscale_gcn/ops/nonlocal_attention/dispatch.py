@@ -56,6 +56,14 @@ def nonlocal_attention(
     BackendUnavailable
         If ``backend="cupy"`` cannot run.
 
+    See Also
+    --------
+    joined_map : the maps before it
+    nonlocal_attention_dense : with all scores
+    nonlocal_attention_sorted : by sorted scores
+    nonlocal_attention_reference : its definition
+    multiscale_gcn.nn.NonLocal : every node reads every other
+
     Examples
     --------
     >>> import torch
@@ -89,6 +97,11 @@ def nonlocal_attention_joined(
     ------
     TypeError, ValueError, BackendUnavailable
         As there.
+
+    See Also
+    --------
+    nonlocal_attention : pairs without their scores
+    joined_map : the maps before it
 
     Examples
     --------

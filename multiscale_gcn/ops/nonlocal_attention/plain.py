@@ -41,6 +41,10 @@ def nonlocal_attention_dense(
     TypeError, ValueError
         As there.
 
+    See Also
+    --------
+    nonlocal_attention : pairs without their scores
+
     Examples
     --------
     >>> import torch
@@ -108,6 +112,10 @@ def nonlocal_attention_sorted(
     ------
     TypeError, ValueError
         As there.
+
+    See Also
+    --------
+    nonlocal_attention : pairs without their scores
 
     Examples
     --------

@@ -34,6 +34,10 @@ def nonlocal_attention_reference(
     ValueError
         If the shapes do not fit, or if tensors hold no real numbers or are on several devices.
 
+    See Also
+    --------
+    nonlocal_attention : pairs without their scores
+
     Examples
     --------
     >>> import torch

@@ -53,6 +53,13 @@ def propagate(
     BackendUnavailable
         If ``backend="cupy"`` cannot run.
 
+    See Also
+    --------
+    propagate_dense : by a dense matrix
+    propagate_sparse : by a sparse one
+    propagate_reference : its definition
+    mix_nodes : a matrix product over nodes
+
     Examples
     --------
     >>> import torch

@@ -64,6 +64,10 @@ def propagate_dense(
     TypeError, ValueError
         As there.
 
+    See Also
+    --------
+    propagate : a sparse matrix times features
+
     Examples
     --------
     >>> import torch
@@ -109,6 +113,10 @@ def propagate_sparse(
     ------
     TypeError, ValueError
         As there.
+
+    See Also
+    --------
+    propagate : a sparse matrix times features
 
     Examples
     --------

@@ -26,6 +26,10 @@ def propagate_reference(
     TypeError, ValueError
         As there.
 
+    See Also
+    --------
+    propagate : a sparse matrix times features
+
     Examples
     --------
     >>> import torch
