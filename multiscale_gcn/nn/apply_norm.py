@@ -58,14 +58,15 @@ def normalised_map(
 
 def _kernel_normalises(linear: nn.Linear, norm: nn.BatchNorm1d, x: Tensor, add: Tensor) -> bool:
     """Whether nothing learns, and nobody but the kernel has to see what lies between."""
-    if not x.is_cuda or norm.training or torch.is_autocast_enabled("cuda"):
+    if torch.compiler.is_compiling() or not x.is_cuda or norm.training:
         return False
     parameters = (linear.weight, linear.bias, norm.weight, norm.bias)
     tensors = [t for t in (x, add, *parameters) if t is not None]
     channels = linear.out_features
     case = OperatorCase(x.device, x.dtype, x.shape[1], channels, channels, 1)
     return (
-        type(linear) is nn.Linear
+        not torch.is_autocast_enabled("cuda")
+        and type(linear) is nn.Linear
         and type(norm) is nn.BatchNorm1d
         and not any(getattr(module, hooks) for module in (linear, norm) for hooks in HOOKS)
         and not (torch.is_grad_enabled() and any(t.requires_grad for t in tensors))
