@@ -4,7 +4,7 @@
 # make campaign [EXAMPLES=1000]  random graphs, damaged files and killed writers; prints what it tried
 # make coverage      branches of multiscale_gcn that the tests reach
 # make mutants       break the library in small ways, and see that a test notices
-# make notebook | lint | format | docs | wheel-check | clean
+# make notebook | lint | format | docs | look | wheel-check | clean
 #
 # Variables: PYTHON (which Python makes the environment), VENV (where it stands),
 # CONSTRAINTS (empty: take any versions that pyproject.toml allows).
@@ -21,7 +21,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 
 COMPILED := matching contraction outofcore supersteps coarsening hierarchy pyramids engines methods graph
 
-.PHONY: demo test boundscheck campaign coverage mutants notebook lint format docs wheel-check clean
+.PHONY: demo test boundscheck campaign coverage mutants notebook lint format docs look wheel-check clean
 .DEFAULT_GOAL := demo
 
 demo: $(USER_STAMP)
@@ -69,6 +69,10 @@ format: $(DEV_STAMP)
 docs: $(DEV_STAMP)
 	DOCS_ONLINE=$(ONLINE) OMP_NUM_THREADS=1 $(BIN)/sphinx-build -b html -W --keep-going -n -q docs docs/_build/html
 	$(BIN)/sphinx-build -b doctest -D plot_gallery=0 -D nb_execution_mode=off -W --keep-going -q docs docs/_build/doctest
+
+# Every page in a browser, at two widths; its picture lies in docs/_build/pictures.
+look: docs
+	$(BIN)/python docs/look.py docs/_build/html --pictures docs/_build/pictures
 
 # The wheel alone, in an environment of its own, away from the checkout.
 wheel-check: $(DEV_STAMP)

@@ -23,6 +23,7 @@ SCRIPT = "multiscale-gcn"
 listed = [Path(str(path)) for path in files("multiscale-gcn") or []]
 tops = {path.parts[0] for path in listed if path.name not in (SCRIPT, f"{SCRIPT}.exe")}
 assert any(path.stem == SCRIPT for path in listed), "the command is not installed"
+assert any(path.name == "turning.html" for path in listed), "a template is missing"
 strangers = {top for top in tops if top != "multiscale_gcn" and not top.endswith(".dist-info")}
 assert not strangers, f"the wheel also installs {strangers}"
 

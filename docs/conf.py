@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from docutils import nodes
 from sphinx.addnodes import pending_xref
@@ -204,6 +205,24 @@ def keep_bars(
             lines[number] = "``".join(parts)
 
 
+def lead_back(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Source pages link to a name by one module for all names of a file; each has its own."""
+    if not page.startswith("_modules/"):
+        return
+
+    def target(link: re.Match[str]) -> str:
+        own = link["page"].rpartition(".")[2]
+        within = link["name"].split(".")
+        rest = within[within.index(own) + 1 :] if own in within else []
+        return f'{link["page"]}.html#{".".join([link["page"], *rest])}"'
+
+    context["body"] = re.sub(
+        r'(?P<page>multiscale_gcn[\w.]*)\.html#(?P<name>[\w.]+)"', target, context["body"]
+    )
+
+
 class DataSets(SphinxDirective):
     """The table of the example's data sets, from its catalogue."""
 
@@ -257,6 +276,7 @@ def setup(app: Sphinx) -> None:
     app.add_directive("pose-networks", PoseNetworks)
     app.add_directive("pose-conventions", Conventions)
     app.add_directive("unlisted", Unlisted)
+    app.connect("html-page-context", lead_back)
     app.connect("autodoc-process-docstring", keep_bars)
     app.connect("autodoc-process-signature", name_type_aliases)
     app.connect("missing-reference", resolve_public_name)

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from multiscale_gcn.outofcore.files import EdgeFiles as EdgeFiles
     from multiscale_gcn.plotting import plot_comparison as plot_comparison
     from multiscale_gcn.plotting import plot_hierarchy as plot_hierarchy
+    from multiscale_gcn.plotting import plot_hierarchy_3d as plot_hierarchy_3d
     from multiscale_gcn.pyramids import MeshPyramid as MeshPyramid
     from multiscale_gcn.pyramids import mesh_pyramid as mesh_pyramid
     from multiscale_gcn.quality import assess as assess
@@ -141,6 +142,7 @@ _HOME = {
     "multi_mesh": "nested",
     "plot_comparison": "plotting",
     "plot_hierarchy": "plotting",
+    "plot_hierarchy_3d": "plotting",
     "round_weights": "graph.exact",
     "select_backend": "backends",
     "to_networkx": "convert",

@@ -36,7 +36,7 @@ class Coarsen:
     table: Path | None = None
     """A line for every node with its coarse node on each level (.csv)."""
     picture: Path | None = None
-    """The levels side by side (.png, .svg, .pdf)."""
+    """The levels side by side (.png, .svg, .pdf), or on a page, to be turned (.html)."""
 
     def run(self) -> None:
         begin = time.perf_counter()

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from numba import config, njit
 
 COMPILES = not config.DISABLE_JIT  # type: ignore[attr-defined]
+
+
+COMPILING = "multiscale_gcn compiles its code: some seconds, once for an installation"
 
 
 def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -33,15 +38,18 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     return decorate
 
 
-def _guard(cache: Any) -> None:
+def _guard(kept: Any) -> None:
     """Let the cache fail without taking the computation with it."""
-    load, save = cache.load_overload, cache.save_overload
+    load, save = kept.load_overload, kept.save_overload
 
     def load_overload(*arguments: Any) -> Any:
         try:
-            return load(*arguments)
+            found = load(*arguments)
         except Exception:  # whatever unpacking half a file says
-            return None
+            found = None
+        if found is None:
+            _say_that_it_compiles()
+        return found
 
     def save_overload(*arguments: Any) -> None:
         try:
@@ -49,7 +57,15 @@ def _guard(cache: Any) -> None:
         except Exception as error:
             _tell(error)
 
-    cache.load_overload, cache.save_overload = load_overload, save_overload
+    kept.load_overload, kept.save_overload = load_overload, save_overload
+
+
+@cache
+def _say_that_it_compiles() -> None:
+    """Tell somebody who waits, at a terminal or in a notebook, once in a process."""
+    terminal = sys.stderr is not None and sys.stderr.isatty()
+    if terminal or hasattr(sys, "ps1"):
+        print(COMPILING, file=sys.stderr, flush=True)
 
 
 def _tell(error: Exception) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from multiscale_gcn.compiled.kernel import COMPILING
+
 PROGRAM = """
 import warnings
 warnings.simplefilter("always")
@@ -36,6 +38,40 @@ def run(folder: Path, before: str = "") -> subprocess.CompletedProcess[str]:
     }
     command = [sys.executable, str(file)]
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+def at_a_terminal(folder: Path) -> str:
+    """What somebody sees on a terminal."""
+    import pty
+
+    file = folder / "program.py"
+    file.write_text(PROGRAM)
+    environment = os.environ | {
+        "NUMBA_CACHE_DIR": str(folder / "cache"),
+        "PYTHONPATH": str(Path.cwd()),
+    }
+    mine, theirs = pty.openpty()
+    subprocess.run([sys.executable, str(file)], stderr=theirs, env=environment, check=True)
+    os.close(theirs)
+    try:
+        return os.read(mine, 10_000).decode()
+    except OSError:  # nothing was written
+        return ""
+    finally:
+        os.close(mine)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+def test_who_waits_at_a_terminal_is_told_once_and_nobody_else(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    assert at_a_terminal(tmp_path).splitlines() == [COMPILING]
+    assert at_a_terminal(tmp_path) == "", "it is kept"
+    assert run(other).stderr == "", "a program that nobody watches"
+
+
+def test_who_waits_in_a_notebook_is_told(tmp_path: Path) -> None:
+    assert run(tmp_path, "import sys\nsys.ps1 = '>>> '\n").stderr == f"{COMPILING}\n"
 
 
 FULL = """

@@ -71,6 +71,7 @@ class Evaluate:
             device,
             mesh_sizes=options.mesh_sizes if meshes else (),
             frames=options.window,
+            spacing=options.spacing,
             test_only=True,
             body=body,
             graphs=options.graphs,

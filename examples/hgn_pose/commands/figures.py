@@ -64,7 +64,8 @@ class Figures:
         weights = (self.weights, self.baseline)
         networks, prepared, data = load_for_comparison(weights, self.data, device, meshes=True)
         ours, baseline = (
-            predict(n.model, prepared.test.of_frames(n.frames), prepared.cameras) for n in networks
+            predict(n.model, prepared.test.of_frames(n.frames, n.spacing), prepared.cameras)
+            for n in networks
         )
         names = (networks[0].name, networks[1].name)
         scores = {name: score(p) for name, p in zip(names, (ours, baseline), strict=True)}

@@ -149,7 +149,9 @@ class Robustness:
             for condition in shown:
                 for name, networks in named.items():
                     errors = [
-                        condition.errors(n.model, frames=n.frames, flip=self.flip_test)
+                        condition.errors(
+                            n.model, frames=n.frames, spacing=n.spacing, flip=self.flip_test
+                        )
                         for n in networks
                     ]
                     curves[name].append(

@@ -52,12 +52,13 @@ class Run:
         return self.network.mesh_sizes if self.meshes else ()
 
     @property
-    def needs(self) -> tuple[CoarseGraphs, tuple[int, ...], int]:
-        """Its coarse graphs, sizes of the meshes that it learns, and frames of a window.
+    def needs(self) -> tuple[CoarseGraphs, tuple[int, ...], int, int]:
+        """Its coarse graphs, sizes of the meshes that it learns, frames of a window, their spacing.
 
         Runs that need the same share their samples.
         """
-        return self.network.graphs, self.mesh_sizes, self.network.window
+        network = self.network
+        return network.graphs, self.mesh_sizes, network.window, network.spacing
 
     @property
     def state(self) -> Path:
@@ -114,15 +115,20 @@ def carry_out(
     if team.writes:
         for run in runs:
             make_folder(run.folder)
-    prepared: dict[tuple[CoarseGraphs, tuple[int, ...], int], PreparedData] = {}
+    prepared: dict[tuple[CoarseGraphs, tuple[int, ...], int, int], PreparedData] = {}
     for begin in range(0, len(runs), together):
         chunk = runs[begin : begin + together]
         for run in chunk:
             if run.needs not in prepared:
-                graphs, sizes, frames = run.needs
+                graphs, sizes, frames, spacing = run.needs
                 with team.one_first():
                     prepared[run.needs] = prepare_data(
-                        data, device, mesh_sizes=sizes, frames=frames, graphs=graphs
+                        data,
+                        device,
+                        mesh_sizes=sizes,
+                        frames=frames,
+                        spacing=spacing,
+                        graphs=graphs,
                     )
         pairs = [(run, prepared[run.needs]) for run in chunk]
         _train(pairs, data, device, watched, seconds_between_states, team)

@@ -202,4 +202,5 @@ class MakeTable:
             seed=seed,
             lambda_mesh=entry.lambda_mesh if entry.network.has_meshes else 0.0,
             loss_reduction=entry.loss_reduction or self.training.loss_reduction,
+            augmentation=replace(self.training.augmentation, **entry.augmentation),
         )

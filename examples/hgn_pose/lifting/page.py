@@ -5,16 +5,17 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import replace
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from examples.hgn_pose.body.body_model import BodyModel
 from examples.hgn_pose.body.kinematics import bone_transforms
 from examples.hgn_pose.body.skeleton import EDGES, JOINTS
+from examples.hgn_pose.files.templates import filled
 from examples.hgn_pose.lifting.outputs.body_clip import with_body
 from examples.hgn_pose.lifting.outputs.drawn_body import drawn_body
 from examples.hgn_pose.lifting.prediction import Prediction, select
@@ -23,7 +24,7 @@ from examples.hgn_pose.measuring.metrics import distances
 STEP = 1e-4
 """Metres; the page keeps 3D coordinates as 16-bit multiples of it, so up to 3.27 m."""
 
-_HERE = Path(__file__).parent
+TEMPLATE = Path(__file__).with_name("page.html")
 _POLICY = "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; "
 _POLICY += "style-src 'unsafe-inline'; img-src data: blob:; worker-src blob:"
 
@@ -68,16 +69,17 @@ def render(
     shown = select(prediction, rows)
     true = None if truth is None else select(truth, rows)
     content = json.dumps(_content(shown, true, body), allow_nan=False).replace("<", "\\u003c")
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<link rel="icon" href="data:,"><title>3D pose</title>'
-        f"<style>{(_HERE / 'page.css').read_text()}</style>"
-        f"<script>{get_plotlyjs()}</script></head>\n"
-        f"<body><main>{_main(shown, true, every, body is not None)}</main>\n"
-        f'<script type="application/json" id="content">{content}</script>\n'
-        f"<script>{(_HERE / 'page.js').read_text()}</script></body></html>\n"
+    return filled(
+        TEMPLATE,
+        policy=_POLICY,
+        plotly=Markup(get_plotlyjs()),
+        content=Markup(content),
+        frames=len(shown),
+        every=every,
+        compared=true is not None,
+        meshes=list(shown.meshes),
+        body=body is not None,
+        facts={name.replace("_", " "): _told(value) for name, value in shown.facts.items()},
     )
 
 
@@ -178,60 +180,7 @@ def _packed(array: np.ndarray) -> str:
     return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
 
 
-def _main(shown: Prediction, true: Prediction | None, every: int, body: bool) -> str:
-    facts = shown.facts
-    frames = f"{len(shown)} frames" if len(shown) > 1 else "One image"
-    if every > 1:
-        frames += f", one in {every} of the clip"
-    keys = "; space plays, the arrow keys step" if len(shown) > 1 else ""
-    panels = _panel("input", "What the camera saw", "filled") + _panel(
-        "predicted", "Predicted in 3D", "error"
-    )
-    if true is not None:
-        panels += _panel("true", "True", "")
-    boxes = "".join(
-        f'<label><input type="checkbox" data-group="{group}"> {label}</label>'
-        for group, label in [
-            ("pose", "skeleton"),
-            *([("body", "body")] if body else []),
-            *((f"mesh{size}", f"mesh of {size} nodes") for size in shown.meshes),
-        ]
-    )
-    single = " hidden" if len(shown) == 1 else ""
-    errors = (
-        ""
-        if true is None or single
-        else (
-            '<div class="panel"><h2>Mean joint error of every frame, mm</h2>'
-            '<div id="errors" class="errors"></div></div>'
-        )
-    )
-    rows = "".join(
-        f"<div><dt>{escape(name.replace('_', ' '))}</dt><dd>{escape(_told(value))}</dd></div>"
-        for name, value in facts.items()
-    )
-    return (
-        f"<h1>From 2D joints to a 3D pose</h1><p class='lead'>{frames}. Drag to turn, scroll to "
-        f"come nearer{keys}.</p>"
-        f'<div class="panels">{panels}</div>'
-        f'<div class="bar"><button id="play"{single}>Play</button>'
-        f'<input id="time" type="range" min="0" max="{len(shown) - 1}" value="0" '
-        f'aria-label="frame"{single}><output id="now" for="time"></output>'
-        f'<label{single}>speed <select id="speed"><option value="0.25">1/4</option>'
-        '<option value="0.5">1/2</option><option value="1" selected>1</option></select></label>'
-        f"{boxes}"
-        '<span class="key"><span style="--colour: var(--right)">right</span>'
-        '<span style="--colour: var(--left)">left</span></span></div>'
-        f"{errors}<dl>{rows}</dl>"
-    )
-
-
 def _told(value: object) -> str:
     if isinstance(value, list) and all(isinstance(line, str) for line in value):
         return "; ".join(value)
     return str(value)
-
-
-def _panel(name: str, title: str, note: str) -> str:
-    small = f'<small id="{note}"></small>' if note else "<small></small>"
-    return f'<div class="panel"><h2>{title}</h2>{small}<div id="{name}" class="plot"></div></div>'

@@ -35,6 +35,8 @@ class ComparedNetwork:
     """Whether it was trained to predict coarse meshes."""
     frames: int
     """How many it is given at once."""
+    spacing: int
+    """How far apart these are in the data."""
 
 
 def load_for_comparison(
@@ -113,6 +115,7 @@ def load_for_comparison(
             model=load_network(path, body, hierarchies[one.graphs]).to(device),
             meshes=has_meshes,
             frames=one.window,
+            spacing=one.spacing,
         )
         for path, kind, one, has_meshes in zip(weights, kinds, options, predicts, strict=True)
     ]

@@ -44,9 +44,11 @@ class Condition:
     spoil: Callable[[Tensor], Tensor] | None = None
     """What is done to the frames around those that are asked for."""
 
-    def errors(self, model: nn.Module, *, frames: int = 1, flip: bool) -> dict[str, float]:
+    def errors(
+        self, model: nn.Module, *, frames: int = 1, spacing: int = 1, flip: bool
+    ) -> dict[str, float]:
         """MPJPE and PA-MPJPE of a network that is given so many frames, millimetres."""
-        samples = self.samples.of_frames(frames)
+        samples = self.samples.of_frames(frames, spacing)
         inputs = samples.inputs(self.cameras, self.image, self.spoil)
         pose, *_ = answer(model, inputs if self.chosen is None else inputs[self.chosen], flip=flip)
         return {

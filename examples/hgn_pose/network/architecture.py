@@ -70,7 +70,8 @@ class Architecture:
     """In a few words, with its paper, for help and for tables."""
     build: Callable[[Wanted], nn.Module]
     """Takes 2D joints (B, 17, 2), or with several frames (B, T, 17, 2), and returns a tuple: the
-    pose (B, 17, 3) of the frame in the middle, then its meshes."""
+    pose (B, 17, 3) of the frame in the middle, then its meshes. In training it may answer with the
+    poses of all frames (B, T, 17, 3)."""
     last_layers: Callable[[Any], list[nn.Module]]
     """Of a network that was built: the layers that answer."""
     first_layers: Callable[[Any], list[nn.Module]] = lambda model: [model.input]

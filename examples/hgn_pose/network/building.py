@@ -40,7 +40,16 @@ USUAL_SHARING: Sharing = "pre_decoupled"
 _CONVOLUTIONS = {"sem": SemGConv, "vanilla": GConv}
 
 
-_LATER = ("clusters", "clusters_seed", "padding", "fusion", "head", "facing", "sharing")
+_LATER = (
+    "clusters",
+    "clusters_seed",
+    "padding",
+    "fusion",
+    "head",
+    "facing",
+    "sharing",
+    "spacing",
+)
 """Options that files from before there was a choice do not name."""
 
 
@@ -86,6 +95,9 @@ class NetworkOptions:
     frames: int | None = None
     """Frames that the network is given around each one, neighbours in the data; by default as many
     as in its paper. Networks that are given a clip have a choice."""
+    spacing: int = 1
+    """Frames of the data from one frame of a clip to the next: a clip of 27 in steps of 3 shows as
+    much of the motion as one of 79."""
     sharing: Sharing = USUAL_SHARING
     """Which pairs of joints of weight_sharing share a weight matrix: full, all; pre, those with one
     sender; post, those with one receiver; none, nobody; convolution, those that lead towards the
@@ -137,10 +149,16 @@ class NetworkOptions:
             )
         if self.frames is not None:
             self._check_frames(whole_number(self.frames, "frames", least=1))
-        if self.window > 1 and (self.facing or self.head == "ray"):
+        whole_number(self.spacing, "spacing", least=1)
+        if self.spacing > 1 and self.window == 1:
             raise ValueError(
-                f"{self.network} is given clips, which neither facing nor a head of rays knows; "
-                "leave them out"
+                f"spacing = {self.spacing} is of the frames of a clip, and {self.network} is given "
+                "one frame; leave it out"
+            )
+        if self.window > 1 and self.facing:
+            raise ValueError(
+                f"{self.network} is given clips, for which no camera turns to the person; leave "
+                "facing and --robust out"
             )
 
     def _check_frames(self, frames: int) -> None:

@@ -24,7 +24,8 @@ class RayHead(nn.Module):
     ----------
     network : nn.Module
         Takes 2D joints (B, 17, 2) and returns a tuple: first (B, 17, 3). What comes after, the
-        meshes, is handed on.
+        meshes, is handed on. Or it takes clips (B, T, 17, 2), and answers for the frame in the
+        middle of each or for all, (B, T, 17, 3).
 
     Examples
     --------
@@ -44,15 +45,17 @@ class RayHead(nn.Module):
 
     def forward(
         self,
-        image: Tensor,  # [B, 17, 2]
-    ) -> tuple[Tensor, ...]:  # [B, 17, 3], then the meshes
+        image: Tensor,  # [B, 17, 2], of clips [B, T, 17, 2]
+    ) -> tuple[Tensor, ...]:  # [B, 17, 3] or [B, T, 17, 3], then the meshes
         answer, *meshes = self.network(image)
         answer = answer.to(image.dtype)
-        distance = USUAL_DISTANCE * answer[..., :2].mean((1, 2)).exp()
-        depth = distance[:, None] + answer[..., 2]
+        if answer.dim() < image.dim():
+            image = image[:, image.shape[1] // 2]
+        distance = USUAL_DISTANCE * answer[..., :2].mean((-2, -1)).exp()
+        depth = distance[..., None] + answer[..., 2]
         slope = image / FOCAL
-        places = torch.cat([slope, torch.ones_like(slope[..., :1])], dim=2) * depth[..., None]
-        return (places - places[:, :1], *meshes)
+        places = torch.cat([slope, torch.ones_like(slope[..., :1])], dim=-1) * depth[..., None]
+        return (places - places[..., :1, :], *meshes)
 
 
 def answering(model: nn.Module) -> nn.Module:

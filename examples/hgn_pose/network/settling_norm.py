@@ -54,7 +54,7 @@ class SettlingBatchNorm(nn.BatchNorm1d):
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
         with torch.no_grad():
-            variance, mean = torch.var_mean(x, dim=0)
+            variance, mean = torch.var_mean(x.to(self.running_mean.dtype), dim=0)
             self.running_mean.lerp_(mean, self.share)
             self.running_var.lerp_(variance, self.share)
             self.num_batches_tracked.add_(1)

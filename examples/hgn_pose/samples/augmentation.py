@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from examples.hgn_pose.motion.cameras import Cameras
 from examples.hgn_pose.motion.hand_held import HandHeld, HeldCameras, places
 from examples.hgn_pose.samples.batches import mirrored
 from examples.hgn_pose.samples.detecting import Errors, draw_errors, spoiled
-from examples.hgn_pose.samples.other_bodies import LENGTHS, rebuilt
+from examples.hgn_pose.samples.other_bodies import LENGTHS, SWUNG, rebuilt
 from multiscale_gcn.checks.arguments import one_of, real_number
 
 
@@ -34,6 +35,9 @@ class Augmentation:
     crossover: float = 0.0
     """In this share of the samples the legs or an arm are those of another frame, and coarse
     meshes do not count. Not with real cameras."""
+    swing: float = 0.0
+    """Turn ten bones of trunk and limbs by up to about so many degrees, and with each what hangs on
+    it; one way for a whole clip. Coarse meshes follow. Not with real cameras."""
     cameras: Literal["studio", "wild"] = "studio"
     """studio: those of the data; wild: as people hold them, see --augmentation.wild. Not with
     real cameras."""
@@ -46,13 +50,19 @@ class Augmentation:
     def __post_init__(self) -> None:
         real_number(self.bones, "bones", least=0, most=0.5)
         real_number(self.crossover, "crossover", least=0, most=1)
+        real_number(self.swing, "swing", least=0, most=90)
         real_number(self.detector, "detector", least=0, most=100)
         one_of(self.cameras, "cameras", ("studio", "wild"))
 
     @property
     def unseen(self) -> bool:
         """Whether there are bodies or views among the samples that nobody recorded."""
-        return self.bones > 0 or self.crossover > 0 or self.cameras == "wild"
+        return self.bones > 0 or self.points_anywhere or self.cameras == "wild"
+
+    @property
+    def points_anywhere(self) -> bool:
+        """Whether bones may point elsewhere than they did."""
+        return self.crossover > 0 or self.swing > 0
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, as JSON gives them back; what is off and was not always there is left out.
@@ -66,7 +76,7 @@ class Augmentation:
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         if self.cameras == "studio":
             del plain["cameras"], plain["wild"]
-        later = ("bones", "crossover", "detector")
+        later = ("bones", "crossover", "swing", "detector")
         return {name: value for name, value in plain.items() if value or name not in later}
 
     def robust(self) -> Augmentation:
@@ -95,6 +105,10 @@ class Augmentation:
             bones = 1 + self.bones * (2 * torch.rand(count, len(LENGTHS), generator=generator) - 1)
         if self.crossover:
             limb = _limbs(torch.rand(count, generator=generator), self.crossover)
+        swing = None
+        if self.swing:
+            turned = 2 * torch.rand(count, len(SWUNG), 3, generator=generator) - 1
+            swing = turned * math.radians(self.swing)
         camera = self.wild.draw(count, generator) if self.cameras == "wild" else None
         errors = draw_errors(count, self.detector, generator) if self.detector else None
         return Variation(
@@ -103,6 +117,7 @@ class Augmentation:
             flip=(flip < 0.5) & self.flip,
             bones=bones,
             limb=limb,
+            swing=swing,
             camera=camera,
             errors=errors,
         )
@@ -126,6 +141,7 @@ class Variation:
     flip: Tensor  # [B] bool
     bones: Tensor | None = None  # [B, 9] factors of other_bodies.LENGTHS
     limb: Tensor | None = None  # [B] int64, row of other_bodies.LIMBS
+    swing: Tensor | None = None  # [B, 10, 3] rotation vectors of other_bodies.SWUNG, radians
     camera: HeldCameras | None = None
     errors: Errors | None = None
     window: int = 1
@@ -189,9 +205,9 @@ class Variation:
         points: Tensor,  # [B, 17, 3]
     ) -> Tensor:  # [B, 17, 3]
         """Bodies with other bones and other limbs, where these are to be had."""
-        if self.bones is None and self.limb is None:
+        if self.bones is None and self.limb is None and self.swing is None:
             return points
-        return rebuilt(points, self.bones, self.limb, self.window)
+        return rebuilt(points, self.bones, self.limb, self.window, self.swing)
 
     def turn_and_scale(self) -> Tensor:  # [B, 3, 3], multiplied from the right
         """Matrices that turn about the vertical axis, and scale."""

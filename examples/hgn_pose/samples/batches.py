@@ -19,6 +19,7 @@ class Batch:
     pose: Tensor  # [B, 17, 3]
     meshes: tuple[Tensor, ...]  # each [B, N, 3]
     fitted: Tensor  # [B] bool
+    poses: Tensor | None = None  # [B, T, 17, 3]: of all frames, of networks that are given clips
 
 
 def input_shape(frames: int) -> tuple[int, ...]:

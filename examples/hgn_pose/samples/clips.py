@@ -71,11 +71,11 @@ class ClipSamples:
         """The same samples on another device."""
         return ClipSamples(self.single.to(device), self.around.to(device), self.windows.to(device))
 
-    def of_frames(self, frames: int) -> SampleSet:
+    def of_frames(self, frames: int, spacing: int = 1) -> SampleSet:
         """The same for networks that are given so many frames; for 1 the single frames."""
         if frames == 1:
             return self.single
-        return replace(self, windows=self.windows.of_frames(frames))
+        return replace(self, windows=self.windows.of_frames(frames, spacing))
 
     def check_in_view(self, cameras: Cameras, augmentation: Augmentation) -> None:
         """Refuse scenes that reach a camera in any frame of a window.
@@ -99,16 +99,18 @@ class ClipSamples:
         view: Tensor,  # [B] int64
         variation: Variation | None = None,
     ) -> Batch:
-        """As :meth:`Samples.batch`, with windows for images, (B, frames, 17, 2)."""
+        """As :meth:`Samples.batch`, with windows for images, (B, frames, 17, 2), and all poses."""
         batch = self.single.batch(cameras, row, view, variation)
         rows = self.windows.rows(row)
-        image = self.around.image_of(
+        image, poses = self.around.joints_of(
             cameras,
             rows.flatten(),
             _for_each(view, self.frames),
             None if variation is None else variation.for_each(self.frames),
         )
-        return replace(batch, image=image.unflatten(0, rows.shape))
+        return replace(
+            batch, image=image.unflatten(0, rows.shape), poses=poses.unflatten(0, rows.shape)
+        )
 
     def inputs(
         self,
@@ -124,7 +126,7 @@ class ClipSamples:
         everything = torch.arange(len(self.around) * views, device=self.device)
         seen = torch.cat(
             [
-                self.around.image_of(cameras, chosen // views, chosen % views)
+                self.around.joints_of(cameras, chosen // views, chosen % views)[0]
                 for chosen in everything.split(AT_ONCE)
             ]
         )

@@ -1,4 +1,4 @@
-"""Bodies that nobody recorded: other bone lengths, and limbs from another frame."""
+"""Bodies that nobody recorded: other bone lengths, limbs held otherwise or from another frame."""
 
 from __future__ import annotations
 
@@ -33,6 +33,21 @@ LIMBS = (
 )
 """What can be taken from another frame: nothing, the legs, one arm or the other."""
 
+SWUNG = (
+    "R_Knee",
+    "R_Ankle",
+    "L_Knee",
+    "L_Ankle",
+    "Torso",
+    "Neck",
+    "L_Elbow",
+    "L_Wrist",
+    "R_Elbow",
+    "R_Wrist",
+)
+"""Bones, by the joint in which each ends, that swing about their beginning, and take with them what
+hangs on them."""
+
 CARRIED_BY = 0.03
 """Metres by which a bone is farther from a node than the nearest one when it counts little."""
 
@@ -48,6 +63,7 @@ class _Tables(NamedTuple):
     length: Tensor  # [16] int64: row of LENGTHS of every bone
     taken: Tensor  # [4, 16] bool: whether the choice of LIMBS takes the bone
     leg: Tensor  # [16] bool
+    hangs: Tensor  # [16, 10] float32: 1 where a bone of SWUNG takes the bone with it, or is it
     parent: Tensor  # [16] int64
     child: Tensor  # [16] int64
 
@@ -62,9 +78,20 @@ def _tables(device: torch.device) -> _Tables:
         ),
         taken=torch.tensor([[end in limb for end in _ENDS] for limb in LIMBS], device=device),
         leg=torch.tensor([end in LIMBS[1] for end in _ENDS], device=device),
+        hangs=torch.tensor(
+            [[float(bone in _way_to(end)) for bone in SWUNG] for end in _ENDS], device=device
+        ),
         parent=parent.contiguous(),
         child=child.contiguous(),
     )
+
+
+def _way_to(end: str) -> list[str]:
+    """The joints from the pelvis to one, itself with them."""
+    way, parents = [end], {JOINTS[child]: JOINTS[parent] for parent, child in EDGES}
+    while way[-1] in parents:
+        way.append(parents[way[-1]])
+    return way
 
 
 def rebuilt(
@@ -72,12 +99,14 @@ def rebuilt(
     lengths: Tensor | None,  # [B, 9]
     limb: Tensor | None,  # [B] int64
     window: int = 1,
+    swing: Tensor | None = None,  # [B, 10, 3]
 ) -> Tensor:  # [B, 17, 3]
     """Every body built anew along its bones from the pelvis.
 
     First the limb that ``limb`` names is taken from the element before in the batch, from the last
     one for the first: directions of its bones relative to the pelvis (legs) or the thorax (arms),
-    with the body's own lengths. Then every bone is as many times as long as ``lengths`` says.
+    with the body's own lengths. Then bones swing by ``swing``. Then every bone is as many times as
+    long as ``lengths`` says.
     Last the whole body is raised or lowered, so that its lowest joint is as high as it was.
 
     Parameters
@@ -91,6 +120,9 @@ def rebuilt(
     window : int
         Elements in a row that are frames of one window; each takes its limb from the same frame of
         the window before.
+    swing : Tensor, shape (B, 10, 3), optional
+        Rotation vectors of the bones of ``SWUNG``, radians, about the axes of the world. A bone
+        turns by the sum of those on its way from the pelvis.
 
     Returns
     -------
@@ -110,6 +142,8 @@ def rebuilt(
     if limb is not None:
         other = _of_the_one_before(points, bones, window)
         bones = torch.where(tables.taken[limb][..., None], other, bones)
+    if swing is not None:
+        bones = _turned(bones, tables.hangs @ swing)
     if lengths is not None:
         bones = bones * lengths[:, tables.length][..., None]
     joints = [points[:, 0]] * len(JOINTS)
@@ -118,6 +152,18 @@ def rebuilt(
     built = torch.stack(joints, dim=1)
     height = points[..., 2].amin(1) - built[..., 2].amin(1)
     return torch.cat([built[..., :2], built[..., 2:] + height[:, None, None]], dim=2)
+
+
+def _turned(
+    vectors: Tensor,  # [B, N, 3]
+    by: Tensor,  # [B, N, 3] rotation vectors, radians
+) -> Tensor:  # [B, N, 3]
+    """Vectors turned each by its own rotation: the formula of Rodrigues."""
+    angle = torch.linalg.vector_norm(by, dim=2, keepdim=True)
+    axis = normalize(by, dim=2)
+    across = torch.linalg.cross(axis, vectors)
+    along = axis * (axis * vectors).sum(2, keepdim=True)
+    return vectors * angle.cos() + across * angle.sin() + along * (1 - angle.cos())
 
 
 def _of_the_one_before(points: Tensor, bones: Tensor, window: int) -> Tensor:  # [B, 16, 3]
@@ -144,7 +190,8 @@ def furthest(
     bones: float,
     crossed: bool,
 ) -> Tensor:  # [T]
-    """Metres from the z axis that no joint passes, however the bodies are rebuilt."""
+    """Metres from the z axis that no joint passes, however the bodies are rebuilt; ``crossed``
+    where bones may point anywhere."""
     tables = _tables(points.device)
     ends = points[:, tables.child] - points[:, tables.parent]
     length = torch.linalg.vector_norm(ends, dim=2)

@@ -53,6 +53,7 @@ def prepare_data(
     *,
     mesh_sizes: Sequence[int] = (),
     frames: int = 1,
+    spacing: int = 1,
     test_only: bool = False,
     body: BodyModel | None = None,
     graphs: CoarseGraphs = USUAL_GRAPHS,
@@ -70,6 +71,8 @@ def prepare_data(
     frames : int
         How many a network is given around each one that is asked for. Which are asked for, the
         strides say; those around are neighbours in the data, whatever the strides.
+    spacing : int
+        Frames of the data from one of a clip to the next.
     test_only : bool
         Fit and prepare the test frames alone; ``train`` is then a copy of ``test``.
     body : BodyModel, optional
@@ -114,7 +117,10 @@ def prepare_data(
         whole = footage.select(chosen)
         facts |= _facts(name, part.motion)
         samples = _samples(part, body, hierarchy, options.fit_cache, mesh_sizes)
-        parts.append(samples if frames == 1 else _clips(samples, whole, part, stride, frames))
+        if frames > 1:
+            parts.append(_clips(samples, whole, part, stride, frames, spacing))
+        else:
+            parts.append(samples)
     facts["cameras"] = len(set(footage.camera_names))
     facts["input"] = footage.input_by(options.keypoints)
     return PreparedData(
@@ -125,7 +131,7 @@ def prepare_data(
         test=parts[-1].to(device),
         split=facts,
         notes=(*CATALOGUE[options.settled().data].notes, *footage.notes),
-        steps_per_second=None if frames == 1 else _steps_per_second(footage),
+        steps_per_second=None if frames == 1 else _steps_per_second(footage) / spacing,
     )
 
 
@@ -163,7 +169,7 @@ def _without_bodies(footage: Footage) -> Footage:
 
 
 def _clips(
-    samples: Samples, whole: Footage, part: Footage, stride: int, frames: int
+    samples: Samples, whole: Footage, part: Footage, stride: int, frames: int, spacing: int = 1
 ) -> ClipSamples:
     """Samples of every stride-th frame with all frames around them."""
     around = gather(_without_bodies(whole), centred_by=part.motion)
@@ -173,7 +179,7 @@ def _clips(
         run = run[sight] * len(whole.cameras) + camera
         number = number[sight]
     asked = np.flatnonzero(number % stride == 0)
-    windows = windows_around(asked, run, number, step_of(run, number), frames)
+    windows = windows_around(asked, run, number, step_of(run, number), frames, spacing)
     return ClipSamples(samples, around, windows)
 
 

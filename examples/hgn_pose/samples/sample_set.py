@@ -53,8 +53,8 @@ class SampleSet(Protocol):
     def to(self, device: torch.device | str) -> Self:
         """The same samples on another device."""
 
-    def of_frames(self, frames: int) -> SampleSet:
-        """The same for networks that are given so many frames."""
+    def of_frames(self, frames: int, spacing: int = 1) -> SampleSet:
+        """The same for networks that are given so many frames, so far apart."""
 
     def check_in_view(self, cameras: Cameras, augmentation: Augmentation) -> None:
         """Refuse scenes that reach a camera, however they are turned and scaled."""

@@ -73,7 +73,7 @@ class Samples:
         """Where the tensors are."""
         return self.positions.device
 
-    def of_frames(self, frames: int) -> Samples:
+    def of_frames(self, frames: int, spacing: int = 1) -> Samples:
         """Themselves, for networks that are given one frame.
 
         Raises
@@ -128,7 +128,7 @@ class Samples:
             Naming the first frame with a joint that could come nearer than half a metre to a
             camera.
         """
-        reach = furthest(self.positions, augmentation.bones, augmentation.crossover > 0)
+        reach = furthest(self.positions, augmentation.bones, augmentation.points_anywhere)
         room = torch.linalg.vector_norm(cameras.position[:, :2], dim=1).min() - NEAREST
         outside = torch.nonzero(reach * (1 + augmentation.size) > room.to(reach.device))
         if len(outside):
@@ -174,7 +174,7 @@ class Samples:
             recorded = variation.mirror(points, joint_flip(points.device))
             meshes = self._mirrored_meshes(meshes, variation)
             points = variation.rebuild(recorded)
-            if variation.bones is not None:
+            if variation.bones is not None or variation.swing is not None:
                 meshes = [
                     carried(mesh, share, recorded, points)
                     for mesh, share in zip(meshes, self.mesh_bones, strict=True)
@@ -195,19 +195,20 @@ class Samples:
             fitted=fitted,
         )
 
-    def image_of(
+    def joints_of(
         self,
         cameras: Cameras,
         row: Tensor,  # [B] int64
         view: Tensor,  # [B] int64
         variation: Variation | None = None,
-    ) -> Tensor:  # [B, 17, 2]
-        """The image of :meth:`batch` alone, before cameras that do not move."""
+    ) -> tuple[Tensor, Tensor]:  # [B, 17, 2], [B, 17, 3]
+        """The image and the pose of :meth:`batch` alone, before cameras that do not move."""
         points = self.positions[row]
         if variation is not None:
             points = variation.rebuild(variation.mirror(points, joint_flip(points.device)))
             points = points @ variation.turn_and_scale()
-        return cameras.normalise(cameras.project(cameras.to_camera(points, view)))
+        seen = cameras.to_camera(points, view)
+        return cameras.normalise(cameras.project(seen)), seen - seen[:, :1]
 
     def _mirrored_meshes(self, meshes: list[Tensor], variation: Variation) -> list[Tensor]:
         return [
@@ -256,8 +257,8 @@ class RecordedSamples(Samples):
         """Refuse what the cameras did not see; what they saw is in their view."""
         if augmentation.unseen:
             raise ValueError(
-                "bones, crossover and wild cameras make what real cameras did not see; leave them "
-                "out, or train on motion alone"
+                "bones, crossover, swing and wild cameras make what real cameras did not see; "
+                "leave them out, or train on motion alone"
             )
 
     def batch(
@@ -282,18 +283,21 @@ class RecordedSamples(Samples):
             image = variation.detected(image)
         return Batch(image=image, pose=pose, meshes=tuple(meshes), fitted=self.fitted[frame])
 
-    def image_of(
+    def joints_of(
         self,
         cameras: Cameras,
         row: Tensor,  # [B] int64
         view: Tensor,  # [B] int64
         variation: Variation | None = None,
-    ) -> Tensor:  # [B, 17, 2]
-        """The image of :meth:`batch` alone, as it was detected."""
+    ) -> tuple[Tensor, Tensor]:  # [B, 17, 2], [B, 17, 3]
+        """The image, as it was detected, and the pose of :meth:`batch` alone."""
         image = self.image[row]
+        seen = cameras.to_camera(self.positions[self.frame[row]], self.camera[row])
+        pose = seen - seen[:, :1]
         if variation is not None:
-            image = variation.mirror(image, joint_flip(image.device))
-        return image
+            flip = joint_flip(image.device)
+            image, pose = variation.mirror(image, flip), variation.mirror(pose, flip)
+        return image, pose
 
 
 def _moved(value: Any, device: torch.device | str) -> Any:

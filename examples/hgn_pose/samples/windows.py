@@ -24,6 +24,8 @@ class Windows:
         Of each window: where in ``order`` its middle stands, and where its run begins and ends.
     frames : int
         Rows of a window, an odd number.
+    spacing : int
+        Places in ``order`` from one row of a window to the next.
     """
 
     order: Tensor
@@ -31,6 +33,7 @@ class Windows:
     first: Tensor
     last: Tensor
     frames: int
+    spacing: int = 1
 
     def __post_init__(self) -> None:
         check_frames(self.frames)
@@ -44,14 +47,14 @@ class Windows:
     ) -> Tensor:  # [B, frames] int64
         """The rows of some windows, in order of time. Nothing is sent to the device."""
         half = self.frames // 2
-        steps = torch.arange(-half, half + 1, device=chosen.device)
+        steps = self.spacing * torch.arange(-half, half + 1, device=chosen.device)
         places = self.place[chosen, None] + steps
         places = places.maximum(self.first[chosen, None]).minimum(self.last[chosen, None])
         return self.order[places]
 
-    def of_frames(self, frames: int) -> Windows:
-        """Windows of another length around the same rows."""
-        return replace(self, frames=frames)
+    def of_frames(self, frames: int, spacing: int = 1) -> Windows:
+        """Windows of another length, or of frames farther apart, around the same rows."""
+        return replace(self, frames=frames, spacing=spacing)
 
     def to(self, device: torch.device | str) -> Windows:
         """The same on another device."""
@@ -65,6 +68,7 @@ def windows_around(
     number: np.ndarray,  # [F] int64
     step: int,
     frames: int,
+    spacing: int = 1,
 ) -> Windows:
     """Windows around some of F rows.
 
@@ -79,6 +83,8 @@ def windows_around(
     step : int
         How far numbers of neighbours are apart, at most: see :func:`step_of`.
     frames : int
+    spacing : int
+        How many such neighbours lie between two rows of a window, and one: 1 takes all.
 
     Returns
     -------
@@ -109,6 +115,7 @@ def windows_around(
         first=torch.from_numpy(firsts[of_run[middle]]),
         last=torch.from_numpy(lasts[of_run[middle]]),
         frames=frames,
+        spacing=spacing,
     )
 
 

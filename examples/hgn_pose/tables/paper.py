@@ -8,7 +8,7 @@ from typing import Literal
 from examples.hgn_pose.network.architecture import Sharing
 from examples.hgn_pose.network.building import USUAL_SHARING, NetworkOptions
 from examples.hgn_pose.network.registry import ARCHITECTURES
-from examples.hgn_pose.tables.lifters import ABLATION, LIFTER
+from examples.hgn_pose.tables.lifters import ABLATION, CHOICES, LIFTER, LIFTER_CLIPS
 from examples.hgn_pose.tables.literature import BY_ACTION, BY_ACTION_ALIGNED, GENERALISATION
 from examples.hgn_pose.tables.table import Entry, Table
 
@@ -196,7 +196,7 @@ CLIPS = Table(
                 NetworkOptions(name, init="published", frames=frames),
             )
             for name, entry in ARCHITECTURES.items()
-            if entry.frames != (1,)
+            if entry.frames != (1,) and entry.head == "xyz"
             for frames in sorted(entry.frames)
         ),
         *(
@@ -240,5 +240,7 @@ TABLES = {
         PUBLISHED,
         LIFTER,
         ABLATION,
+        LIFTER_CLIPS,
+        CHOICES,
     )
 }

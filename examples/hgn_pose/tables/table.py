@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from examples.hgn_pose.network.building import USUAL_SHARING, NetworkOptions
 from examples.hgn_pose.network.registry import ARCHITECTURES
@@ -48,6 +49,8 @@ class Entry:
 
     loss_reduction: LossReduction | None = None
     """None: that of the other lines."""
+    augmentation: Mapping[str, Any] = field(default_factory=dict)
+    """What is other than in the other lines, by the names of ``Augmentation``."""
 
     @property
     def folder(self) -> str:
@@ -69,6 +72,8 @@ class Entry:
             parts.append(f"sharing_{network.sharing}")
         if ARCHITECTURES[network.network].frames != (1,):
             parts.append(f"frames{network.window}")
+        if network.spacing != 1:
+            parts.append(f"spacing{network.spacing}")
         if network.without != "none":
             parts.append(f"without{network.without}")
         if network.clusters != "heavy_edge":
@@ -88,6 +93,7 @@ class Entry:
             parts.append(f"mesh{weight}")
         if self.loss_reduction is not None:
             parts.append(f"loss_{self.loss_reduction}")
+        parts += [f"{name}{value:g}" for name, value in self.augmentation.items()]
         return "-".join(parts)
 
 

@@ -25,7 +25,8 @@ def pose_loss(
     Parameters
     ----------
     outputs : tuple of Tensor
-        The pose, shape (B, 17, 3), and possibly one mesh for each of the batch's.
+        The pose, shape (B, 17, 3), or those of all frames of a clip, (B, T, 17, 3), which then
+        count alike; and possibly one mesh for each of the batch's.
     batch : Batch
         The targets.
     reduction : {"sum", "mean", "published", "distance"}
@@ -41,7 +42,10 @@ def pose_loss(
     ValueError
         When the network answers with another number of meshes than the batch has.
     """
-    pose = _per_sample(outputs[0], batch.pose, reduction).mean()
+    found, true = outputs[0], batch.pose
+    if batch.poses is not None and found.dim() > true.dim():
+        found, true = found.flatten(0, 1), batch.poses.flatten(0, 1)
+    pose = _per_sample(found, true, reduction).mean()
     mesh = torch.zeros_like(pose)
     if len(outputs) > 1:
         if len(batch.meshes) != len(outputs) - 1:

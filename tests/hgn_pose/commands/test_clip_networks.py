@@ -89,11 +89,37 @@ def test_scenes_are_other_for_every_frame_of_a_clip(folder, tmp_path):
     assert hidden[0] == hidden[1] > 1
 
 
+def test_frames_that_lie_apart_do_so_in_every_command(folder, tmp_path):
+    train = [*TRAIN[:1], *TRAIN[3:], "--network", "body_clips", "--channels", "8"]
+    out = tmp_path / "apart"
+    main([*train, "--frames", "9", "--spacing", "3", "--clusters", "none", "--out", str(out)])
+    content, _ = read_tensors(out / "weights.safetensors", "weights")
+    assert content["network"]["spacing"] == 3
+    assert content["facts"]["steps_per_second"] == pytest.approx(20, abs=0.01)
+    scores = json.loads((out / "metrics.json").read_text())["scores"]
+    main(["evaluate", weights_of(out), *QUICK, "--out", str(tmp_path / "scores.json")])
+    assert json.loads((tmp_path / "scores.json").read_text())["scores"] == scores
+    both = [weights_of(out), weights_of(folder)]
+    options = ["--noise", "jitter", "--levels", "0", "--out", str(tmp_path)]
+    main(["robustness", *both, *QUICK, *options])
+    curves = json.loads((tmp_path / "robustness.json").read_text())["noise"]["jitter"]["curves"]
+    found = curves["Body clips"][0]["mpjpe_mm"]
+    assert found == pytest.approx(scores["mpjpe_mm"], abs=0.01)
+    here = ["--weights", weights_of(out), "--device", "cpu", "--no-page", "--out", str(tmp_path)]
+    main(["predict", str(folder / "keypoints.json"), *here])
+    assert np.isfinite(prediction.load(tmp_path / "prediction.npz").pose).all()
+
+
+def test_spacing_is_of_clips():
+    with refused("spacing = 3 is of the frames of a clip, and mlp is given one frame"):
+        main(["train", "--network", "mlp", "--spacing", "3"])
+
+
 def test_held_cameras_are_not_for_clips(folder, tmp_path):
     with refused("is of a network that is given clips"):
         main(["wild", weights_of(folder), *QUICK, "--out", str(tmp_path)])
     train = [*TRAIN, "--network", "temporal_convolutions", "--out", str(tmp_path / "r")]
-    with refused("is given clips, which neither facing nor a head of rays knows"):
+    with refused("is given clips, for which no camera turns to the person"):
         main([*train, "--robust"])
     with refused("clips are seen by the cameras of the studio"):
         main([*train, "--augmentation.detector", "5"])

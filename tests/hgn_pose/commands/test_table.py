@@ -46,6 +46,20 @@ def test_a_table_is_written_with_its_runs(arguments, tmp_path, capsys):
     assert metrics["training"]["seed"] == 1
 
 
+def test_a_line_may_have_an_augmentation_of_its_own(arguments, tmp_path, monkeypatch):
+    usual = Entry("MLP", NetworkOptions("mlp", 2))
+    other = replace(usual, label="swung", augmentation={"swing": 5.0})
+    monkeypatch.setitem(command.TABLES, "start", Table("start", "Two", ("mpjpe",), (usual, other)))
+    main([*arguments, "--augmentation.size", "0.2"])
+    read = [
+        json.loads((tmp_path / folder / "seed0" / "metrics.json").read_text())["training"]
+        for folder in ("mlp-2", "mlp-2-swing5")
+    ]
+    plain, swung = (one["augmentation"] for one in read)
+    assert plain["size"] == 0.2
+    assert swung == {**plain, "swing": 5.0}
+
+
 def test_networks_of_a_frame_and_of_clips_share_a_table(arguments, tmp_path, monkeypatch):
     """Side by side, each with its samples."""
     choices = [("mlp", None), ("spatio_temporal", 1), ("spatio_temporal", 3)]

@@ -1,8 +1,8 @@
-import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from browsing import shown as in_a_browser
 
 from examples.hgn_pose.body.built_in import load_body
 from examples.hgn_pose.lifting import page
@@ -12,17 +12,6 @@ from examples.hgn_pose.lifting.outputs.body_clip import with_body
 from examples.hgn_pose.lifting.outputs.drawn_body import drawn_body
 from examples.hgn_pose.lifting.prediction import select
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-]
 FRAMES = 12
 
 
@@ -70,28 +59,13 @@ def test_what_cannot_be_shown_is_refused(clip):
 @pytest.fixture(scope="module")
 def shown(clip, tmp_path_factory):
     """The page in a browser, and all that it asked for and complained about."""
-    driver = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        pytest.skip("no Chromium or Chrome was found")
     prediction, true = clip
     path = tmp_path_factory.mktemp("page") / "page.html"
     path.write_text(page.render(prediction, true, 100, load_body()))
-    with driver.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser, args=FLAGS)
-        tab = chromium.new_page(viewport={"width": 1300, "height": 850})
-        tab.events = []
-        tab.on("request", lambda request: tab.events.append(("request", request.url)))
-        tab.on("pageerror", lambda error: tab.events.append(("error", str(error))))
-        tab.on(
-            "console",
-            lambda message: message.type == "error" and tab.events.append(("error", message.text)),
-        )
-        tab.goto(path.as_uri())
+    with in_a_browser(path, 1300, 850) as (tab, events):
         tab.wait_for_selector("body[data-ready]", state="attached", timeout=120_000)
-        tab.home = path.as_uri()
+        tab.events, tab.home = events, path.as_uri()
         yield tab
-        chromium.close()
 
 
 def go_to(tab, frame):

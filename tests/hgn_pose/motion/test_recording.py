@@ -129,7 +129,9 @@ def test_recordings_are_never_too_near(motion, recording):
     samples.check_in_view(near, Augmentation())
 
 
-@pytest.mark.parametrize("unseen", [{"bones": 0.1}, {"crossover": 0.3}, {"cameras": "wild"}])
+@pytest.mark.parametrize(
+    "unseen", [{"bones": 0.1}, {"crossover": 0.3}, {"swing": 5.0}, {"cameras": "wild"}]
+)
 def test_what_real_cameras_did_not_see_is_refused(recording, unseen):
     with pytest.raises(ValueError, match="make what real cameras did not see; leave them out"):
         gather(recording).check_in_view(recording.cameras, Augmentation(**unseen))

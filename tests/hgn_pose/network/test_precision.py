@@ -11,6 +11,7 @@ from examples.hgn_pose.body.coarse import coarsen_body
 from examples.hgn_pose.network.building import NetworkOptions, build_network
 from examples.hgn_pose.network.precision import ends_of, keep_in_float32
 from examples.hgn_pose.network.registry import ARCHITECTURES
+from examples.hgn_pose.samples.batches import input_shape
 
 
 @pytest.fixture(scope="module")
@@ -19,13 +20,13 @@ def coarse():
     return body, coarsen_body(body)
 
 
-@pytest.mark.parametrize("name", [n for n, a in ARCHITECTURES.items() if a.frames == (1,)])
+@pytest.mark.parametrize("name", ARCHITECTURES)
 @pytest.mark.parametrize("head", ["xyz", "ray"])
 def test_only_the_ends_are_exact(name, head, coarse):
     body, hierarchy = coarse
     options = NetworkOptions(name, channels=16, head=head, dropout=0.0)
     model = build_network(options, hierarchy, 0, body).eval()
-    image = 0.3 * torch.randn(4, 17, 2)
+    image = 0.3 * torch.randn(4, *input_shape(options.window))
     exact = model(image)
     ends = ends_of(name, model)
     seen = []
@@ -46,3 +47,19 @@ def test_only_the_ends_are_exact(name, head, coarse):
         torch.testing.assert_close(one, other, rtol=0.05, atol=0.05)
     for one, other in zip(model(image), exact, strict=True):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_network_can_be_trained_so(name, coarse):
+    body, hierarchy = coarse
+    options = NetworkOptions(name, channels=16)
+    model = build_network(options, hierarchy, 0, body)
+    for end in ends_of(name, model):
+        keep_in_float32(end)
+    with torch.autocast("cpu", torch.bfloat16):
+        pose = model(0.3 * torch.randn(4, *input_shape(options.window)))[0]
+    pose.square().sum().backward()
+    assert all(torch.isfinite(value).all() for value in model.state_dict().values())
+    slopes = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    assert slopes
+    assert all(torch.isfinite(slope).all() for slope in slopes)

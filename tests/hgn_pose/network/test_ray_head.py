@@ -60,6 +60,17 @@ def test_every_network_may_have_it(name):
         assert torch.equal(one, other)
 
 
+def test_every_frame_of_a_clip_has_a_camera_of_its_own_distance():
+    torch.manual_seed(0)
+    answer, image = 0.2 * torch.randn(3, 5, 17, 3), torch.rand(3, 5, 17, 2) - 0.5
+    (poses,) = RayHead(Given(answer))(image)
+    for frame in range(5):
+        (pose,) = RayHead(Given(answer[:, frame]))(image[:, frame])
+        torch.testing.assert_close(poses[:, frame], pose)
+    (middle,) = RayHead(Given(answer[:, 2]))(image)
+    assert torch.equal(middle, RayHead(Given(answer[:, 2]))(image[:, 2])[0])
+
+
 def test_gradients_are_those_of_differences():
     image = torch.rand(2, 17, 2, dtype=torch.float64) - 0.5
     answer = torch.randn(2, 17, 3, dtype=torch.float64, requires_grad=True)

@@ -109,6 +109,19 @@ def test_the_page_says_what_the_metrics_say(folder, metrics):
     assert "dance_b, jump, kick, walk" in text
 
 
+def test_errors_stand_before_all_else(folder, metrics):
+    page = Page()
+    page.feed((folder / "report.html").read_text())
+    text = " ".join(page.text)
+    least = f"{metrics['models']['HGN']['mpjpe_mm']:.1f}"
+    first = [
+        text.index(word) for word in (least, "MPVPE, 48", "parameters", "under", "A body mesh")
+    ]
+    assert first[0] == min(first)
+    assert text.index("PA-MPJPE") < text.index("MPVPE, 96") < text.index("parameters")
+    assert text.index("Errors by action") < text.index("The body and its coarse graphs")
+
+
 def test_the_verdict_names_the_best_even_if_it_is_not_hgn(metrics, folder):
     pictures = {name: (folder / f"{name}.png").read_bytes() for name in PICTURES}
     for best, other in (("HGN", "linear map"), ("MLP (SimpleBaseline)", "HGN")):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from examples.hgn_pose.body.skeleton import FLIP
+from examples.hgn_pose.body.skeleton import EDGES, FLIP
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.datasets.readers.builtin import load_builtin
 from examples.hgn_pose.measuring.predictions import predict
@@ -58,6 +58,8 @@ def test_targets_and_labels_are_those_of_single_frames(single, clips):
         assert torch.equal(a.fitted, b.fitted)
         assert b.image.shape == (len(row), FRAMES, 17, 2)
         torch.testing.assert_close(b.image[:, FRAMES // 2], a.image)
+        torch.testing.assert_close(b.poses[:, FRAMES // 2], a.pose)
+        assert a.poses is None
         first, second = one.labels(single.cameras), many.labels(clips.cameras)
         assert first.action.of_samples().tolist() == second.action.of_samples().tolist()
         assert len(one) == len(many)
@@ -83,8 +85,9 @@ def test_a_window_shows_neighbours_under_one_variation_to_one_camera(clips, dens
             # Centred by all frames of the clip, where the windows are by those asked for.
             shift = samples.single.positions[row[b]] - every.positions[middle]
             moved = replace(every, positions=every.positions[frame] + shift[0])
-            seen = moved.batch(clips.cameras, torch.tensor([0]), view[b : b + 1], one).image[0]
-            torch.testing.assert_close(batch.image[b, k], seen, atol=2e-6, rtol=0)
+            seen = moved.batch(clips.cameras, torch.tensor([0]), view[b : b + 1], one)
+            torch.testing.assert_close(batch.image[b, k], seen.image[0], atol=2e-6, rtol=0)
+            torch.testing.assert_close(batch.poses[b, k], seen.pose[0], atol=2e-6, rtol=0)
 
 
 def test_a_window_is_rebuilt_as_the_frame_that_is_asked_for(single, clips):
@@ -95,6 +98,39 @@ def test_a_window_is_rebuilt_as_the_frame_that_is_asked_for(single, clips):
     b = clips.train.batch(clips.cameras, row, view, drawn)
     assert torch.equal(a.pose, b.pose)
     torch.testing.assert_close(b.image[:, FRAMES // 2], a.image)
+    torch.testing.assert_close(b.poses[:, FRAMES // 2], a.pose)
+
+
+def test_the_person_of_a_window_is_one(clips):
+    """Bones are as many times as long in every frame."""
+    row, view, _ = some(clips.train)
+    drawn = Augmentation(bones=0.1, flip=False).draw(len(row), torch.Generator().manual_seed(0))
+    usual = replace(drawn, bones=torch.ones(len(row), 9))
+    parent, child = torch.tensor(EDGES).T
+
+    def lengths(variation):
+        poses = clips.train.batch(clips.cameras, row, view, variation).poses
+        return torch.linalg.vector_norm(poses[:, :, child] - poses[:, :, parent], dim=3)
+
+    factor = lengths(drawn) / lengths(usual)
+    torch.testing.assert_close(factor, factor[:, :1].expand_as(factor), rtol=1e-3, atol=0)
+    assert factor.std() > 0.03
+
+
+def test_frames_of_a_clip_may_lie_apart():
+    apart = prepare_data(OPTIONS, CPU, frames=FRAMES, spacing=3)
+    every = prepare_data(OPTIONS, CPU, frames=13)
+    assert every.steps_per_second is not None
+    assert apart.steps_per_second == pytest.approx(every.steps_per_second / 3)
+    row, view, variation = some(apart.train)
+    found = apart.train.batch(apart.cameras, row, view, variation)
+    wanted = every.train.batch(every.cameras, row, view, variation)
+    assert torch.equal(found.image, wanted.image[:, ::3])
+    assert found.poses is not None
+    assert wanted.poses is not None
+    assert torch.equal(found.poses, wanted.poses[:, ::3])
+    same = every.train.of_frames(FRAMES, 3).batch(every.cameras, row, view, variation)
+    assert torch.equal(same.image, found.image)
 
 
 def test_clips_of_one_frame_are_single_frames(single, clips):
@@ -185,3 +221,5 @@ def test_windows_of_recordings_stay_with_a_camera_and_end_at_gaps():
     first = [[0, 0, 1], [1, 2, 3], [3, 4, 5], [6, 6, 7], [7, 8, 8], [9, 9, 10], [10, 11, 11]]
     assert shown == first + [[frame + 12 for frame in window] for window in first]
     assert torch.equal(batch.pose, samples.single.batch(whole.cameras, row, row * 0).pose)
+    assert batch.poses is not None
+    assert torch.equal(batch.poses[:, 1], batch.pose)

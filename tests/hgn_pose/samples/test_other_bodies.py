@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from recordable import Recordable
+from scipy.spatial.transform import Rotation
 
 from examples.hgn_pose.body.built_in import load_body
 from examples.hgn_pose.body.coarse import coarse_body
@@ -18,6 +19,7 @@ from examples.hgn_pose.samples.mesh_targets import mesh_targets
 from examples.hgn_pose.samples.other_bodies import (
     LENGTHS,
     LIMBS,
+    SWUNG,
     carried,
     furthest,
     rebuilt,
@@ -102,8 +104,46 @@ def test_a_limb_has_the_angles_of_the_other_and_its_own_lengths(poses, choice):
             np.testing.assert_allclose(found, expected, atol=3e-6)
 
 
+def test_bones_swing_with_all_that_hangs_on_them(poses):
+    """Against rotations of SciPy, bone by bone: joints that a bone does not lead to stay."""
+    generator = torch.Generator().manual_seed(1)
+    for number, name in enumerate(SWUNG):
+        swing = torch.zeros(len(poses), len(SWUNG), 3)
+        swing[:, number] = 0.5 * torch.randn(len(poses), 3, generator=generator)
+        built = rebuilt(poses, None, None, swing=swing).double().numpy()
+        built[..., 2] -= (built[:, 0, 2] - poses[:, 0, 2].numpy())[:, None]
+        end = ROW[name]
+        start = next(parent for parent, child in EDGES if child == end)
+        taken = {end}
+        for parent, child in EDGES:
+            taken |= {child} if parent in taken else set()
+        turns = Rotation.from_rotvec(swing[:, number].double().numpy())
+        for joint in range(17):
+            expected = poses[:, joint].double().numpy()
+            if joint in taken:
+                about = poses[:, start].double().numpy()
+                expected = about + turns.apply(expected - about)
+            np.testing.assert_allclose(built[:, joint], expected, atol=3e-6)
+
+
+def test_swings_cover_their_range_and_change_nothing_else():
+    drawn = Augmentation(swing=10.0).draw(20_000, torch.Generator().manual_seed(0))
+    swing = torch.rad2deg(drawn.tensors()["swing"])
+    assert swing.shape == (20_000, len(SWUNG), 3)
+    assert 9.99 < swing.max() <= 10.001
+    assert -10.001 <= swing.min() < -9.99
+    assert abs(float(swing.mean())) < 0.05
+    plain = Augmentation().draw(20_000, torch.Generator().manual_seed(0))
+    for name, values in plain.tensors().items():
+        assert torch.equal(drawn.tensors()[name], values)
+    assert Augmentation(swing=10.0).as_json()["swing"] == 10.0
+    assert "swing" not in Augmentation().as_json()
+
+
 def test_no_limb_and_factors_of_one_change_nothing(poses):
-    same = rebuilt(poses, torch.ones(len(poses), 9), torch.zeros(len(poses), dtype=torch.int64))
+    nothing = torch.zeros(len(poses), dtype=torch.int64)
+    still = torch.zeros(len(poses), len(SWUNG), 3)
+    same = rebuilt(poses, torch.ones(len(poses), 9), nothing, swing=still)
     torch.testing.assert_close(same, poses, atol=1e-6, rtol=0)
 
 
@@ -112,7 +152,8 @@ def test_no_joint_goes_farther_than_it_may(poses):
     bones, crossed = 0.3, True
     bound = furthest(poses, bones, crossed)
     for _ in range(20):
-        variation = Augmentation(bones=bones, crossover=1.0).draw(len(poses), generator)
+        wildly = Augmentation(bones=bones, crossover=1.0, swing=60.0)
+        variation = wildly.draw(len(poses), generator)
         built = variation.rebuild(poses)
         reach = torch.linalg.vector_norm(built[..., :2], dim=2).amax(1)
         assert (reach <= bound + 1e-5).all()
@@ -197,7 +238,11 @@ def test_real_cameras_and_wrong_values_are_refused(motion):
     room = furthest(samples.positions, 0.0, False).max() + 0.5  # metres to the camera
     near = ring_of_cameras(distance=float(room) + 0.01)
     samples.check_in_view(near, NO_AUGMENTATION)
-    for augmentation in (Augmentation(bones=0.1), Augmentation(crossover=1.0)):
+    for augmentation in (
+        Augmentation(bones=0.1),
+        Augmentation(crossover=1.0),
+        Augmentation(swing=10.0),
+    ):
         with pytest.raises(ValueError, match=r"positions\[\d+\] reaches .* m from the middle"):
             samples.check_in_view(near, replace(augmentation, size=0.0))
 
@@ -214,7 +259,9 @@ def test_a_variation_goes_apart_and_together_again():
 def test_a_batch_can_be_recorded_once_its_tables_are_there(motion):
     samples, cameras = gather(motion, [motion.positions], [FLIP]), ring_of_cameras()
     row, view = torch.arange(8), torch.arange(8) % 4
-    varied = Augmentation(bones=0.1, crossover=0.5).draw(8, torch.Generator().manual_seed(7))
+    varied = Augmentation(bones=0.1, crossover=0.5, swing=5.0).draw(
+        8, torch.Generator().manual_seed(7)
+    )
     first = samples.batch(cameras, row, view, varied)
     with Recordable():
         again = samples.batch(cameras, row, view, varied)

@@ -37,14 +37,15 @@ def rows(draw):
     return np.array(draw(st.permutations(pairs)), dtype=np.int64).T
 
 
-@given(rows(), st.sampled_from([1, 3, 5, 9]), st.integers(1, 3), st.data())
-def test_windows_are_walks(pair, frames, step, data):
+@given(rows(), st.sampled_from([1, 3, 5, 9]), st.integers(1, 3), st.integers(1, 4), st.data())
+def test_windows_are_walks(pair, frames, step, spacing, data):
     run, number = pair
     asked = np.array(data.draw(st.lists(st.integers(0, len(run) - 1), min_size=1, max_size=5)))
-    windows = windows_around(asked, run, number, step, frames)
+    windows = windows_around(asked, run, number, step, frames, spacing)
     found = windows.rows(torch.arange(len(asked))).numpy()
     half = frames // 2
-    expected = [[walk(a, k, run, number, step) for k in range(-half, half + 1)] for a in asked]
+    offsets = [spacing * k for k in range(-half, half + 1)]
+    expected = [[walk(a, k, run, number, step) for k in offsets] for a in asked]
     assert found.tolist() == expected
     assert (found[:, half] == asked).all()
 

@@ -85,6 +85,9 @@ def test_folders_tell_runs_apart():
         replace(base, lambda_mesh=None),
         replace(base, loss_reduction="mean"),
         replace(base, loss_reduction="published"),
+        replace(base, augmentation={"bones": 0.1}),
+        replace(base, augmentation={"bones": 0.15}),
+        replace(base, augmentation={"swing": 10.0}),
         *(
             replace(base, network=replace(base.network, **change))
             for change in (
@@ -104,6 +107,7 @@ def test_folders_tell_runs_apart():
                 {"network": "weight_sharing", "sharing": "full"},
                 {"network": "spatio_temporal"},
                 {"network": "spatio_temporal", "frames": 3},
+                {"network": "spatio_temporal", "frames": 3, "spacing": 2},
             )
         ),
     ]
@@ -115,7 +119,9 @@ def test_every_network_is_in_the_table_of_frames_or_of_clips():
         return {entry.network.network for entry in TABLES[name].entries}
 
     singles = ("hgn", "semgcn", "mlp")
-    assert networks("networks") | networks("clips") == ARCHITECTURES.keys()
+    both = networks("networks") | networks("clips")
+    assert both | networks("lifter-clips") == ARCHITECTURES.keys()
+    assert networks("lifter-clips") - both == {"body_clips"}
     assert networks("networks") & networks("clips") == set(singles)
     shared = {entry.folder for entry in TABLES["networks"].entries}
     for entry in TABLES["clips"].entries:

@@ -51,6 +51,22 @@ def test_the_loss_may_be_the_distance_itself():
     assert float(mesh_term) == pytest.approx(sum(mesh_away) / 5, rel=1e-5)
 
 
+@pytest.mark.parametrize("reduction", ["distance", "sum"])
+def test_all_frames_of_a_clip_count_alike(reduction):
+    torch.manual_seed(0)
+    true, found = torch.randn(2, 4, 3, 17, 3).unbind(0)
+    batch = Batch(true[..., :2], true[:, 1], (), torch.ones(4, dtype=torch.bool), true)
+    apart = [
+        pose_loss((found[:, k],), Batch(true[:, k], true[:, k], (), batch.fitted), reduction)[0]
+        for k in range(3)
+    ]
+    together = pose_loss((found,), batch, reduction)[0]
+    torch.testing.assert_close(together, torch.stack(apart).mean())
+    # A network that answers for the middle is measured there.
+    middle = pose_loss((found[:, 1],), batch, reduction)[0]
+    torch.testing.assert_close(middle, apart[1])
+
+
 def test_a_point_in_its_place_has_no_slope():
     """The pelvis of a ray head always is."""
     true = torch.zeros(1, 17, 3)

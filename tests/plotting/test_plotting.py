@@ -21,7 +21,8 @@ from multiscale_gcn import (
     plot_comparison,
     plot_hierarchy,
 )
-from multiscale_gcn.plotting import _camera, _colours
+from multiscale_gcn.plotting.parts import cluster_colours
+from multiscale_gcn.plotting.side_by_side import _camera
 
 GRID = nx.grid_2d_graph(8, 8)
 CORNERS = np.array(list(GRID.nodes), dtype=float)
@@ -57,7 +58,7 @@ def test_nodes_have_the_colour_of_their_cluster_in_both_rows() -> None:
 @pytest.mark.parametrize("size", [60, 24, 7])
 def test_neighbouring_clusters_have_different_colours(size: int) -> None:
     graph = coarsen(trimesh.creation.icosphere(subdivisions=3), sizes=[size]).level(size).graph
-    colours = _colours(graph)
+    colours = cluster_colours(graph)
     u, v = graph.edge_index()
     different = (colours[u] != colours[v]).any(axis=1)
     assert different[u != v].all()

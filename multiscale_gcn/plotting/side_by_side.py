@@ -1,41 +1,38 @@
-"""Pictures: which nodes merged, what came of them, and how methods compare.
-
-Needs matplotlib, ``pip install 'multiscale-gcn[plot]'``, which is imported when a picture is drawn.
-"""
+"""Levels side by side, above what merged, below what came of it."""
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Iterable
-from dataclasses import is_dataclass
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from multiscale_gcn.checks.arguments import instance, items, real_number, whole_number
-from multiscale_gcn.checks.arrays import real_array
+from multiscale_gcn.checks.arguments import instance, real_number, whole_number
 from multiscale_gcn.checks.libraries import library
-from multiscale_gcn.convert import to_networkx
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.hierarchy import Hierarchy
 from multiscale_gcn.hierarchy.transfer import coarse_faces
+from multiscale_gcn.plotting.parts import (
+    INK,
+    LARGEST_SEED,
+    PAPER,
+    chosen_levels,
+    cluster_colours,
+    cluster_means,
+    crisp,
+    edges_once,
+    places,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LARGEST_LAYOUT = 1000
-"""Up to so many nodes a layout is computed where no positions are given."""
-MOST_PANELS = 50
-"""Levels that one figure shows."""
-LARGEST_SEED = 2**32 - 1
-"""Of the layout."""
+PANELS = 4
+"""Levels that are shown unless others are named."""
 PANEL = 3.6
 """Height of a panel, inches."""
-INK = (0.13, 0.14, 0.17)
-PAPER = (1.0, 1.0, 1.0)
 SMALL = 4.0
 """Area in square points below which nodes are not drawn on a mesh."""
 MOST_NAMED = 40
@@ -87,6 +84,7 @@ def plot_hierarchy(
 
     See Also
     --------
+    plot_hierarchy_3d : levels to be turned
     plot_comparison : a picture of a comparison
     Hierarchy : levels and the maps between them
 
@@ -105,8 +103,8 @@ def plot_hierarchy(
     instance(hierarchy, "hierarchy", Hierarchy, "coarsen(graph, ...) makes one")
     azimuth, elevation = real_number(azimuth, "azimuth"), real_number(elevation, "elevation")
     seed = whole_number(seed, "seed", least=0, most=LARGEST_SEED)
-    chosen = _chosen(hierarchy, levels)
-    points = _points(hierarchy[0].graph, positions, seed)
+    chosen = chosen_levels(hierarchy, levels, PANELS)
+    points = places(hierarchy[0].graph, positions, seed, 2)
     triangles = None if faces is None else coarse_faces(faces, np.arange(len(points)), len(points))
     camera = _camera(azimuth, elevation) if points.shape[1] == 3 else np.eye(2)
     view = points @ camera
@@ -117,16 +115,14 @@ def plot_hierarchy(
     for column, index in enumerate(chosen):
         level = hierarchy[index]
         parent = hierarchy.parent(0, index)
-        colours = _colours(level.graph)
-        means = np.stack(
-            [np.bincount(parent, weights=axis) / np.bincount(parent) for axis in points.T], axis=1
-        )
+        colours = cluster_colours(level.graph)
+        means = cluster_means(points, parent)
         above, below = grid[0, column], grid[1, column]
         above.set_title(f"{level.num_nodes} of {len(points)} nodes", fontsize=12, color=INK)
         if triangles is None or len(triangles) == 0:
             _draw_clusters(above, hierarchy[0].graph, view, parent, colours)
         else:
-            _draw_mesh(above, view, triangles, colours[parent])
+            _draw_mesh(above, view, triangles, parent, colours)
         coarse_triangles = (
             None if triangles is None else coarse_faces(triangles, parent, len(points))
         )
@@ -136,123 +132,6 @@ def plot_hierarchy(
     return figure
 
 
-class Table(Protocol):
-    """What :func:`~multiscale_gcn.compare` returns, as far as it is drawn."""
-
-    @property
-    def rows(self) -> tuple[dict[str, Any], ...]: ...
-
-
-def plot_comparison(comparison: Table) -> Figure:
-    """Draw what :func:`~multiscale_gcn.compare` found: a panel for each figure, bars for methods.
-
-    Parameters
-    ----------
-    comparison : Comparison
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    See Also
-    --------
-    compare : several methods side by side
-
-    Examples
-    --------
-    >>> import networkx as nx
-    >>> from multiscale_gcn import DefferrardMatching, HeavyEdgeMatching, compare, plot_comparison
-    >>> table = compare(
-    ...     nx.grid_2d_graph(8, 8), [HeavyEdgeMatching(), DefferrardMatching()], sizes=[32, 8]
-    ... )
-    >>> figure = plot_comparison(table)
-    >>> len(figure.axes)
-    4
-    """
-    library("matplotlib", "plot_comparison", "plot")
-    from matplotlib.figure import Figure
-
-    panels = {
-        "cut": "weight cut, share",
-        "balance": "heaviest cluster / mean",
-        "eigenvalue_error": "eigenvalue error, mean",
-        "epsilon": "spectral similarity ε",
-    }
-    rows = getattr(comparison, "rows", None) if is_dataclass(comparison) else None
-    instance(rows, "comparison.rows", tuple, "compare(graph, ...) makes a Comparison")
-    methods = list(dict.fromkeys(row["method"] for row in comparison.rows))
-    sizes = list(dict.fromkeys(row["nodes"] for row in comparison.rows))
-    value = {(row["method"], row["nodes"]): row for row in comparison.rows}
-    height = 1.1 + 0.3 * (len(methods) + 1) * len(sizes)
-    figure = Figure(figsize=(13.0, height), layout="constrained", facecolor=PAPER)
-    grid = figure.subplots(1, len(panels), sharey=True)
-    hues = [_bright(0.58 + 0.618 * i) for i in range(len(methods))]
-    place = {size: -(len(methods) + 1) * i for i, size in enumerate(sizes)}
-    for axes, (name, title) in zip(grid, panels.items(), strict=True):
-        for i, method in enumerate(methods):
-            for size in sizes:
-                figure_of = value[method, size][name]
-                at = place[size] - i
-                if figure_of is not None and np.isfinite(figure_of):
-                    label = method if size == sizes[0] else None
-                    axes.barh(at, figure_of, height=0.86, color=hues[i], label=label)
-                    axes.annotate(f" {figure_of:.3g}", (figure_of, at), va="center", fontsize=8)
-                else:
-                    why = "infinite" if figure_of is not None else "not reached"
-                    axes.annotate(f" {why}", (0, at), va="center", fontsize=8, color="0.5")
-        axes.set_title(title, fontsize=11, color=INK)
-        axes.margins(x=0.18)
-        axes.set_xlim(left=0)
-        axes.spines[["top", "right", "left"]].set_visible(False)
-        axes.tick_params(axis="y", length=0)
-    middle = (len(methods) - 1) / 2
-    grid[0].set_yticks(
-        [place[size] - middle for size in sizes], [f"{size}\nnodes" for size in sizes]
-    )
-    handles = [_swatch(hue) for hue in hues]
-    figure.legend(handles, methods, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
-    return figure
-
-
-def _chosen(hierarchy: Hierarchy, levels: Iterable[int] | None) -> list[int]:
-    if levels is not None:
-        chosen = [
-            hierarchy[index].index for index in islice(items(levels, "levels"), MOST_PANELS + 1)
-        ]
-        if not 1 <= len(chosen) <= MOST_PANELS:
-            raise ValueError(
-                f"levels names {len(chosen)} levels or more; name from 1 to {MOST_PANELS}"
-                if chosen
-                else "levels is empty; name at least one"
-            )
-        return chosen
-    last = len(hierarchy) - 1
-    return sorted({round(x) for x in np.linspace(min(1, last), last, 4)})
-
-
-def _points(graph: Graph, positions: ArrayLike | None, seed: int) -> np.ndarray:  # [n, 2 or 3]
-    n = graph.num_nodes
-    if n == 0:
-        raise ValueError("the graph has no nodes; there is nothing to draw")
-    if positions is None:
-        if n > LARGEST_LAYOUT:
-            raise ValueError(
-                f"the graph has {n} nodes, and a layout is computed for {LARGEST_LAYOUT} at most; "
-                "give positions"
-            )
-        import networkx as nx
-
-        layout = nx.spring_layout(to_networkx(graph), seed=seed, iterations=200)
-        return np.array([layout[u] for u in range(n)])
-    points = real_array(positions, "positions").astype(np.float64)
-    if points.ndim != 2 or points.shape[0] != n or points.shape[1] not in (2, 3):
-        raise ValueError(f"positions has shape {points.shape}, expected ({n}, 2) or ({n}, 3)")
-    if not np.isfinite(points).all():
-        at = int(np.argmin(np.isfinite(points).all(axis=1)))
-        raise ValueError(f"positions[{at}] = {points[at].tolist()} must be finite")
-    return points
-
-
 def _camera(azimuth: float, elevation: float) -> np.ndarray:
     """Matrix whose columns are right, up and towards the eye, shape (3, 3)."""
     a, e = np.radians([azimuth, elevation])
@@ -260,36 +139,6 @@ def _camera(azimuth: float, elevation: float) -> np.ndarray:
     up = [-np.sin(e) * np.cos(a), -np.sin(e) * np.sin(a), np.cos(e)]
     eye = [np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)]
     return np.stack([right, up, eye], axis=1)
-
-
-def _colours(coarse: Graph) -> np.ndarray:  # [n_coarse, 3]
-    """A colour for every cluster, another one than those of its neighbours.
-
-    Going through the clusters, each takes the colour that its neighbours, and then all others,
-    have used least. Up to 24 clusters have a colour of their own, more share a dozen.
-    """
-    count = coarse.num_nodes if coarse.num_nodes <= 24 else 12
-    palette = np.array([_bright(0.618 * i, i % 3) for i in range(count)])
-    chosen = np.full(coarse.num_nodes, -1)
-    used = np.zeros(len(palette), dtype=np.int64)
-    for u in np.argsort(-coarse.degrees(), kind="stable"):
-        row = coarse.indices[coarse.indptr[u] : coarse.indptr[u + 1]]
-        near = np.bincount(chosen[row][chosen[row] >= 0], minlength=len(palette))
-        best = int(np.lexsort((used, near))[0])
-        chosen[u] = best
-        used[best] += 1
-    colours: np.ndarray = palette[chosen]
-    return colours
-
-
-def _bright(hue: float, shade: int = 0) -> tuple[float, float, float]:
-    return colorsys.hls_to_rgb(hue % 1.0, (0.56, 0.68, 0.45)[shade], (0.68, 0.72, 0.55)[shade])
-
-
-def _swatch(colour: tuple[float, float, float]) -> Any:
-    from matplotlib.patches import Patch
-
-    return Patch(color=colour)
 
 
 def _frame(axes: Axes, view: np.ndarray) -> None:
@@ -302,19 +151,13 @@ def _frame(axes: Axes, view: np.ndarray) -> None:
     axes.set_axis_off()
 
 
-def _edges(graph: Graph) -> np.ndarray:  # [E, 2]
-    rows = graph.rows()
-    once = rows < graph.indices
-    return np.stack([rows[once], graph.indices[once]], axis=1)
-
-
 def _draw_clusters(
     axes: Axes, graph: Graph, view: np.ndarray, parent: np.ndarray, colours: np.ndarray
 ) -> None:
     """The finest graph: thick edges inside the clusters, thin grey ones between them."""
     from matplotlib.collections import LineCollection
 
-    edges = _edges(graph)
+    edges = edges_once(graph)
     inside = parent[edges[:, 0]] == parent[edges[:, 1]]
     size = _node_size(len(view))
     segments = view[edges][:, :, :2]
@@ -345,11 +188,9 @@ def _tie_strays(
     """Dotted lines to the mean, for nodes that merged and have no edge within their cluster."""
     from matplotlib.collections import LineCollection
 
-    members = np.bincount(parent)
-    stray = members[parent] > 1
+    stray = np.bincount(parent)[parent] > 1
     stray[inside.reshape(-1)] = False
-    means = np.stack([np.bincount(parent, weights=x) / members for x in view.T[:2]], axis=1)
-    lines = np.stack([view[stray, :2], means[parent[stray]]], axis=1)
+    lines = np.stack([view[stray, :2], cluster_means(view[:, :2], parent)[parent[stray]]], axis=1)
     axes.add_collection(
         LineCollection(
             list(lines), colors=colours[parent[stray]], linewidths=1.6, linestyles=(0, (1, 1.2))
@@ -357,24 +198,18 @@ def _tie_strays(
     )
 
 
-def _draw_mesh(axes: Axes, view: np.ndarray, faces: np.ndarray, colours: np.ndarray) -> None:
-    """The finest mesh; of a triangle across a border each corner has what is nearest to it."""
+def _draw_mesh(
+    axes: Axes, view: np.ndarray, faces: np.ndarray, parent: np.ndarray, colours: np.ndarray
+) -> None:
+    """The finest mesh, its clusters with crisp borders."""
     from matplotlib.collections import PolyCollection
 
-    corners, colour = view[faces], colours[faces]
-    pure = (colour == colour[:, :1]).all(axis=(1, 2))
-    whole, split = corners[pure], corners[~pure]
-    shares = [whole[:, [0, 1, 2, 2]]]  # as polygons of four corners, like the others
-    for k in range(3):
-        own, after, before = split[:, k], split[:, (k + 1) % 3], split[:, (k + 2) % 3]
-        middle = split.mean(axis=1)
-        shares.append(np.stack([own, (own + after) / 2, middle, (own + before) / 2], axis=1))
-    polygons = np.concatenate(shares)
-    filled = np.concatenate([colour[pure, 0], *(colour[~pure, k] for k in range(3))])
+    polygons, cluster, face = crisp(faces, view, parent)
+    filled = colours[cluster]
     if view.shape[1] == 3:
-        of_face = np.concatenate([np.flatnonzero(pure), *[np.flatnonzero(~pure)] * 3])
-        filled = filled * _shade(corners)[of_face, None]
-        order = np.argsort(corners[of_face, :, 2].mean(axis=1), kind="stable")
+        corners = view[faces]
+        filled = filled * _shade(corners)[face, None]
+        order = np.argsort(corners[face, :, 2].mean(axis=1), kind="stable")
         polygons, filled = polygons[order], filled[order]
     axes.add_collection(
         PolyCollection(
@@ -388,7 +223,7 @@ def _draw_coarse(
 ) -> None:
     from matplotlib.collections import LineCollection, PolyCollection
 
-    edges = _edges(graph)
+    edges = edges_once(graph)
     depth = view[:, 2] if view.shape[1] == 3 else np.zeros(len(view))
     near = (depth - depth.min()) / np.ptp(depth) if np.ptp(depth) else np.ones(len(view))
     size = 1.5 * _node_size(len(view))
