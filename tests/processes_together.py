@@ -12,15 +12,19 @@ from typing import Any
 import torch
 
 START = """
-import importlib, os, sys
+import faulthandler, importlib, os, signal, sys
 sys.path[:0] = sys.argv[1].split(os.pathsep)
 module, function, folder, size = sys.argv[2:]
 run = getattr(importlib.import_module(module), function)
+children = set()
 for rank in range(int(size)):
     child = os.fork()
-    if not child:
+    if child:
+        children.add(child)
+    else:
         os.environ["RANK"] = os.environ["LOCAL_RANK"] = str(rank)
         import torch
+        faulthandler.dump_traceback_later(200, exit=True)
         torch.set_num_threads(1)
         status = 1
         try:
@@ -33,8 +37,13 @@ for rank in range(int(size)):
             sys.stdout.flush()
             os._exit(status)
 failed = False
-for _ in range(int(size)):
-    failed = bool(os.wait()[1]) or failed
+while children:
+    child, status = os.wait()
+    children.remove(child)
+    if status and not failed:
+        failed = True
+        for other in children:  # they would wait for it
+            os.kill(other, signal.SIGKILL)
 sys.exit(failed)
 """
 """They are forked, so that all start at once and one process imports torch for all."""
@@ -61,7 +70,10 @@ def run_together(module: str, function: str, folder: Path, size: int = 2) -> lis
     """
     paths = os.pathsep.join(path for path in sys.path if path)
     command = [sys.executable, "-c", START, paths, module, function, str(folder), str(size)]
-    there = os.environ | environment(size)
-    ended = subprocess.run(command, env=there, capture_output=True, text=True, timeout=240)
+    for _ in range(3):
+        there = os.environ | environment(size)
+        ended = subprocess.run(command, env=there, capture_output=True, text=True, timeout=240)
+        if "EADDRINUSE" not in ended.stderr:  # somebody else took the port in between
+            break
     assert ended.returncode == 0, ended.stderr
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(size)]

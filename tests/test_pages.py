@@ -104,7 +104,8 @@ def check_command(words: list[str]) -> None:
         if module.startswith(("benchmarks", "examples")):
             source = Path(str(getattr(find_spec(module), "origin", ""))).read_text()
             for option in (word for word in arguments if word.startswith("--")):
-                name = option.removeprefix("--").removeprefix("no-")
+                name = option.removeprefix("--")
+                name = name if f'"--{name}"' in source else name.removeprefix("no-")
                 assert {f'"--{name}"', f"{name.replace('-', '_')}:"} & set(
                     re.findall(r'"--[\w-]+"|\b\w+:', source)
                 ), words

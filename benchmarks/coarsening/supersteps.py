@@ -6,6 +6,7 @@ so that others on the machine disturb them little:
 
     NUMBA_NUM_THREADS=1 python -m benchmarks.coarsening.supersteps --stages
     NUMBA_NUM_THREADS=1 python -m benchmarks.coarsening.supersteps --plan 1e9 1e11
+    NUMBA_NUM_THREADS=1 python -m benchmarks.coarsening.supersteps --snapshots --partitions 4
     python -m benchmarks.coarsening.supersteps --engine ray --partitions 4
 """
 
@@ -20,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -28,11 +30,12 @@ from multiscale_gcn import Dask, Graph, HeavyEdgeMatching, Ray, Spark, as_graph,
 from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.graph.exact import round_weights
 from multiscale_gcn.hierarchy import Hierarchy
+from multiscale_gcn.supersteps import snapshots
 from multiscale_gcn.supersteps.engine import SuperstepEngine
 from multiscale_gcn.supersteps.in_process import InProcess, run
 from multiscale_gcn.supersteps.partition import MOST_NODES, divided
 from multiscale_gcn.supersteps.sources import InMemory
-from multiscale_gcn.supersteps.task import LevelTask, Tally
+from multiscale_gcn.supersteps.task import Attempt, LevelTask, Tally
 
 
 def path(length: int) -> Graph:
@@ -149,7 +152,7 @@ def terms_of(graph: Graph, partitions: int, rounds: int) -> Terms:
         crew = run(LevelTask(HeavyEdgeMatching()), sources, watch)
         best = min(best, time.process_time() - begin)
     assert crew is not None
-    seen = sum(len(fixed[1].ids) for fixed in crew.fixed.values())
+    seen = sum(len(fixed[1][0].ids) for fixed in crew.fixed.values())
     n, edges = graph.num_nodes, graph.num_edges
     return Terms(best / edges, sum(told) / edges, len(told), n / edges, seen / n - 1)
 
@@ -232,6 +235,34 @@ def by_engine(graph: Graph, expected: Hierarchy, engine: SuperstepEngine, rounds
     return best
 
 
+def of_snapshots(graph: Graph, expected: Hierarchy, partitions: int, pause: float) -> str:
+    """One line about what snapshots take of the first level, from folder to folder, after so many
+    seconds each; 0 writes every superstep down."""
+    timed, spent, sizes = Timed(InProcess(partitions=partitions, fits=FITS)), [0.0], list[int]()
+
+    def written(attempt: Attempt, name: str, index: int, content: Any) -> int:
+        begin = time.perf_counter()
+        paid = write(attempt, name, index, content)
+        spent.append(time.perf_counter() - begin)
+        sizes.append(max(attempt.folder.glob(f"*/{index}.npz")).stat().st_size)
+        return paid
+
+    write = snapshots.write
+    with (
+        mock.patch.object(snapshots, "write", written),
+        mock.patch.object(snapshots, "PAUSE", pause),
+        mock.patch.object(snapshots, "SHARE", np.inf if pause == 0 else snapshots.SHARE),
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        found = coarsen(graph, levels=1, out=Path(folder) / "levels", engine=timed)
+    assert found.fingerprint == expected.fingerprint
+    return (
+        f"{pause:5.1f} s: {len(sizes) // partitions:2d} snapshots, "
+        f"{sum(sizes) / graph.num_edges:6.1f} bytes an edge, {sum(spent):6.2f} s of "
+        f"{timed.seconds:6.2f} s: {100 * sum(spent) / timed.seconds:4.1f} %"
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--graphs", nargs="+", choices=GRAPHS, default=list(GRAPHS))
@@ -239,6 +270,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--partitions", nargs="+", type=int, default=[1, 4, 16])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--stages", action="store_true", help="where the time goes")
+    parser.add_argument("--snapshots", action="store_true", help="what resuming costs")
     parser.add_argument("--engine", choices=("in_process", "ray", "dask", "spark"))
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--plan", nargs="+", type=float, help="numbers of edges")
@@ -258,6 +290,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         expected, seconds = in_memory(graph, options.rounds)
         print(f"{head} {'in memory':>10} {graph.num_edges / seconds / 1e6:8.2f}", flush=True)
         for partitions in options.partitions:
+            if options.snapshots:
+                for pause in (np.inf, 1.0, 0.0):  # the first compiles
+                    told = of_snapshots(graph, expected, partitions, pause)
+                    print(f"{head} {partitions:10d} {told}", flush=True)
+                continue
             if options.engine is None:
                 told = in_supersteps(graph, expected, partitions, options.rounds, options.stages)
             else:

@@ -80,7 +80,7 @@ def routes() -> dict[str, Launch]:
         "torch.autocast": _under_autocast,
     }
     try:
-        from cuda.bindings import driver as bindings
+        from cuda.bindings import driver as bindings  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
         return found
     return found | {"packed arguments, driver by cuda.bindings": by_bindings}

@@ -18,6 +18,7 @@ from examples.hgn_pose.commands.build_cmu17 import BuildCmu17
 from examples.hgn_pose.commands.check_data import CheckData
 from examples.hgn_pose.commands.demo import Demo
 from examples.hgn_pose.commands.evaluate import Evaluate
+from examples.hgn_pose.commands.export import Export
 from examples.hgn_pose.commands.figures import Figures
 from examples.hgn_pose.commands.fit import Fit
 from examples.hgn_pose.commands.measure_clips import MeasureClips
@@ -55,6 +56,7 @@ Others = (
     | Annotated[CheckData, tyro.conf.subcommand("check-data")]
     | Annotated[Predict, tyro.conf.subcommand("predict")]
     | Annotated[Stream, tyro.conf.subcommand("stream")]
+    | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[View, tyro.conf.subcommand("view")]
     | Annotated[Sample, tyro.conf.subcommand("sample")]
     | Annotated[Fit, tyro.conf.subcommand("fit")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike, fspath
@@ -85,16 +86,16 @@ class DiskStage(Stage):
         index = self.level.meta.index + 1
         folder = level_folder(self.folder, index)
         if is_finished(self.folder, index):
-            level = _opened(self.folder, index)
+            level: StoredLevel | None = _opened(self.folder, index)
         else:
             remove_from(self.folder, index)
             self.progress.level(index)
             most = int(merges[0]) if exact else None
             task = Task(self.method, most, min_nodes, self.memory, self.progress)
-            made = self._made(folder, index, task)
-            if made is None:
-                return None
-            level = made
+            level = self._made(folder, index, task)
+        shutil.rmtree(self.level.work, ignore_errors=True)
+        if level is None:
+            return None
         return self.level.parent(), replace(self, level=level)
 
     def _made(self, folder: Path, index: int, task: Task) -> StoredLevel | None:

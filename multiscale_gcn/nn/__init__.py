@@ -10,6 +10,7 @@ from multiscale_gcn.nn.blocks import GraphConvBlock, ResGConv
 from multiscale_gcn.nn.convolution_contract import Convolution, ConvolutionLayer
 from multiscale_gcn.nn.convolutions import *  # noqa: F403
 from multiscale_gcn.nn.distance_transfer import DistanceTransfer
+from multiscale_gcn.nn.folded import Folded
 from multiscale_gcn.nn.fusion import CrossScaleFusion, ScaleSum
 from multiscale_gcn.nn.hierarchy_transfer import HierarchyTransfer, Transfer
 from multiscale_gcn.nn.in_parts import InParts, PartDataset
@@ -31,6 +32,7 @@ __all__ = [
     "CrossScaleFusion",
     "DenseMap",
     "DistanceTransfer",
+    "Folded",
     "GraphConvBlock",
     "GraphMLP",
     "GraphPattern",

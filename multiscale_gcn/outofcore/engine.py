@@ -59,7 +59,8 @@ class LevelEngine(Protocol):
         ----------
         fine : StoredLevel
             Its graph and constraints are mapped into memory; ``fine.folder`` is for workers, which
-            open it by ``StoredLevel.open``.
+            open it by ``StoredLevel.open``. What another call may go on from when this process is
+            dead belongs into ``fine.work``, which is removed when the next level is finished.
         coarse : LevelWriter
             For rows and node weights of the next level: rows in their order by ``append`` and
             ``close``, then ``write_node_weights``; or ``allocate``, for workers that fill

@@ -98,6 +98,17 @@ def edges_once(graph: Graph) -> np.ndarray:  # [E, 2]
     return np.stack([rows[once], graph.indices[once]], axis=1)
 
 
+def merged_edges(
+    graph: Graph, parent: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # [E, 2], [E], [n]
+    """Edges, whether each lies within a cluster, and the nodes that merged without such an edge."""
+    edges = edges_once(graph)
+    inside = parent[edges[:, 0]] == parent[edges[:, 1]]
+    stray = np.bincount(parent)[parent] > 1
+    stray[edges[inside].reshape(-1)] = False
+    return edges, inside, stray
+
+
 def crisp(
     faces: np.ndarray,  # [F, 3]
     points: np.ndarray,  # [n, 2 or 3]

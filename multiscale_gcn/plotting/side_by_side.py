@@ -22,6 +22,7 @@ from multiscale_gcn.plotting.parts import (
     cluster_means,
     crisp,
     edges_once,
+    merged_edges,
     places,
 )
 
@@ -157,8 +158,7 @@ def _draw_clusters(
     """The finest graph: thick edges inside the clusters, thin grey ones between them."""
     from matplotlib.collections import LineCollection
 
-    edges = edges_once(graph)
-    inside = parent[edges[:, 0]] == parent[edges[:, 1]]
+    edges, inside, stray = merged_edges(graph, parent)
     size = _node_size(len(view))
     segments = view[edges][:, :, :2]
     axes.add_collection(LineCollection(list(segments[~inside]), colors="0.82", linewidths=0.7))
@@ -170,7 +170,7 @@ def _draw_clusters(
             capstyle="round",
         )
     )
-    _tie_strays(axes, view, parent, edges[inside], colours)
+    _tie_strays(axes, view, parent, stray, colours)
     axes.scatter(
         view[:, 0], view[:, 1], s=size, c=colours[parent], edgecolors="white", linewidths=0.4,
         zorder=3,
@@ -183,13 +183,11 @@ def _draw_clusters(
 
 
 def _tie_strays(
-    axes: Axes, view: np.ndarray, parent: np.ndarray, inside: np.ndarray, colours: np.ndarray
+    axes: Axes, view: np.ndarray, parent: np.ndarray, stray: np.ndarray, colours: np.ndarray
 ) -> None:
     """Dotted lines to the mean, for nodes that merged and have no edge within their cluster."""
     from matplotlib.collections import LineCollection
 
-    stray = np.bincount(parent)[parent] > 1
-    stray[inside.reshape(-1)] = False
     lines = np.stack([view[stray, :2], cluster_means(view[:, :2], parent)[parent[stray]]], axis=1)
     axes.add_collection(
         LineCollection(

@@ -20,6 +20,7 @@ from multiscale_gcn.plotting.parts import (
     cluster_means,
     crisp,
     edges_once,
+    merged_edges,
     places,
 )
 
@@ -171,13 +172,10 @@ def _fine_graph(
     hierarchy: Hierarchy, points: np.ndarray, parent: np.ndarray, colours: np.ndarray
 ) -> list[Any]:
     graph = hierarchy[0].graph
-    edges = edges_once(graph)
-    inside = parent[edges[:, 0]] == parent[edges[:, 1]]
+    edges, inside, strays = merged_edges(graph, parent)
     names = range(len(points)) if graph.names is None else graph.names
     hexadecimal = _hexadecimal(colours)
     of_node = hexadecimal[parent]
-    strays = np.bincount(parent)[parent] > 1
-    strays[edges[inside].reshape(-1)] = False
     means = cluster_means(points, parent)
     ties = np.stack([points[strays], means[parent[strays]]], axis=1)
     return [

@@ -48,7 +48,7 @@ class Crew:
             mail = inboxes.get(p, {})
             answer = take(name, self.task, fixed, self.states[p], mail, tallies)
             self.states[p] = answer.state
-            if answer.fixed is not None:
+            if answer.fixed:
                 self.fixed[p] = (*fixed, answer.fixed)
             answers[p] = answer
         return answers

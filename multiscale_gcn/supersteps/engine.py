@@ -5,14 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import count as count_from
 
 from multiscale_gcn.checks.arguments import whole_number
 from multiscale_gcn.graph.constraints import Constraints
 from multiscale_gcn.hierarchy.stored import LevelWriter, StoredLevel
+from multiscale_gcn.matching import ORDER_VERSION
 from multiscale_gcn.methods.heavy_edge import MatchingMethod
 from multiscale_gcn.outofcore import Task
-from multiscale_gcn.supersteps import terms
+from multiscale_gcn.supersteps import snapshots, terms
 from multiscale_gcn.supersteps.partition import MOST_NODES, ranges
 from multiscale_gcn.supersteps.sources import InFolder
 from multiscale_gcn.supersteps.task import LevelTask, Tally
@@ -62,16 +62,18 @@ class SuperstepEngine(ABC):
         count = 1 if small else min(self.partitions, max(graph.num_nodes, 1))
         bounds = ranges(graph.indptr, count)
         sources = [InFolder(fine.folder, coarse.folder, bounds, index) for index in range(count)]
-        asked = LevelTask(task.method, task.max_pairs, task.min_nodes or 0, self.fits)
-        supersteps = count_from(1)
+        wanted = (task.max_pairs, task.min_nodes or 0, self.fits)
+        attempt = snapshots.begin(fine.work, [*wanted, bounds.tolist(), ORDER_VERSION], count)
+        asked = LevelTask(task.method, *wanted, attempt)
         level = fine.meta.index + 1
 
         def watch(name: str, tallies: Sequence[Tally]) -> None:
             seconds = max(tally["microseconds"] for tally in tallies) / 1e6
             sent = sum(tally["bytes"] for tally in tallies)
             live = sum(tally.get("live", 0) for tally in tallies)
+            number = tallies[0]["superstep"]
             task.progress.say(
-                f"level {level} superstep {next(supersteps)} {name}: {seconds:.2f} s at most, "
+                f"level {level} superstep {number} {name}: {seconds:.2f} s at most, "
                 f"{graph.num_entries / 2e6 / max(seconds, 1e-6):.2f} M edges/s, "
                 f"{sent / 1e6:.2f} MB exchanged" + (f", {live} nodes go on" if live else "")
             )

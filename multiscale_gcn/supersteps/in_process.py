@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from multiscale_gcn.supersteps.crew import Crew, delivered
 from multiscale_gcn.supersteps.engine import SuperstepEngine, Watch
-from multiscale_gcn.supersteps.level import FIRST, LAST, following
+from multiscale_gcn.supersteps.level import LAST, first_of, following
 from multiscale_gcn.supersteps.messages import Mail
 from multiscale_gcn.supersteps.sources import InFolder, Source
 from multiscale_gcn.supersteps.task import LevelTask, Tally
@@ -32,7 +32,7 @@ class InProcess(SuperstepEngine):
 def run(task: LevelTask, sources: Sequence[Source], watch: Watch) -> Crew | None:
     """The partitions as they are in the end; None, if the level is not made."""
     crew = Crew(task, dict(enumerate(sources)))
-    name: str | None = FIRST
+    name: str | None = first_of(task)
     inboxes: dict[int, Mail] = {}
     tallies = list[Tally]()
     while name is not None:

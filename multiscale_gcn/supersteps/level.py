@@ -10,23 +10,34 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from multiscale_gcn.matching import PairKind
-from multiscale_gcn.supersteps import cutting, isolated, numbering, residue, rounds, terms, two_hop
+from multiscale_gcn.supersteps import (
+    cutting,
+    isolated,
+    numbering,
+    residue,
+    rounds,
+    snapshots,
+    terms,
+    two_hop,
+)
 from multiscale_gcn.supersteps.messages import Mail, Message, size_of
 from multiscale_gcn.supersteps.neighbourhood import Neighbourhood, neighbourhood
+from multiscale_gcn.supersteps.packing import size_packed
 from multiscale_gcn.supersteps.pairs import Pairs, hear_mates, pairs_of
 from multiscale_gcn.supersteps.partition import Partition
 from multiscale_gcn.supersteps.rows import merge_rows, send_rows
 from multiscale_gcn.supersteps.sources import Source
-from multiscale_gcn.supersteps.task import Answer, LevelTask, Tally
+from multiscale_gcn.supersteps.task import Answer, Attempt, LevelTask, Tally
 
 FIRST = "describe"
-ADDS = ("describe", "look")
-"""Supersteps whose answers add to what is fixed."""
+CONTRACT = ("number", "tell", "rows", "merge", "make_room")
+"""Supersteps that do not ask for the order of the edges any more."""
 FEW = 16
 """Fewer than one node in so many goes on: what is left is finished by one worker."""
 CHIEF = 0
@@ -79,7 +90,7 @@ def take(
         Of the superstep.
     task : LevelTask
     fixed : sequence
-        Whence the partition comes, and what the answers before had as ``fixed``.
+        Whence the partition comes, and what the answers before had as ``fixed``, if any.
     state : Any
         Of the answer before.
     mail : Mail
@@ -87,18 +98,54 @@ def take(
     tallies : sequence of Tally
         Of all partitions in the superstep before.
     """
-    source, near, known = (*fixed, None, None)[:3]
+    source, *given = fixed
     part = source.open()
+    near, known = (*chain.from_iterable(given), None, None)[:2]
+    attempt = task.attempt
+    paid, goes_on = None, False
+    if attempt is not None and attempt.start is not None and not given:
+        goes_on = True
+        near = neighbourhood(part)
+        state, mail, tallies, known = snapshots.read(attempt, part.index)
+        known = terms.with_weights(known, part, task)
+    elif attempt is not None and _is_due(attempt, name, tallies):
+        order = None if name in CONTRACT else terms.without_weights(known, task)
+        content = (state, mail, tuple(tallies), order)
+        paid = snapshots.write(attempt, name, part.index, content)
     place = Place(task, source, part, near, known, state, mail, tallies)
     begin = time.perf_counter_ns()
     answer = _STEPS[name](place)
     sent = {q: one for q, one in answer.mail.items() if q != part.index}
     counted = {
+        "superstep": tallies[0]["superstep"] + 1 if tallies else 1,
         "nodes": part.num_nodes,
         "bytes": size_of(sent),
         "microseconds": (time.perf_counter_ns() - begin) // 1000,  # nothing depends on it
     }
-    return Answer(answer.state, answer.mail, counted | answer.tally, answer.fixed)
+    if attempt is not None:
+        order = terms.without_weights(answer.fixed[0] if name == "look" else known, task)
+        sizes = size_packed((answer.state, answer.mail)), size_packed(order)
+        counted |= snapshots.counted(tallies, sizes, paid)
+    added = (near, *(answer.fixed or (known,))) if goes_on else answer.fixed
+    return Answer(answer.state, answer.mail, counted | answer.tally, added)
+
+
+def _is_due(attempt: Attempt, name: str, tallies: Sequence[Tally]) -> bool:
+    """Whether everybody writes down what a superstep begins with."""
+    if name in (FIRST, LAST):  # the first begins with nothing, the last with files that were made
+        return False
+    return snapshots.due(attempt, tallies, with_order=name not in CONTRACT)
+
+
+def first_of(task: LevelTask) -> str:
+    """The superstep that an attempt begins with."""
+    first = None if task.attempt is None else task.attempt.first
+    return FIRST if first is None else first
+
+
+def adds(name: str, fixed: Sequence[Any]) -> bool:
+    """Whether the answers of a superstep add to what is fixed so far in a partition."""
+    return name == "look" or len(fixed) == 1
 
 
 def following(name: str, task: LevelTask, tallies: Sequence[Tally]) -> str | None:
@@ -163,14 +210,14 @@ def _after_edges(task: LevelTask, total: Tally) -> str:
 
 def _describe(at: Place) -> Answer:
     near = neighbourhood(at.part)
-    return Answer(None, terms.tell(at.part, near, at.task), fixed=near)
+    return Answer(None, terms.tell(at.part, near, at.task), fixed=(near,))
 
 
 def _look(at: Place) -> Answer:
     known = terms.hear(at.part, at.near, at.task, at.mail)
     search = rounds.advance(None, at.part, at.near, known, at.task, {})
     answer = _told(at, search)
-    return Answer(answer.state, answer.mail, answer.tally, fixed=known)
+    return Answer(answer.state, answer.mail, answer.tally, fixed=(known,))
 
 
 def _round(at: Place) -> Answer:

@@ -13,7 +13,7 @@ from multiscale_gcn.checks.foreign import has
 from multiscale_gcn.supersteps.crew import Crew
 from multiscale_gcn.supersteps.engine import SuperstepEngine, Watch
 from multiscale_gcn.supersteps.letters import post, received
-from multiscale_gcn.supersteps.level import FIRST, LAST, following
+from multiscale_gcn.supersteps.level import LAST, first_of, following
 from multiscale_gcn.supersteps.sources import InFolder
 from multiscale_gcn.supersteps.task import LevelTask, Tally
 
@@ -92,9 +92,10 @@ def _work(task: LevelTask, sources: Sequence[InFolder]) -> Callable[[Iterator[An
         context = BarrierTaskContext.get()
         count, rank = len(context.getTaskInfos()), context.partitionId()
         attempt = context.allGather(uuid4().hex)[0]
-        crew = Crew(task, {p: sources[p] for p in range(rank, len(sources), count)})
+        asked = task.again(attempt)
+        crew = Crew(asked, {p: sources[p] for p in range(rank, len(sources), count)})
         log: Log = []
-        name, tallies = FIRST, list[Tally]()
+        name, tallies = first_of(asked), list[Tally]()
         box = sources[0].letters() / attempt
         while True:
             inboxes = received(box / str(len(log)), crew.fixed)

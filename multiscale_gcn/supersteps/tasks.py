@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from multiscale_gcn.supersteps.engine import Watch
-from multiscale_gcn.supersteps.level import ADDS, FIRST, LAST, following, take
+from multiscale_gcn.supersteps.level import LAST, adds, first_of, following, take
 from multiscale_gcn.supersteps.task import LevelTask, Tally
 
 Submit = Callable[[tuple[Any, ...]], list[Any]]
@@ -40,7 +40,7 @@ def run(
     fixed = [[source] for source in sources]
     states = [nothing for _ in everybody]
     mail = [[nothing for _ in everybody] for _ in everybody]  # by sender, then by receiver
-    name, tallies = FIRST, list[Tally]()
+    name, tallies = first_of(plan), list[Tally]()
     while True:
         answers = [
             submit(
@@ -50,7 +50,7 @@ def run(
         ]
         states = [answer[0] for answer in answers]
         mail = [answer[3:] for answer in answers]
-        if name in ADDS:
+        if adds(name, fixed[0]):
             for p in everybody:
                 fixed[p].append(answers[p][2])
         tallies = gather([answer[1] for answer in answers])

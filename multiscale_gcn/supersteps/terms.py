@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -106,6 +106,20 @@ def hear(part: Partition, near: Neighbourhood, task: LevelTask, mail: Mail) -> T
         every.get("label"),
         every.get("survivor"),
     )
+
+
+def without_weights(terms: Terms | None, task: LevelTask) -> Terms | None:
+    """The terms without what stands in the level's own files."""
+    if terms is None or not is_fused(task.method.rating):
+        return terms
+    return replace(terms, weights=NOTHING)
+
+
+def with_weights(terms: Terms | None, part: Partition, task: LevelTask) -> Terms | None:
+    """The terms that :func:`without_weights` was given."""
+    if terms is None or not is_fused(task.method.rating):
+        return terms
+    return replace(terms, weights=part.weights)
 
 
 def _with_ghosts(own: np.ndarray, name: str, near: Neighbourhood, mail: Mail) -> np.ndarray:

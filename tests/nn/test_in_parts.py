@@ -373,8 +373,10 @@ def together(folder: str) -> dict[str, Any]:
         last = place == len(mine) - 1
         with contextlib.nullcontext() if last else model.no_sync():
             (count * loss(model(part, own[None]))).backward()
-    dist.destroy_process_group()
     gradients = {name: p.grad for name, p in network.named_parameters()}
+    del model  # or its end waits for a group that is gone
+    dist.barrier()
+    dist.destroy_process_group()
     return {"parts": [part.index for part, _ in mine], "gradients": gradients}
 
 

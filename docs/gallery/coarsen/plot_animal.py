@@ -1,6 +1,6 @@
 """
-A scanned animal
-================
+An animal as a mesh
+===================
 
 A mesh of 8,000 vertices becomes 300, 80 and 24 patches of equal area, and each size is a graph.
 """

@@ -89,9 +89,9 @@ def unpickle(file: IO[bytes], source: str, records: Collection[str] = ()) -> Any
     >>> from examples.hgn_pose.files.unpickling import unpickle
     >>> unpickle(io.BytesIO(pickle.dumps({"S1": np.arange(3)})), "poses.pkl")
     {'S1': array([0, 1, 2])}
-    >>> unpickle(io.BytesIO(pickle.dumps(print)), "poses.pkl")
+    >>> unpickle(io.BytesIO(pickle.dumps(len)), "poses.pkl")
     Traceback (most recent call last):
-    ValueError: poses.pkl cannot be used: it asks for builtins.print, and only arrays, numbers,
+    ValueError: poses.pkl cannot be used: it asks for builtins.len, and only arrays, numbers,
     text, dicts, lists and tuples are read; do not open it with other tools if you do not trust
     where it comes from
     """

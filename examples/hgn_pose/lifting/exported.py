@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +12,8 @@ from torch import Tensor, nn
 
 from examples.hgn_pose.body.skeleton import FLIP
 from examples.hgn_pose.files.caching import checksum_of
-from examples.hgn_pose.files.writing import make_folder
+from examples.hgn_pose.files.writing import make_folder, write_bytes
+from examples.hgn_pose.lifting.onnx_models import onnx_model, session_of
 from multiscale_gcn import __version__
 
 NEEDED = ("onnxruntime", "onnxscript")
@@ -69,13 +68,8 @@ def answering(model: nn.Module, folder: Path) -> tuple[Answer, str]:
     path = folder / f"{_checksum(model)}.onnx"
     if not path.exists():
         make_folder(folder)
-        _export(whole, path)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        path, sess_options=options, providers=["CPUExecutionProvider"]
-    )
+        write_bytes(path, onnx_model(whole, (torch.zeros(1, 17, 2),)).SerializeToString())
+    session = session_of(path)
     name = session.get_inputs()[0].name
 
     def answer(image: np.ndarray) -> np.ndarray:
@@ -90,23 +84,6 @@ def _plain(whole: nn.Module) -> Answer:
             return whole(torch.from_numpy(image[None].astype(np.float32)))[0].numpy()
 
     return answer
-
-
-def _export(whole: nn.Module, path: Path) -> None:
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    temporary = path.with_suffix(".part")
-    try:
-        logger.setLevel(logging.ERROR)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the exporter's own
-            program = torch.onnx.export(whole, (torch.zeros(1, 17, 2),), dynamo=True, verbose=False)
-        assert program is not None
-        program.save(temporary, external_data=False)
-        temporary.replace(path)
-    finally:
-        logger.setLevel(level)
-        temporary.unlink(missing_ok=True)
 
 
 def _checksum(model: nn.Module) -> str:

@@ -10,7 +10,9 @@ import torch
 class Randomness:
     """PyTorch's global generators, in a state that is kept from one ``with`` to the next.
 
-    Outside, the generators are as if nobody had drawn inside.
+    Outside, the generators are as if nobody had drawn inside. On a CUDA device the state itself
+    changes places, and not its numbers: a recorded step counts in the state in which it was
+    recorded, so steps that run at the same time must not share one.
 
     Parameters
     ----------
@@ -31,16 +33,26 @@ class Randomness:
     """
 
     def __init__(self, device: torch.device, seed: int) -> None:
-        self.device = device
-        outside = self._states()
-        torch.manual_seed(seed)
-        self._inside = self._states()
-        self._set(outside)
-        self._outside = outside
+        self._of_device = _default_generator(device) if device.type == "cuda" else None
+        if self._of_device is not None:
+            self._device_inside = self._of_device.clone_state()
+        self.begin_at(seed)
+
+    def begin_at(self, seed: int) -> None:
+        """Draw from here on as from a seed."""
+        outside = torch.get_rng_state()
+        torch.default_generator.manual_seed(seed)
+        self._inside = torch.get_rng_state()
+        torch.set_rng_state(outside)
+        if self._of_device is not None:
+            self._device_inside.manual_seed(seed)
 
     def __enter__(self) -> None:
-        self._outside = self._states()
-        self._set(self._inside)
+        self._outside = torch.get_rng_state()
+        torch.set_rng_state(self._inside)
+        if self._of_device is not None:
+            self._device_outside = self._of_device.graphsafe_get_state()
+            self._of_device.graphsafe_set_state(self._device_inside)
 
     def __exit__(
         self,
@@ -48,16 +60,14 @@ class Randomness:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._inside = self._states()
-        self._set(self._outside)
+        self._inside = torch.get_rng_state()
+        torch.set_rng_state(self._outside)
+        if self._of_device is not None:
+            self._of_device.graphsafe_set_state(self._device_outside)
 
-    def _states(self) -> list[torch.Tensor]:
-        states = [torch.get_rng_state()]
-        if self.device.type == "cuda":
-            states.append(torch.cuda.get_rng_state(self.device))
-        return states
 
-    def _set(self, states: list[torch.Tensor]) -> None:
-        torch.set_rng_state(states[0])
-        if self.device.type == "cuda":
-            torch.cuda.set_rng_state(states[1], self.device)
+def _default_generator(device: torch.device) -> torch.Generator:
+    torch.cuda.init()
+    place = torch.cuda.current_device() if device.index is None else device.index
+    generator: torch.Generator = torch.cuda.default_generators[place]
+    return generator

@@ -21,9 +21,7 @@ def fit_side_by_side(
     """Train the remaining epochs of all, each taking a step in turn.
 
     Every run comes out as it would alone: see :class:`.randomness.Randomness`. On a CUDA device
-    each has a stream of its own, so that recorded steps run at the same time; those of networks
-    with dropout then drop other features than alone, since recordings share where PyTorch counts
-    what was drawn.
+    each has a stream of its own, so that recorded steps run at the same time.
 
     Parameters
     ----------

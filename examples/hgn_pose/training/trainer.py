@@ -230,8 +230,9 @@ class Trainer:
             raise ValueError("keep = best needs an error to be the best by; watch one")
         # Recorded anew in every call: restore() puts other tensors into Adam's state.
         step = RecordedStep(self._step) if self.replay else self._step
+        randomness = Randomness(self.samples.device, self.options.seed)
         for epoch in range(len(self.records), self.options.epochs):
-            totals = yield from self._run_epoch(epoch, step)
+            totals = yield from self._run_epoch(epoch, step, randomness)
             loss, pose, mesh = totals.tolist()
             if not math.isfinite(loss):
                 raise FloatingPointError(
@@ -247,17 +248,16 @@ class Trainer:
             yield self.records[-1]
 
     def _run_epoch(
-        self, epoch: int, step: Callable[..., Tensor]
+        self, epoch: int, step: Callable[..., Tensor], randomness: Randomness
     ) -> Generator[None, None, Tensor]:  # [3]: means of the loss and its two terms
         self.model.train()
         options = self.options
         for module in self.model.modules():
             if isinstance(module, SettlingBatchNorm):
                 module.settle(epoch / options.epochs)
-        device = self.samples.device
         totals = self.so_far.zero_()
         seed = epoch_seed(options.seed, epoch)
-        randomness = Randomness(device, epoch_seed(options.seed, epoch, self.team.rank))
+        randomness.begin_at(epoch_seed(options.seed, epoch, self.team.rank))
         for number, draw in enumerate(self._draws(seed)):
             self._set_rate(options.rate(epoch, number, self.steps))
             share = self.shared.share(draw)

@@ -27,6 +27,7 @@ FORMAT = "multiscale_gcn.Level"
 FORMAT_VERSION = 1
 META = "meta.json"
 NAMES = "names.json"
+WORK = "work"
 IDS = (np.int32, np.int64)
 CONSTRAINTS = tuple(field.name for field in fields(Constraints))
 
@@ -154,6 +155,12 @@ class StoredLevel:
             ) from None
         return cls(folder, meta, graph, Constraints._of_valid(**arrays))
 
+    @property
+    def work(self) -> Path:
+        """A folder for what outlives whoever works on the next level; removed when that is whole,
+        or when there is none."""
+        return self.folder / WORK
+
     def parent(self) -> np.ndarray:
         """Node of the next level that each node belongs to, mapped; the next level is whole."""
         return readable(self.folder / "nodes" / "parent.npy", IDS, self.meta.num_nodes)
@@ -230,7 +237,7 @@ class LevelWriter:
     def __init__(self, folder: Path, id_type: Any) -> None:
         self.folder = folder
         self.edges, self.nodes = folder / "edges", folder / "nodes"
-        self.work = folder / "work"
+        self.work = folder / WORK
         self.id_type = np.dtype(id_type)
         shutil.rmtree(folder, ignore_errors=True)
         self.edges.mkdir(parents=True)

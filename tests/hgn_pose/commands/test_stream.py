@@ -188,7 +188,7 @@ def test_the_exported_network_answers_as_the_network_itself(weights, tmp_path, m
     answer, how = exported.answering(model, tmp_path)
     assert how.startswith("onnxruntime")
     assert len(list(tmp_path.glob("*.onnx"))) == 1
-    monkeypatch.setattr(exported, "_export", None)  # the second time it is not needed
+    monkeypatch.setattr(exported, "onnx_model", None)  # the second time it is not needed
     answer, _ = exported.answering(model, tmp_path)
     monkeypatch.setattr(exported, "NEEDED", ("no_such_package",))
     plain, _ = exported.answering(model, tmp_path)

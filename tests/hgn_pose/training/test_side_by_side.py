@@ -54,10 +54,11 @@ def test_they_are_watched_and_saved_after_every_epoch():
 
 
 @pytest.mark.gpu
-def test_recorded_steps_on_streams_of_their_own():
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_recorded_steps_on_streams_of_their_own(dropout):
     if not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
-    runs = [(replace(network, dropout=0.0), training) for network, training in RUNS]
+    runs = [(replace(network, dropout=dropout), training) for network, training in RUNS]
     together, alone = trainers("cuda", runs), trainers("cuda", runs)
     fit_side_by_side(together)
     for one in alone:
@@ -79,3 +80,47 @@ def test_nobody_else_is_disturbed():
     assert torch.equal(torch.rand(3), expected)
     torch.manual_seed(0)
     assert torch.equal(torch.rand(3), drawn)
+
+
+class Counted:
+    """A generator of a CUDA device, as far as it is asked here: who holds which state."""
+
+    def __init__(self, state):
+        self.state = state
+
+    def clone_state(self):
+        return Counted([*self.state])
+
+    def manual_seed(self, seed):
+        self.state[:] = [seed, 0]
+
+    def graphsafe_get_state(self):
+        return Counted(self.state)
+
+    def graphsafe_set_state(self, other):
+        self.state = other.state
+
+    def draw(self):
+        self.state[1] += 1
+        return tuple(self.state)
+
+
+def test_each_run_has_a_state_of_its_own_on_a_device(monkeypatch):
+    """A recording goes on counting in the state that stood there when it was recorded."""
+    default = Counted([7, 3])
+    monkeypatch.setattr(torch.cuda, "init", lambda: None)
+    monkeypatch.setattr(torch.cuda, "default_generators", (default,))
+    runs = [Randomness(torch.device("cuda", 0), seed) for seed in (5, 6)]
+    held = []
+    for run in (*runs, *runs):
+        with run:
+            held.append(default.state)
+            default.draw()
+    assert held[0] is held[2]
+    assert held[1] is held[3]
+    assert (held[0], held[1]) == ([5, 2], [6, 2])
+    assert default.draw() == (7, 4)
+    runs[0].begin_at(9)
+    with runs[0]:
+        assert default.state is held[0]
+        assert default.draw() == (9, 1)

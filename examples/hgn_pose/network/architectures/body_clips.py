@@ -148,25 +148,25 @@ class InFrames(nn.Module):
         self,
         x: Tensor,  # [B, T N, C]
     ) -> Tensor:  # [B, T N, C]
-        frames = x.unflatten(1, (self.frames, -1))
-        result: Tensor = self.layer(frames.flatten(0, 1)).reshape(x.shape)
+        return self.of_rows(x.unflatten(1, (self.frames, -1))).flatten(1, 2)
+
+    def of_rows(
+        self,
+        x: Tensor,  # [B, R, M, C]
+    ) -> Tensor:  # [B, R, M, C]
+        result: Tensor = self.layer(x.flatten(0, 1)).reshape(x.shape)
         return result
 
 
-class OverTime(nn.Module):
+class OverTime(InFrames):
     """A layer on the frames of each node by itself."""
-
-    def __init__(self, layer: nn.Module, frames: int) -> None:
-        super().__init__()
-        self.layer, self.frames = layer, frames
 
     def forward(
         self,
         x: Tensor,  # [B, T N, C]
     ) -> Tensor:  # [B, T N, C]
         nodes = x.unflatten(1, (self.frames, -1)).transpose(1, 2)
-        result: Tensor = self.layer(nodes.flatten(0, 1)).reshape(nodes.shape)
-        return result.transpose(1, 2).flatten(1, 2)
+        return self.of_rows(nodes).transpose(1, 2).flatten(1, 2)
 
 
 class ClipTokens(nn.Module):
