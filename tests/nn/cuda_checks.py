@@ -14,11 +14,11 @@ from multiscale_gcn.ops import select_backend
 
 TOLERANCE = {
     torch.float64: 1e-12,
-    torch.float32: 2e-6,
+    torch.float32: 5e-6,
     torch.bfloat16: 1e-2,
     torch.float16: 1.5e-3,
 }
-"""Relative errors in the Euclidean norm."""
+"""Relative errors in the Euclidean norm; tensor cores round sums of float32 towards zero."""
 
 
 def _kernels_run() -> bool:

@@ -98,6 +98,7 @@ class TestLaunch:
             pytest.raises(RuntimeError, match=r"add is not compiled yet.*run the operator once"),
             torch.cuda.graph(torch.cuda.CUDAGraph()),
         ):
+            x.zero_()  # an empty capture would warn
             kernels.launch("add", (1,), (128,), (x, 100, 1.0, None), x.device, 512)
         kernels.load("add", x.device)
         graph = torch.cuda.CUDAGraph()
