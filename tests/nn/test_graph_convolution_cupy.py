@@ -224,7 +224,9 @@ def test_normalisation_and_relu_are_fused_in_evaluation(channels: tuple[int, int
         bare = Normalisation(statistics.mean, statistics.variance, None, None, norm.eps)
         wanted = (layer(norm=bare) * norm.weight + norm.bias).relu()
         assert error(layer(norm=statistics, relu=True), wanted) < TOLERANCE[torch.float32]
-    assert error(layer(norm=statistics, relu=True), expected) < TOLERANCE[torch.float32], "and where it is trained"
+    assert error(layer(norm=statistics, relu=True), expected) < TOLERANCE[torch.float32], (
+        "and where it is trained"
+    )
 
 
 def test_values_that_are_not_finite_are_kept() -> None:
