@@ -140,21 +140,22 @@ class AllFrames(Seen):
 def test_the_camera_of_a_clip_turns_once(yaw, pitch):
     """A camera that turned away before a clip gives the same input and the turned answers."""
     points = walking()
-    model = Facing(AllFrames())
+    network = AllFrames()
+    model = Facing(network)
     straight = model(picture(points))
-    first = model.network.image
+    first = network.image
     turn = about_y(yaw) @ about_x(pitch)
     away = model(picture(points @ turn.T))
-    torch.testing.assert_close(model.network.image, first, atol=1e-9, rtol=0)
+    torch.testing.assert_close(network.image, first, atol=1e-9, rtol=0)
     for there, here in zip(away, straight, strict=True):
         torch.testing.assert_close(there, here @ turn.T, atol=1e-9, rtol=0)
 
 
 def test_what_moves_before_the_camera_moves_in_the_clip():
     points = walking()
-    model = Facing(AllFrames())
-    model(picture(points))
-    seen = model.network.image
+    network = AllFrames()
+    Facing(network)(picture(points))
+    seen = network.image
     torch.testing.assert_close(seen[:, 2, 0], torch.zeros_like(seen[:, 2, 0]))
     assert (seen[:, 1:, 0, 0] > seen[:, :-1, 0, 0]).all()
     a, b = torch.tensor(EDGES).T
@@ -165,11 +166,11 @@ def test_what_moves_before_the_camera_moves_in_the_clip():
 
 def test_a_clip_of_people_who_stand_is_a_frame_over_and_over():
     image = picture(people())
-    alone, clip = Facing(Seen()), Facing(AllFrames())
-    (answer,) = alone(image)
-    every, middle = clip(image[:, None].expand(-1, 5, -1, -1))
+    alone, clip = Seen(), AllFrames()
+    (answer,) = Facing(alone)(image)
+    every, middle = Facing(clip)(image[:, None].expand(-1, 5, -1, -1))
     for frame in range(5):
-        torch.testing.assert_close(clip.network.image[:, frame], alone.network.image)
+        torch.testing.assert_close(clip.image[:, frame], alone.image)
         torch.testing.assert_close(every[:, frame], answer)
     torch.testing.assert_close(middle, answer)
 

@@ -367,5 +367,6 @@ def test_a_detector_errs_on_clips_of_recordings_too():
     drawn = Augmentation(detector=5.0).draw(len(row), torch.Generator().manual_seed(0), clips=True)
     found = samples.batch(whole.cameras, row, row * 0, drawn)
     alone = samples.single.batch(whole.cameras, row, row * 0, drawn)
+    assert found.poses is not None
     torch.testing.assert_close(found.image[:, 1], alone.image)
     torch.testing.assert_close(found.poses[:, 1], alone.pose)

@@ -33,7 +33,7 @@ def middle():
 
 @pytest.fixture(scope="module")
 def clips(middle):
-    errors = over_time(*middle, TIME)
+    errors = over_time(middle[0], middle[1], TIME)
     return type(errors)(*(part.unflatten(0, (COUNT, FRAMES)) for part in errors))
 
 
@@ -95,8 +95,8 @@ def test_rare_errors_last_for_a_fifth_of_a_second(clips):
 
 
 def test_what_is_wrong_at_a_time_is_so_however_many_frames_are_taken(middle):
-    every = over_time(*middle, TIME)
-    few = over_time(*middle, 3 * STEP * torch.arange(-4, 5))
+    every = over_time(middle[0], middle[1], TIME)
+    few = over_time(middle[0], middle[1], 3 * STEP * torch.arange(-4, 5))
     for name in ("missing", "misplaced", "confused"):
         dense = getattr(every, name).unflatten(0, (COUNT, FRAMES))[:, 1::3]
         assert torch.equal(getattr(few, name).unflatten(0, (COUNT, 9)), dense)
