@@ -29,7 +29,7 @@ from examples.hgn_pose.lifting.prediction import Prediction, coarse_meshes
 from examples.hgn_pose.lifting.reading import KeypointOptions, Person, read_people
 from examples.hgn_pose.lifting.viewing import ChosenFraming, View, ViewOptions
 from examples.hgn_pose.measuring.metrics import mpjpe, pa_mpjpe
-from examples.hgn_pose.network.weights import read_passport, weights_file
+from examples.hgn_pose.network.weights import VIDEO_WEIGHTS, read_passport, weights_file
 from multiscale_gcn import __version__
 
 
@@ -40,9 +40,9 @@ class Predict:
     keypoints: Annotated[Path, tyro.conf.Positional]
     """File of 2D joints (.json, .csv, .npz), or OpenPose's folder; one image or a whole video."""
     weights: Path | None = None
-    """File of weights that demo or train wrote; or those that come with the example: studio, for
-    level cameras with exact joints; robust, for real video; lifter, nearer to the truth than studio
-    and without meshes. By default studio."""
+    """File of weights that demo or train wrote; or those that come with the example: video, for real
+    video; robust, HGN for it; studio, HGN for level cameras with exact joints; lifter, nearer to
+    the truth than studio and without meshes. By default video."""
     body: Annotated[BodyOptions, Flat] = field(default_factory=BodyOptions)
     out: tuple[Path, ...] = (Path("runs/predict"),)
     """Folder for prediction.npz, prediction.json and prediction.html, or files for other tools, or
@@ -75,7 +75,7 @@ class Predict:
         where = destinations(self.out)
         smpl = None if self.smpl_model is None else load_smpl(self.smpl_model)
         truth = None if self.truth is None else prediction.load(self.truth)
-        weights = weights_file(self.weights)
+        weights = weights_file(self.weights, VIDEO_WEIGHTS)
         trunk = trunk_of(read_passport(weights).facts["data"])
         people = read_people(self.keypoints, self.reading, trunk)
         for folder in where.folders():
@@ -94,7 +94,7 @@ class Predict:
 
     def predict(self, device: torch.device) -> Prediction:
         """The first person of the file, without writing anything."""
-        weights = weights_file(self.weights)
+        weights = weights_file(self.weights, VIDEO_WEIGHTS)
         trunk = trunk_of(read_passport(weights).facts["data"])
         person = read_people(self.keypoints, self.reading, trunk)[0]
         _tell(person)

@@ -25,7 +25,15 @@ ROBUST_WEIGHTS = SHIPPED_WEIGHTS.with_name("hgn_cmu17_robust.safetensors")
 LIFTER_WEIGHTS = SHIPPED_WEIGHTS.with_name("body_streams_cmu17.safetensors")
 """Body streams, the best at the pose in the laboratory; they give no meshes."""
 
-SHIPPED = {"studio": SHIPPED_WEIGHTS, "robust": ROBUST_WEIGHTS, "lifter": LIFTER_WEIGHTS}
+VIDEO_WEIGHTS = SHIPPED_WEIGHTS.with_name("body_streams_cmu17_robust.safetensors")
+"""Body streams for real video, with meshes."""
+
+SHIPPED = {
+    "studio": SHIPPED_WEIGHTS,
+    "robust": ROBUST_WEIGHTS,
+    "lifter": LIFTER_WEIGHTS,
+    "video": VIDEO_WEIGHTS,
+}
 """Weights that have a name of their own."""
 
 
@@ -34,7 +42,7 @@ def shipped_weights() -> tuple[Path, ...]:
     return tuple(path for path in SHIPPED.values() if path.exists())
 
 
-def weights_file(choice: Path | None) -> Path:
+def weights_file(choice: Path | None, usual: Path = SHIPPED_WEIGHTS) -> Path:
     """The file of weights that is meant: a path, a name of ``SHIPPED``, or the usual one.
 
     Raises
@@ -50,7 +58,7 @@ def weights_file(choice: Path | None) -> Path:
     (True, 'own')
     """
     if choice is None:
-        return SHIPPED_WEIGHTS
+        return usual
     path = SHIPPED.get(str(choice), choice)
     if path != choice and not path.exists():
         raise FileNotFoundError(
