@@ -29,7 +29,7 @@ from examples.hgn_pose.lifting.prediction import Prediction, coarse_meshes
 from examples.hgn_pose.lifting.reading import KeypointOptions, Person, read_people
 from examples.hgn_pose.lifting.viewing import ChosenFraming, View, ViewOptions
 from examples.hgn_pose.measuring.metrics import mpjpe, pa_mpjpe
-from examples.hgn_pose.network.weights import VIDEO_WEIGHTS, read_passport, weights_file
+from examples.hgn_pose.network.weights import read_passport, weights_file
 from multiscale_gcn import __version__
 
 
@@ -39,10 +39,10 @@ class Predict:
 
     keypoints: Annotated[Path, tyro.conf.Positional]
     """File of 2D joints (.json, .csv, .npz), or OpenPose's folder; one image or a whole video."""
-    weights: Path | None = None
-    """File of weights that demo or train wrote; or those that come with the example: video, for real
-    video; robust, HGN for it; studio, HGN for level cameras with exact joints; lifter, nearer to
-    the truth than studio and without meshes. By default video."""
+    weights: Path = Path("video")
+    """File of weights that demo or train wrote; or the name of some that come with the example:
+    video, for real video; robust, HGN for the same; studio, HGN for level cameras with exact
+    joints; lifter, nearer to the truth than studio and without meshes."""
     body: Annotated[BodyOptions, Flat] = field(default_factory=BodyOptions)
     out: tuple[Path, ...] = (Path("runs/predict"),)
     """Folder for prediction.npz, prediction.json and prediction.html, or files for other tools, or
@@ -55,8 +55,9 @@ class Predict:
     view: Annotated[ViewOptions, Flat] = field(default_factory=ViewOptions)
     framing: ChosenFraming = "auto"
     """person: bring every frame to the place and size that the network was trained with, for any
-    camera; image: keep them, for a camera like those of the training, five metres away. auto:
-    person, but nothing with weights that face the person by themselves."""
+    camera, and for joints of an image that was cut out around the person; image: keep them, for a
+    camera like those of the training, five metres away. auto: person, but nothing with weights that
+    face the person by themselves."""
     flip: bool = True
     """Predict the mirrored input too, and average."""
     truth: Path | None = None
@@ -75,7 +76,7 @@ class Predict:
         where = destinations(self.out)
         smpl = None if self.smpl_model is None else load_smpl(self.smpl_model)
         truth = None if self.truth is None else prediction.load(self.truth)
-        weights = weights_file(self.weights, VIDEO_WEIGHTS)
+        weights = weights_file(self.weights)
         trunk = trunk_of(read_passport(weights).facts["data"])
         people = read_people(self.keypoints, self.reading, trunk)
         for folder in where.folders():
@@ -94,7 +95,7 @@ class Predict:
 
     def predict(self, device: torch.device) -> Prediction:
         """The first person of the file, without writing anything."""
-        weights = weights_file(self.weights, VIDEO_WEIGHTS)
+        weights = weights_file(self.weights)
         trunk = trunk_of(read_passport(weights).facts["data"])
         person = read_people(self.keypoints, self.reading, trunk)[0]
         _tell(person)
@@ -110,6 +111,7 @@ class Predict:
             flip=self.flip,
             time=person.track.frame / person.fps,
         )
+        by_rays = lifter.facing and self.framing == "auto"
         facts = person.facts
         root = None
         if person.clip:
@@ -131,8 +133,8 @@ class Predict:
                 "network": lifter.network,
                 "weights": weights.name,
                 "trained_on": lifter.trained_on,
-                "framing": "rays" if lifter.facing else self.framing.replace("auto", "person"),
-                **(view.facts() if lifter.facing or view.known else {}),
+                "framing": "rays" if by_rays else self.framing.replace("auto", "person"),
+                **(view.facts() if view.known or by_rays else {}),
                 "flip": self.flip,
                 "multiscale_gcn": __version__,
             },

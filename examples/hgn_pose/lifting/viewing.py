@@ -166,19 +166,25 @@ def network_input(
     """The input of a network: as a camera sees the person that turned to them, if one is known.
 
     Networks that face the person take the slopes of the rays, at the studio's focal length, and
-    turn by themselves; only to what is level must they be turned before. The others take what
+    turn by themselves; only to what is level must they be turned before. Of a camera of which
+    nothing is known they take the ``person`` as standing in the middle of the image, as large as in
+    the studio; then it does not matter where the image ends. The others take what
     :func:`examples.hgn_pose.lifting.framing.frame` makes, by default of the person.
 
     Raises
     ------
     ValueError
-        When a framing is named for a network that faces the person, or as ``frame``.
+        When a network that faces the person is to keep the image's framing, or to leave out what is
+        known of the camera, or as ``frame``.
     """
-    if facing and framing != "auto":
+    if facing and (framing == "image" or (framing == "person" and view.known)):
         raise ValueError(
             f"framing = {framing} is for weights of one kind of camera; leave it out with weights "
             "that face the person"
         )
+    if facing and framing == "person":
+        middle = np.array([0, trunk.pelvis], np.float32)
+        return Input(frame(joints, image_size, "person", trunk) - middle, None)
     if not facing and not view.known:
         chosen: Framing = "person" if framing == "auto" else framing
         return Input(frame(joints, image_size, chosen, trunk), None)
