@@ -106,7 +106,10 @@ class MeasureClips:
         def alone(pixels: np.ndarray) -> np.ndarray:
             size = clip.image_size
             view = ViewOptions().read(size)
-            return lifter.lift(pixels, size, self.framing, view, flip=True, meshes=False)[0]
+            time = frame / clip.fps
+            return lifter.lift(
+                pixels, size, self.framing, view, flip=True, meshes=False, time=time
+            )[0]
 
         def together(pixels: np.ndarray) -> np.ndarray:
             joints = repair(frame, pixels, np.ones(pixels.shape[:2])).joints
