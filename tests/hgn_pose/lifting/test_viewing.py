@@ -12,6 +12,7 @@ from examples.hgn_pose.lifting.mapping import trunk_of
 from examples.hgn_pose.lifting.viewing import (
     View,
     ViewOptions,
+    clip_input,
     direction_down,
     network_input,
     undistorted,
@@ -68,6 +69,27 @@ def test_a_tilted_camera_gives_what_the_level_one_gives(pitch, roll, framing, fa
     asked = network_input(pixels, SIZE, framing, TRUNK, untold, facing=facing)
     away = asked.turned_back(model(asked.image.astype(np.float64))) @ axes
     assert np.abs(away - answers[0]).max() > 0.01
+
+
+@pytest.mark.parametrize("framing", ["auto", "image"])
+@pytest.mark.parametrize("facing", [False, True])
+def test_a_clip_is_seen_by_the_camera_of_its_middle(framing, facing):
+    """A tilted camera shows a clip as the level one does, where its middle alone is seen so."""
+    if facing and framing == "image":
+        pytest.skip("weights that face the person have no framing")
+    people = scene()
+    walks = np.arange(3)[:, None, None] * [0.1, 0.3, 0.0]
+    seen_by = []
+    for pitch, roll in ((0.0, 0.0), (25.0, -12.0)):
+        view = ViewOptions(field_of_view=70, pitch=pitch, roll=roll).read(SIZE)
+        clips = np.stack([seen(pitch, roll, view, people + step)[0] for step in walks], axis=1)
+        asked = clip_input(clips, SIZE, framing, TRUNK, view, facing=facing)
+        alone = network_input(clips[:, 1], SIZE, framing, TRUNK, view, facing=facing)
+        np.testing.assert_array_equal(asked.image[:, 1], alone.image)
+        np.testing.assert_array_equal(asked.axes, alone.axes)
+        assert np.abs(asked.image[:, 2] - asked.image[:, 1]).mean() > 1e-3
+        seen_by.append(asked.image)
+    np.testing.assert_allclose(seen_by[1], seen_by[0], atol=2e-5)
 
 
 def test_without_a_word_of_the_camera_the_input_is_what_it_was():
