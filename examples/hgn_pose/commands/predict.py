@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +23,7 @@ from examples.hgn_pose.lifting.lifter import Lifter
 from examples.hgn_pose.lifting.mapping import trunk_of
 from examples.hgn_pose.lifting.outputs.body_clip import LEVEL
 from examples.hgn_pose.lifting.outputs.formats import check_formats, destinations, write_files
+from examples.hgn_pose.lifting.over_time.standing import down_of_standing
 from examples.hgn_pose.lifting.over_time.steady import TimeOptions, steady
 from examples.hgn_pose.lifting.over_time.trajectory import trajectory
 from examples.hgn_pose.lifting.prediction import Prediction, coarse_meshes
@@ -117,6 +118,13 @@ class Predict:
         if person.clip:
             pose, meshes = steady(pose, meshes, person.track.frame, person.fps, self.time)
             facts = {**facts, "smooth_ms": self.time.smooth, "one_length": self.time.one_length}
+            down = down_of_standing(pose) if lifter.facing and view.down is None else None
+            if down is not None:
+                view = replace(view, down=down)
+                facts |= {"down": view.facts()["down"], "down_from": "how the person stands"}
+                print(
+                    f"  down is {_askew(down):.0f} degrees off the camera's, as the person stands"
+                )
             root = walked(pose, person, view) if view.known else None
         return Prediction(
             frame=person.track.frame,
@@ -158,6 +166,10 @@ def walked(pose: np.ndarray, person: Person, view: View) -> np.ndarray:  # [T, 3
     down = np.array(LEVEL) if view.down is None else view.down
     slopes = view.slopes(track.joints)
     return trajectory(pose, slopes, weight, down, pace).astype(np.float32)
+
+
+def _askew(down: np.ndarray) -> float:
+    return float(np.rad2deg(np.arccos(min(1.0, float(down @ LEVEL)))))
 
 
 def _compare(result: Prediction, truth: Prediction) -> None:
