@@ -92,3 +92,50 @@ def test_predict_lifts_a_video_with_gaps(folder, tmp_path):
     (tmp_path / "one.json").write_text(json.dumps(keypoints))
     main(["predict", str(tmp_path / "one.json"), *options_of(folder, tmp_path / "one")])
     assert prediction.load(tmp_path / "one" / "prediction.npz").pose.shape == (1, 17, 3)
+
+
+def film(keypoints, axes):
+    """The same file, seen by a camera that turned."""
+    width, height = keypoints["image_size"]
+    middle, focal = np.array([width, height]) / 2, width / 2 / np.tan(np.deg2rad(35))
+    filmed = json.loads(json.dumps(keypoints))
+    for seen in filmed["frames"]:
+        for person in seen["persons"]:
+            points = np.array(person["keypoints"])
+            rays = np.c_[(points[:, :2] - middle) / focal, np.ones(len(points))]
+            rays = rays @ axes.T
+            moved = rays[:, :2] / rays[:, 2:] * focal + middle
+            person["keypoints"] = np.c_[moved, points[:, 2:]].tolist()
+    return filmed
+
+
+def lifted(folder, content, out, *options):
+    out.mkdir()
+    (out / "keypoints.json").write_text(json.dumps(content))
+    plain = ["--no-check", "--smooth", "0", "--no-one-length", "--no-repair"]
+    arguments = [*options_of(folder, out), *plain, *options]
+    main(["predict", str(out / "keypoints.json"), "--field-of-view", "70", *arguments])
+
+
+def test_where_in_the_image_the_person_stands_does_not_matter(folder, tmp_path):
+    """Nor does it for several people: each track is a clip of its own."""
+    keypoints = json.loads((folder / "keypoints.json").read_text())
+    yaw = np.deg2rad(18)
+    axes = np.array([[np.cos(yaw), 0, -np.sin(yaw)], [0, 1, 0], [np.sin(yaw), 0, np.cos(yaw)]])
+    lifted(folder, keypoints, tmp_path / "before")
+    lifted(folder, film(keypoints, axes), tmp_path / "aside")
+    before, aside = (
+        prediction.load(tmp_path / name / "prediction.npz").pose for name in ("before", "aside")
+    )
+    # the camera of a clip turns about the pelvis of its middle, first sideways
+    np.testing.assert_allclose(aside, before @ axes.T, atol=1e-4)
+    both = film(keypoints, axes)
+    for seen, other in zip(both["frames"], keypoints["frames"], strict=True):
+        seen["persons"] = [*other["persons"], {**seen["persons"][0], "id": "other"}]
+    lifted(folder, both, tmp_path / "two", "--person", "all")
+    people = sorted((tmp_path / "two").glob("*/prediction.npz"))
+    found = [prediction.load(path).pose for path in people]
+    assert len(found) == 2
+    found.sort(key=lambda pose: float(np.abs(pose - before).max()))
+    np.testing.assert_allclose(found[0], before, atol=1e-4)
+    np.testing.assert_allclose(found[1], aside, atol=1e-4)
