@@ -85,6 +85,8 @@ class Portable(nn.Module):
 
     def _slopes(self, joints: Tensor, camera: Tensor) -> Tensor:
         focal, centre = camera[:, None, :2], camera[:, None, 2:]
+        if joints.dim() == 4:
+            focal, centre = focal[:, None], centre[:, None]
         return FOCAL * (joints - centre) / focal
 
     def _framed(self, joints: Tensor) -> Tensor:
