@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from multiscale_gcn.checks.arguments import flag
 from multiscale_gcn.nn.convolution_contract import ConvolutionLayer
 from multiscale_gcn.nn.layer_checks import check_features, positive
+from multiscale_gcn.nn.onlookers import runs_as
 from multiscale_gcn.nn.pattern_buffers import GraphPattern
 from multiscale_gcn.ops import Normalisation
 
@@ -74,5 +75,8 @@ class WeightedConvolution(ConvolutionLayer):
 
 
 def takes_normalisation(convolution: nn.Module) -> bool:
-    """Whether its forward takes one along: a forward of a subclass's own need not."""
-    return getattr(type(convolution), "forward", None) is WeightedConvolution.forward
+    """Whether its forward takes one along, and no hook waits for what lies between them.
+
+    A forward of a subclass's own need not take one.
+    """
+    return runs_as(convolution, WeightedConvolution)
