@@ -33,6 +33,7 @@ SOURCES = (
     Source("a Graph", graphs.is_graph, graphs.from_graph, ("symmetrize",)),
     Source("tensors of a graph", graphs.is_tensors, graphs.from_tensors, ("symmetrize",)),
     Source("a frame", frames.is_frame, frames.from_frame, EDGES, "edge_list"),
+    Source("a DGL graph", data.is_dgl, data.from_dgl, ("weights", "symmetrize")),
     Source(
         "a networkx graph", networks.is_networkx, networks.from_networkx, ("weights", "symmetrize")
     ),

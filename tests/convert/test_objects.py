@@ -149,6 +149,48 @@ def test_data_of_faces_alone() -> None:
         as_graph(data.Data(pos=torch.zeros(4, 3), face=face.T.contiguous()))
 
 
+class GraphOfDGL:
+    """With the interface of DGL's homogeneous graphs."""
+
+    is_homogeneous = True
+
+    def __init__(self, sizes: list[int] | None = None) -> None:
+        self.sizes = sizes or [4]
+        self.ndata: dict[str, Any] = {}
+        self.edata = {"w": torch.tensor([2.0, 3, 2, 3]), "e": torch.ones(4, 2)}
+
+    def edges(self) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.tensor([0, 2, 1, 3]), torch.tensor([1, 3, 0, 2])
+
+    def num_nodes(self) -> int:
+        return 4
+
+    number_of_nodes = num_nodes
+
+    def batch_num_nodes(self) -> torch.Tensor:
+        return torch.tensor(self.sizes)
+
+    def adj(self) -> None:
+        raise AssertionError("not needed")
+
+
+def test_a_graph_of_dgl() -> None:
+    graph = as_graph(GraphOfDGL())
+    assert graph.num_nodes == 4
+    assert graph.edge_index().tolist() == [[0, 1, 2, 3], [1, 0, 3, 2]]
+    assert as_graph(GraphOfDGL(), weights="w").weights.tolist() == [2, 2, 3, 3]
+    with pytest.raises(ValueError, match=r"weights = 'x' is not in edata, only \['w', 'e'\]"):
+        as_graph(GraphOfDGL(), weights="x")
+    with pytest.raises(ValueError, match="weights"):
+        as_graph(GraphOfDGL(), weights="e")
+    assert batch_of(GraphOfDGL()) is None
+    assert members(GraphOfDGL([2, 0, 2])) == [0, 0, 2, 2]
+    hetero: Any = GraphOfDGL()
+    hetero.is_homogeneous = False
+    with pytest.raises(TypeError, match=r"several kinds of nodes.*dgl\.to_homogeneous"):
+        as_graph(hetero)
+
+
 def test_hetero_data_is_refused_with_a_reason() -> None:
     data = pytest.importorskip("torch_geometric.data", reason="optional: PyTorch Geometric")
     with pytest.raises(TypeError, match=r"several kinds of nodes.*to_homogeneous\(\)"):
