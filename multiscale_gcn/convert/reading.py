@@ -34,7 +34,7 @@ def as_graph(
 
         - a ``Graph``;
         - a networkx graph (edge attribute ``weight``, node attribute ``weight``; nodes in the
-          order of iteration), or one of igraph, networkit or rustworkx;
+          order of iteration), or one of igraph, networkit, rustworkx or DGL;
         - a scipy sparse matrix or array, or a sparse torch tensor, of any format;
         - a dense square array; what a masked one masks is no edge;
         - an ``edge_index`` of shape (2, E), or an object that has one, such as
@@ -42,8 +42,8 @@ def as_graph(
           its ``num_nodes``), or has an ``adj_t``, or a ``face`` alone;
         - a list of edges of shape (E, 2), or of edges with weights of shape (E, 3), with
           ``kind="edge_list"``;
-        - a pandas or polars frame with columns ``source``, ``target`` and, if you like,
-          ``weight``;
+        - a pandas or polars frame, a table of Arrow or a relation of DuckDB, with columns
+          ``source``, ``target`` and, if you like, ``weight``;
         - faces of shape (F, 3), or of more corners with ``kind="faces"``, or an object that has
           them (``trimesh.Trimesh``), or a ``trimesh.Scene``;
         - a ``meshio.Mesh``, each of its cells by its sides;
