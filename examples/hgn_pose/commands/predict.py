@@ -38,8 +38,8 @@ class Predict:
     """Lift the 2D joints that a pose detector found to 3D poses and coarse meshes."""
 
     keypoints: Annotated[Path, tyro.conf.Positional]
-    """What a detector of 2D joints wrote: a file (.json, .csv, .npz, .h5, .txt and others), or a folder
-    of one file a frame; of one image or a whole video."""
+    """What a detector of 2D joints wrote: a file (.json, .csv, .npz, .h5, .txt and others), or a
+    folder of one file a frame; of one image or a whole video."""
     weights: Path | None = None
     """File of weights that demo or train wrote; or those that come with the example: studio, for
     level cameras with exact joints; robust, for real video; lifter, nearer to the truth than studio
