@@ -223,6 +223,9 @@ def test_other_files_are_not_touched(tmp_path: Path) -> None:
         coarsen(nx.path_graph(4), levels=1, out=tmp_path / "a file")
     with pytest.raises(FileNotFoundError, match="make it"):
         coarsen(nx.path_graph(4), levels=1, out=tmp_path / "no" / "where")
+    for name in ("a file/levels", "a" * 300):
+        with pytest.raises(OSError, match=r"out = .* cannot be made: .*; name another folder"):
+            coarsen(nx.path_graph(4), levels=1, out=tmp_path / name)
 
 
 @settings(max_examples=10)
