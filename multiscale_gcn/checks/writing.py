@@ -41,7 +41,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     'all of it'
     """
     path = Path(path)
-    place = _place(path)
+    place = place_of(path)
     try:
         _remove_left_overs(place)
         temporary, file = _temporary(place)
@@ -64,10 +64,15 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         raise
 
 
-def _place(path: Path) -> Path:
+def place_of(path: Path) -> Path:
     """Where the file will stand: where a link leads to, as for any other writer.
 
     A device or a pipe has no content that could be replaced, and would itself be.
+
+    Raises
+    ------
+    OSError
+        For a folder, a device or a pipe, and for what lies in no folder.
     """
     try:
         folder, other = path.is_dir(), path.exists() and not path.is_file()
