@@ -107,7 +107,7 @@ def test_what_is_converted_is_read_again(capsys, suffix: str, tmp_path: Path) ->
         (("coarsen", "roads.csv"), "sizes"),
         (
             ("coarsen", ".", "--sizes", "3"),
-            "there is no file '.'; it is a folder: name a file in it",
+            "no file '.'; it is a folder: name a file in it",
         ),
         (("coarsen", "roads.csv", "--sizes", "3", "--weights", "miles"), "no column 'miles'"),
         (("coarsen", "roads.csv", "--levels", "1", "--backend", "what"), "backend = 'what'"),
