@@ -5,13 +5,13 @@ from __future__ import annotations
 from torch import nn
 from torch.nn.modules import module as torch_module
 
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 def is_watched(module: nn.Module) -> bool:
     """Whether a hook waits for the module itself to be called."""
     return any(
-        getattr(module, hooks) or getattr(torch_module, f"_global{hooks}") for hooks in _HOOKS
+        getattr(module, hooks) or getattr(torch_module, f"_global{hooks}") for hooks in HOOKS
     )
 
 
