@@ -45,7 +45,8 @@ def as_graph(
         - a pandas or polars frame, a table of Arrow or a relation of DuckDB, with columns
           ``source``, ``target`` and, if you like, ``weight``;
         - faces of shape (F, 3), or of more corners with ``kind="faces"``, or an object that has
-          them (``trimesh.Trimesh``), or a ``trimesh.Scene``;
+          them (``trimesh.Trimesh``), or a ``trimesh.Scene``, or triangles of Open3D, of
+          ``scipy.spatial.Delaunay`` and ``ConvexHull``, or of matplotlib;
         - a ``meshio.Mesh``, each of its cells by its sides;
         - the path of a file, as str or Path: meshes (OBJ, PLY, OFF, STL, glTF, or whatever meshio
           reads), graphs (METIS, GraphML, GML, GEXF), matrices (Matrix Market, scipy's npz), and

@@ -53,6 +53,7 @@ SOURCES = (
     Source("a sparse matrix", sparse.is_matrix, sparse.from_matrix, ("symmetrize",), "dense"),
     Source("a mesh of cells", meshes.is_cell_mesh, meshes.from_cells, MESH, "faces"),
     Source("a mesh", meshes.is_mesh, meshes.from_mesh, MESH, "faces"),
+    Source("a triangulation", meshes.is_triangulation, meshes.from_triangulation, MESH, "faces"),
     Source("a scene", meshes.is_scene, meshes.from_scene, MESH, "faces"),
 )
 

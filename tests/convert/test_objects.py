@@ -149,6 +149,25 @@ def test_data_of_faces_alone() -> None:
         as_graph(data.Data(pos=torch.zeros(4, 3), face=face.T.contiguous()))
 
 
+def test_triangulations_of_other_libraries() -> None:
+    spatial = pytest.importorskip("scipy.spatial")
+    xy = np.random.default_rng(0).random((12, 2))
+    delaunay = spatial.Delaunay(xy)
+    expected = as_graph(delaunay.simplices.astype(np.int64), kind="faces", num_nodes=12)
+    assert as_graph(delaunay) == expected
+    weighted = SimpleNamespace(vertices=np.c_[xy, np.zeros(12)], faces=delaunay.simplices)
+    assert as_graph(delaunay, node_weights="area") == as_graph(weighted, node_weights="area")
+    open3d = SimpleNamespace(vertices=np.c_[xy, np.zeros(12)], triangles=delaunay.simplices)
+    assert as_graph(open3d) == expected
+    tri = pytest.importorskip("matplotlib.tri", reason="optional: matplotlib")
+    assert as_graph(tri.Triangulation(*xy.T, triangles=delaunay.simplices)) == expected
+    ball = np.random.default_rng(1).normal(size=(9, 3))
+    ball /= np.linalg.norm(ball, axis=1, keepdims=True)
+    assert as_graph(spatial.ConvexHull(ball)).num_edges == 3 * 9 - 6
+    with pytest.raises(ValueError, match=r"simplices of the Delaunay have shape \(\d+, 4\), exp"):
+        as_graph(spatial.Delaunay(ball))
+
+
 class GraphOfDGL:
     """With the interface of DGL's homogeneous graphs."""
 
