@@ -154,7 +154,7 @@ class NonLocal(nn.Module):
         source_score, target_score = self.score
         if runs_as(self.theta, nn.Linear):
             weight, bias = source_score @ self.theta.weight, source_score @ self.theta.bias
-            source = F.linear(x, weight, bias)
+            source = x @ weight + bias
         else:
             source = self.theta(x) @ source_score
         mapped = torch.cat([self.phi(x), self.value(x)], 2).movedim(1, 0)
