@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 from multiscale_gcn.convert.assembly import Mesh
+from multiscale_gcn.convert.graphs import graph_of
 from multiscale_gcn.convert.isolated import UnreferencedNodes
 from multiscale_gcn.convert.options import Kind, Options, Symmetrize
 from multiscale_gcn.convert.sources import read
@@ -32,7 +33,7 @@ def as_graph(
     source
         One of:
 
-        - a ``Graph``;
+        - a ``Graph``, or a ``Level`` of a hierarchy, which has one;
         - a networkx graph (edge attribute ``weight``, node attribute ``weight``; nodes in the
           order of iteration), or one of igraph, networkit, rustworkx or DGL;
         - a scipy sparse matrix or array, or a sparse torch tensor, of any format;
@@ -155,6 +156,7 @@ def as_graph(
     ([0.333, 0.167, 0.333, 0.167], [0.5, 5e-07, 0.5])
     """
     options = Options.of(kind, weights, node_weights, num_nodes, symmetrize, weld)
+    source = graph_of(source)
     if isinstance(source, Graph) and node_weights is None and options.symmetrize is None:
         options.refuse_all_but(source="a Graph")
         return source

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from multiscale_gcn import as_graph, to_torch
+from multiscale_gcn import as_graph, coarsen, to_torch
 from multiscale_gcn.convert import UnreferencedNodes, batch_of, drop_isolated, weld_map
 
 GRAPH = nx.Graph()
@@ -147,6 +147,14 @@ def test_data_of_faces_alone() -> None:
         assert as_graph(data.Data(pos=torch.zeros(6, 3), face=face)).num_nodes == 6
     with pytest.raises(ValueError, match=r"face must have shape \(3, F\), got \(2, 3\)"):
         as_graph(data.Data(pos=torch.zeros(4, 3), face=face.T.contiguous()))
+
+
+def test_a_level_is_its_graph() -> None:
+    hierarchy = coarsen(nx.grid_2d_graph(4, 4), levels=2)
+    for level in hierarchy:
+        assert as_graph(level) is level.graph
+    assert coarsen(hierarchy[1], levels=1)[0].graph == hierarchy[1].graph
+    assert as_graph(hierarchy[1], symmetrize="sum").total_weight > hierarchy[1].graph.total_weight
 
 
 def test_triangulations_of_other_libraries() -> None:
