@@ -180,8 +180,9 @@ def _engine(engine: Any) -> LevelEngine:
         return OneMachine()
     if isinstance(engine, type) or not isinstance(engine, LevelEngine):
         raise TypeError(
-            f"engine = {shown(engine)} is none; it has the methods refusal and step of "
-            "multiscale_gcn.outofcore.LevelEngine"
+            f"engine = {shown(engine)} is none; make one, such as Ray(partitions=8), "
+            "Dask(client, partitions=8) or Spark(session, partitions=8), or leave it out for one "
+            "machine"
         )
     return engine
 

@@ -228,6 +228,13 @@ def test_other_files_are_not_touched(tmp_path: Path) -> None:
             coarsen(nx.path_graph(4), levels=1, out=tmp_path / name)
 
 
+@pytest.mark.parametrize("engine", ["dask", OneMachine, 3])
+def test_what_is_no_engine_is_told_how_one_is_made(engine: Any, tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"engine = .* is none; make one, such as Ray\("):
+        coarsen(nx.path_graph(4), levels=1, out=tmp_path / "levels", engine=engine)
+    assert list(tmp_path.iterdir()) == []
+
+
 @settings(max_examples=10)
 @example(entries=1)
 @given(entries=st.integers(1, 12))
