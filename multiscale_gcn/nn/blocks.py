@@ -8,14 +8,13 @@ from typing import Any
 from torch import Tensor, nn
 
 from multiscale_gcn.checks.arguments import flag, real_number
-from multiscale_gcn.nn.apply_norm import apply_norm, norm_step
+from multiscale_gcn.nn.apply_norm import apply_norm, known_statistics, norm_step
 from multiscale_gcn.nn.convolution_contract import Convolution
 from multiscale_gcn.nn.convolutions import SemGConv, convolution_step
 from multiscale_gcn.nn.layer_calls import LayerCalls, Place
 from multiscale_gcn.nn.layer_checks import check_callable, made_by, positive, probability
 from multiscale_gcn.nn.nonlocal_block import NonLocal
 from multiscale_gcn.nn.weighted_convolution import takes_normalisation
-from multiscale_gcn.ops import Normalisation
 from multiscale_gcn.ops.learning import ConvolutionStep, ResidualStep
 
 
@@ -97,18 +96,11 @@ class GraphConvBlock(nn.Module):
         return result if add is None else result + add
 
     def _normalised(self, x: Tensor, add: Tensor | None) -> Tensor:
-        norm = self.norm
-        mean, variance = norm.running_mean, norm.running_var
-        if (
-            takes_normalisation(self.convolution)
-            and not norm.training
-            and mean is not None
-            and variance is not None
-        ):
-            statistics = Normalisation(mean, variance, norm.weight, norm.bias, norm.eps)
-            result: Tensor = self.convolution(x, norm=statistics, relu=True)
-            return result if add is None else result + add
-        return apply_norm(norm, self.convolution(x), relu=True, add=add)
+        statistics = known_statistics(self.norm) if takes_normalisation(self.convolution) else None
+        if statistics is None:
+            return apply_norm(self.norm, self.convolution(x), relu=True, add=add)
+        result: Tensor = self.convolution(x, norm=statistics, relu=True)
+        return result if add is None else result + add
 
 
 class ResGConv(nn.Module):

@@ -23,7 +23,11 @@ def check_features(x: Tensor, nodes: int | None, channels: int | None, name: str
     """Refuse features that are not [B, nodes, channels]; None: any number."""
     check_operands(**{name: x})
     if x.dim() != 3:
-        raise ValueError(f"{name} has shape {list(x.shape)}, expected {_expected(nodes, channels)}")
+        alone = x.dim() == 2 and nodes in (None, x.shape[0])
+        remedy = f"; one member is a batch too: {name}[None]" if alone else ""
+        raise ValueError(
+            f"{name} has shape {list(x.shape)}, expected {_expected(nodes, channels)}{remedy}"
+        )
     if nodes is not None and x.shape[1] != nodes:
         raise ValueError(
             f"{name} has {x.shape[1]} nodes on axis 1, the graph has {nodes}: "

@@ -246,7 +246,7 @@ def folded_layer(module: nn.Module) -> nn.Module | None:
     elif _folds(module):
         return FoldedConvolution(module, None, relu=False)  # type: ignore[arg-type]
     elif isinstance(module, NonLocal) and _is(module, NonLocal, "forward", "_attend"):
-        if module.maxima is None and _known_statistics(module.norm):
+        if module.maxima is None and module.reads_weights() and _known_statistics(module.norm):
             return FoldedNonLocal(module)
     elif isinstance(module, ScaleSum) and _sums_nodes_alone(module):
         return FoldedSum(module)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
 
 from multiscale_gcn.nn.learned_block import Learning
+from multiscale_gcn.nn.onlookers import HOOKS
 from multiscale_gcn.ops.kernels.prepared import PreparedCalls, guard_of, may_be_prepared
 from multiscale_gcn.ops.learning import Step
 
@@ -20,7 +21,6 @@ AsStep = Callable[[Place], "Step | None"]
 """Tells what a layer is in training, if it is one step."""
 
 _OURS = ("torch.nn.modules.", "multiscale_gcn.nn.")
-HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 _HOOKS_OF_ALL = [getattr(torch_module, f"_global{name}") for name in HOOKS]
 MOST_LAYOUTS = 64
 """Of the features that a layer remembers to have learned from."""

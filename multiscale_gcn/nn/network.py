@@ -52,7 +52,7 @@ class MultiScaleGCN(nn.Module):
     Parameters
     ----------
     graphs : sequence of Graph, or anything that as_graph takes
-        One graph for each scale.
+        One graph for each scale; a hierarchy has one for each of its levels.
     stages : Schedule, str, or sequence of sequences of int
         A schedule, its name (``"parallel"``, ``"u_net"``, ``"v_cycle"``, ``"w_cycle"``: see
         :mod:`multiscale_gcn.nn.schedules`), or the scales, by their place in ``graphs``, that take
@@ -165,7 +165,7 @@ class MultiScaleGCN(nn.Module):
 
     def __init__(
         self,
-        graphs: Sequence[Any],
+        graphs: Iterable[Any],
         stages: Schedule | str | Sequence[Sequence[int]],
         *,
         in_channels: int | Sequence[int],

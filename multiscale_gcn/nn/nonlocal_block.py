@@ -14,8 +14,14 @@ from multiscale_gcn.checks.arguments import whole_number
 from multiscale_gcn.nn.apply_norm import norm_step, normalised_map
 from multiscale_gcn.nn.layer_calls import LayerCalls, Place
 from multiscale_gcn.nn.layer_checks import check_features, listed, positive
+from multiscale_gcn.nn.onlookers import runs_as
 from multiscale_gcn.nn.pooling import Maxima
-from multiscale_gcn.ops import joined_map, nonlocal_attention_joined, on_rows
+from multiscale_gcn.ops import (
+    joined_map,
+    nonlocal_attention,
+    nonlocal_attention_joined,
+    on_rows,
+)
 from multiscale_gcn.ops.learning import AttentionStep
 from multiscale_gcn.ops.operand_checks import check_one_type, check_operands
 
@@ -71,7 +77,10 @@ class NonLocal(nn.Module):
         super().__init__()
         self.channels = channels = positive(channels, "channels")
         if channels == 1:
-            raise ValueError("channels = 1 must be at least 2: half of them are used")
+            raise ValueError(
+                "channels = 1 must be at least 2 for a non-local block, which uses half of them; "
+                "blocks and networks have non_local=False"
+            )
         inner = channels // 2
         self.theta: nn.Linear = nn.Linear(channels, inner)
         self.phi: nn.Linear = nn.Linear(channels, inner)
@@ -124,14 +133,30 @@ class NonLocal(nn.Module):
         return normalised_map(self.output, self.norm, attended, x)
 
     def _attend(self, x: Tensor) -> Tensor:
+        if not self.reads_weights():
+            return self._attend_by_calls(x)
         maps = ((layer.weight, layer.bias) for layer in (self.value, self.theta, self.phi))
         weight, bias = joined_map(self.score, *maps)
         mapped = on_rows(lambda rows: F.linear(rows, weight, bias), x)  # [B, N, C // 2 + 2]
         return nonlocal_attention_joined(mapped)
 
+    def reads_weights(self) -> bool:
+        """Whether its maps are linear layers of which nobody wants more than their numbers."""
+        return all(runs_as(layer, nn.Linear) for layer in (self.value, self.theta, self.phi))
+
+    def _attend_by_calls(self, x: Tensor) -> Tensor:
+        """With whatever stands in the place of its maps: quantised or adapted layers."""
+        value, theta, phi = (on_rows(layer, x) for layer in (self.value, self.theta, self.phi))
+        source_score, target_score = self.score
+        return nonlocal_attention(theta @ source_score, phi @ target_score, value)
+
     def _attend_groups(self, x: Tensor, maxima: Maxima) -> Tensor:
         source_score, target_score = self.score
-        source = F.linear(x, source_score @ self.theta.weight, source_score @ self.theta.bias)
+        if runs_as(self.theta, nn.Linear):
+            weight, bias = source_score @ self.theta.weight, source_score @ self.theta.bias
+            source = x @ weight + bias
+        else:
+            source = self.theta(x) @ source_score
         mapped = torch.cat([self.phi(x), self.value(x)], 2).movedim(1, 0)
         phi, value = maxima(mapped).movedim(0, 1).chunk(2, dim=2)  # [B, groups, C // 2]
         scores = (source.unsqueeze(2) + (phi @ target_score).unsqueeze(1)).relu()

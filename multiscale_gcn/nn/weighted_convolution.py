@@ -13,6 +13,7 @@ from multiscale_gcn.checks.arguments import flag
 from multiscale_gcn.nn.convolution_contract import ConvolutionLayer
 from multiscale_gcn.nn.layer_calls import LayerCalls, Place
 from multiscale_gcn.nn.layer_checks import check_features, positive
+from multiscale_gcn.nn.onlookers import runs_as
 from multiscale_gcn.nn.pattern_buffers import GraphPattern
 from multiscale_gcn.ops import Normalisation
 from multiscale_gcn.ops.learning import ConvolutionStep
@@ -102,5 +103,8 @@ def _is_normalisation(norm: Any) -> bool:
 
 
 def takes_normalisation(convolution: nn.Module) -> bool:
-    """Whether its forward takes one along: a forward of a subclass's own need not."""
-    return getattr(type(convolution), "forward", None) is WeightedConvolution.forward
+    """Whether its forward takes one along, and no hook waits for what lies between them.
+
+    A forward of a subclass's own need not take one.
+    """
+    return runs_as(convolution, WeightedConvolution)

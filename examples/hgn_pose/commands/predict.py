@@ -39,7 +39,8 @@ class Predict:
     """Lift the 2D joints that a pose detector found to 3D poses and coarse meshes."""
 
     keypoints: Annotated[Path, tyro.conf.Positional]
-    """File of 2D joints (.json, .csv, .npz), or OpenPose's folder; one image or a whole video."""
+    """What a detector of 2D joints wrote: a file (.json, .csv, .npz, .h5, .txt and others), or a
+    folder of one file a frame; of one image or a whole video."""
     weights: Path = Path("video")
     """File of weights that demo or train wrote; or the name of some that come with the example:
     video, for real video; robust, HGN for the same; studio, HGN for level cameras with exact
