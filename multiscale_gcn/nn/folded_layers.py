@@ -233,6 +233,7 @@ class FoldedSum(nn.Module):
         sources: Sequence[Tensor],  # each [B, N_i, C]
         base: Tensor | None = None,  # [B, N_k, C]
     ) -> Tensor:  # [B, N_k, C]
+        _check_count(sources, self.nodes, "sources")
         check_scales(sources, self.nodes, self.widths, "sources")
         check_one_type(sources=sources[0], weight=self.matrix)
         batch, _, channels = sources[0].shape
@@ -264,6 +265,7 @@ class FoldedFusion(nn.Module):
         self,
         features: Sequence[Tensor],  # each [B, N_k, C]
     ) -> list[Tensor]:  # each [B, N_k, C]
+        _check_count(features, self.sizes, "features")
         check_scales(features, self.sizes, self.widths, "features")
         check_one_type(features=features[0], weight=self.one)
         batch, _, channels = features[0].shape
@@ -273,6 +275,13 @@ class FoldedFusion(nn.Module):
             _product_of_nodes(matrix, table.narrow(1, start, matrix.shape[2]), x)
             for matrix, start, x in zip(self.matrices, self.starts, features, strict=True)
         ]
+
+
+def _check_count(given: Sequence[Tensor], sizes: Sequence[int], name: str) -> None:
+    if len(given) != len(sizes):
+        raise ValueError(
+            f"{name} has {len(given)} tensors, expected {len(sizes)}; give one for each scale"
+        )
 
 
 def _product_of_nodes(

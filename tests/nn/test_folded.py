@@ -267,6 +267,16 @@ def test_fusions_of_some_pairs_and_of_four_scales(pairs) -> None:
     assert joined == (pairs is None)
 
 
+@pytest.mark.parametrize("kind", ["fusion", "sum"])
+def test_too_few_scales_are_refused(kind: str) -> None:
+    layer = CrossScaleFusion([3, 5]) if kind == "fusion" else ScaleSum([3, 5], 2)
+    folded = Folded(_OfTensors(layer)).eval()
+    name = "features" if kind == "fusion" else "sources"
+    with torch.no_grad(), pytest.raises(ValueError, match=f"{name} has 1 tensors, expected 2"):
+        folded(torch.randn(2, 3, 4))
+    assert folded.reason is None
+
+
 def test_dropout_that_is_in_training_is_not_left_out() -> None:
     """As for answers that are drawn many times, to see how sure a network is."""
     block: Any = GraphConvBlock(3, 64, nx.path_graph(4), dropout=0.9)
