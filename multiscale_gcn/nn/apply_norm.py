@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from multiscale_gcn.ops import batch_norm, on_rows
+from multiscale_gcn.nn.layer_calls import HOOKS, Place
+from multiscale_gcn.ops import Normalisation, batch_norm, on_rows
 from multiscale_gcn.ops.batch_norm.dispatch import check_several_rows
+from multiscale_gcn.ops.batch_norm.known_on_cuda import known_batch_norm
 from multiscale_gcn.ops.epilogue import rectify_and_add
+from multiscale_gcn.ops.learning import Norm
+from multiscale_gcn.ops.selection import OperatorCase, select_form
 
 
 def apply_norm(
@@ -33,3 +39,58 @@ def apply_norm(
     if norm.training:
         check_several_rows(x)
     return rectify_and_add(on_rows(norm, x), relu, add)
+
+
+def normalised_map(
+    linear: nn.Linear,
+    norm: nn.BatchNorm1d,
+    x: Tensor,  # [B, N, C]
+    add: Tensor,  # [B, N, C_out]
+) -> Tensor:  # [B, N, C_out]
+    """``norm`` of a linear map of every row of channels, plus ``add``."""
+    mean, variance = norm.running_mean, norm.running_var
+    if mean is None or variance is None or not _kernel_normalises(linear, norm, x, add):
+        return apply_norm(norm, on_rows(linear, x), add=add)
+    mapped = on_rows(lambda rows: F.linear(rows, linear.weight), x)
+    statistics = Normalisation(mean, variance, norm.weight, norm.bias, norm.eps)
+    return known_batch_norm(mapped, statistics, before=linear.bias, add=add)
+
+
+def _kernel_normalises(linear: nn.Linear, norm: nn.BatchNorm1d, x: Tensor, add: Tensor) -> bool:
+    """Whether nothing learns, and nobody but the kernel has to see what lies between."""
+    if torch.compiler.is_compiling() or not x.is_cuda or norm.training:
+        return False
+    parameters = (linear.weight, linear.bias, norm.weight, norm.bias)
+    tensors = [t for t in (x, add, *parameters) if t is not None]
+    channels = linear.out_features
+    case = OperatorCase(x.device, x.dtype, x.shape[1], channels, channels, 1)
+    return (
+        not torch.is_autocast_enabled("cuda")
+        and type(linear) is nn.Linear
+        and type(norm) is nn.BatchNorm1d
+        and not any(getattr(module, hooks) for module in (linear, norm) for hooks in HOOKS)
+        and not (torch.is_grad_enabled() and any(t.requires_grad for t in tensors))
+        and x.dtype == linear.weight.dtype == add.dtype
+        and select_form("batch_norm", case, "auto").name == "cupy"
+    )
+
+
+def norm_step(norm: nn.BatchNorm1d, place: Place) -> Norm | None:
+    """What the kernels take, if they do."""
+    if not (
+        type(norm) is nn.BatchNorm1d
+        and norm.training
+        and norm.momentum is not None
+        and norm.track_running_stats
+        and norm.affine
+    ):
+        return None
+    return Norm(
+        place(norm, "weight"),
+        place(norm, "bias"),
+        place(norm, "running_mean"),
+        place(norm, "running_var"),
+        place(norm, "num_batches_tracked"),
+        float(norm.momentum),
+        float(norm.eps),
+    )

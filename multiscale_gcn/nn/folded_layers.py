@@ -308,7 +308,9 @@ def folded_layer(module: nn.Module, arithmetic: Arithmetic) -> nn.Module | None:
         return None
     if isinstance(module, ResGConv):
         return _folded_block(module, arithmetic)
-    if isinstance(module, GraphConvBlock) and _is(module, GraphConvBlock, "forward", "_normalised"):
+    if isinstance(module, GraphConvBlock) and _is(
+        module, GraphConvBlock, "forward", "_block", "_normalised"
+    ):
         convolution = module.convolution
         still = module.dropout is None or not module.dropout.training
         if still and _folds(convolution, arithmetic) and _known_statistics(module.norm):
@@ -328,7 +330,7 @@ def _folded_block(block: ResGConv, arithmetic: Arithmetic) -> nn.Module | None:
     first, second = folded_layer(block.first, arithmetic), folded_layer(block.second, arithmetic)
     whole = isinstance(first, FoldedConvolution) and isinstance(second, FoldedConvolution)
     non_local = block.non_local
-    if not whole or not _is(block, ResGConv, "forward"):
+    if not whole or not _is(block, ResGConv, "forward", "_block"):
         return None
     if non_local is not None and not _non_local_folds(non_local):
         return None
@@ -336,7 +338,7 @@ def _folded_block(block: ResGConv, arithmetic: Arithmetic) -> nn.Module | None:
 
 
 def _non_local_folds(block: NonLocal) -> bool:
-    plain = _is(block, NonLocal, "forward", "_attend") and block.maxima is None
+    plain = _is(block, NonLocal, "forward", "_block", "_attend") and block.maxima is None
     return plain and _known_statistics(block.norm)
 
 
@@ -344,7 +346,7 @@ def _joins(fusion: CrossScaleFusion) -> bool:
     """Whether it reads every scale before any is written, by dense maps of nodes alone."""
     count = len(fusion.sizes)
     return (
-        _is(fusion, CrossScaleFusion, "forward", "_sources")
+        _is(fusion, CrossScaleFusion, "forward", "_fused", "_sources")
         and fusion.fusion_order == "parallel"
         and len(fusion.pairs) == count * (count - 1)
         and not fusion.joins
@@ -355,7 +357,7 @@ def _joins(fusion: CrossScaleFusion) -> bool:
 def _sums_nodes_alone(module: ScaleSum) -> bool:
     """Whether it has dense maps of nodes, and none of channels."""
     dense = all(type(made) is DenseMap for made in module.maps)
-    return _is(module, ScaleSum, "forward") and dense and not module.channel_maps
+    return _is(module, ScaleSum, "forward", "_sum") and dense and not module.channel_maps
 
 
 def _folds(module: nn.Module, arithmetic: Arithmetic) -> bool:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from multiscale_gcn.checks.arguments import one_of
 from multiscale_gcn.nn.hierarchy_transfer import Transfer
+from multiscale_gcn.nn.layer_calls import LayerCalls, Place
 from multiscale_gcn.nn.layer_checks import (
     check_alike,
     check_callable,
@@ -22,6 +23,7 @@ from multiscale_gcn.nn.map_starts import MapStart, start_channel_map, start_node
 from multiscale_gcn.nn.node_maps import DenseMap, SparseMap, node_map
 from multiscale_gcn.nn.schedules import Pair, Skips, as_pairs
 from multiscale_gcn.ops import on_rows
+from multiscale_gcn.ops.learning import FusionStep, MapOfNodes, sum_of
 from multiscale_gcn.ops.operand_checks import check_operands
 
 FusionOrder = Literal["parallel", "sequential"]
@@ -117,10 +119,16 @@ class ScaleSum(nn.Module):
                 if width != channels or start == "given"
             }
         )
+        self._calls = LayerCalls()
         for made, matrix in zip(self._node_maps(), matrices, strict=True):
             start_node_map(made, start, len(sources), matrix is not None)
         for linear in self.channel_maps.values():
             start_channel_map(cast("nn.Linear", linear), start)
+
+    @property
+    def _is_dense(self) -> bool:
+        """Whether all that it does is to add dense maps of nodes."""
+        return not self.channel_maps and all(isinstance(made, DenseMap) for made in self.maps)
 
     def _node_maps(self) -> list[DenseMap | SparseMap]:
         return cast("list[DenseMap | SparseMap]", list(self.maps))
@@ -132,6 +140,11 @@ class ScaleSum(nn.Module):
     ) -> Tensor:  # [B, N_k, C]
         """The sum of the maps, plus ``base``."""
         sources = listed(sources, "sources")
+        inputs = sources if base is None else [*sources, base]
+        result: Tensor = self._calls(self, lambda: self._sum(sources, base), inputs, base is None)
+        return result
+
+    def _sum(self, sources: list[Tensor], base: Tensor | None) -> Tensor:
         if len(sources) != len(self.maps):
             raise ValueError(
                 f"sources has {len(sources)} tensors, expected {len(self.maps)}; give one for "
@@ -151,7 +164,7 @@ class ScaleSum(nn.Module):
                 x = on_rows(self.channel_maps[str(place)], x)
             result = made.mix(x, result)
         assert result is not None
-        bias = torch.stack([made.bias for made in maps]).sum(0)
+        bias = sum_of([made.bias for made in maps])
         return result + bias.unsqueeze(-1).to(result.dtype)
 
 
@@ -250,6 +263,7 @@ class CrossScaleFusion(nn.Module):
             raise ValueError("skips = 'concatenate' needs maps of the channels; give channels")
         self.sums: nn.ModuleDict = nn.ModuleDict()
         self.joins: nn.ModuleDict = nn.ModuleDict()
+        self._calls = LayerCalls()
         if skips == "concatenate" and start != "published":
             start = "mean"  # the join begins at zero, and one of the two has to be more
         for k, target in enumerate(sizes):
@@ -279,6 +293,27 @@ class CrossScaleFusion(nn.Module):
     ) -> list[Tensor]:  # each [B, N_k, C_k]
         """The features of every scale, with what the others send."""
         features = listed(features, "features")
+        result: Sequence[Tensor] = self._calls(
+            self, lambda: self._fused(features), features, None, self._as_step
+        )
+        return list(result)
+
+    def _as_step(self, place: Place) -> FusionStep | None:
+        """What it is in training, if all read all before any is written, by dense maps."""
+        maps = []
+        for k in range(len(self.sizes)):
+            sums = dict(self.sums).get(str(k))
+            if not isinstance(sums, ScaleSum) or not sums._is_dense or str(k) in self.joins:
+                return None
+            maps.append(
+                tuple(
+                    MapOfNodes(source, place(made, "weight"), place(made, "bias"))
+                    for source, made in zip(self._sources(k), sums.maps, strict=True)
+                )
+            )
+        return FusionStep(tuple(maps)) if self.fusion_order == "parallel" else None
+
+    def _fused(self, features: list[Tensor]) -> list[Tensor]:
         if len(features) != len(self.sizes):
             raise ValueError(
                 f"features has {len(features)} tensors, expected {len(self.sizes)}; give one for "

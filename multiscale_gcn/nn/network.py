@@ -16,6 +16,7 @@ from multiscale_gcn.nn.convolution_contract import Convolution
 from multiscale_gcn.nn.convolutions import SemGConv
 from multiscale_gcn.nn.fusion import CrossScaleFusion, FusionOrder, ScaleSum, check_fusion_order
 from multiscale_gcn.nn.hierarchy_transfer import Transfer
+from multiscale_gcn.nn.layer_calls import LayerCalls
 from multiscale_gcn.nn.layer_checks import (
     MOST,
     check_callable,
@@ -244,6 +245,7 @@ class MultiScaleGCN(nn.Module):
             }
         )
         share_patterns(self)
+        self._calls = LayerCalls()
 
     def _begin(self, place: int, transfer: Transfer | None, start: NetworkStart) -> None:
         for k, sources in self.plan.beginnings[place].items():
@@ -283,6 +285,10 @@ class MultiScaleGCN(nn.Module):
         *inputs: Tensor,  # [B, N_k, C_in] for every scale with an input
     ) -> tuple[Tensor, ...]:  # [B, N_k, C_out] for every scale with an output
         """The answers of the scales, in their order."""
+        result: tuple[Tensor, ...] = self._calls(self, lambda: self._answers(inputs), inputs)
+        return result
+
+    def _answers(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         if len(inputs) != len(self.inputs):
             raise ValueError(
                 f"got {len(inputs)} inputs, the network takes {len(self.inputs)}; give one for "

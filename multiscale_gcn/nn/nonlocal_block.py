@@ -11,10 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from multiscale_gcn.checks.arguments import whole_number
-from multiscale_gcn.nn.apply_norm import apply_norm
+from multiscale_gcn.nn.apply_norm import norm_step, normalised_map
+from multiscale_gcn.nn.layer_calls import LayerCalls, Place
 from multiscale_gcn.nn.layer_checks import check_features, listed, positive
 from multiscale_gcn.nn.pooling import Maxima
 from multiscale_gcn.ops import joined_map, nonlocal_attention_joined, on_rows
+from multiscale_gcn.ops.learning import AttentionStep
 from multiscale_gcn.ops.operand_checks import check_one_type, check_operands
 
 
@@ -80,6 +82,7 @@ class NonLocal(nn.Module):
         parent = None if groups is None else _group_of_node(groups)
         self.num_nodes: int | None = None if parent is None else len(parent)
         self.maxima: Maxima | None = None if parent is None else Maxima(parent)
+        self._calls = LayerCalls()
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -96,11 +99,29 @@ class NonLocal(nn.Module):
         x: Tensor,  # [B, N, C]
     ) -> Tensor:  # [B, N, C]
         """The block."""
+        result: Tensor = self._calls(self, lambda: self._block(x), (x,), None, self._as_step)
+        return result
+
+    def _as_step(self, place: Place) -> AttentionStep | None:
+        """What it is in training, if it is one step of kernels."""
+        norm = norm_step(self.norm, place)
+        if norm is None or self.maxima is not None:
+            return None
+        maps = (self.value, self.theta, self.phi)
+        return AttentionStep(
+            place(self, "score"),
+            tuple(place(layer, name) for layer in maps for name in ("weight", "bias")),
+            place(self.output, "weight"),
+            place(self.output, "bias"),
+            norm,
+        )
+
+    def _block(self, x: Tensor) -> Tensor:
         check_features(x, self.num_nodes, self.channels)
         check_operands(x=x, weight=self.score)
         check_one_type(x=x, weight=self.score)
         attended = self._attend(x) if self.maxima is None else self._attend_groups(x, self.maxima)
-        return apply_norm(self.norm, on_rows(self.output, attended), add=x)
+        return normalised_map(self.output, self.norm, attended, x)
 
     def _attend(self, x: Tensor) -> Tensor:
         maps = ((layer.weight, layer.bias) for layer in (self.value, self.theta, self.phi))

@@ -178,10 +178,10 @@ def test_opcheck(nodes: int) -> None:
     case = Case(nodes, 64, 8)
     x, weight, bias, add = (leaf.detach() for leaf in case.leaves)
     running = (*case.running, case.batches, 0.1, 1e-5, True)
-    torch.library.opcheck(on_cuda.FORWARD, (x, weight, bias, add, *running))
+    torch.library.opcheck(on_cuda.FORWARD.overload, (x, weight, bias, add, *running))
     _, statistics = on_cuda.FORWARD(x, weight, bias, add, *running)
     backward = (torch.randn_like(x), x, weight, bias, statistics, True)
-    torch.library.opcheck(on_cuda.BACKWARD, backward)
+    torch.library.opcheck(on_cuda.BACKWARD.overload, backward)
 
 
 def test_half_precision_parameters_have_gradients_of_their_type() -> None:
