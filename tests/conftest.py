@@ -45,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     from multiscale_gcn.contraction import on_cpu as contraction
     from multiscale_gcn.matching import on_cpu as matching
 
-    matching.CHUNK = 3
+    matching.CHUNK, matching.FEW = 3, 2
     contraction.SHORT, contraction.CROWDED, contraction.DIGIT = 2, 2, 2
     contraction.AHEAD, contraction.MOST_AHEAD = 1, 2
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from multiscale_gcn.coarsening.descent import Stage
-from multiscale_gcn.contraction import galerkin_product, valid_parents
+from multiscale_gcn.contraction import galerkin_product, merged_pairs, valid_parents
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.constraints import Constraints, NodeConstraints
 from multiscale_gcn.graph.exact import round_weights
 from multiscale_gcn.hierarchy.level import Level
-from multiscale_gcn.matching import MatchingOptions
+from multiscale_gcn.matching import MatchingOptions, matched
+from multiscale_gcn.methods.heavy_edge import MatchingMethod
 from multiscale_gcn.methods.method import ClusteringMethod, Step, by_first_member
 
 
@@ -53,6 +54,37 @@ class HostStage(Stage):
     def coarser(
         self, merges: np.ndarray, exact: bool, min_nodes: int | None
     ) -> tuple[np.ndarray, HostStage] | None:
+        if self.of_nodes.constraints.batch is None and _is_only_a_matching(self.method):
+            found = self._paired(merges if exact else None, min_nodes or 0)
+        else:
+            found = self._clustered(merges, exact, min_nodes)
+        if found is None:
+            return None
+        step, coarse, constraints = found
+        return step.parent, HostStage(
+            coarse,
+            self.method.followed(self.graph, coarse, step),
+            constraints.per_node(coarse.num_nodes),
+            self.backend,
+            step,
+        )
+
+    def _paired(
+        self, max_merges: np.ndarray | None, min_nodes: int
+    ) -> tuple[Step, Graph, Constraints] | None:
+        """A step of pairs, of which it is known before they merge how many nodes they leave."""
+        constraints, method = self.of_nodes.constraints, self.method
+        assert isinstance(method, MatchingMethod)
+        matching = matched(self.graph, method, constraints, max_merges, self.backend)
+        num_pairs = matching.num_pairs
+        if num_pairs == 0 or self.graph.num_nodes - num_pairs < min_nodes:
+            return None
+        coarse, parent = merged_pairs(self.graph, matching, self.backend)
+        return Step(parent), coarse, constraints.coarsened(parent)
+
+    def _clustered(
+        self, merges: np.ndarray, exact: bool, min_nodes: int | None
+    ) -> tuple[Step, Graph, Constraints] | None:
         step = self.method.step(
             self.graph,
             constraints=self.of_nodes.constraints,
@@ -71,13 +103,7 @@ class HostStage(Stage):
         constraints = self.of_nodes.constraints.coarsened(parent)
         coarse = self._coarse_graph(step, parent, constraints)
         parent = parent.astype(self.graph.indices.dtype, copy=False)
-        return parent, HostStage(
-            coarse,
-            self.method.followed(self.graph, coarse, replace(step, parent=parent)),
-            constraints.per_node(coarse.num_nodes),
-            self.backend,
-            step,
-        )
+        return replace(step, parent=parent), coarse, constraints
 
     def levels(
         self, stages: Sequence[HostStage], parents: Sequence[np.ndarray]
@@ -127,6 +153,16 @@ class HostStage(Stage):
                 "a method must not overshoot the sizes that were asked for"
             )
         return parent
+
+
+def _is_only_a_matching(method: ClusteringMethod) -> bool:
+    """Whether a step is what the library's matching makes it, and nobody's own."""
+    kind = type(method)
+    return (
+        isinstance(method, MatchingMethod)
+        and kind.parents is MatchingMethod.parents
+        and kind.step is MatchingMethod.step
+    )
 
 
 def _level(k: int, stage: HostStage, parent: np.ndarray | None, step: Step | None) -> Level:

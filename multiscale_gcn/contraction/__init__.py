@@ -11,7 +11,6 @@ from multiscale_gcn.checks.arrays import integer_array, plain_array
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.graph.exact import round_weights
 from multiscale_gcn.matching import Matching
-from multiscale_gcn.matching.numbering import number_pairs
 
 
 def contract(
@@ -68,8 +67,7 @@ def contract(
         raise ValueError(
             f"matching is of {matching.num_nodes} nodes, the graph has {graph.num_nodes}"
         )
-    parent = engine_for(backend).compiled(number_pairs)(matching.mate)
-    return galerkin_product(graph, parent, backend), parent
+    return merged_pairs(graph, matching, backend)
 
 
 def aggregate(graph: Graph, parent: ArrayLike, *, backend: str = "auto") -> Graph:
@@ -111,10 +109,20 @@ def aggregate(graph: Graph, parent: ArrayLike, *, backend: str = "auto") -> Grap
     return galerkin_product(graph, valid_parents(parent, graph), backend)
 
 
+def merged_pairs(graph: Graph, matching: Matching, backend: str) -> tuple[Graph, np.ndarray]:
+    """:func:`contract` of exact weights and a matching of this graph: for algorithms."""
+    coarse, parent = engine_for(backend).contract(graph, matching)
+    return _as_exact(coarse, graph), parent
+
+
 def galerkin_product(graph: Graph, parent: np.ndarray, backend: str) -> Graph:
     """P^T A P of exact weights and a parent map that are known to be valid: for algorithms."""
     num_coarse = int(parent.max(initial=-1)) + 1
-    coarse: Graph = engine_for(backend).aggregate(graph, parent, num_coarse)
+    return _as_exact(engine_for(backend).aggregate(graph, parent, num_coarse), graph)
+
+
+def _as_exact(coarse: Graph, graph: Graph) -> Graph:
+    """With the quantum of the graph that it was made of."""
     return coarse if coarse.quantum == graph.quantum else coarse._with_quantum(graph.quantum)
 
 

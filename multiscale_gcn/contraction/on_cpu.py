@@ -17,6 +17,7 @@ from multiscale_gcn.compiled.kernel import kernel
 from multiscale_gcn.compiled.prefetching import prefetch
 from multiscale_gcn.compiled.threads import threads_to_use
 from multiscale_gcn.graph import Graph
+from multiscale_gcn.matching.matching import Matching
 
 ENTRIES_PER_THREAD = 1 << 15
 """A thread's share is at least so large; smaller graphs take fewer threads."""
@@ -33,35 +34,91 @@ MOST_AHEAD = 128
 DIGIT = 10
 """Bits of a column that one pass of the radix sort looks at."""
 
+ONE = np.uint64(1)
 LOWER_HALF = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
 
 
+def contract(graph: Graph, matching: Matching) -> tuple[Graph, np.ndarray]:
+    """The coarse graph of pairs, and the coarse node of every node, numbered by first members."""
+    num_coarse = graph.num_nodes - matching.num_pairs
+    parents = np.empty_like(matching.mate)
+    parent = unsigned(parents)
+    clusters, node_weights, coarse = _room(graph, num_coarse)
+    longest = _place_pairs(
+        unsigned(matching.mate), parent, unsigned(graph.indptr), graph.node_weights,
+        clusters, node_weights, coarse[2],
+    )  # fmt: skip
+    return _merged(graph, parent, clusters, node_weights, coarse, longest), parents
+
+
 def aggregate(graph: Graph, parent: np.ndarray, num_coarse: int) -> Graph:
-    # Large arrays are allocated here, not in the kernels: NumPy asks the system for huge pages.
+    parent = unsigned(parent)
+    clusters, node_weights, coarse = _room(graph, num_coarse)
+    longest = _order_members(
+        parent, unsigned(graph.indptr), graph.node_weights, clusters, node_weights, coarse[2]
+    )
+    return _merged(graph, parent, clusters, node_weights, coarse, longest)
+
+
+def _room(graph: Graph, num_coarse: int):
+    """For clusters, coarse node weights, and the arrays of the coarse graph. Large arrays are
+    allocated here, not in the kernels: NumPy asks the system for huge pages."""
     first = np.empty(num_coarse + 1, graph.indices.dtype)
     members = unsigned(np.empty(graph.num_nodes, graph.indices.dtype))
-    node_weights = np.empty(num_coarse)
-    indptr = np.empty(num_coarse + 1, np.int64)
     indices = np.empty(graph.num_entries, graph.indices.dtype)
     weights = np.empty(graph.num_entries, np.float64)
-    fine = (unsigned(graph.indptr), unsigned(graph.indices), graph.weights, unsigned(parent))
-    clusters, coarse = (first, members), (indices, weights, indptr)
-    longest = _order_members(fine, graph.node_weights, clusters, node_weights, indptr)
+    indptr = np.empty(num_coarse + 1, np.int64)
+    return (first, members), np.empty(num_coarse), (indices, weights, indptr)
+
+
+def _merged(graph: Graph, parent, clusters, node_weights, coarse, longest: int) -> Graph:
+    fine = (unsigned(graph.indptr), unsigned(graph.indices), graph.weights)
     if graph.num_entries < SMALL:
-        entries = _merge_by_columns(fine, members, coarse)
+        entries = _merge_by_columns(fine, parent, clusters[1], coarse)
     else:
-        entries = merge_by_rows(fine[:3], fine[3], clusters, coarse, longest, num_coarse)
+        num_coarse = len(node_weights)
+        entries = merge_by_rows(fine, parent, clusters, coarse, int(longest), num_coarse)
+    indices, weights, indptr = coarse
     indices.resize(entries, refcheck=False)
     weights.resize(entries, refcheck=False)
     return Graph._of_valid(indptr, indices, weights, node_weights, graph.quantum)
 
 
 @kernel()
-def _order_members(fine, fine_node_weights, clusters, node_weights, lengths):
+def _place_pairs(mate, parent, indptr, fine_node_weights, clusters, node_weights, lengths):
+    """What :func:`_order_members` does, for pairs, which it numbers by their first members."""
+    first, members = clusters
+    c, place, longest = np.uint64(0), np.uint64(0), np.uint64(0)
+    lengths[0] = 0
+    for i in range(len(mate)):
+        u = np.uint64(i)
+        v = np.uint64(mate[u])
+        if v < u:
+            continue
+        first[c] = place
+        members[place] = u
+        place += ONE
+        parent[u] = c
+        weight, length = fine_node_weights[u], indptr[u + ONE] - indptr[u]
+        if v > u:
+            members[place] = v
+            place += ONE
+            parent[v] = c
+            weight += fine_node_weights[v]
+            length += indptr[v + ONE] - indptr[v]
+        node_weights[c] = weight
+        c += ONE
+        lengths[c] = length
+        longest = max(longest, length)
+    first[c] = place
+    return longest
+
+
+@kernel()
+def _order_members(parent, indptr, fine_node_weights, clusters, node_weights, lengths):
     """The members of coarse node c, in increasing order: members[first[c]:first[c + 1]].
     lengths[c + 1] is how many entries they have; returns the most of one node."""
-    fine_indptr, _, _, parent = fine
     first, members = clusters
     first[:] = 0
     node_weights[:] = 0.0
@@ -70,7 +127,7 @@ def _order_members(fine, fine_node_weights, clusters, node_weights, lengths):
         c = parent[u]
         first[c] += 1
         node_weights[c] += fine_node_weights[u]
-        lengths[c + 1] += fine_indptr[u + 1] - fine_indptr[u]
+        lengths[c + 1] += indptr[u + 1] - indptr[u]
     end, longest = np.int64(0), np.int64(0)
     for c in range(len(first)):
         end += first[c]
@@ -84,10 +141,10 @@ def _order_members(fine, fine_node_weights, clusters, node_weights, lengths):
 
 
 @kernel()
-def _merge_by_columns(fine, members, coarse):
+def _merge_by_columns(fine, parent, members, coarse):
     """Fill all rows at once, column by column, each from where its members' entries would stand
     one after the other, and close the gaps; returns how many entries there are."""
-    fine_indptr, fine_indices, fine_weights, parent = fine
+    fine_indptr, fine_indices, fine_weights = fine
     indices, weights, indptr = coarse
     num_coarse = len(indptr) - 1
     for row in range(num_coarse):
@@ -212,8 +269,8 @@ def _merge(fine, parent, clusters, low, high, tail, bits, keys_and_other, row, c
         if c + AHEAD < high and lengths[c + AHEAD + 1] > SHORT:
             for member in range(first[c + AHEAD], first[c + AHEAD + 1]):
                 u = members[member]
-                start = fine_indptr[u]
-                end = min(fine_indptr[u + 1], start + MOST_AHEAD)
+                start = np.int64(fine_indptr[u])
+                end = min(np.int64(fine_indptr[u + 1]), start + MOST_AHEAD)
                 prefetch(fine_indices, start, end)
                 prefetch(fine_weights, start, end)
         begin = tail
@@ -238,7 +295,7 @@ def _merge(fine, parent, clusters, low, high, tail, bits, keys_and_other, row, c
                     tail += 1
             lengths[c + 1] = tail - begin
             continue
-        length = 0
+        length = np.int64(0)  # as a literal, functions that take it would be compiled for it
         for member in range(first[c], first[c + 1]):
             u = members[member]
             for at in range(fine_indptr[u], fine_indptr[u + 1]):

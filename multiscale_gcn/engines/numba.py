@@ -29,6 +29,11 @@ class NumbaEngine(Engine):
 
         return on_cpu.aggregate(graph, parent, num_coarse)
 
+    def contract(self, graph: Graph, matching: Matching) -> tuple[Graph, np.ndarray]:
+        from multiscale_gcn.contraction import on_cpu
+
+        return on_cpu.contract(graph, matching)
+
     def compiled(self, function: Function) -> Function:
         result: Function = compiled(function)
         return result

@@ -148,7 +148,12 @@ class Constraints(ReadOnlyArrays):
             _check_symmetry(graph, self, self.symmetry)
 
     def __bool__(self) -> bool:
-        return any(array is not None for array in self.arrays().values())
+        return not (
+            self.labels is None
+            and self.survivors is None
+            and self.symmetry is None
+            and self.batch is None
+        )
 
     def arrays(self) -> dict[str, np.ndarray | None]:
         """The constraints by their names; None for each that there is not.
@@ -184,6 +189,8 @@ class Constraints(ReadOnlyArrays):
         >>> Constraints().check_length(5)
         """
         n = whole_number(n, "n", least=0, most=MOST_NODES)
+        if not self:
+            return
         for name, array in self.arrays().items():
             if array is not None and np.shape(array) != (n,):
                 raise ValueError(

@@ -104,7 +104,8 @@ def matched(
     """:func:`match` of exact weights and constraints of this graph: for algorithms."""
     engine = engine_for(backend, method)
     of_nodes = constraints.per_node(graph.num_nodes)
-    method = replace(method, rating=method.rating.evaluated(graph, constraints))
+    rating = method.rating.evaluated(graph, constraints)
+    method = method if rating is method.rating else replace(method, rating=rating)
     positions = method.positions if isinstance(method.positions, NodePositions) else None
     if positions is not None:
         positions.check_length(graph.num_nodes)

@@ -8,11 +8,15 @@ path with increasing weights, where each round marries one pair, takes linear ti
 Where half of the nodes go one way and half the other, a processor cannot foresee which, and waits:
 such passes write what they may not need instead of asking. A node without a mate is its own mate,
 and one that found no candidate its own candidate.
+
+All passes that several threads share are steps of one parallel function: every parallel loop takes
+the compiler half a second.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -52,6 +56,12 @@ CHUNK = 1 << 13
 from the body of a parallel loop are not inlined, so one call a node would be the larger part."""
 PROGRESS = 16
 """Rounds go on while they end the search of more than one in so many nodes."""
+FEW = 24
+"""Neighbours that are compared without asking, unless many are equally good."""
+
+DESCRIBE, LOOK, SETTLE, LOOK_AT_ALL, VISIT = map(np.int64, range(5))
+"""Passes over lists of nodes. Numba compiles a function anew for a literal number."""
+ONE = np.uint64(1)
 
 
 class Sweep:
@@ -92,25 +102,66 @@ def match(
         _match_serially(mate, kind, edges, graph.weights, weigh, wanted)
         return Matching._of_valid(mate=mates, kind=kind)
     with threads_to_use() as num_threads:
-        several = num_threads > 1
-        describe = _describe_all if several and n > SMALL else _describe
-        for low, high in sweep.parts(range(n)):
-            describe(low, high, mate, kind, edges, graph.weights)
+        passes = _Passes(
+            mate, kind, np.empty_like(mate), edges, graph.weights, weigh, rules,
+            sweep, num_threads > 1,
+        )  # fmt: skip
+        passes.over(DESCRIBE, mate, range(n))
         if method.turns is not None:
-            turns = _turns(method, graph, of_nodes)
-            for low, high in sweep.parts(turns):
-                _visit(turns[low:high], mate, kind, edges, weigh, rules)
+            passes.over(VISIT, _turns(method, graph, of_nodes))
         else:
-            _marry_in_rounds(mate, kind, edges, weigh, rules, several, sweep)
+            _marry_in_rounds(passes)
         if method.two_hop:
             member = of_nodes.member if method.two_hop == "auto" else None
-            _pair_two_hop(mate, kind, edges, weigh, rules, member, several, sweep)
+            _pair_two_hop(passes, neighbours, member)
     if method.isolated == "pair":
         if rules is None:
             _pair_isolated(mate, kind, neighbours, weigh)
         else:
             _pair_isolated_by_rules(mate, kind, neighbours, weigh, rules)
     return Matching._of_valid(mate=mates, kind=kind)
+
+
+@dataclass(frozen=True, eq=False)
+class _Passes:
+    """What passes over nodes read and write, and by whom they are made."""
+
+    mate: np.ndarray
+    kind: np.ndarray
+    candidate: np.ndarray
+    edges: tuple[Any, ...]
+    weights: np.ndarray
+    weigh: tuple[Any, ...]
+    rules: tuple[np.ndarray, ...] | None
+    sweep: Sweep
+    several: bool
+    """Whether several threads share them."""
+
+    def over(self, step: int, nodes: np.ndarray, rows: np.ndarray | range | None = None) -> None:
+        """One step for a list of nodes, by parts of their rows."""
+        for low, high in self.sweep.parts(nodes if rows is None else rows):
+            self._share(step, low, nodes[low:high], (nodes[:0], nodes[:0]))
+
+    def settle(self, live: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Those that go on looking, and those of them whose candidate was taken."""
+        spare = np.empty_like(live), np.empty_like(live)
+        counts = self._share(SETTLE, 0, live, spare)
+        lists = []
+        for nodes, number in zip(spare, counts.T.tolist(), strict=True):
+            chunks = [nodes[k * CHUNK : k * CHUNK + count] for k, count in enumerate(number)]
+            lists.append(np.concatenate(chunks))
+        return lists[0], lists[1]
+
+    def _share(self, step: int, begin: int, nodes: np.ndarray, spare: tuple) -> np.ndarray:
+        several = self.several and len(nodes) > SMALL and step != VISIT
+        counts = np.zeros((-(-len(nodes) // CHUNK) if several else 1, 2), np.int64)
+        state = (self.mate, self.kind, self.candidate, self.edges, self.weights)
+        limits = (self.weigh, self.rules)
+        if several:
+            _step_in_chunks(step, begin, nodes, *spare, counts, *state, *limits)
+        else:
+            _step(step, begin, nodes, *spare, counts[0], *state, *limits)
+        return counts
 
 
 def _rules(of_nodes: NodeConstraints):
@@ -136,53 +187,69 @@ def _turns(method: MatchingOptions, graph: Graph, of_nodes: NodeConstraints) -> 
 def _match_serially(mate, kind, edges, weights, weigh, wanted):
     """All of an unconstrained matching in one call, for graphs where calls take the time."""
     two_hop, only_if_stalled, isolated = wanted
-    _describe(0, len(mate), mate, kind, edges, weights)
-    everyone, candidate = mate.copy(), np.empty_like(mate)
-    marry_rest(everyone, everyone, candidate, mate, kind, edges, weigh, None)
+    candidate = np.empty_like(mate)
+    _describe(np.int64(0), mate, kind, edges, weights)
+    marry_rest(mate, mate, candidate, mate, kind, edges, weigh, None)
     if two_hop:
-        singles = _waiting_nodes(mate, kind, edges[6])
-        if not only_if_stalled or len(singles) > _married(kind):
-            hubs = np.empty_like(singles)
-            _find_hubs(singles, hubs, kind, edges, weigh, None)
-            _pair_at_hubs(singles, hubs, mate, kind, weigh)
+        singles, married = _waiting_nodes(mate, kind, edges[6])
+        if not only_if_stalled or len(singles) > married:
+            _look(singles, candidate, mate, kind, edges, weigh, None, LOOK_AT_ALL)
+            _pair_at_hubs(singles, candidate, mate, kind, weigh)
     if isolated:
         _pair_isolated(mate, kind, edges[6], weigh)
 
 
 @kernel(parallel=True)
-def _describe_all(begin, end, mate, kind, edges, weights):
-    for chunk in prange(_num_chunks(end - begin)):
-        low, high = _bounds(chunk, end - begin)
-        _describe(begin + low, begin + high, mate, kind, edges, weights)
+def _step_in_chunks(
+    step, begin, nodes, left, bereft, counts, mate, kind, candidate, edges, weights, weigh, rules
+):  # fmt: skip
+    for chunk in prange(len(counts)):
+        low, high = _bounds(chunk, len(nodes))
+        _step(
+            step, begin + low, nodes[low:high], left[low:high], bereft[low:high], counts[chunk],
+            mate, kind, candidate, edges, weights, weigh, rules,
+        )  # fmt: skip
 
 
 @kernel()
-def _describe(low, high, mate, kind, edges, weights):
-    """Nodes without mates, and what the order asks of them: neighbours, and terms of the rating."""
+def _step(
+    step, begin, nodes, left, bereft, count, mate, kind, candidate, edges, weights, weigh, rules
+):  # fmt: skip
+    if step == DESCRIBE:
+        _describe(begin, nodes, kind, edges, weights)
+    elif step == SETTLE:
+        count[0], count[1] = _settle(nodes, left, bereft, candidate, mate, kind)
+    else:
+        _look(nodes, candidate, mate, kind, edges, weigh, rules, step)
+
+
+@kernel()
+def _describe(begin, nodes, kind, edges, weights):
+    """All nodes from begin on, free, and what the order asks of them: neighbours, and terms of the
+    rating."""
     indptr, indices, _, code, scale, loop, neighbours, _ = edges
-    for u in range(low, high):
-        mate[u] = u
+    for i in range(len(nodes)):
+        u = np.uint64(begin + i)
+        nodes[i] = u
         kind[u] = KIND_SINGLE
-        loops = np.int64(0)
-        for at in range(indptr[u], indptr[u + 1]):
-            loops += indices[at] == u
-        neighbours[u] = indptr[u + 1] - indptr[u] - loops
+        low, high = indptr[u], indptr[u + ONE]
+        own, length = low, high - low  # columns increase: find the last that is at most u
+        while length > ONE:
+            half = length >> ONE
+            own += half if indices[own + half] <= u else np.uint64(0)
+            length -= half
+        loops = length == ONE and indices[own] == u
+        neighbours[u] = high - low - np.uint64(loops)
         if code == EDGE_WEIGHT:
             continue
-        degree, own = 0.0, 0.0
-        for at in range(indptr[u], indptr[u + 1]):
+        degree = 0.0
+        for at in range(low, high):
             degree += weights[at]
-            own += weights[at] if indices[at] == u else 0.0
-        loop[u] = own
+        loop[u] = weights[own] if loops else 0.0
         if READS_INVERSE[code]:
             scale[u] = 1.0 / degree if degree > 0.0 else 0.0
         else:
             scale[u] = degree
-
-
-@kernel(inline="always")
-def _num_chunks(length):
-    return -(-length // CHUNK)
 
 
 @kernel(inline="always")
@@ -222,14 +289,6 @@ _rate = _compiled_table()
 
 
 @kernel()
-def _married(kind):
-    count = 0
-    for u in range(len(kind)):
-        count += kind[u] != KIND_SINGLE
-    return count
-
-
-@kernel()
 def _tie_key(u, v, mixed_seed):
     """What decides between equal ratings and numbers of neighbours, smaller first."""
     return u ^ v, ~_edge_hash(mixed_seed, u, v), min(u, v), max(u, v)
@@ -250,7 +309,7 @@ def _wins_tie(u, v, best, mixed_seed, rules):
     Edges of one node differ in u ^ v, so the hash decides nothing unless edges have images.
     """
     if rules is None:
-        return u ^ v < u ^ best
+        return (np.int64(u) ^ np.int64(v)) < (np.int64(u) ^ best)
     return _orbit_tie_key(u, v, mixed_seed, rules) < _orbit_tie_key(u, best, mixed_seed, rules)
 
 
@@ -272,42 +331,6 @@ def _obey(u, v, rules):
     )
 
 
-@kernel(inline="always")
-def _best_neighbour(
-    u, kind, indptr, indices, weights, code, scale, loop, neighbours, mixed_seed,
-    node_weights, limit, rules, only_admissible,
-):  # fmt: skip
-    """First neighbour of u in the order, or u; only a free and admissible one if so asked.
-
-    It takes its arrays one by one, and hands none of them on unless there are rules: Numba counts
-    references at every call, which would take longer than to look at a neighbour.
-    """
-    best = u
-    best_rating = -np.inf
-    best_count = np.int64(0)
-    for at in range(indptr[u], indptr[u + 1]):
-        v = indices[at]
-        rating = _rate(code, weights[at], u, v, scale, loop)
-        # Few neighbours are better than the best so far: look at their nodes last.
-        if rating < best_rating or v == u:
-            continue
-        if only_admissible:
-            if kind[v] != KIND_SINGLE:
-                continue
-            if limit < np.inf and node_weights[u] + node_weights[v] > limit:
-                continue
-            if rules is not None and not _obey(u, v, rules):
-                continue
-        count = np.int64(neighbours[v])
-        if (
-            rating > best_rating
-            or count < best_count
-            or (count == best_count and _wins_tie(u, v, best, mixed_seed, rules))
-        ):
-            best, best_rating, best_count = v, rating, count
-    return best
-
-
 @kernel()
 def _marry(u, v, kind_of_pair, mate, kind):
     mate[u], mate[v] = v, u
@@ -323,148 +346,172 @@ def _marry_with_images(u, v, kind_of_pair, mate, kind, rules):
         _marry(mirror[u], mirror[v], kind_of_pair, mate, kind)
 
 
-def _marry_in_rounds(mate, kind, edges, weigh, rules, several, sweep) -> None:
+def _marry_in_rounds(passes: _Passes) -> None:
     """Rounds of several threads or in parts, if they may, while many nodes are left and marry; the
     rest is for one thread."""
-    live = seekers = mate.copy()
-    spare, candidate = np.empty_like(mate), np.empty_like(mate)
-    look, settle = (_look_all, _settle_all) if several else (_look, _settle)
-    while (several or sweep.in_parts) and len(live) > SMALL:
+    live = seekers = passes.mate
+    while (passes.several or passes.sweep.in_parts) and len(live) > SMALL:
         before = len(live)
-        for low, high in sweep.parts(seekers):
-            look(seekers[low:high], candidate, kind, edges, weigh, rules)
-        settle(live, candidate, mate, kind)
-        live, seekers = _remaining(live, spare, candidate, kind)
+        passes.over(LOOK, seekers)
+        live, seekers = passes.settle(live)
         if (before - len(live)) * PROGRESS < before:
             break
-    marry_rest(live, seekers, candidate, mate, kind, edges, weigh, rules)
+    marry_rest(
+        live, seekers, passes.candidate, passes.mate, passes.kind,
+        passes.edges, passes.weigh, passes.rules,
+    )  # fmt: skip
 
 
 @kernel()
 def marry_rest(live, seekers, candidate, mate, kind, edges, weigh, rules):
     """Rounds while they marry many of the live nodes, then the queue."""
-    spare = np.empty_like(live)
+    left, bereft = np.empty_like(live), np.empty_like(live)
     while len(seekers) > 0:
         before = len(live)
-        _look(seekers, candidate, kind, edges, weigh, rules)
-        _settle(live, candidate, mate, kind)
-        live, seekers = _remaining(live, spare, candidate, kind)
-        if (before - len(live)) * PROGRESS < before:
+        _look(seekers, candidate, mate, kind, edges, weigh, rules, LOOK)
+        num_left, num_bereft = _settle(live, left, bereft, candidate, mate, kind)
+        live, seekers = left[:num_left], bereft[:num_bereft]
+        if (before - num_left) * PROGRESS < before:
             break
-    _look(seekers, candidate, kind, edges, weigh, rules)
+    _look(seekers, candidate, mate, kind, edges, weigh, rules, LOOK)
     _marry_by_queue(live, candidate, mate, kind, edges, weigh, rules)
 
 
-@kernel(parallel=True)
-def _look_all(seekers, candidate, kind, edges, weigh, rules):
-    for chunk in prange(_num_chunks(len(seekers))):
-        low, high = _bounds(chunk, len(seekers))
-        _look(seekers[low:high], candidate, kind, edges, weigh, rules)
-
-
 @kernel()
-def _look(seekers, candidate, kind, edges, weigh, rules):
+def _look(nodes, candidate, mate, kind, edges, weigh, rules, step):
+    """Point each of the nodes at its first free and admissible neighbour in the order, or at
+    itself; at the first of all to look at all; in a visit, one after the other marries it.
+
+    Where ratings differ, a processor could not foresee what each neighbour does to the best so far:
+    all are compared alike, by arithmetic. Where many are equally good, or there are many, few of
+    them change the best: the others are passed over. Whether the last node had such decides.
+
+    Both loops stand here, as Numba counts references where it puts a function in place of a call,
+    which would take longer than to look at a neighbour.
+    """
     indptr, indices, weights, code, scale, loop, neighbours, mixed_seed = edges
     node_weights, limit = weigh
-    for u in seekers:
-        candidate[u] = _best_neighbour(
-            u, kind, indptr, indices, weights, code, scale, loop, neighbours, mixed_seed,
-            node_weights, limit, rules, True,
-        )  # fmt: skip
-
-
-@kernel(parallel=True)
-def _settle_all(live, candidate, mate, kind):
-    for chunk in prange(_num_chunks(len(live))):
-        low, high = _bounds(chunk, len(live))
-        _settle(live[low:high], candidate, mate, kind)
+    only_admissible, marries = step != LOOK_AT_ALL, step == VISIT
+    equal = False
+    for u in nodes:
+        if marries and kind[u] != KIND_SINGLE:
+            continue
+        low, high = indptr[u], indptr[u + 1]
+        best_rating = -np.inf
+        best = np.int64(u)
+        if rules is None and not equal and high - low <= FEW:
+            for at in range(low, high):
+                v = indices[at]
+                rating = _rate(code, weights[at], u, v, scale, loop)
+                counts = v != u
+                if only_admissible:
+                    counts &= kind[v] == KIND_SINGLE
+                    if limit < np.inf:
+                        counts &= node_weights[u] + node_weights[v] <= limit
+                wins = np.int64(counts & (rating > best_rating))
+                if counts & (rating == best_rating):
+                    equal = True
+                    mine, other = neighbours[v], neighbours[best]
+                    nearer = (np.int64(u) ^ np.int64(v)) < (np.int64(u) ^ best)
+                    wins = np.int64((mine < other) | ((mine == other) & nearer))
+                best ^= (best ^ np.int64(v)) & -wins
+                best_rating = max(best_rating, rating) if counts else best_rating
+        else:
+            best_count = np.int64(0)
+            equal = False
+            for at in range(low, high):
+                v = indices[at]
+                rating = _rate(code, weights[at], u, v, scale, loop)
+                # Few neighbours are better than the best so far: look at their nodes last.
+                if rating < best_rating or v == u:
+                    continue
+                if only_admissible:
+                    if kind[v] != KIND_SINGLE:
+                        continue
+                    if limit < np.inf and node_weights[u] + node_weights[v] > limit:
+                        continue
+                    if rules is not None and not _obey(u, v, rules):
+                        continue
+                count = np.int64(neighbours[v])
+                equal = rating == best_rating
+                if (
+                    not equal
+                    or count < best_count
+                    or (count == best_count and _wins_tie(u, v, best, mixed_seed, rules))
+                ):
+                    best, best_rating, best_count = np.int64(v), rating, count
+        candidate[u] = best
+        if marries and candidate[u] != u:
+            mate[u], mate[candidate[u]] = candidate[u], u
+            kind[u] = kind[candidate[u]] = KIND_EDGE
+            if rules is not None:
+                mirror = rules[2]
+                _marry(mirror[u], mirror[candidate[u]], KIND_EDGE, mate, kind)
 
 
 @kernel()
-def _settle(live, candidate, mate, kind):
-    """Marry those that point at each other; each node notes it for itself."""
+def _settle(live, left, bereft, candidate, mate, kind):
+    """Marry those that point at each other; each node notes it for itself. Lists those that go on
+    looking, which may take the place of the list, and those of them whose candidate was taken;
+    returns how many they are."""
+    num_left, num_bereft = 0, 0
     for u in live:
         v = candidate[u]
-        mutual = (candidate[v] == u) & (v != u)
+        w = candidate[v]
+        mutual = (w == u) & (v != u)
         mate[u] = v if mutual else u
         kind[u] = KIND_EDGE if mutual else KIND_SINGLE
-
-
-@kernel()
-def _remaining(live, spare, candidate, kind):
-    """Those that go on looking, and those of them whose candidate was taken."""
-    left, bereft = 0, 0
-    for u in live:
-        v = candidate[u]
-        goes_on = (kind[u] == KIND_SINGLE) & (v != u)
-        live[left] = u
-        left += goes_on
-        spare[bereft] = u
-        bereft += goes_on & (kind[v] != KIND_SINGLE)
-    return live[:left], spare[:bereft]
+        goes_on = w != u
+        left[num_left] = u
+        num_left += goes_on
+        bereft[num_bereft] = u
+        num_bereft += goes_on & (candidate[w] == v)
+    return num_left, num_bereft
 
 
 @kernel()
 def _marry_by_queue(live, candidate, mate, kind, edges, weigh, rules):
-    indptr, indices, weights, code, scale, loop, neighbours, mixed_seed = edges
-    node_weights, limit = weigh
-    queue = np.empty(len(live), mate.dtype)
-    tail = 0
-    for u in live:
-        v = candidate[u]
-        if v != u and kind[u] == KIND_SINGLE and candidate[v] == u:
-            _marry(u, v, KIND_EDGE, mate, kind)
-            queue[tail], queue[tail + 1] = u, v
-            tail += 2
-    head = 0
-    while head < tail:
-        u = queue[head]
-        head += 1
-        for at in range(indptr[u], indptr[u + 1]):
-            x = indices[at]
-            if kind[x] != KIND_SINGLE or candidate[x] != u:
-                continue
-            y = _best_neighbour(
-            x, kind, indptr, indices, weights, code, scale, loop, neighbours, mixed_seed,
-            node_weights, limit, rules, True,
-        )  # fmt: skip
-            candidate[x] = y
-            if y != x and candidate[y] == x:
+    """Nodes that marry join the queue; who pointed at one of them looks again, and may marry."""
+    indptr, indices = edges[0], edges[1]
+    queue, orphans = np.empty_like(live), np.empty_like(live)
+    for i in range(len(live)):  # Numba takes seconds to compile the assignment of arrays
+        orphans[i] = live[i]
+    head, tail, num_orphans = 0, 0, len(live)
+    while num_orphans > 0:
+        for x in orphans[:num_orphans]:
+            y = candidate[x]
+            if y != x and candidate[y] == x and kind[x] == KIND_SINGLE:
                 _marry(x, y, KIND_EDGE, mate, kind)
                 queue[tail], queue[tail + 1] = x, y
                 tail += 2
+        num_orphans = 0
+        while head < tail:
+            u = queue[head]
+            head += 1
+            for at in range(indptr[u], indptr[u + 1]):
+                x = indices[at]
+                if kind[x] == KIND_SINGLE and candidate[x] == u:
+                    orphans[num_orphans] = x
+                    num_orphans += 1
+        _look(orphans[:num_orphans], candidate, mate, kind, edges, weigh, rules, LOOK)
 
 
-@kernel()
-def _visit(turns, mate, kind, edges, weigh, rules):
-    indptr, indices, weights, code, scale, loop, neighbours, mixed_seed = edges
-    node_weights, limit = weigh
-    for u in turns:
-        if kind[u] == KIND_SINGLE:
-            v = _best_neighbour(
-            u, kind, indptr, indices, weights, code, scale, loop, neighbours, mixed_seed,
-            node_weights, limit, rules, True,
-        )  # fmt: skip
-            if v != u:
-                _marry_with_images(u, v, KIND_EDGE, mate, kind, rules)
-
-
-def _pair_two_hop(mate, kind, edges, weigh, rules, member, several, sweep) -> None:
+def _pair_two_hop(passes: _Passes, neighbours: np.ndarray, member: np.ndarray | None) -> None:
     """Pair the nodes that wait at the same neighbour, as the specification says; given members of
     the batch, only of those that edges alone would stall."""
-    singles = _waiting_nodes(mate, kind, edges[6])
+    mate, kind, weigh, rules = passes.mate, passes.kind, passes.weigh, passes.rules
+    singles = np.flatnonzero(kind == KIND_SINGLE).astype(mate.dtype)
+    singles = singles[neighbours[singles] > 0]
     if member is not None:
         married = np.bincount(member[kind != KIND_SINGLE], minlength=len(member))
         left = np.bincount(member[singles], minlength=len(member))
         singles = singles[(left > married)[member[singles]]]
-    hubs = np.empty_like(singles)
-    find_hubs = _find_all_hubs if several and len(singles) > SMALL else _find_hubs
-    for low, high in sweep.parts(singles):
-        find_hubs(singles[low:high], hubs[low:high], kind, edges, weigh, rules)
+    passes.over(LOOK_AT_ALL, singles)
     if rules is None:
-        _pair_at_hubs(singles, hubs, mate, kind, weigh)
+        _pair_at_hubs(singles, passes.candidate, mate, kind, weigh)
         return
     group, _, mirror, _ = rules
+    hubs = passes.candidate[singles]
     images = mirror[hubs]
     fixed, fixed_hub = mirror[singles] == singles, images == hubs
     _pair_images(singles[~fixed & fixed_hub], KIND_TWO_HOP, mate, kind, weigh, rules)
@@ -476,45 +523,27 @@ def _pair_two_hop(mate, kind, edges, weigh, rules, member, several, sweep) -> No
 
 @kernel()
 def _waiting_nodes(mate, kind, neighbours):
-    """Nodes that are left over and have neighbours, in increasing order."""
-    count = 0
+    """Nodes that are left over and have neighbours, in increasing order; and how many have a
+    mate."""
+    nodes = np.empty_like(mate)
+    count, married = 0, 0
     for u in range(len(mate)):
-        count += (kind[u] == KIND_SINGLE) & (neighbours[u] > 0)
-    nodes = np.empty(count + 1, mate.dtype)
-    count = 0
-    for u in range(len(mate)):
+        single = kind[u] == KIND_SINGLE
         nodes[count] = u
-        count += (kind[u] == KIND_SINGLE) & (neighbours[u] > 0)
-    return nodes[:count]
-
-
-@kernel(parallel=True)
-def _find_all_hubs(singles, hubs, kind, edges, weigh, rules):
-    for chunk in prange(_num_chunks(len(singles))):
-        low, high = _bounds(chunk, len(singles))
-        _find_hubs(singles[low:high], hubs[low:high], kind, edges, weigh, rules)
+        count += single & (neighbours[u] > 0)
+        married += not single
+    return nodes[:count], married
 
 
 @kernel()
-def _find_hubs(singles, hubs, kind, edges, weigh, rules):
-    indptr, indices, weights, code, scale, loop, neighbours, mixed_seed = edges
-    node_weights, limit = weigh
-    for i in range(len(singles)):
-        hubs[i] = _best_neighbour(
-            singles[i], kind, indptr, indices, weights, code, scale, loop, neighbours, mixed_seed,
-            node_weights, limit, rules, False,
-        )  # fmt: skip
-
-
-@kernel()
-def _pair_at_hubs(singles, hubs, mate, kind, weigh):
-    """One node at most waits at every hub; of two that may not merge the lighter waits."""
+def _pair_at_hubs(singles, candidate, mate, kind, weigh):
+    """One node at most waits at its candidate; of two that may not merge the lighter waits."""
     node_weights, limit = weigh
     waiting_at = np.empty_like(mate)
-    for hub in hubs:  # by a loop: Numba takes a second to compile the assignment of arrays
-        waiting_at[hub] = hub
-    for i in range(len(singles)):
-        u, hub = singles[i], hubs[i]
+    for u in singles:
+        waiting_at[candidate[u]] = candidate[u]
+    for u in singles:
+        hub = candidate[u]
         waiting = waiting_at[hub]
         if waiting == hub:
             waiting_at[hub] = u

@@ -74,7 +74,22 @@ MUTATIONS = (
     Mutation(MATCHING, "elif node_weights[u] < node_weights[v]:", "elif False:"),
     Mutation(MATCHING, "or hubs[i] != hubs[waiting] or", "or"),
     Mutation(MATCHING, " or group[u] != group[nodes[waiting]]", ""),
-    Mutation(MATCHING, "return u ^ v < u ^ best", "return u ^ v > u ^ best"),
+    Mutation(
+        MATCHING,
+        "np.int64(v)) < (np.int64(u) ^ best)\n    return",
+        "np.int64(v)) > (np.int64(u) ^ best)\n    return",
+    ),
+    Mutation(
+        MATCHING, "nearer = (np.int64(u) ^ np.int64(v)) <", "nearer = (np.int64(u) ^ np.int64(v)) >"
+    ),
+    Mutation(MATCHING, "(mine < other) |", "(mine > other) |"),
+    Mutation(
+        MATCHING,
+        "counts & (rating > best_rating))",
+        "counts & (rating >= best_rating))",
+        "who is as good is compared once more below",
+    ),
+    Mutation(MATCHING, "if counts else best_rating", "if True else best_rating"),
     Mutation(MATCHING, "or count < best_count", "or count > best_count"),
     Mutation(
         MATCHING,
@@ -83,33 +98,23 @@ MUTATIONS = (
     ),
     Mutation(MATCHING, "u ^ v, ~_edge_hash(", "u ^ v, _edge_hash("),
     Mutation(MATCHING, "return image if image < own else own", "return own"),
-    Mutation(MATCHING, "(candidate[v] == u) & (v != u)", "(candidate[v] == u)"),
-    Mutation(MATCHING, "goes_on & (kind[v] != KIND_SINGLE)", "goes_on & (kind[v] == KIND_SINGLE)"),
+    Mutation(MATCHING, "mutual = (w == u) & (v != u)", "mutual = w == u"),
+    Mutation(MATCHING, "goes_on & (candidate[w] == v)", "goes_on & (candidate[w] != v)"),
+    Mutation(MATCHING, "high - low - np.uint64(loops)", "high - low"),
+    Mutation(MATCHING, "weights[own] if loops", "weights[own] if not loops"),
+    Mutation(MATCHING, "indices[own + half] <= u", "indices[own + half] < u"),
     Mutation(
         MATCHING,
-        "(kind[u] == KIND_SINGLE) & (v != u)\n",
-        "(kind[u] == KIND_SINGLE)\n",
-        "who has no candidate stays single, however often it is asked",
-    ),
-    Mutation(MATCHING, "indptr[u + 1] - indptr[u] - loops", "indptr[u + 1] - indptr[u]"),
-    Mutation(
-        MATCHING, "own += weights[at] if indices[at] == u", "own += weights[at] if indices[at] != u"
-    ),
-    Mutation(
-        MATCHING,
-        "_marry_with_images(u, v, KIND_EDGE, mate, kind, rules)",
-        "_marry(u, v, KIND_EDGE, mate, kind)",
+        "_marry(mirror[u], mirror[candidate[u]], KIND_EDGE",
+        "_marry(u, candidate[u], KIND_EDGE",
     ),
     Mutation(MATCHING, "np.minimum(hubs, images)[chosen]", "hubs[chosen]", SMALLER),
     Mutation(MATCHING, "~fixed & (hubs < images)", "~fixed & (hubs <= images)"),
     Mutation(MATCHING, "        and not (survives[u] and survives[v])\n", ""),
-    Mutation(MATCHING, "return -(-length // CHUNK)", "return length // CHUNK + 1 - CHUNK // CHUNK"),
+    Mutation(MATCHING, "-(-len(nodes) // CHUNK) if several", "len(nodes) // CHUNK if several"),
     Mutation(MATCHING, "return chunk * CHUNK, min(", "return chunk * CHUNK + (chunk > 0), min("),
     Mutation(
-        MATCHING,
-        "kind[x] != KIND_SINGLE or candidate[x] != u:",
-        "kind[x] != KIND_SINGLE:",
-        "a node whose candidate is free looks again and finds the same one",
+        MATCHING, "queue[tail], queue[tail + 1] = x, y", "queue[tail], queue[tail + 1] = x, x"
     ),
     # Which pairs are kept
     Mutation(MATCH, "constraints.batch is None and matching", "matching"),
@@ -154,6 +159,8 @@ MUTATIONS = (
     Mutation(CONTRACTION, "indices[place - 1] > column", "indices[place - 1] >= column"),
     Mutation(CONTRACTION, "shift = begin[block] - low", "shift = low - begin[block]"),
     Mutation(CONTRACTION, "longest = max(longest, lengths[c])", "longest = lengths[c]"),
+    Mutation(CONTRACTION, "longest = max(longest, length)", "longest = length"),
+    Mutation(CONTRACTION, "        if v > u:", "        if v >= u:"),
     Mutation(CONTRACTION, "if most > CROWDED:", "if most > 0:", "both sorts sort"),
     Mutation(
         CONTRACTION,

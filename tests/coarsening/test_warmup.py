@@ -22,8 +22,8 @@ from multiscale_gcn.methods.compact.boundary_moves import move_boundaries
 from multiscale_gcn.methods.compact.farthest_seeds import divide
 
 KERNELS = {
-    matching: ("_look_all", "_settle_all", "_match_serially", "_visit", "_pair_waiting"),
-    contraction: ("_merge_by_columns", "_merge_blocks"),
+    matching: ("_step_in_chunks", "_match_serially", "_pair_waiting"),
+    contraction: ("_place_pairs", "_merge_by_columns", "_merge_blocks"),
 }
 FUNCTIONS = (
     bi_stride._depths,

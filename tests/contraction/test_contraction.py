@@ -1,5 +1,5 @@
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numba
 import numpy as np
@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from multiscale_gcn import (
     Graph,
     HeavyEdgeMatching,
+    Matching,
     PairKind,
     aggregate,
     as_graph,
@@ -43,6 +44,25 @@ def test_contraction_is_the_galerkin_product(graph: Graph) -> None:
     assert coarse.quantum == round_weights(graph)[0].quantum
     again = Graph(coarse.indptr, coarse.indices, coarse.weights, coarse.node_weights)
     assert again == coarse, "the result is canonical CSR"
+
+
+@given(graphs(min_nodes=1), st.data())
+def test_pairs_wherever_they_lie_are_shared_by_any_number_of_threads(graph: Graph, data) -> None:
+    n = graph.num_nodes
+    order = data.draw(st.permutations(range(n)))
+    mate = np.arange(n)
+    for u, v in zip(order[: n // 2 : 2], order[1 : n // 2 : 2], strict=False):
+        mate[u], mate[v] = v, u
+    matching = Matching(mate, np.where(mate == np.arange(n), PairKind.SINGLE, PairKind.EDGE))
+    expected, parent = contract(graph, matching, backend="python")
+    for threads in (1, 2, 4):
+        numba.set_num_threads(threads)
+        for context in (nullcontext(), merged_by_rows()):
+            with context:
+                coarse, found = contract(graph, matching)
+            assert coarse == expected
+            np.testing.assert_array_equal(found, parent)
+    numba.set_num_threads(2)
 
 
 @given(graphs(min_nodes=1), st.data())
