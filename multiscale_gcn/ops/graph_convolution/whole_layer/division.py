@@ -7,6 +7,9 @@ from functools import cache
 
 from multiscale_gcn.ops.graph_convolution.whole_layer.sizes import MOST_LAYER_NODES, LayerSizes
 
+WARPS_AT_ONCE = 8
+"""Of the kernel that runs everywhere, on a processor: each thread may have all 255 registers."""
+
 
 @dataclass(frozen=True)
 class ForwardDivision:
@@ -60,6 +63,64 @@ def divide_forward(sizes: LayerSizes) -> ForwardDivision:
         for graphs in range(1, MOST_LAYER_NODES // sizes.nodes + 1)
     ]
     return min((d for d in divisions if d is not None), key=lambda d: _forward_clocks(sizes, d))
+
+
+@dataclass(frozen=True)
+class PortableDivision:
+    """How a layer is divided among blocks of the kernel that runs everywhere."""
+
+    columns: int
+    graphs: int
+    stages: int
+    split: int
+    blocks: int
+    shared_memory: int
+    scratch: bool
+    clocks: float
+    """A rough count of the clock cycles that it takes."""
+
+    def warps(self, nodes: int) -> int:
+        return -(-nodes * self.graphs // 16) * self.split
+
+
+def _portable_division(
+    sizes: LayerSizes, columns: int, graphs: int, stages: int
+) -> PortableDivision | None:
+    """The division with so many columns for a block, and graphs and stages of tiles, if it fits."""
+    words, rows = sizes.row_bytes // 4, sizes.nodes * graphs
+    slices, tiles = sizes.out_channels // columns, -(-sizes.batch // graphs)
+    shared = 4 * (sizes.matrices * words * columns + stages * rows * words)
+    shared += 4 * (2 * columns + 2 * sizes.nodes + 2)
+    if shared > sizes.shared_memory:
+        return None
+    scratch = shared + 12 * sizes.entries > sizes.shared_memory
+    shared += 0 if scratch else 12 * sizes.entries
+    row_tiles = -(-rows // 16)
+    split = next(s for s in (4, 2, 1) if s == 1 or (columns >= 32 * s and row_tiles * s <= 8))
+    warps = row_tiles * split
+    together = max(1, min(sizes.shared_memory // (shared + 1024), WARPS_AT_ONCE // warps))
+    blocks = max(1, min(tiles, sizes.processors * together // slices))
+    rounds = -(-tiles // blocks) * max(1, -(-slices * blocks // (sizes.processors * together)))
+    mixing = split * rows * (sizes.entries / sizes.nodes + 1) * sizes.row_bytes / 128
+    multiplying = row_tiles * sizes.matrices * words * columns / 32 * (2 if sizes.copies == 2 else 1)
+    busy = mixing + multiplying + rows * columns * 8 / 128
+    alone = 1500 / min(together, stages) + (2 if warps < 4 else 1) * busy
+    weights = sizes.matrices * words * columns / 4 / min(1, warps / 4)
+    clocks = together * weights / 8 + rounds * max(alone, together * busy)
+    return PortableDivision(columns, graphs, stages, split, blocks, shared, scratch, clocks)
+
+
+@cache
+def divide_portable(sizes: LayerSizes) -> PortableDivision:
+    """The division that takes the fewest clock cycles."""
+    divisions = [
+        _portable_division(sizes, columns, graphs, stages)
+        for columns in (128, 64, 32)
+        if sizes.out_channels % columns == 0
+        for graphs in range(1, MOST_LAYER_NODES // sizes.nodes + 1)
+        for stages in (1, 2)
+    ]
+    return min((d for d in divisions if d is not None), key=lambda d: d.clocks)
 
 
 @dataclass(frozen=True)
