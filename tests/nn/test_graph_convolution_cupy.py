@@ -16,9 +16,33 @@ from multiscale_gcn import Graph
 from multiscale_gcn.nn import GConv, GraphConvBlock, SemGConv
 from multiscale_gcn.ops import Normalisation, Pattern, graph_convolution, semgconv
 from multiscale_gcn.ops.graph_convolution import on_cuda
+from multiscale_gcn.ops.graph_convolution.whole_layer import sizes
+from multiscale_gcn.ops.graph_convolution.whole_layer.sizes import WholeLayer, whole_layer_form
 
 pytestmark = needs_kernels
 TF32 = 2e-3
+
+
+FORMS = {"of the device": None, "portable": 2**20, "portable in 99 KB": 101_376}
+"""The kernels for whole layers, and the shared memory that a block may have at most."""
+
+
+@pytest.fixture(scope="module", autouse=True, params=FORMS)
+def form(request: pytest.FixtureRequest) -> Any:
+    """On Hopper, the kernel for whole layers that other devices have runs as well."""
+    memory = FORMS[request.param]
+    with pytest.MonkeyPatch.context() as patch:
+        if memory is not None:
+            if torch.cuda.get_device_capability() != (9, 0):
+                pytest.skip("the device takes it anyway")
+            patch.setattr(on_cuda, "whole_layer_form", portable_form)
+            there = sizes.shared_memory_per_block
+            patch.setattr(sizes, "shared_memory_per_block", lambda i: min(memory, there(i)))
+        yield
+
+
+def portable_form(capability: tuple[int, int], *rest: Any) -> WholeLayer | None:
+    return None if whole_layer_form(capability, *rest) is None else WholeLayer.PORTABLE
 
 
 @pytest.fixture

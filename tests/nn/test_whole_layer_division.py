@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from multiscale_gcn.ops.graph_convolution.whole_layer.division import (
     divide_backward,
     divide_forward,
+    divide_portable,
 )
 from multiscale_gcn.ops.graph_convolution.whole_layer.sizes import MOST_LAYER_NODES, LayerSizes
 
@@ -39,6 +42,18 @@ def test_every_layer_has_a_forward_division_that_fits(sizes: LayerSizes) -> None
     assert sizes.out_channels % chosen.columns == 0
     assert 1 <= chosen.blocks <= sizes.batch
     assert chosen.stages in (1, 2)
+
+
+@given(layers(), st.sampled_from([101_376, 166_912, 232_448]))
+def test_every_layer_has_a_portable_division_that_fits(sizes: LayerSizes, memory: int) -> None:
+    sizes = replace(sizes, shared_memory=memory)
+    chosen = divide_portable(sizes)
+    assert chosen.shared_memory <= memory
+    assert chosen.graphs * sizes.nodes <= MOST_LAYER_NODES
+    assert sizes.out_channels % chosen.columns == 0
+    assert 1 <= chosen.blocks <= sizes.batch
+    assert chosen.columns % (32 * chosen.split) == 0
+    assert max(32, sizes.nodes) <= chosen.threads(sizes.nodes) <= 256
 
 
 @given(layers())

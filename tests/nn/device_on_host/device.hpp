@@ -70,6 +70,7 @@ inline std::vector<Fiber> fibers;
 inline std::vector<Warp> warps;
 inline Gathering block_gathering;
 inline ucontext_t scheduler;
+inline bool in_haste;                    // copies arrive as soon as they may, and not as late
 inline std::function<void()> body;
 
 inline Fiber& this_fiber() { return fibers[threadIdx.x]; }
@@ -116,9 +117,11 @@ inline void enter() {
     setcontext(&scheduler);
 }
 
-// Whether shared memory beyond its bytes was left alone. Threads take turns, in either order.
+// Whether shared memory beyond its bytes was left alone. Threads take turns, forwards with copies that
+// arrive late, or backwards with copies that arrive at once.
 inline bool launch(Place grid, unsigned threads, int bytes, bool backwards, std::function<void()> code) {
     body = code;
+    in_haste = backwards;
     gridDim = grid;
     blockDim = {threads, 1, 1};
     for (blockIdx.y = 0; blockIdx.y < grid.y; blockIdx.y++) {

@@ -79,8 +79,18 @@ class PortableDivision:
     clocks: float
     """A rough count of the clock cycles that it takes."""
 
-    def warps(self, nodes: int) -> int:
-        return -(-nodes * self.graphs // 16) * self.split
+    def options(self) -> dict[str, int]:
+        """What the kernel is compiled with."""
+        return {
+            "WIDTH": self.columns,
+            "GRAPHS": self.graphs,
+            "STAGES": self.stages,
+            "SPLIT": self.split,
+        }
+
+    def threads(self, nodes: int) -> int:
+        """Of a block: a warp has 16 rows, or shares them."""
+        return 32 * -(-nodes * self.graphs // 16) * self.split
 
 
 def _portable_division(
@@ -100,9 +110,11 @@ def _portable_division(
     warps = row_tiles * split
     together = max(1, min(sizes.shared_memory // (shared + 1024), WARPS_AT_ONCE // warps))
     blocks = max(1, min(tiles, sizes.processors * together // slices))
+    if stages > -(-tiles // blocks):
+        return None
     rounds = -(-tiles // blocks) * max(1, -(-slices * blocks // (sizes.processors * together)))
     mixing = split * rows * (sizes.entries / sizes.nodes + 1) * sizes.row_bytes / 128
-    multiplying = row_tiles * sizes.matrices * words * columns / 32 * (2 if sizes.copies == 2 else 1)
+    multiplying = row_tiles * sizes.matrices * words * columns / 32 * sizes.copies
     busy = mixing + multiplying + rows * columns * 8 / 128
     alone = 1500 / min(together, stages) + (2 if warps < 4 else 1) * busy
     weights = sizes.matrices * words * columns / 4 / min(1, warps / 4)
@@ -117,7 +129,7 @@ def divide_portable(sizes: LayerSizes) -> PortableDivision:
         _portable_division(sizes, columns, graphs, stages)
         for columns in (128, 64, 32)
         if sizes.out_channels % columns == 0
-        for graphs in range(1, MOST_LAYER_NODES // sizes.nodes + 1)
+        for graphs in range(1, min(sizes.batch, MOST_LAYER_NODES // sizes.nodes) + 1)
         for stages in (1, 2)
     ]
     return min((d for d in divisions if d is not None), key=lambda d: d.clocks)

@@ -56,15 +56,8 @@ def _for_hopper(sizes: LayerSizes, options: dict[str, int]) -> _Kernel:
 
 def _portable(sizes: LayerSizes, options: dict[str, int]) -> _Kernel:
     chosen = divide_portable(sizes)
-    kernels = portable_kernels(
-        "semgconv_portable.cu",
-        **options,
-        WIDTH=chosen.columns,
-        GRAPHS=chosen.graphs,
-        STAGES=chosen.stages,
-        SPLIT=chosen.split,
-    )
-    return _Kernel(kernels, "semgconv_portable", 32 * chosen.warps(sizes.nodes), chosen)
+    kernels = portable_kernels("semgconv_portable.cu", **options, **chosen.options())
+    return _Kernel(kernels, "semgconv_portable", chosen.threads(sizes.nodes), chosen)
 
 
 _FORMS = {WholeLayer.HOPPER: _for_hopper, WholeLayer.PORTABLE: _portable}
