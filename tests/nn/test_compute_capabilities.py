@@ -7,13 +7,17 @@ import os
 import re
 from functools import cache
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 
 import pytest
 import torch
 
 from multiscale_gcn.ops import selection
-from multiscale_gcn.ops.graph_convolution.whole_layer.division import divide_portable
+from multiscale_gcn.ops.graph_convolution.whole_layer.division import (
+    divide_portable,
+    divide_portable_backward,
+)
 from multiscale_gcn.ops.graph_convolution.whole_layer.sizes import (
     LayerSizes,
     WholeLayer,
@@ -44,8 +48,11 @@ OPERATORS: dict[str, dict[str, int]] = {
     "sparse_sums/entry_gradient.cu": {"ELEMENT": 1, "VECTOR": 4, "LANES": 32, "PACKS": 2},
 }
 """The kernels that run everywhere, and numbers to compile them with."""
-WHOLE_LAYER = "graph_convolution/whole_layer/semgconv_portable.cu"
-"""Whose numbers depend on what memory the device has."""
+WHOLE_LAYERS = (
+    "graph_convolution/whole_layer/semgconv_portable.cu",
+    "graph_convolution/whole_layer/semgconv_portable_backward.cu",
+)
+"""Their numbers depend on what memory the device has."""
 HOPPERS = (
     "graph_convolution/whole_layer/semgconv_sm90.cu",
     "graph_convolution/whole_layer/semgconv_sm90_backward.cu",
@@ -56,7 +63,7 @@ COARSENING = {"matching/kernels.cu": cuda_source(), "contraction/kernels.cu": ""
 
 
 def test_no_kernel_is_left_out() -> None:
-    named = {FOLDER / file for file in (*OPERATORS, WHOLE_LAYER, *HOPPERS)}
+    named = {FOLDER / file for file in (*OPERATORS, *WHOLE_LAYERS, *HOPPERS)}
     named |= {ROOT / file for file in COARSENING}
     assert set(ROOT.rglob("*.cu")) == named
 
@@ -141,17 +148,22 @@ MEMORY = {
 
 @needs_compiler
 @pytest.mark.slow
-@pytest.mark.parametrize("element", [0, 1, 2, 3])
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize(
+    ("architecture", "element"),
+    [*product(ARCHITECTURES, (0, 1)), *product(OLDEST_AND_NEWEST, (2, 3))],
+)
 def test_whole_layers_compile_for_every_architecture(architecture: str, element: int) -> None:
     sizes = LayerSizes(
         **{"batch": 1024, "nodes": 48, "entries": 336, "in_channels": 128, "out_channels": 128},
         **{"element": element, "matrices": 2, "processors": 100},
         shared_memory=MEMORY[architecture],
     )
-    chosen = divide_portable(sizes)
-    numbers = sizes.options(torch.empty(0), softmax=True) | chosen.options()
-    assert complaint(WHOLE_LAYER, (architecture,), numbers) is None
+    backward = divide_portable_backward(sizes)
+    assert backward is not None
+    shared = sizes.options(torch.empty(0), softmax=True)
+    chosen = (divide_portable(sizes).options(), backward.options(sizes))
+    for file, options in zip(WHOLE_LAYERS, chosen, strict=True):
+        assert complaint(file, (architecture,), shared | options) is None
 
 
 @needs_compiler

@@ -18,6 +18,7 @@ from multiscale_gcn.ops import Normalisation, Pattern, graph_convolution, semgco
 from multiscale_gcn.ops.graph_convolution import on_cuda
 from multiscale_gcn.ops.graph_convolution.whole_layer import sizes
 from multiscale_gcn.ops.graph_convolution.whole_layer.sizes import WholeLayer, whole_layer_form
+from multiscale_gcn.ops.kernels.launch import shared_memory_per_block
 
 pytestmark = needs_kernels
 TF32 = 2e-3
@@ -36,8 +37,11 @@ def form(request: pytest.FixtureRequest) -> Any:
             if torch.cuda.get_device_capability() != (9, 0):
                 pytest.skip("the device takes it anyway")
             patch.setattr(on_cuda, "whole_layer_form", portable_form)
-            there = sizes.shared_memory_per_block
-            patch.setattr(sizes, "shared_memory_per_block", lambda i: min(memory, there(i)))
+            patch.setattr(
+                sizes,
+                "shared_memory_per_block",
+                lambda index: min(memory, shared_memory_per_block(index)),
+            )
         yield
 
 

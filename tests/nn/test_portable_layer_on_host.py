@@ -15,8 +15,16 @@ from layer_graphs import as_matrix, neighbourhoods, pattern_of, random_graph, ri
 from torch import Tensor
 
 from multiscale_gcn import Graph
-from multiscale_gcn.ops.graph_convolution.whole_layer.division import divide_portable
+from multiscale_gcn.ops.graph_convolution.whole_layer.backward_on_cuda import (
+    PORTABLE_THREADS,
+    THREADS_THAT_ADD,
+)
+from multiscale_gcn.ops.graph_convolution.whole_layer.division import (
+    divide_portable,
+    divide_portable_backward,
+)
 from multiscale_gcn.ops.graph_convolution.whole_layer.sizes import LayerSizes
+from multiscale_gcn.ops.kernels.arguments import empty_by_node, place
 from multiscale_gcn.ops.kernels.launch import FOLDER
 
 HOST = Path(__file__).parent / "device_on_host"
@@ -24,6 +32,9 @@ COMPILER = shutil.which("g++")
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="needs g++")
 
 ELEMENTS = {0: torch.float32, 1: torch.bfloat16, 2: torch.float16, 3: torch.float32}
+NAMES = ("x", "given", "weight", "bias")
+IN_EITHER_ORDER = (0, 1)
+"""Threads take turns forwards, and copies arrive late; or backwards, and they arrive at once."""
 TOLERANCE = {0: 2e-3, 1: 1e-2, 2: 1.5e-3, 3: 2e-6}
 
 
@@ -34,10 +45,12 @@ def on_host(path: Path) -> str:
         host = HOST / name
         return on_host(host if host.exists() else path.parent / name)
 
-    return re.sub(r'#include "(.+)"', lambda found: included(found[1]), path.read_text())
+    code = path.read_text().replace("extern __shared__", "extern")
+    return re.sub(r'#include "(.+)"', lambda found: included(found[1]), code)
 
 
-CALL = """
+CALLS = {
+    "semgconv_portable.cu": """
 extern "C" bool run(unsigned across, unsigned down, unsigned threads, int bytes, bool backwards,
                     const Element* x, i64 x_graph, i64 x_node, Element* y, i64 y_graph, i64 y_node,
                     i64 batch, const float* given, const Weight* weight, const float* bias,
@@ -50,13 +63,38 @@ extern "C" bool run(unsigned across, unsigned down, unsigned threads, int bytes,
                           entries, relu);
     });
 }
-"""
+""",
+    "semgconv_portable_backward.cu": """
+extern "C" bool run(unsigned across, unsigned down, unsigned threads, int bytes, bool backwards,
+                    const Element* x, i64 x_graph, i64 x_node, const Element* up, i64 up_graph,
+                    i64 up_node, Element* for_x, i64 for_x_graph, i64 for_x_node, i64 batch,
+                    const float* given, const Weight* weight, const i64* indptr, const i64* rows,
+                    const i64* columns, const i64* loops, const i64* mirror, i64 entries,
+                    float* value_parts, float* weight_parts, float* bias_parts) {
+    return launch({across, down, 1}, threads, bytes, backwards, [&] {
+        semgconv_portable_backward(x, x_graph, x_node, up, up_graph, up_node, for_x, for_x_graph,
+                                   for_x_node, batch, given, weight, indptr, rows, columns, loops,
+                                   mirror, entries, value_parts, weight_parts, bias_parts);
+    });
+}
+
+extern "C" bool add_up(unsigned blocks, const float* value_parts, const float* weight_parts,
+                       const float* bias_parts, i64 across, i64 down, const float* given,
+                       const i64* indptr, i64 entries, float* for_given, float* for_weight,
+                       float* for_bias) {
+    return launch({blocks, 1, 1}, ADDERS, 0, false, [&] {
+        semgconv_whole_sums(value_parts, weight_parts, bias_parts, across, down, given, indptr,
+                            entries, for_given, for_weight, for_bias);
+    });
+}
+""",
+}
 
 
-def compiled(folder: Path, options: dict[str, int]) -> Any:
-    file = FOLDER / "graph_convolution/whole_layer/semgconv_portable.cu"
+def compiled(file: str, folder: Path, options: dict[str, int]) -> ctypes.CDLL:
+    kernel = FOLDER / "graph_convolution/whole_layer" / file
     source, library = folder / "kernel.cpp", folder / "kernel.so"
-    source.write_text(f"{(HOST / 'device.hpp').read_text()}{on_host(file)}{CALL}")
+    source.write_text(f"{(HOST / 'device.hpp').read_text()}{on_host(kernel)}{CALLS[file]}")
     defined = [f"-D{name}={value}" for name, value in options.items()]
     flags = ["-std=c++17", "-O1", "-shared", "-fPIC", "-w"]
     flags += ["-fsanitize=alignment,bounds", "-fsanitize-undefined-trap-on-error"]
@@ -67,9 +105,7 @@ def compiled(folder: Path, options: dict[str, int]) -> Any:
         check=False,
     )
     assert told.returncode == 0, told.stderr
-    run = ctypes.CDLL(str(library)).run
-    run.restype = ctypes.c_bool
-    return run
+    return ctypes.CDLL(str(library))
 
 
 def as_argument(value: Any) -> Any:
@@ -80,10 +116,54 @@ def as_argument(value: Any) -> Any:
     return ctypes.c_double(value) if isinstance(value, float) else ctypes.c_longlong(value)
 
 
-def formula(x: Tensor, matrix: Tensor, weight: Tensor) -> Tensor:
-    diagonal = matrix.diagonal() if len(weight) == 2 else torch.zeros(len(matrix))
-    y = torch.einsum("i,bic->bic", diagonal, x @ weight[0])
-    return y + torch.einsum("ij,bjc->bic", matrix - torch.diag(diagonal), x @ weight[-1])
+def run(function: Any, *arguments: Any) -> bool:
+    function.restype = ctypes.c_bool
+    return bool(function(*map(as_argument, arguments)))
+
+
+class Layer:
+    """Random arguments, and the formula in float64."""
+
+    def __init__(
+        self, graph: Graph, batch: int, channels: tuple[int, int], element: int, options: Any
+    ) -> None:
+        torch.manual_seed(0)
+        dtype, n = ELEMENTS[element], graph.num_nodes
+        matrices = options.get("matrices", 2)
+        self.graph, self.batch, self.element = graph, batch, element
+        self.softmax = options.get("softmax", True)
+        self.pattern = pattern_of(graph)
+        self.x = torch.randn(batch, n, channels[0]).to(dtype)
+        self.upstream = torch.randn(batch, n, channels[1]).to(dtype)
+        self.given = torch.randn(len(self.pattern.rows))
+        weight = torch.randn(matrices, *channels) / channels[0] ** 0.5
+        self.weight = weight if options.get("wide_weights") else weight.to(dtype)
+        self.bias = torch.randn(channels[1])
+        self.sizes = LayerSizes(
+            **{"batch": batch, "nodes": n, "entries": len(self.given), "element": element},
+            **{"in_channels": channels[0], "out_channels": channels[1], "matrices": matrices},
+            processors=options.get("processors", 1),
+            shared_memory=options.get("shared_memory", 101_376),
+        )
+
+    def options(self) -> dict[str, int]:
+        return self.sizes.options(self.weight, self.softmax)
+
+    def formula(self, x: Tensor, given: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        matrix = as_matrix(given, self.graph)
+        if self.softmax:
+            apart = neighbourhoods(self.graph) == 0
+            matrix = matrix.masked_fill(apart, -torch.inf).softmax(-1)
+        diagonal = matrix.diagonal() if len(weight) == 2 else torch.zeros(len(matrix)).double()
+        y = torch.einsum("i,bic->bic", diagonal, x @ weight[0]) + bias
+        return y + torch.einsum("ij,bjc->bic", matrix - torch.diag(diagonal), x @ weight[-1])
+
+    def leaves(self) -> list[Tensor]:
+        return [t.double() for t in (self.x, self.given, self.weight, self.bias)]
+
+
+def error(result: Tensor, expected: Tensor) -> float:
+    return float((result.double() - expected).norm() / expected.norm())
 
 
 CASES = [
@@ -97,7 +177,6 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize(("graph", "batch", "channels", "element", "options"), CASES)
 def test_values(
     graph: Graph,
@@ -105,46 +184,87 @@ def test_values(
     channels: tuple[int, int],
     element: int,
     options: dict[str, Any],
-    backwards: bool,
     tmp_path: Path,
 ) -> None:
-    torch.manual_seed(0)
-    dtype, n, pattern = ELEMENTS[element], graph.num_nodes, pattern_of(graph)
-    softmax, matrices = options.get("softmax", True), options.get("matrices", 2)
-    entries = len(pattern.rows)
-    sizes = LayerSizes(
-        **{"batch": batch, "nodes": n, "entries": entries, "element": element},
-        **{"in_channels": channels[0], "out_channels": channels[1], "matrices": matrices},
-        processors=1,
-        shared_memory=options.get("shared_memory", 101_376),
-    )
-    chosen = divide_portable(sizes)
-    x = torch.randn(batch, n, channels[0]).to(dtype)
-    y = torch.full((n, batch, channels[1]), torch.nan).to(dtype).transpose(0, 1)
-    given = torch.randn(entries)
-    weight = torch.randn(matrices, *channels) / channels[0] ** 0.5
-    weight = weight if options.get("wide_weights") else weight.to(dtype)
-    bias, mean, variance, gain, offset = torch.randn(5, channels[1]).unbind()
-    normalises = options.get("batch_norm", True)
+    layer = Layer(graph, batch, channels, element, options)
+    pattern, entries = layer.pattern, len(layer.given)
+    chosen = divide_portable(layer.sizes)
+    mean, variance, gain, offset = torch.randn(4, channels[1]).unbind()
     variance = variance.square() + 0.5
-    norm = [mean, variance, gain, offset] if normalises else [None] * 4
+    normalises = options.get("batch_norm", True)
+    y = empty_by_node(layer.x, channels[1])
     grid = (chosen.blocks, channels[1] // chosen.columns)
     scratch = torch.empty(grid[0] * grid[1] * entries * 4) if chosen.scratch else None
-    run = compiled(tmp_path, sizes.options(weight, softmax) | chosen.options())
-    kept_within = run(
-        *(*grid, chosen.threads(n), chosen.shared_memory, backwards),
-        *map(as_argument, (x, x.stride(0), x.stride(1), y, y.stride(0), y.stride(1), batch)),
-        *map(as_argument, (given, weight, bias, *norm, 1e-5)),
-        *map(as_argument, (pattern.indptr, pattern.rows, pattern.columns, pattern.diagonal)),
-        *map(as_argument, (scratch, entries, int(normalises))),
-    )
-    assert kept_within
-    matrix = as_matrix(given.double(), graph)
-    if softmax:
-        matrix = matrix.masked_fill(neighbourhoods(graph) == 0, -torch.inf).softmax(-1)
-    expected = formula(x.double(), matrix, weight.double()) + bias.double()
+    library = compiled("semgconv_portable.cu", tmp_path, layer.options() | chosen.options())
+    expected = layer.formula(*layer.leaves())
     if normalises:
         expected = (expected - mean) / (variance + 1e-5).sqrt() * gain + offset
         expected = expected.relu()
-    error = (y.double() - expected).norm() / expected.norm()
-    assert error < TOLERANCE[element]
+    for order in IN_EITHER_ORDER:
+        y[:] = torch.nan
+        assert run(
+            library.run,
+            *(*grid, chosen.threads(graph.num_nodes), chosen.shared_memory, order),
+            *(*place(layer.x), *place(y), batch, layer.given, layer.weight, layer.bias),
+            *((mean, variance, gain, offset) if normalises else [None] * 4),
+            *(1e-5, pattern.indptr, pattern.rows, pattern.columns, pattern.diagonal),
+            *(scratch, entries, int(normalises)),
+        )
+        assert error(y, expected) < TOLERANCE[element]
+
+
+GRADIENT_CASES = [
+    (ring(17), 20, (64, 64), 0, {}),
+    (ring(17), 11, (64, 64), 1, {"wide_weights": True}),
+    (ring(20, 3), 7, (64, 128), 2, {"shared_memory": 70_000}),
+    (random_graph(9, 0.4, 0), 14, (32, 128), 3, {"softmax": False, "shared_memory": 80_000}),
+    (random_graph(40, 0.3, 1), 4, (32, 64), 3, {"matrices": 1}),
+    (random_graph(17, 1.0, 1), 9, (128, 64), 1, {"matrices": 1}),
+    (random_graph(1, 0.0, 0), 60, (32, 128), 0, {}),
+]
+
+
+@pytest.mark.parametrize(("graph", "batch", "channels", "element", "options"), GRADIENT_CASES)
+def test_gradients(
+    graph: Graph,
+    batch: int,
+    channels: tuple[int, int],
+    element: int,
+    options: dict[str, Any],
+    tmp_path: Path,
+) -> None:
+    layer = Layer(graph, batch, channels, element, options)
+    pattern, entries = layer.pattern, len(layer.given)
+    chosen = divide_portable_backward(layer.sizes)
+    assert chosen is not None
+    grid = (chosen.blocks, channels[0] // chosen.columns)
+    parts = [
+        torch.empty((*grid, entries)),
+        torch.empty((grid[0], *layer.weight.shape)),
+        torch.empty((grid[0], channels[1])),
+    ]
+    for_x, for_given = empty_by_node(layer.x, channels[0]), torch.empty(entries)
+    for_weight, for_bias = torch.empty(layer.weight.shape), torch.empty(channels[1])
+    found = (for_x, for_given, for_weight, for_bias)
+    file = "semgconv_portable_backward.cu"
+    library = compiled(file, tmp_path, layer.options() | chosen.options(layer.sizes))
+    leaves = [leaf.requires_grad_() for leaf in layer.leaves()]
+    expected = torch.autograd.grad(layer.formula(*leaves), leaves, layer.upstream.double())
+    for order in IN_EITHER_ORDER:
+        for tensor in (*parts, *found):
+            tensor[:] = torch.nan
+        assert run(
+            library.run,
+            *(*grid, PORTABLE_THREADS, chosen.shared_memory, order),
+            *(*place(layer.x), *place(layer.upstream), *place(for_x), batch),
+            *(layer.given, layer.weight, pattern.indptr, pattern.rows, pattern.columns),
+            *(pattern.diagonal, pattern.mirror, entries, *parts),
+        )
+        blocks = layer.weight.numel() // THREADS_THAT_ADD + graph.num_nodes + 1
+        assert run(
+            library.add_up,
+            *(blocks, *parts, *grid, layer.given, pattern.indptr, entries),
+            *(for_given, for_weight, for_bias),
+        )
+        for name, one, other in zip(NAMES, found, expected, strict=True):
+            assert other.norm() == 0 or error(one, other) < 4 * TOLERANCE[element], name

@@ -1,7 +1,7 @@
 """Graph convolution on CUDA devices, as operators of PyTorch.
 
-Graphs of up to 128 nodes take one kernel for the whole layer, and on Hopper one for all its
-gradients (``whole_layer``). All else is a matrix product of PyTorch beside kernels for neighbours
+Graphs of up to 128 nodes take one kernel for the whole layer, and one for all its gradients
+(``whole_layer``). All else is a matrix product of PyTorch beside kernels for neighbours
 (``layer_parts``).
 """
 
@@ -85,8 +85,9 @@ def _backward(
 ) -> LayerGradients:
     layer = LayerArguments(x, mixing, weight, None, Pattern(*pattern), softmax)
     with torch.autocast("cuda", enabled=False):
-        if _form_of(layer) is WholeLayer.HOPPER:
-            found = whole_layer_backward(layer, gradient, needs)
+        form = _form_of(layer)
+        if form is not None:
+            found = whole_layer_backward(layer, gradient, needs, form)
             if found is not None:
                 return found
         return parts_backward(layer, gradient, needs)

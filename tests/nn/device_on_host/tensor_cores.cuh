@@ -5,6 +5,12 @@ inline void copy_16_bytes(void* to, const void* from) {
         this_fiber().groups.back().push_back([=] { std::memcpy(to, from, 16); });
 }
 
+alignas(16) inline const u32 zeros[4] = {};
+
+inline void copy_16_bytes_or_zeros(void* to, const void* from, bool there) {
+    copy_16_bytes(to, there ? from : zeros);
+}
+
 inline void end_group_of_copies() { this_fiber().groups.emplace_back(); }
 
 template <int LAST>

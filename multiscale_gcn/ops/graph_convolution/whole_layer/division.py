@@ -147,6 +147,14 @@ class BackwardDivision:
     clocks: float
     """A rough count of the clock cycles that it takes."""
 
+    def options(self, sizes: LayerSizes) -> dict[str, int]:
+        """What the kernel is compiled with."""
+        return {
+            "WIDTH": sizes.matrices * self.columns,
+            "GRAPHS": self.graphs,
+            "STAGES": self.stages,
+        }
+
 
 def _backward_division(sizes: LayerSizes, columns: int, graphs: int) -> BackwardDivision | None:
     """The division with so many channels for a block and graphs for a tile, if it fits."""
@@ -187,5 +195,49 @@ def divide_backward(sizes: LayerSizes) -> BackwardDivision | None:
         and columns // sizes.per_word >= 32
         and sizes.matrices * columns <= 128
         for graphs in range(1, MOST_LAYER_NODES // sizes.nodes + 1)
+    ]
+    return min((d for d in divisions if d is not None), key=lambda d: d.clocks, default=None)
+
+
+def _portable_backward_division(
+    sizes: LayerSizes, graphs: int, stages: int
+) -> BackwardDivision | None:
+    """The division with so many graphs for a tile and tiles in shared memory, if it fits.
+
+    A block has 128 bytes of every row of X.
+    """
+    row_words = 32
+    columns = row_words * sizes.per_word
+    width, rows = sizes.matrices * columns, sizes.nodes * graphs
+    row_tiles, up_words = -(-rows // 16), sizes.out_channels // sizes.per_word
+    padded = 16 * row_tiles
+    slices, tiles = sizes.in_channels // columns, -(-sizes.batch // graphs)
+    tile = padded * up_words + rows * row_words
+    words = up_words * width + padded * sizes.matrices * row_words + rows * row_words
+    per_entry = 16 + 4 + 4 * graphs
+    shared = 4 * (words + stages * tile) + per_entry * sizes.entries + 8 * sizes.nodes + 4
+    blocks = max(1, min(tiles, sizes.processors // slices))
+    if shared > sizes.shared_memory or stages > -(-tiles // blocks):
+        return None
+    rounds = -(-tiles // blocks) * max(1, -(-slices * blocks // sizes.processors))
+    products = row_tiles * width * (up_words + 2 * sizes.out_channels / sizes.per_word) / 32
+    entries = 2 * rows * (sizes.entries / sizes.nodes + 2)
+    a_tile = 3000 / stages + products * sizes.copies + entries + 400 * entries / rows / 8
+    clocks = width * up_words / 8 + rounds * a_tile + blocks * 20
+    return BackwardDivision(columns, graphs, stages, blocks, shared, clocks)
+
+
+@cache
+def divide_portable_backward(sizes: LayerSizes) -> BackwardDivision | None:
+    """The division that takes the fewest clock cycles; None if the kernel does not take the layer.
+
+    The channels of dY are those that a row of warps has.
+    """
+    if sizes.out_channels not in (64, 128):
+        return None
+    divisions = [
+        _portable_backward_division(sizes, graphs, stages)
+        for graphs in range(1, min(sizes.batch, MOST_LAYER_NODES // sizes.nodes) + 1)
+        for stages in (1, 2)
     ]
     return min((d for d in divisions if d is not None), key=lambda d: d.clocks, default=None)

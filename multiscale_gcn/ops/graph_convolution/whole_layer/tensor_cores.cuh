@@ -8,6 +8,14 @@ __device__ __forceinline__ void copy_16_bytes(void* to, const void* from) {
                  : "memory");
 }
 
+// What is not there is 0.
+__device__ __forceinline__ void copy_16_bytes_or_zeros(void* to, const void* from, bool there) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(
+                     (u32)__cvta_generic_to_shared(to)),
+                 "l"(from), "r"(there ? 16 : 0)
+                 : "memory");
+}
+
 // Copies since the last call are a group.
 __device__ __forceinline__ void end_group_of_copies() {
     asm volatile("cp.async.commit_group;" ::: "memory");
