@@ -1,10 +1,10 @@
-"""Time the forms of one layer beside each other, forward.
+"""Time the forms of one layer beside each other, forward and backward.
 
 Run from a clone: ``python -m benchmarks.kernels.whole_layer``. The forms are the kernels for a
 whole layer that the device can run, which are one for Hopper and one for every device since compute
 capability 8.0, and the matrix product of PyTorch beside kernels for parts of a layer. Every time is
 the median of replays of a CUDA graph of several steps. The floor is the time in which the device
-copies what the layer must read and write at least once.
+copies what must be read and written at least once: X and Y forward; X, dY and dX backward.
 """
 
 from __future__ import annotations
@@ -22,17 +22,28 @@ from benchmarks.kernels.timing import copied_bytes_a_microsecond, microseconds
 from multiscale_gcn import ops
 from multiscale_gcn.nn import GraphPattern
 from multiscale_gcn.ops.graph_convolution.layer_arguments import LayerArguments
-from multiscale_gcn.ops.graph_convolution.layer_parts.on_cuda import parts_forward
+from multiscale_gcn.ops.graph_convolution.layer_parts.on_cuda import parts_backward, parts_forward
+from multiscale_gcn.ops.graph_convolution.whole_layer.backward_on_cuda import whole_layer_backward
 from multiscale_gcn.ops.graph_convolution.whole_layer.on_cuda import whole_layer
 from multiscale_gcn.ops.graph_convolution.whole_layer.sizes import WholeLayer
 
+Form = tuple[Callable[[LayerArguments], object], Callable[[LayerArguments, Tensor], object]]
+"""What runs forward, and backward."""
+ALL = [True] * 4
 
-def forms() -> dict[str, Callable[[LayerArguments], Tensor]]:
-    found: dict[str, Callable[[LayerArguments], Tensor]] = {}
-    if torch.cuda.get_device_capability() == (9, 0):
-        found["hopper"] = partial(whole_layer, form=WholeLayer.HOPPER)
-    found["portable"] = partial(whole_layer, form=WholeLayer.PORTABLE)
-    return found | {"parts": parts_forward}
+
+def whole(form: WholeLayer) -> Form:
+    forward = partial(whole_layer, form=form)
+    return forward, partial(whole_layer_backward, needs=ALL, form=form)
+
+
+def forms() -> dict[str, Form]:
+    hopper = torch.cuda.get_device_capability() == (9, 0)
+    return {
+        **({"hopper": whole(WholeLayer.HOPPER)} if hopper else {}),
+        "portable": whole(WholeLayer.PORTABLE),
+        "parts": (parts_forward, partial(parts_backward, needs=ALL)),
+    }
 
 
 def line(n: int, batch: int, precision: str, rate: float) -> None:
@@ -44,13 +55,16 @@ def line(n: int, batch: int, precision: str, rate: float) -> None:
     weight = torch.randn(2, CHANNELS, CHANNELS, device="cuda", dtype=dtype) / CHANNELS**0.5
     bias = torch.randn(CHANNELS, device="cuda", dtype=dtype)
     layer = LayerArguments(x, logits, weight, bias, pattern, True, None, True)
+    upstream = torch.randn_like(x)
     steps = 50 if batch < 1000 else 10 if batch < 10000 else 3
-    times = [
-        f"{name} {microseconds(partial(form, layer), steps):8.1f}" for name, form in forms().items()
-    ]
-    floor = 2 * x.numel() * x.element_size() / rate
-    text = "  ".join(times)
-    print(f"{precision} N={n:2} B={batch:5}  {text}  floor {floor:7.1f}", flush=True)
+    texts = []
+    for name, (forward, backward) in forms().items():
+        there = microseconds(partial(forward, layer), steps)
+        back = microseconds(partial(backward, layer, upstream), steps)
+        texts.append(f"{name} {there:7.1f} {back:7.1f}")
+    floor = x.numel() * x.element_size() / rate
+    texts.append(f"floor {2 * floor:7.1f} {3 * floor:7.1f}")
+    print(f"{precision} N={n:2} B={batch:5}  {'  '.join(texts)}", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -61,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.manual_seed(0)
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, cupy {cupy.__version__}")
     rate = copied_bytes_a_microsecond()
-    print(f"copies {rate / 1e6:.2f} TB/s. Microseconds, forward", flush=True)
+    print(f"copies {rate / 1e6:.2f} TB/s. Microseconds: forward, backward", flush=True)
     with torch.no_grad():
         for precision in options.precisions:
             for n in REACH:
