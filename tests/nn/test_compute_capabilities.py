@@ -15,6 +15,8 @@ import torch
 
 from multiscale_gcn.ops import selection
 from multiscale_gcn.ops.graph_convolution.whole_layer.division import (
+    divide_backward,
+    divide_forward,
     divide_portable,
     divide_portable_backward,
 )
@@ -146,6 +148,14 @@ MEMORY = {
 """Bytes of shared memory that a block may ask for."""
 
 
+def layer_sizes(architecture: str, element: int) -> LayerSizes:
+    return LayerSizes(
+        **{"batch": 1024, "nodes": 48, "entries": 336, "in_channels": 128, "out_channels": 128},
+        **{"element": element, "matrices": 2, "processors": 100},
+        shared_memory=MEMORY[architecture],
+    )
+
+
 @needs_compiler
 @pytest.mark.slow
 @pytest.mark.parametrize(
@@ -153,17 +163,29 @@ MEMORY = {
     [*product(ARCHITECTURES, (0, 1)), *product(OLDEST_AND_NEWEST, (2, 3))],
 )
 def test_whole_layers_compile_for_every_architecture(architecture: str, element: int) -> None:
-    sizes = LayerSizes(
-        **{"batch": 1024, "nodes": 48, "entries": 336, "in_channels": 128, "out_channels": 128},
-        **{"element": element, "matrices": 2, "processors": 100},
-        shared_memory=MEMORY[architecture],
-    )
+    sizes = layer_sizes(architecture, element)
     backward = divide_portable_backward(sizes)
     assert backward is not None
     shared = sizes.options(torch.empty(0), softmax=True)
     chosen = (divide_portable(sizes).options(), backward.options(sizes))
     for file, options in zip(WHOLE_LAYERS, chosen, strict=True):
         assert complaint(file, (architecture,), shared | options) is None
+
+
+@needs_compiler
+@pytest.mark.slow
+@pytest.mark.parametrize("element", [0, 1])
+def test_the_kernels_of_hopper_compile(element: int) -> None:
+    sizes = layer_sizes("sm_90", element)
+    forward, backward = divide_forward(sizes), divide_backward(sizes)
+    assert backward is not None
+    shared = sizes.options(torch.empty(0), softmax=True)
+    chosen = (
+        {"WIDTH": forward.columns, "GRAPHS": forward.graphs, "STAGES": forward.stages},
+        backward.options(sizes) | {"COLUMNS": backward.columns},
+    )
+    for file, options in zip(HOPPERS, chosen, strict=True):
+        assert complaint(file, ("sm_90a",), shared | options) is None
 
 
 @needs_compiler
