@@ -30,10 +30,10 @@ inline double product(u32 a, u32 b) {
 #endif
 }
 
-inline void multiply(float (&c)[4], u32 a0, u32 a1, u32 a2, u32 a3, u32 b0, u32 b1) {
+inline void multiply(float (&c)[4], const u32 (&a)[4], const u32 (&b)[2]) {
     Warp& warp = this_warp();
     const int lane = threadIdx.x % 32, quad = lane / 4, t = lane % 4;
-    u32 mine[6] = {a0, a1, a2, a3, b0, b1};
+    u32 mine[6] = {a[0], a[1], a[2], a[3], b[0], b[1]};
     std::memcpy(warp.words[lane], mine, sizeof mine);
     __syncwarp();
     for (int i = 0; i < 4; i++) {

@@ -5,7 +5,7 @@
 // D and Aoff are the diagonal and the rest of one matrix for all graphs of the batch. Blocks stay: each
 // keeps its columns of the weights in shared memory and takes tile after tile. A tile is a few whole
 // graphs. A warp mixes 16 rows in registers, straight into the layout that the tensor cores take as
-// their left operand; then the next tile may come, while the rows are multiplied, 32 columns at a time.
+// their left operand; then the next tile may come, while the rows are multiplied, 32 or 64 columns at a time.
 //
 // Options, beside those of forward.cuh:
 //   WIDTH              of the OUT columns, how many one block makes: 32, 64 or 128
@@ -21,27 +21,33 @@
 
 #define WEIGHT_WORDS (MATRICES * ROW_WORDS * WIDTH)
 #define TILE_WORDS (ROWS * ROW_WORDS)
+#define AT_ONCE (WIDTH / SPLIT >= 64 && !THREE ? 64 : 32)  // columns that a warp multiplies
 
 // ------------------------------------------------------------------------------------ preparation
 
 // weight: [MATRICES, IN, OUT].
 __device__ void load_weights(u32* weights, const Weight* __restrict__ weight) {
-#pragma unroll 8
-    for (int item = threadIdx.x; item < WEIGHT_WORDS / 4; item += THREADS) {
-        int column = item % (WIDTH / 4) * 4, word = item / (WIDTH / 4);
-        float values[2][4];
-        read_weights(values, weight + (i64)word * PER_WORD * OUT + column);
-        u32 words[4];
+#pragma unroll 4
+    for (int item = threadIdx.x; item < WEIGHT_WORDS / 8; item += THREADS) {
+        int column = item % (WIDTH / 4) * 4, word = item / (WIDTH / 4) * 2;
+        u32 words[4][2];
 #pragma unroll
-        for (int v = 0; v < 4; v++) {
+        for (int b = 0; b < 2; b++) {
+            float values[2][4];
+            read_weights(values, weight + (i64)(word + b) * PER_WORD * OUT + column);
+#pragma unroll
+            for (int v = 0; v < 4; v++) {
 #if HALF
-            words[v] = pack(values[0][v], values[1][v]);
+                words[v][b] = pack(values[0][v], values[1][v]);
 #else
-            words[v] = THREE ? __float_as_uint(values[0][v]) : to_tf32(values[0][v]);
+                words[v][b] = THREE ? __float_as_uint(values[0][v]) : to_tf32(values[0][v]);
 #endif
+            }
         }
-        *reinterpret_cast<uint4*>(weights + weight_place(word, column)) =
-            make_uint4(words[0], words[1], words[2], words[3]);
+#pragma unroll
+        for (int v = 0; v < 4; v += 2)
+            *reinterpret_cast<uint4*>(weights + weight_place(word, column + v)) =
+                make_uint4(words[v][0], words[v][1], words[v + 1][0], words[v + 1][1]);
     }
 }
 
@@ -75,16 +81,19 @@ __device__ __forceinline__ void put_in_order(const float (&sums)[SUMS], int odd,
     }
 }
 
-// The rows g and g + 8, and the 32 columns that begin at `weights`, with the weights of one matrix.
-__device__ __forceinline__ void multiply_rows(float (&c)[4][4], const u32 (&first)[4 * GROUPS],
-                                              const u32 (&second)[4 * GROUPS], const u32* weights) {
+// The rows g and g + 8, and AT_ONCE columns, with the weights of one matrix.
+__device__ __forceinline__ void multiply_rows(float (&c)[AT_ONCE / 32][4][4],
+                                              const u32 (&first)[4 * GROUPS],
+                                              const u32 (&second)[4 * GROUPS], const u32* weights,
+                                              int next_piece) {
 #pragma unroll
     for (int step = 0; step < 2 * GROUPS; step++) {
         int w = 4 * (step / 2) + 2 * (step % 2);
         const u32* here = weights + (16 * (step / 2) + 2 * (step % 2)) * WIDTH;
-        multiply_columns(c, first[w], second[w], first[w + 1], second[w + 1],
-                         *reinterpret_cast<const uint4*>(here),
-                         *reinterpret_cast<const uint4*>(here + WIDTH));
+        u32 left[4] = {first[w], second[w], first[w + 1], second[w + 1]};
+#pragma unroll
+        for (int p = 0; p < AT_ONCE / 32; p++)
+            multiply_weights(c[p], left, here + 64 * p, here + 64 * p + next_piece);
     }
 }
 
@@ -162,6 +171,7 @@ semgconv_portable(const Element* __restrict__ x, i64 x_graph, i64 x_node,
     }
     const int longest = max(end[0] - begin[0], end[1] - begin[1]);
     const u32* weights_here = weights + weight_place(4 * t, 4 * quad);
+    const int next_piece = weight_place(4 * t, 4 * quad + 2) - weight_place(4 * t, 4 * quad);
 
     int stage = 0;
     for (i64 tile = blockIdx.x; tile < num_tiles; tile += gridDim.x) {
@@ -196,28 +206,30 @@ semgconv_portable(const Element* __restrict__ x, i64 x_graph, i64 x_node,
         stage = stage + 1 == STAGES ? 0 : stage + 1;
 
 #pragma unroll 1
-        for (int p = warp % SPLIT; p < WIDTH / 32; p += SPLIT) {
-            float c[4][4] = {};
+        for (int first = warp % SPLIT * AT_ONCE; first < WIDTH; first += SPLIT * AT_ONCE) {
+            float c[AT_ONCE / 32][4][4] = {};
 #pragma unroll
             for (int m = 0; m < MATRICES; m++)
                 multiply_rows(c, left[m][0], left[m][1],
-                              weights_here + m * ROW_WORDS * WIDTH + 32 * p);
-            const int column = 32 * p + 8 * t;
+                              weights_here + m * ROW_WORDS * WIDTH + 2 * first, next_piece);
 #pragma unroll
             for (int r = 0; r < 2; r++) {
                 i64 graph = tile * GRAPHS + row_of[r] / NODES;
-                if (row_of[r] >= 0 && graph < batch) {
+                if (row_of[r] < 0 || graph >= batch) continue;
+                Element* to = y + graph * y_graph + row_of[r] % NODES * y_node + first_column;
+#pragma unroll
+                for (int p = 0; p < AT_ONCE / 32; p++) {
+                    const int column = first + 32 * p + 8 * t;
                     float out[8];
 #pragma unroll
                     for (int v = 0; v < 8; v++) {
-                        float z = c[v % 4][2 * r + v / 4] * scale[column + v] + shift[column + v];
+                        float z = c[p][v % 4][2 * r + v / 4] * scale[column + v] + shift[column + v];
                         out[v] = relu && z < 0 ? 0 : z;
                     }
-                    put_columns(y + graph * y_graph + row_of[r] % NODES * y_node + first_column +
-                                    column,
-                                out);
+                    put_columns(to + column, out);
                 }
             }
+            __syncwarp();
         }
     }
 }

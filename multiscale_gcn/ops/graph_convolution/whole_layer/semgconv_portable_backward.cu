@@ -49,15 +49,19 @@ __device__ void load_weights(u32* weights, const Weight* __restrict__ weight, in
         read_weights(k, weight +
                             ((i64)(column / COLUMNS) * IN + first_column + column % COLUMNS) * OUT +
                             word * PER_WORD);
+        u32 words[4];
 #pragma unroll
         for (int u = 0; u < 4; u++) {
-            u32* to = weights + weight_place(word + u, column);
 #if HALF
-            *to = pack(k[2 * u], k[2 * u + 1]);
+            words[u] = pack(k[2 * u], k[2 * u + 1]);
 #else
-            *to = THREE ? __float_as_uint(k[u]) : to_tf32(k[u]);
+            words[u] = THREE ? __float_as_uint(k[u]) : to_tf32(k[u]);
 #endif
         }
+#pragma unroll
+        for (int u = 0; u < 4; u += 2)
+            *reinterpret_cast<uint2*>(weights + weight_place(word + u, column)) =
+                make_uint2(words[u], words[u + 1]);
     }
 }
 
@@ -178,7 +182,7 @@ __device__ __forceinline__ void left_operand(u32 (&a)[4], const u32* p) {
 }
 
 // Of dY, 4 columns of row t, and with halves of t + 8.
-__device__ __forceinline__ uint4 right_operand(const u32* up) {
+__device__ __forceinline__ uint4 columns_of(const u32* up) {
 #if HALF
     uint2 one = *reinterpret_cast<const uint2*>(up);
     uint2 other = *reinterpret_cast<const uint2*>(up + 8 * UP_WORDS);
@@ -193,7 +197,7 @@ __device__ __forceinline__ uint4 rounded(uint4 four) {
     return make_uint4(rounded(four.x), rounded(four.y), rounded(four.z), rounded(four.w));
 }
 
-// The rows of a right operand.
+// Those of several rows.
 __device__ __forceinline__ void add_columns(float (&sums)[4], uint4 four) {
     u32 words[4] = {four.x, four.y, four.z, four.w};
 #pragma unroll
@@ -296,23 +300,23 @@ semgconv_portable_backward(
             float g[WIDTH / 32][4][4] = {};
             const u32* up_row = up_tile + (16 * warp + quad) * UP_WORDS;
             const u32* right = weights + weight_place(4 * t, 4 * quad);
+            const int next_piece = weight_place(4 * t, 4 * quad + 2) - weight_place(4 * t, 4 * quad);
 #pragma unroll 1
             for (int q = 0; q < UP_WORDS / 16; q++) {
-                u32 left[2][4];
+                u32 left[2][4];  // of either product
 #pragma unroll
                 for (int r = 0; r < 2; r++) {
                     uint4 four = rounded(*reinterpret_cast<const uint4*>(
                         up_row + 8 * r * UP_WORDS + ((16 * q + 4 * t) ^ exchange(quad))));
-                    left[r][0] = four.x, left[r][1] = four.y, left[r][2] = four.z, left[r][3] = four.w;
+                    left[0][r] = four.x, left[0][r + 2] = four.y;
+                    left[1][r] = four.z, left[1][r + 2] = four.w;
                 }
 #pragma unroll
-                for (int s = 0; s < 4; s += 2) {
+                for (int s = 0; s < 2; s++) {
 #pragma unroll
                     for (int p = 0; p < WIDTH / 32; p++) {
-                        const u32* here = right + (16 * q + s) * WIDTH + 32 * p;
-                        multiply_columns(g[p], left[0][s], left[1][s], left[0][s + 1],
-                                         left[1][s + 1], *reinterpret_cast<const uint4*>(here),
-                                         *reinterpret_cast<const uint4*>(here + WIDTH));
+                        const u32* here = right + (16 * q + 2 * s) * WIDTH + 64 * p;
+                        multiply_weights(g[p], left[s], here, here + next_piece);
                     }
                 }
             }
@@ -401,9 +405,10 @@ semgconv_portable_backward(
                 for (int p = 0; p < UP_PART / 32; p++) {
                     const int column = part_of_up * UP_PART + 32 * p + 4 * quad;
                     const u32* here = y_row + row * UP_WORDS + (column / PER_WORD ^ exchange(t));
-                    uint4 first = right_operand(here), second = right_operand(here + 4 * UP_WORDS);
-                    multiply_columns(for_weight[p], left[0], left[1], left[2], left[3],
-                                     rounded(first), rounded(second));
+                    uint4 first = columns_of(here), second = columns_of(here + 4 * UP_WORDS);
+                    uint4 b0 = rounded(first), b1 = rounded(second);
+                    u32 right[4][2] = {{b0.x, b1.x}, {b0.y, b1.y}, {b0.z, b1.z}, {b0.w, b1.w}};
+                    multiply_columns(for_weight[p], left, right);
                     if (part_of_p == 0) {
                         add_columns(for_bias[p], first);
                         add_columns(for_bias[p], second);

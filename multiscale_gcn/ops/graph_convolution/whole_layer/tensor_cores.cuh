@@ -28,10 +28,9 @@ __device__ __forceinline__ void wait_for_copies() {
 }
 
 // c += a b, for 16 rows, 8 columns and 8 words of k. Thread t of quad g of a warp holds words t and
-// t + 4 of rows g (a0, a2) and g + 8 (a1, a3) and of column g (b0, b1), and columns 2t and 2t + 1 of
+// t + 4 of rows g (a[0], a[2]) and g + 8 (a[1], a[3]) and of column g (b), and columns 2t and 2t + 1 of
 // rows g (c[0], c[1]) and g + 8 (c[2], c[3]).
-__device__ __forceinline__ void multiply(float (&c)[4], u32 a0, u32 a1, u32 a2, u32 a3, u32 b0,
-                                         u32 b1) {
+__device__ __forceinline__ void multiply(float (&c)[4], const u32 (&a)[4], const u32 (&b)[2]) {
 #if ELEMENT == 1
 #define MULTIPLY "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32"
 #elif ELEMENT == 2
@@ -41,5 +40,5 @@ __device__ __forceinline__ void multiply(float (&c)[4], u32 a0, u32 a1, u32 a2, 
 #endif
     asm volatile(MULTIPLY " {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
                  : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-                 : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
