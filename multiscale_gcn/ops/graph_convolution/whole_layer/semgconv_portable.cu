@@ -5,7 +5,8 @@
 // D and Aoff are the diagonal and the rest of one matrix for all graphs of the batch. Blocks stay: each
 // keeps its columns of the weights in shared memory and takes tile after tile. A tile is a few whole
 // graphs. A warp mixes 16 rows in registers, straight into the layout that the tensor cores take as
-// their left operand; then the next tile may come, while the rows are multiplied, 32 or 64 columns at a time.
+// their left operand; then the next tile may come, while the rows are multiplied with 32 or 64 columns
+// at a time.
 //
 // Options, beside those of forward.cuh:
 //   WIDTH              of the OUT columns, how many one block makes: 32, 64 or 128

@@ -395,7 +395,8 @@ semgconv_portable_backward(
 
         // 3. The weights
         if (has_weights) {
-            const u32* p_row = mixed + t * P_WORDS + ((16 * part_of_p + 2 * quad) / PER_WORD ^ exchange(t));
+            const u32* p_row =
+                mixed + t * P_WORDS + ((16 * part_of_p + 2 * quad) / PER_WORD ^ exchange(t));
             const u32* y_row = up_tile + t * UP_WORDS;
 #pragma unroll 2
             for (int row = 0; row < PADDED; row += STEP) {
