@@ -24,25 +24,15 @@ pytestmark = needs_kernels
 TF32 = 2e-3
 
 
-FORMS = {"of the device": None, "portable": 2**20, "portable in 99 KB": 101_376}
-"""The kernels for whole layers, and the shared memory that a block may have at most."""
-
-
-@pytest.fixture(scope="module", autouse=True, params=FORMS)
+@pytest.fixture(scope="module", autouse=True, params=["of the device", "portable"])
 def form(request: pytest.FixtureRequest) -> Any:
     """On Hopper, the kernel for whole layers that other devices have runs as well."""
-    memory = FORMS[request.param]
     with pytest.MonkeyPatch.context() as patch:
-        if memory is not None:
+        if request.param == "portable":
             if torch.cuda.get_device_capability() != (9, 0):
                 pytest.skip("the device takes it anyway")
             patch.setattr(on_cuda, "whole_layer_form", portable_form)
-            patch.setattr(
-                sizes,
-                "shared_memory_per_block",
-                lambda index: min(memory, shared_memory_per_block(index)),
-            )
-        yield
+        yield request.param
 
 
 def portable_form(capability: tuple[int, int], *rest: Any) -> WholeLayer | None:
@@ -163,6 +153,27 @@ def test_values_and_gradients(
 def test_tf32(tf32: None, n: int, reach: int, batch: int, channels: tuple[int, int]) -> None:
     layer = Layer(ring(n, reach), batch, channels)
     layer.check(TF32)
+
+
+@pytest.mark.parametrize("dtype", list(TOLERANCE)[1:])
+@pytest.mark.parametrize(("n", "reach", "batch", "channels"), SIZES[1:4])
+def test_in_the_shared_memory_of_the_smallest_devices(
+    form: str,
+    n: int,
+    reach: int,
+    batch: int,
+    channels: tuple[int, int],
+    dtype: torch.dtype,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if form != "portable":
+        pytest.skip("one form is enough")
+
+    def in_99_kilobytes(index: int) -> int:
+        return min(101_376, shared_memory_per_block(index))
+
+    monkeypatch.setattr(sizes, "shared_memory_per_block", in_99_kilobytes)
+    Layer(ring(n, reach), batch, channels, dtype).check(TOLERANCE[dtype])
 
 
 def test_tf32_only_if_allowed(tf32: None) -> None:
