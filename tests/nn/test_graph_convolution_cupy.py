@@ -16,9 +16,27 @@ from multiscale_gcn import Graph
 from multiscale_gcn.nn import GConv, GraphConvBlock, SemGConv
 from multiscale_gcn.ops import Normalisation, Pattern, graph_convolution, semgconv
 from multiscale_gcn.ops.graph_convolution import on_cuda
+from multiscale_gcn.ops.graph_convolution.whole_layer import sizes
+from multiscale_gcn.ops.graph_convolution.whole_layer.sizes import WholeLayer, whole_layer_form
+from multiscale_gcn.ops.kernels.launch import shared_memory_per_block
 
 pytestmark = needs_kernels
 TF32 = 2e-3
+
+
+@pytest.fixture(scope="module", autouse=True, params=["of the device", "portable"])
+def form(request: pytest.FixtureRequest) -> Any:
+    """On Hopper, the kernel for whole layers that other devices have runs as well."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "portable":
+            if torch.cuda.get_device_capability() != (9, 0):
+                pytest.skip("the device takes it anyway")
+            patch.setattr(on_cuda, "whole_layer_form", portable_form)
+        yield request.param
+
+
+def portable_form(capability: tuple[int, int], *rest: Any) -> WholeLayer | None:
+    return None if whole_layer_form(capability, *rest) is None else WholeLayer.PORTABLE
 
 
 @pytest.fixture
@@ -135,6 +153,27 @@ def test_values_and_gradients(
 def test_tf32(tf32: None, n: int, reach: int, batch: int, channels: tuple[int, int]) -> None:
     layer = Layer(ring(n, reach), batch, channels)
     layer.check(TF32)
+
+
+@pytest.mark.parametrize("dtype", list(TOLERANCE)[1:])
+@pytest.mark.parametrize(("n", "reach", "batch", "channels"), SIZES[1:4])
+def test_in_the_shared_memory_of_the_smallest_devices(
+    form: str,
+    n: int,
+    reach: int,
+    batch: int,
+    channels: tuple[int, int],
+    dtype: torch.dtype,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if form != "portable":
+        pytest.skip("one form is enough")
+
+    def in_99_kilobytes(index: int) -> int:
+        return min(101_376, shared_memory_per_block(index))
+
+    monkeypatch.setattr(sizes, "shared_memory_per_block", in_99_kilobytes)
+    Layer(ring(n, reach), batch, channels, dtype).check(TOLERANCE[dtype])
 
 
 def test_tf32_only_if_allowed(tf32: None) -> None:
