@@ -1,0 +1,106 @@
+"""Launches the two kernels of a whole network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from multiscale_gcn.ops.kernels.launch import (
+    Kernels,
+    kernels_of,
+    multiprocessors,
+    shared_memory_per_block,
+)
+from multiscale_gcn.ops.kernels.number_types import allow_tf32
+from multiscale_gcn.ops.kernels.rehearsal import rehearsal_of_thread
+from multiscale_gcn.ops.whole_network.encoding import Walk, launches, walk
+from multiscale_gcn.ops.whole_network.preparation import POINTERS, TASK
+from multiscale_gcn.ops.whole_network.program import Program
+
+THREADS = 256
+"""Of a block: its warps share the columns of a product."""
+ENDS = 16
+"""Inputs and outputs that a launch can name."""
+OWN = 256
+"""Bytes of shared memory that the kernel takes beside the features."""
+
+
+def hindrance(program: Program, device: torch.device) -> str | None:
+    """Why the kernel cannot run the program on a device, or None."""
+    ends = len(program.inputs) + len(program.outputs)
+    if ends > ENDS:
+        return f"it has {ends} inputs and outputs, the kernel takes {ENDS}"
+    needed = 4 * walk(program, THREADS // 32).memory + OWN
+    has = shared_memory_per_block(device.index)
+    if needed > has:
+        return f"its features take {needed} bytes of shared memory, a block has {has}"
+    return None
+
+
+def run_program(program: Program, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """What a network answers.
+
+    Parameters
+    ----------
+    program : Program
+        For which there is no :func:`hindrance`.
+    inputs : sequence of Tensor
+        Float32, [B, nodes, channels] as the program reads them, on the device of the parameters.
+    """
+    first = inputs[0]
+    batch = first.shape[0]
+    walked = walk(program, THREADS // 32)
+    outputs = tuple(first.new_empty((batch, f.nodes, f.channels)) for f in program.outputs)
+    workspace = first.new_empty((program.preparation.size,))
+    for launch in launches(program.preparation):
+        absent = [None] * (POINTERS - len(launch.parameters))
+        _arrange().launch(
+            "arrange_weights",
+            (len(launch.tasks),),
+            (THREADS,),
+            (_table(launch.tasks, workspace), workspace, *launch.parameters, *absent),
+            first.device,
+        )
+    _launch_walk(walked, workspace, [*inputs, *outputs], batch)
+    return outputs
+
+
+def _launch_walk(walked: Walk, workspace: Tensor, ends: Sequence[Tensor], batch: int) -> None:
+    device = workspace.device
+    places = [part for end in ends for part in (end, *end.stride())]
+    absent = [0] * (4 * ENDS - len(places))
+    _walk().launch(
+        "walk_network",
+        (min(batch, multiprocessors(device.index)),),
+        (THREADS,),
+        (
+            *(_table(walked.instructions, workspace), workspace),
+            *(len(walked.instructions), batch, *places, *absent),
+        ),
+        device,
+        4 * walked.memory,
+    )
+
+
+def _arrange() -> Kernels:
+    sizes = {"THREADS": THREADS, "POINTERS": POINTERS, "TASK": TASK}
+    return kernels_of("whole_network/arrange.cu", TF32=int(allow_tf32()), **sizes)
+
+
+def _walk() -> Kernels:
+    return kernels_of(
+        "whole_network/walk.cu", TF32=int(allow_tf32()), THREADS=THREADS, ENDS=ENDS
+    )
+
+
+def _table(numbers: np.ndarray, beside: Tensor) -> Tensor:
+    """On a tensor's device, where it stays as long as a call that is being written down."""
+    with torch._C.DisableTorchFunction():
+        table = beside.new_tensor(numbers, dtype=torch.int32)
+    rehearsal = rehearsal_of_thread()
+    if rehearsal is not None:
+        rehearsal.keep(table)
+    return table
