@@ -1,0 +1,228 @@
+"""A whole network in one kernel: the kernel itself on a processor, against PyTorch in float64."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from cuda_on_cpu import emulated, needs_compiler
+from emulated_device import KERNELS, EmulatedDevice, emulate, forget, there
+from test_layer_calls import drawn
+from torch import Tensor, nn
+from whole_networks import NETWORKS, RINGS, inputs_of
+
+from multiscale_gcn.nn import ChebConv, GraphConvBlock, MultiScaleGCN, SemGConv, whole_network
+from multiscale_gcn.nn.whole_network import program_or_reason
+from multiscale_gcn.ops.whole_network import encoding, memory, on_cuda
+from multiscale_gcn.ops.whole_network.program import Make, Write, read_by
+
+FILE = "whole_network/{}.cu"
+SOME_THREADS = 64
+"""Of a block here: two warps, so that each has several items of most instructions."""
+
+
+def arrange_weights(where: int, grid: Any, options: dict[str, int]) -> None:
+    kinds = ("int*", "float*", "Parameters")
+    kernel = emulated(FILE.format("arrange"), "arrange_weights", kinds, tuple(options.items()))
+    assert kernel(where, grid[0]) == 0
+
+
+def walk_network(where: int, grid: Any, options: dict[str, int]) -> None:
+    kinds = ("int*", "float*", "long long", "long long", "Ends")
+    kernel = emulated(FILE.format("walk"), "walk_network", kinds, tuple(options.items()))
+    assert kernel(where, grid[0]) == 0
+
+
+@pytest.fixture
+def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatedDevice]:
+    for kernel in (arrange_weights, walk_network):
+        monkeypatch.setitem(KERNELS, kernel.__name__, kernel)
+    monkeypatch.setattr(whole_network, "CHOSEN", True)
+    monkeypatch.setattr(on_cuda, "THREADS", SOME_THREADS)
+    yield emulate(monkeypatch)
+    forget()
+
+
+@pytest.fixture
+def tf32(request: pytest.FixtureRequest) -> Iterator[float]:
+    """The error that is allowed."""
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = request.param
+    yield 3e-3 if request.param else 2e-6
+    torch.backends.cuda.matmul.allow_tf32 = before
+
+
+both_precisions = pytest.mark.parametrize("tf32", [False, True], indirect=True)
+
+
+def error(found: Tensor, expected: Tensor) -> float:
+    return float((found.double() - expected).norm() / expected.norm())
+
+
+def exact(network: nn.Module, inputs: list[Tensor]) -> Any:
+    return copy.deepcopy(network).double()(*(x.double() for x in inputs))
+
+
+def made(name: str) -> MultiScaleGCN:
+    network = NETWORKS[name]()
+    drawn(network)
+    return network.eval()
+
+
+@needs_compiler
+@both_precisions
+@pytest.mark.parametrize("name", NETWORKS)
+def test_answers(name: str, tf32: float, device: EmulatedDevice) -> None:
+    network = made(name)
+    for batch in (1, 3, 1):
+        inputs = inputs_of(network, batch)
+        device.launched.clear()
+        with torch.no_grad():
+            found, expected = there(network, *inputs), exact(network, inputs)
+        assert device.launched == ["arrange_weights", "walk_network"]
+        for one, other in zip(found, expected, strict=True):
+            assert one.shape == other.shape
+            assert one.is_contiguous()
+            assert error(one, other) < tf32
+
+
+@needs_compiler
+def test_parameters_count_as_they_are(device: EmulatedDevice) -> None:
+    network = made("V-cycle")
+    inputs = inputs_of(network, 2)
+    with torch.no_grad():
+        there(network, *inputs)
+        for seed in (1, 2):
+            drawn(network, seed)
+            assert error(there(network, *inputs)[0], exact(network, inputs)[0]) < 2e-6
+        for module in network.modules():  # tensors that stand elsewhere
+            for parameter in module._parameters:
+                if module._parameters[parameter] is not None:
+                    new = nn.Parameter(torch.randn_like(module._parameters[parameter]) / 8)
+                    module._parameters[parameter] = new
+        assert error(there(network, *inputs)[0], exact(network, inputs)[0]) < 2e-6
+        network.blocks[0]["0"] = network.blocks[-1]["0"]
+        assert error(there(network, *inputs)[0], exact(network, inputs)[0]) < 2e-6
+    assert set(device.launched) == {"arrange_weights", "walk_network"}
+
+
+@needs_compiler
+def test_inputs_of_any_strides(device: EmulatedDevice) -> None:
+    network = made("two inputs")
+    wide = [torch.randn(x.shape[2], 2 * x.shape[0], x.shape[1]) for x in inputs_of(network, 3)]
+    inputs = [x[:, ::2].permute(1, 2, 0) for x in wide]
+    with torch.no_grad():
+        for _ in range(2):
+            for one, other in zip(there(network, *inputs), exact(network, inputs), strict=True):
+                assert error(one, other) < 2e-6
+
+
+@needs_compiler
+def test_more_parameters_than_a_launch_can_name(
+    device: EmulatedDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (encoding, on_cuda):
+        monkeypatch.setattr(module, "POINTERS", 20)
+    network = made("as HGN")
+    inputs = inputs_of(network, 2)
+    with torch.no_grad():
+        found = there(network, *inputs)
+        assert device.launched[-1] == "walk_network"
+        assert len(device.launched) > 3
+        for one, other in zip(found, exact(network, inputs), strict=True):
+            assert error(one, other) < 2e-6
+
+
+@needs_compiler
+def test_features_that_are_not_numbers_stay_where_they_are_read(device: EmulatedDevice) -> None:
+    network = made("as HGN")
+    inputs = inputs_of(network, 2)
+    inputs[0][1] = torch.nan
+    with torch.no_grad():
+        for _ in range(2):
+            for answer in there(network, *inputs):
+                assert answer[0].isfinite().all()
+                assert answer[1].isnan().all()
+
+
+def chosen(monkeypatch: pytest.MonkeyPatch, network: MultiScaleGCN, inputs: list[Tensor]) -> Any:
+    return there(program_or_reason, network, inputs)
+
+
+def test_reasons(device: EmulatedDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    graphs = RINGS[:2]
+    sizes: dict[str, Any] = {"in_channels": 2, "channels": 16, "out_channels": 3}
+    per_channel = MultiScaleGCN(
+        graphs,
+        [(0, 1)],
+        convolution=lambda a, b, graph: SemGConv(a, b, graph, per_channel=True),
+        **sizes,
+    ).eval()
+    x = inputs_of(per_channel, 2)
+    assert "a matrix for each channel" in chosen(monkeypatch, per_channel, x)
+    chebyshev = MultiScaleGCN(graphs, [(0, 1)], convolution=ChebConv, **sizes).eval()
+    assert "no instructions for ChebConv" in chosen(monkeypatch, chebyshev, x)
+    usual = MultiScaleGCN(graphs, [(0, 1)], **sizes)
+    assert "statistics from the batch" in chosen(monkeypatch, usual, x)
+    usual.eval()
+    assert not isinstance(chosen(monkeypatch, usual, x), str)
+    assert "float32" in chosen(monkeypatch, usual, [x[0].double()])
+    assert "the shapes" in chosen(monkeypatch, usual, [x[0][:, :4]])
+    assert "the shapes" in chosen(monkeypatch, usual, [])
+    assert "a parameter is torch.float64" in chosen(monkeypatch, usual.double(), x)
+    usual.float()
+    monkeypatch.setattr(on_cuda, "shared_memory_per_block", lambda index: 4096)
+    assert "bytes of shared memory" in chosen(monkeypatch, usual, x)
+
+
+def test_it_is_off_by_default() -> None:
+    assert not whole_network.CHOSEN
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_no_features_are_overwritten_before_they_are_read(name: str) -> None:
+    program = whole_network.program_of(made(name))
+    found = memory.places(program.instructions)
+    holds: dict[int, Any] = {}
+    for instruction in program.instructions:
+        for features in read_by(instruction):
+            place = found[features]
+            assert all(holds[at] is features for at in range(place.begin, place.end))
+        if isinstance(instruction, Write):
+            continue
+        place = found[instruction.target]
+        if isinstance(instruction, Make):
+            for features in instruction.multiplied():
+                other = found[features]
+                assert other.end <= place.begin or place.end <= other.begin
+            if instruction.add is not None:
+                other = found[instruction.add]
+                apart = other.end <= place.begin or place.end <= other.begin
+                assert apart or other == place
+        holds.update(dict.fromkeys(range(place.begin, place.end), instruction.target))
+
+
+def test_warps_share_the_work_of_an_instruction() -> None:
+    for nodes in (1, 16, 17, 48, 96, 200):
+        for columns in (16, 80, 128):
+            for warps in (2, 8, 16):
+                tiles, groups = encoding.division(nodes, columns, warps)
+                assert tiles in encoding.TILES
+                assert groups * tiles * 16 >= nodes > (groups - 1) * tiles * 16
+    assert encoding.division(96, 128, 8) == (6, 1)
+    assert encoding.division(96, 16, 8) == (1, 6)
+
+
+def test_a_block_with_a_forward_of_its_own_is_not_taken() -> None:
+    class Doubled(GraphConvBlock):
+        def forward(self, x: Tensor, add: Tensor | None = None) -> Tensor:
+            return 2 * super().forward(x, add)
+
+    network = made("one scale")
+    block = Doubled(16, 16, RINGS[0])
+    network.blocks[0]["0"].first = block.eval()
+    with pytest.raises(whole_network.Unknown, match="Doubled"):
+        whole_network.program_of(network)
