@@ -77,7 +77,9 @@ def program_of(network: Any) -> Program:
         if pairs := network.plan.exchanges[place]:
             scales = members(stage, pairs)
             given = [features[k] for k in scales]
-            features.update(zip(scales, _fused(program, network.fusions[place], given), strict=True))
+            features.update(
+                zip(scales, _fused(program, network.fusions[place], given), strict=True)
+            )
     _begin(program, network, len(network.stages), features)
     for key, decoder in network.outputs.items():
         program.write(_layer(program, decoder, features[int(key)]))
@@ -180,9 +182,9 @@ def _non_local(program: Program, layer: Any, x: Features) -> Features:
     if layer.maxima is not None:
         raise Unknown("a non-local block has groups")
     preparation, channels, inner = program.preparation, layer.channels, layer.channels // 2
-    maps = (layer.value, layer.theta, layer.phi)
-    joined = preparation.joined(*(linear.weight for linear in maps), layer.score)
-    shift = preparation.joined_shift(*(linear.bias for linear in maps), layer.score)
+    value, theta, phi = layer.value, layer.theta, layer.phi
+    joined = preparation.joined(value.weight, theta.weight, phi.weight, layer.score)
+    shift = preparation.joined_shift(value.bias, theta.bias, phi.bias, layer.score)
     mapped = program.make(x.nodes, inner + 2, Product(x, joined), vectors=shift)
     attended = program.make(x.nodes, inner, mix=Attention(mapped))
     output = Product(attended, preparation.linear(layer.output.weight))
@@ -229,9 +231,7 @@ def _summed(
             matrix = preparation.nodes(made.weight)
         elif class_of(made) is SparseMap:
             pattern = (made.pattern.indptr, made.pattern.columns)
-            matrix = preparation.graph(
-                made.weight, pattern, (made.out_features, made.in_features)
-            )
+            matrix = preparation.graph(made.weight, pattern, (made.out_features, made.in_features))
         else:
             raise Unknown(f"the kernel has no instructions for {type(made).__name__}")
         shift = None if made.bias is None else preparation.of_nodes(made.bias)
@@ -251,7 +251,9 @@ def _fused(program: Program, layer: Any, features: Sequence[Features]) -> list[F
         k = int(key)
         sent = [read[i] for i in layer._sources(k)]
         if key in layer.joins:
-            written[k] = _joined(program, layer.joins[key], read[k], _summed(program, sums, sent, None))
+            written[k] = _joined(
+                program, layer.joins[key], read[k], _summed(program, sums, sent, None)
+            )
         else:
             written[k] = _summed(program, sums, sent, read[k])
     return written

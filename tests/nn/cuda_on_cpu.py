@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ def _with_headers(path: Path) -> str:
 @cache
 def emulated(
     file: str, name: str, kinds: tuple[str, ...], options: tuple[tuple[str, int], ...]
-) -> ctypes._CFuncPtr:
+) -> Any:
     """A function of (addresses of arguments, blocks)."""
     folder = Path(tempfile.mkdtemp(prefix="cuda_on_cpu"))
     source, library = folder / "kernel.cpp", folder / "kernel.so"

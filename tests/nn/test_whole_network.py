@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -99,12 +99,12 @@ def test_parameters_count_as_they_are(device: EmulatedDevice) -> None:
             drawn(network, seed)
             assert error(there(network, *inputs)[0], exact(network, inputs)[0]) < 2e-6
         for module in network.modules():  # tensors that stand elsewhere
-            for parameter in module._parameters:
-                if module._parameters[parameter] is not None:
-                    new = nn.Parameter(torch.randn_like(module._parameters[parameter]) / 8)
-                    module._parameters[parameter] = new
+            for key, parameter in module._parameters.items():
+                if parameter is not None:
+                    module._parameters[key] = nn.Parameter(torch.randn_like(parameter) / 8)
         assert error(there(network, *inputs)[0], exact(network, inputs)[0]) < 2e-6
-        network.blocks[0]["0"] = network.blocks[-1]["0"]
+        first, last = (cast("nn.ModuleDict", network.blocks[k]) for k in (0, -1))
+        first["0"] = last["0"]
         assert error(there(network, *inputs)[0], exact(network, inputs)[0]) < 2e-6
     assert set(device.launched) == {"arrange_weights", "walk_network"}
 
@@ -223,6 +223,6 @@ def test_a_block_with_a_forward_of_its_own_is_not_taken() -> None:
 
     network = made("one scale")
     block = Doubled(16, 16, RINGS[0])
-    network.blocks[0]["0"].first = block.eval()
+    cast("nn.ModuleDict", network.blocks[0])["0"].first = block.eval()
     with pytest.raises(whole_network.Unknown, match="Doubled"):
         whole_network.program_of(network)

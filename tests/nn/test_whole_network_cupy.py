@@ -24,7 +24,7 @@ RUNS: list[int] = []
 
 
 @pytest.fixture(autouse=True)
-def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def counted(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(program: Any, inputs: Any) -> Any:
         RUNS.append(inputs[0].shape[0])
         return on_cuda.run_program(program, inputs)
@@ -32,7 +32,6 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     RUNS.clear()
     monkeypatch.setattr(whole_network, "CHOSEN", True)
     monkeypatch.setattr(whole_network, "run_program", run)
-    yield
 
 
 @pytest.fixture(params=[False, True], ids=["float32", "tf32"])

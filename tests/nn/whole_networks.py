@@ -11,11 +11,9 @@ from layer_graphs import ring
 
 from multiscale_gcn import coarsen
 from multiscale_gcn.nn import (
-    CrossScaleFusion,
     GConv,
     HierarchyTransfer,
     MultiScaleGCN,
-    NonLocal,
     Schedule,
 )
 

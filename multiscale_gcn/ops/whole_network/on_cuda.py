@@ -9,14 +9,13 @@ import torch
 from torch import Tensor
 
 from multiscale_gcn.ops.kernels.launch import (
-    Kernels,
     kernels_of,
     multiprocessors,
     shared_memory_per_block,
 )
 from multiscale_gcn.ops.kernels.number_types import allow_tf32
 from multiscale_gcn.ops.kernels.rehearsal import rehearsal_of_thread
-from multiscale_gcn.ops.whole_network.encoding import Walk, launches, walk
+from multiscale_gcn.ops.whole_network.encoding import Launch, Walk, launches, walk
 from multiscale_gcn.ops.whole_network.preparation import POINTERS, TASK
 from multiscale_gcn.ops.whole_network.program import Program
 
@@ -56,47 +55,45 @@ def run_program(program: Program, inputs: Sequence[Tensor]) -> tuple[Tensor, ...
     outputs = tuple(first.new_empty((batch, f.nodes, f.channels)) for f in program.outputs)
     workspace = first.new_empty((program.preparation.size,))
     for launch in launches(program.preparation):
-        absent = [None] * (POINTERS - len(launch.parameters))
-        _arrange().launch(
-            "arrange_weights",
-            (len(launch.tasks),),
-            (THREADS,),
-            (_table(launch.tasks, workspace), workspace, *launch.parameters, *absent),
-            first.device,
-        )
-    _launch_walk(walked, workspace, [*inputs, *outputs], batch)
+        launch_arrange(launch, table_of(launch.tasks, first), workspace)
+    table = table_of(walked.instructions, first)
+    launch_walk(walked, table, workspace, [*inputs, *outputs], batch)
     return outputs
 
 
-def _launch_walk(walked: Walk, workspace: Tensor, ends: Sequence[Tensor], batch: int) -> None:
+def launch_arrange(launch: Launch, table: Tensor, workspace: Tensor) -> None:
+    """Lay parameters out."""
+    absent = [None] * (POINTERS - len(launch.parameters))
+    kernels_of(
+        "whole_network/arrange.cu",
+        **{"TF32": int(allow_tf32()), "THREADS": THREADS, "POINTERS": POINTERS, "TASK": TASK},
+    ).launch(
+        "arrange_weights",
+        (len(launch.tasks),),
+        (THREADS,),
+        (table, workspace, *launch.parameters, *absent),
+        workspace.device,
+    )
+
+
+def launch_walk(
+    walked: Walk, table: Tensor, workspace: Tensor, ends: Sequence[Tensor], batch: int
+) -> None:
+    """Take all members of a batch through the network: inputs and outputs are its ends."""
     device = workspace.device
     places = [part for end in ends for part in (end, *end.stride())]
     absent = [0] * (4 * ENDS - len(places))
-    _walk().launch(
+    kernels_of("whole_network/walk.cu", TF32=int(allow_tf32()), THREADS=THREADS, ENDS=ENDS).launch(
         "walk_network",
         (min(batch, multiprocessors(device.index)),),
         (THREADS,),
-        (
-            *(_table(walked.instructions, workspace), workspace),
-            *(len(walked.instructions), batch, *places, *absent),
-        ),
+        (table, workspace, len(walked.instructions), batch, *places, *absent),
         device,
         4 * walked.memory,
     )
 
 
-def _arrange() -> Kernels:
-    sizes = {"THREADS": THREADS, "POINTERS": POINTERS, "TASK": TASK}
-    return kernels_of("whole_network/arrange.cu", TF32=int(allow_tf32()), **sizes)
-
-
-def _walk() -> Kernels:
-    return kernels_of(
-        "whole_network/walk.cu", TF32=int(allow_tf32()), THREADS=THREADS, ENDS=ENDS
-    )
-
-
-def _table(numbers: np.ndarray, beside: Tensor) -> Tensor:
+def table_of(numbers: np.ndarray, beside: Tensor) -> Tensor:
     """On a tensor's device, where it stays as long as a call that is being written down."""
     with torch._C.DisableTorchFunction():
         table = beside.new_tensor(numbers, dtype=torch.int32)
