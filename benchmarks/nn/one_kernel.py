@@ -13,7 +13,6 @@ import argparse
 import copy
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +22,7 @@ from benchmarks.kernels.timing import microseconds
 from benchmarks.nn.host import done_microseconds, evaluation, hgn, host_microseconds
 from multiscale_gcn.nn import MultiScaleGCN, whole_network
 from multiscale_gcn.ops.whole_network import on_cuda
-from multiscale_gcn.ops.whole_network.encoding import MAKE, Walk, launches, walk
+from multiscale_gcn.ops.whole_network.encoding import MAKE, Walk, launches
 
 
 def randomised(network: MultiScaleGCN) -> MultiScaleGCN:
@@ -70,16 +69,16 @@ def times_of(network: MultiScaleGCN, batch: int, repeats: int) -> None:
         program = whole_network.program_of(model)
         workspace = x.new_zeros(program.preparation.size)
         outputs = [x.new_empty((batch, f.nodes, f.channels)) for f in program.outputs]
-        whole = walk(program, on_cuda.THREADS // 32)
+        whole = on_cuda.walk_of(program, x.device)
         made = [(m, on_cuda.table_of(m.tasks, x)) for m in launches(program.preparation)]
 
         def arrange() -> None:
             for launch, table in made:
                 on_cuda.launch_arrange(launch, table, workspace)
 
-        def walked(rows: Any) -> float:
-            part = Walk(np.ascontiguousarray(rows), whole.memory)
-            table = on_cuda.table_of(part.instructions, x)
+        def walked(lists: np.ndarray) -> float:
+            part = Walk(np.ascontiguousarray(lists), whole.memory)
+            table = on_cuda.table_of(part.lists, x)
 
             def run() -> None:
                 on_cuda.launch_walk(part, table, workspace, [x, *outputs], batch)
@@ -89,23 +88,25 @@ def times_of(network: MultiScaleGCN, batch: int, repeats: int) -> None:
         arrange()
         tasks = sum(len(launch.tasks) for launch, _ in made)
         print(f"arrange    {microseconds(arrange, 3, repeats):9.1f}  {tasks} tasks")
-        rows = whole.instructions
-        print(f"walk       {walked(rows):9.1f}  {len(rows)} instructions, {4 * whole.memory} bytes")
-        keys = [kind_of(instruction) for instruction in rows.tolist()]
-        for key in sorted(set(keys)):
-            chosen = [place for place, other in enumerate(keys) if other == key]
-            time = walked(rows[chosen])
-            print(f"{key:44} {len(chosen):3} x {time / len(chosen):7.2f} = {time:8.1f}", flush=True)
+        lists = whole.lists
+        print(f"walk       {walked(lists):9.1f}  {len(lists)} places, {4 * whole.memory} bytes")
+        parts: dict[str, list[int]] = {}
+        for place, words in enumerate(lists.tolist()):
+            kinds = dict.fromkeys(kind_of(work) for work in words)
+            parts.setdefault("; ".join(kinds), []).append(place)
+        for kind, places in parts.items():
+            time = walked(lists[places])
+            print(f"{len(places):3} x {time / len(places):6.2f} = {time:8.1f}  {kind}", flush=True)
 
 
 def kind_of(words: Sequence[int]) -> str:
-    kind, rows, _, columns = words[:4]
+    """In a word, what a piece of work is."""
+    kind, tiles, rows, x, steps, nodes, columns = (words[k] for k in (0, 2, 5, 10, 13, 16, 20))
     if kind != MAKE:
-        return ("read", "write")[kind]
-    tiles, groups, x, steps, nodes = words[6], words[7], words[8], words[11], words[14]
-    product = f"{16 * steps} ->" if x >= 0 else ""
-    mixed = ("", "nodes", "attention")[nodes]
-    return f"{rows:3} x {columns:3} by {tiles} x {groups}: {product} {mixed}"
+        return ("idle", "read", "write")[kind]
+    product = f"{16 * steps} channels" if x >= 0 else ""
+    mixed = ("", f"{8 * columns} nodes", f"attention of {8 * columns}")[nodes]
+    return " ".join(filter(None, (f"{rows} rows by {tiles}:", product, mixed)))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -11,7 +11,7 @@
 #define __device__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
-#define __align__(n) alignas(n)
+#define __align__(n) __attribute__((aligned(n)))
 
 struct Dimensions {
     int x, y, z;
@@ -62,6 +62,13 @@ static void part(Meeting& at) { at.here = 0, ++at.times; }
 static void __syncthreads() {
     if (meet(block_meeting)) {
         part(block_meeting);
+    }
+}
+
+static void __syncwarp() {
+    Meeting& meeting = warp_meetings[threadIdx.x / 32];
+    if (meet(meeting)) {
+        part(meeting);
     }
 }
 
@@ -163,4 +170,14 @@ static void multiply_tiles(float* c, const float* a, const float* b) {
         }
     }
     part(warp_meetings[warp]);
+}
+static const float* rows[THREADS];
+static void load_tile(float* a, const float* row) {
+    const int lane = threadIdx.x % 32, first = threadIdx.x - lane;
+    rows[threadIdx.x] = row;
+    __syncwarp();
+    for (int i = 0; i < 4; ++i) {
+        a[i] = rows[first + i * 8 + lane / 4][lane % 4];
+    }
+    __syncwarp();
 }

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
 import torch
 from cuda_on_cpu import emulated, needs_compiler
-from emulated_device import KERNELS, EmulatedDevice, emulate, forget, there
+from emulated_device import DEVICE, KERNELS, EmulatedDevice, emulate, forget, there
 from test_layer_calls import drawn
 from torch import Tensor, nn
 from whole_networks import NETWORKS, RINGS, inputs_of
 
 from multiscale_gcn.nn import ChebConv, GraphConvBlock, MultiScaleGCN, SemGConv, whole_network
 from multiscale_gcn.nn.whole_network import program_or_reason
-from multiscale_gcn.ops.whole_network import encoding, memory, on_cuda
-from multiscale_gcn.ops.whole_network.program import Make, Write, read_by
+from multiscale_gcn.ops.whole_network import encoding, on_cuda
+from multiscale_gcn.ops.whole_network.memory import places
+from multiscale_gcn.ops.whole_network.phases import (
+    Division,
+    divisions,
+    given_away,
+    phases_of,
+    pieces,
+)
+from multiscale_gcn.ops.whole_network.preparation import Matrix
+from multiscale_gcn.ops.whole_network.program import Features, Make, Product, Write, read_by
 
 FILE = "whole_network/{}.cu"
 SOME_THREADS = 64
@@ -182,38 +192,67 @@ def test_it_is_off_by_default() -> None:
     assert not whole_network.CHOSEN
 
 
+@pytest.mark.parametrize("division", divisions(8))
 @pytest.mark.parametrize("name", NETWORKS)
-def test_no_features_are_overwritten_before_they_are_read(name: str) -> None:
+def test_no_features_are_overwritten_before_they_are_read(name: str, division: Division) -> None:
     program = whole_network.program_of(made(name))
-    found = memory.places(program.instructions)
+    phases = phases_of(program.instructions, division)
+    assert sorted(map(id, program.instructions)) == sorted(id(i) for p in phases for i in p)
+    found = places(phases)
     holds: dict[int, Any] = {}
-    for instruction in program.instructions:
-        for features in read_by(instruction):
+    for phase in phases:
+        for features in {f: None for instruction in phase for f in read_by(instruction)}:
             place = found[features]
             assert all(holds[at] is features for at in range(place.begin, place.end))
-        if isinstance(instruction, Write):
-            continue
-        place = found[instruction.target]
-        if isinstance(instruction, Make):
-            for features in instruction.multiplied():
-                other = found[features]
-                assert other.end <= place.begin or place.end <= other.begin
-            if instruction.add is not None:
-                other = found[instruction.add]
-                apart = other.end <= place.begin or place.end <= other.begin
-                assert apart or other == place
-        holds.update(dict.fromkeys(range(place.begin, place.end), instruction.target))
+        written: set[int] = set()
+        for instruction in phase:
+            if isinstance(instruction, Write):
+                continue
+            place = found[instruction.target]
+            own = set(range(place.begin, place.end))
+            assert not own & written
+            written |= own
+            for other in phase:
+                kept = read_by(other)
+                if other is instruction and isinstance(other, Make):
+                    kept = other.multiplied()
+                for features in kept:
+                    assert not own & set(range(found[features].begin, found[features].end))
+            holds.update(dict.fromkeys(own, instruction.target))
+
+
+def test_what_runs_at_once() -> None:
+    program = whole_network.program_of(made("as HGN"))
+    counts = [len(phases_of(program.instructions, Division(8, 4, most))) for most in (99, 8, 0)]
+    assert counts == sorted(counts)
+    assert counts[0] < counts[2] / 2
+
+
+def test_less_memory_is_taken_where_less_is_there(
+    device: EmulatedDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = made("as HGN")
+    program = whole_network.program_of(network)
+    usual = there(on_cuda.walk_of, program, DEVICE).memory
+    monkeypatch.setattr(on_cuda, "_room", lambda device: 4 * usual - 4)
+    assert there(on_cuda.walk_of, program, DEVICE).memory < usual
 
 
 def test_warps_share_the_work_of_an_instruction() -> None:
-    for nodes in (1, 16, 17, 48, 96, 200):
-        for columns in (16, 80, 128):
-            for warps in (2, 8, 16):
-                tiles, groups = encoding.division(nodes, columns, warps)
-                assert tiles in encoding.TILES
-                assert groups * tiles * 16 >= nodes > (groups - 1) * tiles * 16
-    assert encoding.division(96, 128, 8) == (6, 1)
-    assert encoding.division(96, 16, 8) == (1, 6)
+    for nodes, channels in itertools.product((1, 16, 17, 48, 96, 200), (3, 80, 128)):
+        target = Features(nodes, channels)
+        make = Make(target, Product(Features(nodes, 128), Matrix(0, 128, channels)))
+        for division in divisions(8):
+            work = pieces(make, division)
+            given = given_away([make], division)
+            assert sum(map(len, given)) == len(work)
+            parts = sorted(
+                (r, c)
+                for p in work
+                for r in range(p.row, min(p.row + 16 * p.tiles, nodes))
+                for c in range(p.column, min(p.column + 32, channels))
+            )
+            assert parts == list(itertools.product(range(nodes), range(channels)))
 
 
 def test_a_block_with_a_forward_of_its_own_is_not_taken() -> None:

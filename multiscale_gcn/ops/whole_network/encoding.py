@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
 
-from multiscale_gcn.ops.whole_network.memory import Place, places
+from multiscale_gcn.ops.whole_network.memory import Place, end_of, places
+from multiscale_gcn.ops.whole_network.phases import Division, Phases, Piece, given_away
 from multiscale_gcn.ops.whole_network.preparation import (
     POINTERS,
     TASK,
@@ -23,18 +25,14 @@ from multiscale_gcn.ops.whole_network.program import (
     Instruction,
     Make,
     Mix,
-    Program,
     Read,
-    Write,
 )
 
-READ, WRITE, MAKE = range(3)
+IDLE, READ, WRITE, MAKE = range(4)
 NO_NODES, NODE_MATRIX, ATTENTION = range(3)
 """By their numbers in ``walk.cu``."""
 WORDS = 32
-"""Numbers of an instruction there."""
-TILES = (1, 2, 3, 6)
-"""Of 16 rows, that a warp may take at once."""
+"""Numbers of a piece of work there."""
 
 
 @dataclass(frozen=True)
@@ -76,42 +74,66 @@ def _rows(task: Task, place: dict[int, int]) -> list[list[int]]:
 
 @dataclass(frozen=True)
 class Walk:
-    """The program, and how many numbers of shared memory it takes."""
+    """The lists of work, and how many numbers of shared memory it takes.
 
-    instructions: np.ndarray
+    Attributes
+    ----------
+    lists : array of int32, shape (length, warps, WORDS)
+    memory : int
+    """
+
+    lists: np.ndarray
     memory: int
 
 
-def walk(program: Program, warps: int) -> Walk:
-    """What the kernel reads."""
-    found = places(program.instructions)
-    shift = len(program.inputs)
-    rows = [_instruction(each, found, shift, warps) for each in program.instructions]
-    return Walk(np.array(rows, np.int32), max(place.end for place in found.values()))
+def walk(phases: Phases, division: Division, inputs: int) -> Walk:
+    """What the kernel reads, of a program with so many inputs."""
+    found = places(phases)
+    lists = [rows for phase in phases for rows in _lists(phase, division, found, inputs)]
+    return Walk(np.array(lists, np.int32), end_of(found))
 
 
-def _instruction(
-    instruction: Instruction, found: dict[Features, Place], inputs: int, warps: int
-) -> list[int]:
-    if isinstance(instruction, Make):
-        return _make(instruction, found, warps)
+def _lists(
+    phase: Sequence[Instruction],
+    division: Division,
+    found: dict[Features, Place],
+    inputs: int,
+) -> Iterator[list[list[int]]]:
+    """What all warps do, place by place; in the last place they wait for each other."""
+    for instruction in phase:
+        if not isinstance(instruction, Make):
+            yield [_end(instruction, found, inputs)] * division.warps
+    given = given_away(phase, division)
+    length = max(map(len, given))
+    for place in range(length):
+        wait = int(place == length - 1)
+        yield [
+            [MAKE, wait, *_piece(had[place], found)]
+            if place < len(had)
+            else [IDLE, wait, *[0] * (WORDS - 2)]
+            for had in given
+        ]
+
+
+def _end(instruction: Instruction, found: dict[Features, Place], inputs: int) -> list[int]:
+    """Of an input or output, in which all warps take part."""
     if isinstance(instruction, Read):
         kind, features, end = READ, instruction.target, instruction.end
     else:
-        assert isinstance(instruction, Write)
+        assert not isinstance(instruction, Make)
         kind, features, end = WRITE, instruction.source, inputs + instruction.end
-    head = _head(kind, features, found[features])
-    return [*head, *[0] * (26 - len(head)), end, *[0] * 5]
+    words = [kind, 1, 0, 0, 0, *_head(features, found[features])]
+    return [*words, *[0] * (28 - len(words)), end, *[0] * 3]
 
 
-def _head(kind: int, features: Features, place: Place) -> list[int]:
+def _head(features: Features, place: Place) -> list[int]:
     columns = padded(features.channels, WIDTH)
-    return [kind, features.nodes, features.channels, columns, place.begin, place.pitch]
+    return [features.nodes, features.channels, columns, place.begin, place.pitch]
 
 
-def _make(make: Make, found: dict[Features, Place], warps: int) -> list[int]:
+def _piece(piece: Piece, found: dict[Features, Place]) -> list[int]:
+    make = piece.make
     target = make.target
-    tiles, groups = division(target.nodes, padded(target.channels, WIDTH), warps)
     x = [-1, 0, 0, 0, 0]
     rows = None
     if make.product is not None:
@@ -128,33 +150,17 @@ def _make(make: Make, found: dict[Features, Place], warps: int) -> list[int]:
         kind = ATTENTION if isinstance(make.nodes, Attention) else NODE_MATRIX
         z = [kind, place.begin, place.pitch, of.nodes, steps, matrix, target.channels]
     add = [-1, 0] if make.add is None else list(found[make.add][:2])
-    words = [
-        *_head(MAKE, target, found[target]),
-        *(tiles, groups),
+    return [
+        *(piece.tiles, piece.row, piece.column),
+        *_head(target, found[target]),
         *x,
         _begin(rows),
         *z,
         *(_begin(make.vectors), _begin(make.node_shift), int(make.relu)),
         *add,
+        *[0] * 4,
     ]
-    assert len(words) == 26
-    return [*words, *[0] * (WORDS - len(words))]
 
 
 def _begin(vectors: Vectors | None) -> int:
     return -1 if vectors is None else vectors.begin
-
-
-def division(nodes: int, columns: int, warps: int) -> tuple[int, int]:
-    """Tiles of 16 rows that a warp takes at once, and how many times that makes all rows.
-
-    Work is counted in tiles: an item takes two for each tile of rows, and one and a half for what
-    all of them share.
-    """
-
-    def rounds(tiles: int) -> float:
-        items = -(-nodes // (16 * tiles)) * (columns // WIDTH)
-        return -(-items // warps) * (2 * tiles + 1.5)
-
-    best = min(TILES, key=rounds)
-    return best, -(-nodes // (16 * best))

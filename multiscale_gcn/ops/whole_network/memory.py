@@ -26,7 +26,7 @@ class Place(NamedTuple):
 
 @dataclass
 class _Room:
-    """For features of one size that follow each other, from one instruction to another."""
+    """For features of one size that follow each other, from one phase to another."""
 
     size: int
     first: int
@@ -36,14 +36,17 @@ class _Room:
 
 
 def pitch_of(channels: int) -> int:
-    """Rows begin 4 banks apart, or 20, so that tiles are read without conflicts."""
+    """Rows begin 4 banks apart, so that tiles are read without conflicts."""
     return padded(channels, WIDTH) + 4
 
 
-def places(instructions: Sequence[Instruction]) -> dict[Features, Place]:
-    """For all features. The largest get theirs first: small ones fit in between."""
+def places(phases: Sequence[Sequence[Instruction]]) -> dict[Features, Place]:
+    """For all features, in phases whose instructions run at once.
+
+    The largest get theirs first: small ones fit in between.
+    """
     settled: list[_Room] = []
-    for room in sorted(_rooms(instructions), key=lambda room: (-room.size, room.first)):
+    for room in sorted(_rooms(phases), key=lambda room: (-room.size, room.first)):
         neighbours = [o for o in settled if o.first <= room.last and room.first <= o.last]
         for other in sorted(neighbours, key=lambda other: other.begin):
             if room.begin + room.size <= other.begin:
@@ -57,28 +60,42 @@ def places(instructions: Sequence[Instruction]) -> dict[Features, Place]:
     }
 
 
-def _rooms(instructions: Sequence[Instruction]) -> list[_Room]:
-    last = {f: at for at, instruction in enumerate(instructions) for f in read_by(instruction)}
+def end_of(found: dict[Features, Place]) -> int:
+    """Numbers that all of them need."""
+    return max(place.end for place in found.values())
+
+
+def _rooms(phases: Sequence[Sequence[Instruction]]) -> list[_Room]:
+    readers: dict[Features, list[tuple[int, Instruction]]] = {}
+    for at, phase in enumerate(phases):
+        for instruction in phase:
+            for features in read_by(instruction):
+                readers.setdefault(features, []).append((at, instruction))
     found: dict[Features, _Room] = {}
-    for at, instruction in enumerate(instructions):
-        if isinstance(instruction, Write):
-            continue
-        target = instruction.target
-        inherited = _inherited(instruction, at, last)
-        if inherited is None:
-            room = _Room(target.nodes * pitch_of(target.channels), at, at)
-        else:
-            room = found[inherited]
-        room.tenants.append(target)
-        room.last = max(room.last, last.get(target, at))
-        found[target] = room
+    for at, phase in enumerate(phases):
+        for instruction in phase:
+            if isinstance(instruction, Write):
+                continue
+            target = instruction.target
+            inherited = _inherited(instruction, at, readers)
+            if inherited is None:
+                room = _Room(target.nodes * pitch_of(target.channels), at, at)
+            else:
+                room = found[inherited]
+            room.tenants.append(target)
+            room.last = max(at, *(when for when, _ in readers.get(target, [(at, instruction)])))
+            found[target] = room
     return list({id(room): room for room in found.values()}.values())
 
 
-def _inherited(instruction: Instruction, at: int, last: dict[Features, int]) -> Features | None:
-    """What is added, and no longer needed: every number is read by who writes there."""
+def _inherited(
+    instruction: Instruction, at: int, readers: dict[Features, list[tuple[int, Instruction]]]
+) -> Features | None:
+    """What is added, if nobody else needs it any more: who writes a number has read it."""
     if not isinstance(instruction, Make) or instruction.add is None:
         return None
     add = instruction.add
-    dies = last[add] == at and add not in instruction.multiplied()
-    return add if dies and add.channels == instruction.target.channels else None
+    if add in instruction.multiplied() or add.channels != instruction.target.channels:
+        return None
+    others = [when for when, reader in readers[add] if reader is not instruction]
+    return add if all(when < at for when in others) else None

@@ -15,7 +15,8 @@ from multiscale_gcn.ops.kernels.launch import (
 )
 from multiscale_gcn.ops.kernels.number_types import allow_tf32
 from multiscale_gcn.ops.kernels.rehearsal import rehearsal_of_thread
-from multiscale_gcn.ops.whole_network.encoding import Launch, Walk, launches, walk
+from multiscale_gcn.ops.whole_network.encoding import WORDS, Launch, Walk, launches, walk
+from multiscale_gcn.ops.whole_network.phases import divisions, phases_of, total_cost
 from multiscale_gcn.ops.whole_network.preparation import POINTERS, TASK
 from multiscale_gcn.ops.whole_network.program import Program
 
@@ -23,8 +24,6 @@ THREADS = 256
 """Of a block: its warps share the columns of a product."""
 ENDS = 16
 """Inputs and outputs that a launch can name."""
-OWN = 256
-"""Bytes of shared memory that the kernel takes beside the features."""
 
 
 def hindrance(program: Program, device: torch.device) -> str | None:
@@ -32,11 +31,29 @@ def hindrance(program: Program, device: torch.device) -> str | None:
     ends = len(program.inputs) + len(program.outputs)
     if ends > ENDS:
         return f"it has {ends} inputs and outputs, the kernel takes {ENDS}"
-    needed = 4 * walk(program, THREADS // 32).memory + OWN
-    has = shared_memory_per_block(device.index)
+    needed, has = 4 * walk_of(program, device).memory, _room(device)
     if needed > has:
         return f"its features take {needed} bytes of shared memory, a block has {has}"
     return None
+
+
+def walk_of(program: Program, device: torch.device) -> Walk:
+    """The lists of work: the shortest for which a block has room, or those of least memory."""
+    inputs, room = len(program.inputs), _room(device) // 4
+    found = []
+    for division in divisions(THREADS // 32):
+        phases = phases_of(program.instructions, division)
+        found.append((total_cost(phases, division), walk(phases, division, inputs)))
+    fitting = [(cost, walked) for cost, walked in found if walked.memory <= room]
+    if not fitting:
+        return min((walked for _, walked in found), key=lambda walked: walked.memory)
+    return min(fitting, key=lambda each: each[0])[1]
+
+
+def _room(device: torch.device) -> int:
+    """Bytes of shared memory for features, beside those of the lists of work."""
+    index = torch.cuda.current_device() if device.index is None else device.index
+    return shared_memory_per_block(index) - THREADS // 32 * 2 * WORDS * 4
 
 
 def run_program(program: Program, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -51,12 +68,12 @@ def run_program(program: Program, inputs: Sequence[Tensor]) -> tuple[Tensor, ...
     """
     first = inputs[0]
     batch = first.shape[0]
-    walked = walk(program, THREADS // 32)
+    walked = walk_of(program, first.device)
     outputs = tuple(first.new_empty((batch, f.nodes, f.channels)) for f in program.outputs)
     workspace = first.new_empty((program.preparation.size,))
     for launch in launches(program.preparation):
         launch_arrange(launch, table_of(launch.tasks, first), workspace)
-    table = table_of(walked.instructions, first)
+    table = table_of(walked.lists, first)
     launch_walk(walked, table, workspace, [*inputs, *outputs], batch)
     return outputs
 
@@ -87,7 +104,7 @@ def launch_walk(
         "walk_network",
         (min(batch, multiprocessors(device.index)),),
         (THREADS,),
-        (table, workspace, len(walked.instructions), batch, *places, *absent),
+        (table, workspace, len(walked.lists), batch, *places, *absent),
         device,
         4 * walked.memory,
     )

@@ -19,7 +19,7 @@ POINTERS = 480
 """Parameters that one launch can name: the arguments of a kernel have room for 4 KB."""
 PIECE = 4096
 """Numbers of a matrix that a block of threads arranges."""
-WIDTH = 16
+WIDTH = 32
 """Channels are padded to multiples of it."""
 
 

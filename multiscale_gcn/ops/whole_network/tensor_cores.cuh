@@ -19,3 +19,16 @@ __device__ __forceinline__ void multiply_tiles(float* c, const float* a, const f
         : "r"(__float_as_uint(a[0])), "r"(__float_as_uint(a[1])), "r"(__float_as_uint(a[2])),
           "r"(__float_as_uint(a[3])), "r"(__float_as_uint(b[0])), "r"(__float_as_uint(b[1])));
 }
+
+// A tile of A from shared memory: lane l names the row l % 16, from column 0 if l < 16 and else
+// from column 4, at a multiple of 16 bytes.
+__device__ __forceinline__ void load_tile(float* a, const float* row) {
+    unsigned int bits[4];
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(bits[0]), "=r"(bits[1]), "=r"(bits[2]), "=r"(bits[3])
+                 : "r"((unsigned int)__cvta_generic_to_shared(row)));
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+        a[i] = __uint_as_float(bits[i]);
+    }
+}

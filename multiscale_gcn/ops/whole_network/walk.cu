@@ -1,26 +1,28 @@
 // A whole network: a block of threads takes one member of the batch after another, keeps all its
-// features in shared memory, and walks along a program.
+// features in shared memory, and its warps walk along lists of work.
 //
-// An instruction makes features Y of others, all in shared memory:
+// Work makes a part of features Y of others, all in shared memory:
 //   Y = f((d . (X W) + A Z) . scale + shift + s) + E
 // with a matrix W of channels and a matrix A of nodes, numbers scale and shift a channel, d and s a
-// node, and f a ReLU or nothing; or it reads an input, or writes an output. What an instruction
-// has not is left out. Between two instructions all threads wait.
+// node, and f a ReLU or nothing; or it reads an input, or writes an output. What is not there is
+// left out. The part is of TILES x 16 rows and 32 columns. Every warp has a list of its own, all
+// lists are of one length, and where `wait` is set all warps wait for each other.
 //
-// Options: those of fragments.cuh, and THREADS.
+// Options: those of fragments.cuh, THREADS, and ENDS, how many inputs and outputs there may be.
 
 #include "fragments.cuh"
 
 #define WARPS (THREADS / 32)
-#define AHEAD 4
+#define COLUMN_TILES 4
 
-enum { READ, WRITE, MAKE };
+enum { IDLE, READ, WRITE, MAKE };
 enum { NO_NODES, NODE_MATRIX, ATTENTION };
 
-struct Instruction {
-    int kind, rows, channels, columns;       // of Y; columns with padding, a multiple of 16
+struct Work {
+    int kind, wait;
+    int tiles, row, column;                  // of the part of Y
+    int rows, channels, columns;             // of Y; columns with padding
     int target, target_pitch;                // numbers from the begin of shared memory
-    int tiles, groups;                       // of 16 rows: how many an item has, and how many items
     int x, x_pitch, x_rows, steps, weights;  // X, W in steps of 16 rows; x < 0: none
     int diagonal;                            // d in the workspace; < 0: none
     int nodes, z, z_pitch, z_rows, node_steps, matrix;  // kind of A, Z, A in steps of 8 columns
@@ -28,66 +30,78 @@ struct Instruction {
     int vectors, node_shift;                 // scale and shift, and s, in the workspace; < 0: none
     int relu, add, add_pitch;                // E; < 0: none
     int end;                                 // which input or output
-    int unused[5];
+    int unused[3];
 };
+#define WORDS 32
 
 // Where inputs and outputs are: address, and the strides of batch, nodes and channels.
 struct Ends {
     long long at[4 * ENDS];
 };
 
-// X W of TILES x 2 tiles, of rows from `row` and columns from `column`.
+template <int TILES> using Sums = float[TILES][COLUMN_TILES][4];
+
 template <int TILES>
-__device__ __forceinline__ void add_channels(float (&sum)[TILES][2][4], const Instruction& is,
-                                             const float* memory, const float* workspace, int row,
-                                             int column, int lane) {
+__device__ __forceinline__ void add_products(Sums<TILES>& sum, int m, const Factors<4>& a,
+                                             const Factors<2> (&b)[COLUMN_TILES]) {
+#pragma unroll
+    for (int n = 0; n < COLUMN_TILES; ++n) {
+        add_product(sum[m][n], a, b[n]);
+    }
+}
+
+// X W. Weights are fetched some steps before they are needed.
+template <int TILES>
+__device__ __forceinline__ void add_channels(Sums<TILES>& sum, const Work& is, const float* memory,
+                                             const float* workspace, int lane) {
+    constexpr int AHEAD = TILES < 3 ? 4 : 3;
     const int stride = is.columns / 8 * 32;
-    const float4* weights = (const float4*)(workspace + is.weights) + column / 8 * 32 + lane;
-    float4 next[AHEAD][2];
+    const float4* weights = (const float4*)(workspace + is.weights) + is.column / 8 * 32 + lane;
+    float4 next[AHEAD][COLUMN_TILES];
 #pragma unroll
     for (int i = 0; i < AHEAD; ++i) {
-        if (i < is.steps) {
-            next[i][0] = weights[i * stride];
-            next[i][1] = weights[i * stride + 32];
+#pragma unroll
+        for (int n = 0; n < COLUMN_TILES; ++n) {
+            if (i < is.steps) {
+                next[i][n] = weights[i * stride + n * 32];
+            }
         }
     }
-    const float* x[TILES][2];
+    const float* x[TILES];
 #pragma unroll
     for (int m = 0; m < TILES; ++m) {
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-            const int at = min(row + 16 * m + 8 * half + lane / 4, is.x_rows - 1);
-            x[m][half] = memory + is.x + at * is.x_pitch + lane % 4;
-        }
+        const int row = min(is.row + 16 * m + lane % 16, is.x_rows - 1);
+        x[m] = memory + is.x + row * is.x_pitch + lane / 16 * 4;
     }
     for (int first = 0; first < is.steps; first += AHEAD) {
 #pragma unroll
         for (int i = 0; i < AHEAD; ++i) {
             const int step = first + i;
             if (step < is.steps) {
-                const float4 now[2] = {next[i][0], next[i][1]};
-                if (step + AHEAD < is.steps) {
-                    next[i][0] = weights[(step + AHEAD) * stride];
-                    next[i][1] = weights[(step + AHEAD) * stride + 32];
-                }
 #pragma unroll
                 for (int part = 0; part < 2; ++part) {
-                    Factors<2> b[2];
+                    Factors<2> b[COLUMN_TILES];
 #pragma unroll
-                    for (int n = 0; n < 2; ++n) {
-                        b[n].set_rounded(0, part ? now[n].z : now[n].x);
-                        b[n].set_rounded(1, part ? now[n].w : now[n].y);
+                    for (int n = 0; n < COLUMN_TILES; ++n) {
+                        b[n].set_rounded(0, part ? next[i][n].z : next[i][n].x);
+                        b[n].set_rounded(1, part ? next[i][n].w : next[i][n].y);
                     }
-                    const int k = 16 * step + 8 * part;
 #pragma unroll
                     for (int m = 0; m < TILES; ++m) {
+                        float tile[4];
+                        load_tile(tile, x[m] + 16 * step + 8 * part);
                         Factors<4> a;
-                        a.set(0, x[m][0][k]);
-                        a.set(1, x[m][1][k]);
-                        a.set(2, x[m][0][k + 4]);
-                        a.set(3, x[m][1][k + 4]);
-                        add_product(sum[m][0], a, b[0]);
-                        add_product(sum[m][1], a, b[1]);
+#pragma unroll
+                        for (int j = 0; j < 4; ++j) {
+                            a.set(j, tile[j]);
+                        }
+                        add_products<TILES>(sum, m, a, b);
+                    }
+                }
+                if (step + AHEAD < is.steps) {
+#pragma unroll
+                    for (int n = 0; n < COLUMN_TILES; ++n) {
+                        next[i][n] = weights[(step + AHEAD) * stride + n * 32];
                     }
                 }
             }
@@ -95,148 +109,179 @@ __device__ __forceinline__ void add_channels(float (&sum)[TILES][2][4], const In
     }
 }
 
-// Of an instruction with attention: A is max(0, source_i + target_j) / N.
+template <int TILES>
+__device__ __forceinline__ void scale_rows(Sums<TILES>& sum, const Work& is, const float* diagonal,
+                                           int lane) {
+#pragma unroll
+    for (int m = 0; m < TILES; ++m) {
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+            const float d = diagonal[min(is.row + 16 * m + 8 * half + lane / 4, is.rows - 1)];
+#pragma unroll
+            for (int n = 0; n < COLUMN_TILES; ++n) {
+                sum[m][n][2 * half] *= d;
+                sum[m][n][2 * half + 1] *= d;
+            }
+        }
+    }
+}
+
+// A of attention: max(0, source_i + target_j) / N.
 template <int TILES> struct Scores {
     float source[TILES][2];
     const float* target;
     float share;
 
-    __device__ __forceinline__ Scores(const Instruction& is, const float* memory, int row,
-                                      int lane) {
+    __device__ __forceinline__ Scores(const Work& is, const float* memory, const float*, int lane) {
         target = memory + is.z + is.score + 1;
         share = 1.0f / is.z_rows;
 #pragma unroll
         for (int m = 0; m < TILES; ++m) {
 #pragma unroll
             for (int half = 0; half < 2; ++half) {
-                const int at = min(row + 16 * m + 8 * half + lane / 4, is.z_rows - 1);
-                source[m][half] = target[at * is.z_pitch - 1];
+                const int row = min(is.row + 16 * m + 8 * half + lane / 4, is.z_rows - 1);
+                source[m][half] = target[row * is.z_pitch - 1];
             }
         }
     }
-    __device__ __forceinline__ float operator()(const Instruction& is, int m, int half,
-                                                int k) const {
+    __device__ __forceinline__ float score(const Work& is, int m, int half, int k) const {
         if (k >= is.z_rows) {
             return 0;
         }
-        const float score = source[m][half] + target[k * is.z_pitch];
-        return score > 0 || score != score ? score * share : 0;
+        const float sum = source[m][half] + target[k * is.z_pitch];
+        return sum < 0 ? 0 : sum * share;
+    }
+    __device__ __forceinline__ void tile(Factors<4>& a, const Work& is, int m, int step, int lane) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+            a.set(i, score(is, m, i % 2, 8 * step + 2 * (lane % 4) + i / 2));
+        }
     }
 };
 
-// A Z of TILES x 2 tiles.
-template <int TILES, bool ATTENDS>
-__device__ __forceinline__ void add_nodes(float (&sum)[TILES][2][4], const Instruction& is,
-                                          const float* memory, const float* workspace, int row,
-                                          int column, int lane) {
-    const float4* matrix[TILES];
-    const int last = (is.rows + 15) / 16 - 1;
+// A from the workspace, fetched some steps before it is needed.
+template <int TILES> struct NodeMatrix {
+    static constexpr int AHEAD = 2;
+    const float4* blocks[TILES];
+    float4 next[AHEAD][TILES];
+
+    __device__ __forceinline__ NodeMatrix(const Work& is, const float*, const float* workspace,
+                                          int lane) {
+        const int last = (is.rows + 15) / 16 - 1;
 #pragma unroll
-    for (int m = 0; m < TILES; ++m) {
-        const int tile = min(row / 16 + m, last);
-        matrix[m] = (const float4*)(workspace + is.matrix) + tile * is.node_steps * 32 + lane;
+        for (int m = 0; m < TILES; ++m) {
+            const int tile = min(is.row / 16 + m, last);
+            blocks[m] = (const float4*)(workspace + is.matrix) + tile * is.node_steps * 32 + lane;
+#pragma unroll
+            for (int i = 0; i < AHEAD; ++i) {
+                if (i < is.node_steps) {
+                    next[i][m] = blocks[m][i * 32];
+                }
+            }
+        }
     }
-    const Scores<TILES> scores(is, memory, row, lane);
-    const float* z = memory + is.z + column + lane / 4;
+    __device__ __forceinline__ void tile(Factors<4>& a, const Work& is, int m, int step, int) {
+        const float4 now = next[0][m];
+        next[0][m] = next[1][m];
+        if (step + AHEAD < is.node_steps) {
+            next[1][m] = blocks[m][(step + AHEAD) * 32];
+        }
+        a.set_rounded(0, now.x);
+        a.set_rounded(1, now.y);
+        a.set_rounded(2, now.z);
+        a.set_rounded(3, now.w);
+    }
+};
+
+// A Z.
+template <int TILES, template <int> class MATRIX>
+__device__ __forceinline__ void add_nodes(Sums<TILES>& sum, const Work& is, const float* memory,
+                                          const float* workspace, int lane) {
+    MATRIX<TILES> matrix(is, memory, workspace, lane);
+    const float* z = memory + is.z + is.column + lane / 4;
     for (int step = 0; step < is.node_steps; ++step) {
-        const int k = 8 * step + 2 * (lane % 4);
-        Factors<2> b[2];
+        Factors<2> b[COLUMN_TILES];
 #pragma unroll
         for (int part = 0; part < 2; ++part) {
-            const float* at = z + min(k + part, is.z_rows - 1) * is.z_pitch;
-            b[0].set(part, at[0]);
-            b[1].set(part, at[8]);
+            const int k = min(8 * step + 2 * (lane % 4) + part, is.z_rows - 1);
+#pragma unroll
+            for (int n = 0; n < COLUMN_TILES; ++n) {
+                b[n].set(part, z[k * is.z_pitch + 8 * n]);
+            }
         }
 #pragma unroll
         for (int m = 0; m < TILES; ++m) {
             Factors<4> a;
-            if (ATTENDS) {
-#pragma unroll
-                for (int i = 0; i < 4; ++i) {
-                    a.set(i, scores(is, m, i % 2, k + i / 2));
-                }
-            } else {
-                const float4 block = matrix[m][step * 32];
-                a.set_rounded(0, block.x);
-                a.set_rounded(1, block.y);
-                a.set_rounded(2, block.z);
-                a.set_rounded(3, block.w);
-            }
-            add_product(sum[m][0], a, b[0]);
-            add_product(sum[m][1], a, b[1]);
+            matrix.tile(a, is, m, step, lane);
+            add_products<TILES>(sum, m, a, b);
         }
     }
 }
 
+// Y of the sums.
 template <int TILES>
-__device__ __forceinline__ void finish(float (&sum)[TILES][2][4], const Instruction& is,
-                                       float* memory, const float* workspace, int row, int column,
-                                       int lane) {
-    const float* scale = workspace + is.vectors;
-    const float* shift = scale + is.columns;
+__device__ __forceinline__ void finish(Sums<TILES>& sum, const Work& is, float* memory,
+                                       const float* workspace, int lane) {
+    const int left = is.column + 2 * (lane % 4);
+    float2 scale[COLUMN_TILES], shift[COLUMN_TILES];
+#pragma unroll
+    for (int n = 0; n < COLUMN_TILES; ++n) {
+        scale[n] = make_float2(1, 1);
+        shift[n] = make_float2(0, 0);
+        if (is.vectors >= 0) {
+            scale[n] = *(const float2*)(workspace + is.vectors + left + 8 * n);
+            shift[n] = *(const float2*)(workspace + is.vectors + is.columns + left + 8 * n);
+        }
+    }
 #pragma unroll
     for (int m = 0; m < TILES; ++m) {
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
-            const int r = row + 16 * m + 8 * half + lane / 4;
-            if (r >= is.rows) {
-                continue;
-            }
-            const float node = is.node_shift < 0 ? 0 : workspace[is.node_shift + r];
+            const int row = is.row + 16 * m + 8 * half + lane / 4;
+            if (row < is.rows) {
+                const float node = is.node_shift < 0 ? 0 : workspace[is.node_shift + row];
 #pragma unroll
-            for (int n = 0; n < 2; ++n) {
-                const int c = column + 8 * n + 2 * (lane % 4);
-                float y[2];
-#pragma unroll
-                for (int i = 0; i < 2; ++i) {
-                    y[i] = sum[m][n][2 * half + i];
-                    if (is.vectors >= 0) {
-                        y[i] = y[i] * scale[c + i] + shift[c + i];
-                    }
-                    y[i] += node;
+                for (int n = 0; n < COLUMN_TILES; ++n) {
+                    const int c = left + 8 * n;
+                    float2 y;
+                    y.x = sum[m][n][2 * half] * scale[n].x + shift[n].x + node;
+                    y.y = sum[m][n][2 * half + 1] * scale[n].y + shift[n].y + node;
                     if (is.relu) {
-                        y[i] = y[i] < 0 ? 0 : y[i];
+                        y.x = y.x < 0 ? 0 : y.x;
+                        y.y = y.y < 0 ? 0 : y.y;
                     }
                     if (is.add >= 0) {
-                        y[i] += memory[is.add + r * is.add_pitch + c + i];
+                        const float2 e = *(const float2*)(memory + is.add + row * is.add_pitch + c);
+                        y.x += e.x;
+                        y.y += e.y;
                     }
-                    y[i] = c + i < is.channels ? y[i] : 0;
+                    y.x = c < is.channels ? y.x : 0;
+                    y.y = c + 1 < is.channels ? y.y : 0;
+                    *(float2*)(memory + is.target + row * is.target_pitch + c) = y;
                 }
-                *(float2*)(memory + is.target + r * is.target_pitch + c) = make_float2(y[0], y[1]);
             }
         }
     }
 }
 
 template <int TILES>
-__device__ void make(const Instruction& is, float* memory, const float* workspace) {
-    const int lane = threadIdx.x % 32, pairs = is.columns / 16;
-    for (int item = threadIdx.x / 32; item < is.groups * pairs; item += WARPS) {
-        const int row = item / pairs * TILES * 16, column = item % pairs * 16;
-        float sum[TILES][2][4] = {};
-        if (is.x >= 0) {
-            add_channels<TILES>(sum, is, memory, workspace, row, column, lane);
-        }
-        if (is.diagonal >= 0) {
-#pragma unroll
-            for (int m = 0; m < TILES; ++m) {
-#pragma unroll
-                for (int i = 0; i < 8; ++i) {
-                    const int r = min(row + 16 * m + i % 4 / 2 * 8 + lane / 4, is.rows - 1);
-                    sum[m][i / 4][i % 4] *= workspace[is.diagonal + r];
-                }
-            }
-        }
-        if (is.nodes == NODE_MATRIX) {
-            add_nodes<TILES, false>(sum, is, memory, workspace, row, column, lane);
-        } else if (is.nodes == ATTENTION) {
-            add_nodes<TILES, true>(sum, is, memory, workspace, row, column, lane);
-        }
-        finish<TILES>(sum, is, memory, workspace, row, column, lane);
+__device__ void make(const Work& is, float* memory, const float* workspace, int lane) {
+    Sums<TILES> sum = {};
+    if (is.x >= 0) {
+        add_channels<TILES>(sum, is, memory, workspace, lane);
     }
+    if (is.diagonal >= 0) {
+        scale_rows<TILES>(sum, is, workspace + is.diagonal, lane);
+    }
+    if (is.nodes == NODE_MATRIX) {
+        add_nodes<TILES, NodeMatrix>(sum, is, memory, workspace, lane);
+    } else if (is.nodes == ATTENTION) {
+        add_nodes<TILES, Scores>(sum, is, memory, workspace, lane);
+    }
+    finish<TILES>(sum, is, memory, workspace, lane);
 }
 
-__device__ void read(const Instruction& is, float* memory, const long long* end, long long member) {
+__device__ void read(const Work& is, float* memory, const long long* end, long long member) {
     const float* source = (const float*)end[0] + member * end[1];
     for (int i = threadIdx.x; i < is.rows * is.columns; i += THREADS) {
         const int r = i / is.columns, c = i % is.columns;
@@ -245,7 +290,7 @@ __device__ void read(const Instruction& is, float* memory, const long long* end,
     }
 }
 
-__device__ void write(const Instruction& is, const float* memory, const long long* end,
+__device__ void write(const Work& is, const float* memory, const long long* end,
                       long long member) {
     float* target = (float*)end[0] + member * end[1];
     for (int i = threadIdx.x; i < is.rows * is.channels; i += THREADS) {
@@ -255,41 +300,39 @@ __device__ void write(const Instruction& is, const float* memory, const long lon
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
-    walk_network(const int* program, const float* workspace, long long count, long long batch,
+    walk_network(const int* lists, const float* workspace, long long count, long long batch,
                  const Ends ends) {
     extern __shared__ __align__(16) float memory[];
-    __shared__ Instruction instructions[2];
-    const int words = sizeof(Instruction) / 4;
-    if (threadIdx.x < words) {
-        ((int*)&instructions[0])[threadIdx.x] = program[threadIdx.x];
-    }
-    __syncthreads();
+    __shared__ __align__(16) int words[WARPS][2][WORDS];
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    const int* list = lists + warp * WORDS + lane;
+    words[warp][0][lane] = list[0];
+    __syncwarp();
     int now = 0;
     for (long long member = blockIdx.x; member < batch; member += gridDim.x) {
-        for (int place = 0; place < count; ++place, now ^= 1) {
-            const int following = place + 1 < count ? place + 1 : 0;
-            int word = 0;
-            if (threadIdx.x < words) {
-                word = program[following * words + threadIdx.x];
-            }
-            const Instruction is = instructions[now];
+        for (int place = 0; place < count; ++place) {
+            const int word = list[(place + 1 < count ? place + 1 : 0) * WARPS * WORDS];
+            const Work& is = *(const Work*)words[warp][now];
             if (is.kind == READ) {
                 read(is, memory, ends.at + 4 * is.end, member);
             } else if (is.kind == WRITE) {
                 write(is, memory, ends.at + 4 * is.end, member);
-            } else if (is.tiles == 1) {
-                make<1>(is, memory, workspace);
-            } else if (is.tiles == 2) {
-                make<2>(is, memory, workspace);
-            } else if (is.tiles == 3) {
-                make<3>(is, memory, workspace);
+            } else if (is.kind == MAKE) {
+                if (is.tiles == 1) {
+                    make<1>(is, memory, workspace, lane);
+                } else if (is.tiles == 2) {
+                    make<2>(is, memory, workspace, lane);
+                } else {
+                    make<3>(is, memory, workspace, lane);
+                }
+            }
+            words[warp][now ^ 1][lane] = word;
+            if (is.wait) {
+                __syncthreads();
             } else {
-                make<6>(is, memory, workspace);
+                __syncwarp();
             }
-            if (threadIdx.x < words) {
-                ((int*)&instructions[now ^ 1])[threadIdx.x] = word;
-            }
-            __syncthreads();
+            now ^= 1;
         }
     }
 }
