@@ -22,6 +22,8 @@ from multiscale_gcn.ops.whole_network.program import Program
 
 THREADS = 256
 """Of a block: its warps share the columns of a product."""
+FIRST = (8, 0)
+"""Compute capability that has products in TF32."""
 ENDS = 16
 """Inputs and outputs that a launch can name."""
 
@@ -31,6 +33,9 @@ def hindrance(program: Program, device: torch.device) -> str | None:
     ends = len(program.inputs) + len(program.outputs)
     if ends > ENDS:
         return f"it has {ends} inputs and outputs, the kernel takes {ENDS}"
+    capability = torch.cuda.get_device_capability(device)
+    if capability < FIRST:
+        return f"its instructions need compute capability {FIRST}, this device has {capability}"
     needed, has = 4 * walk_of(program, device).memory, _room(device)
     if needed > has:
         return f"its features take {needed} bytes of shared memory, a block has {has}"

@@ -50,23 +50,39 @@ __device__ __forceinline__ void add_products(Sums<TILES>& sum, int m, const Fact
     }
 }
 
-// X W. Weights are fetched some steps before they are needed.
-template <int TILES>
-__device__ __forceinline__ void add_channels(Sums<TILES>& sum, const Work& is, const float* memory,
-                                             const float* workspace, int lane) {
-    constexpr int AHEAD = TILES < 3 ? 4 : 3;
-    const int stride = is.columns / 8 * 32;
-    const float4* weights = (const float4*)(workspace + is.weights) + is.column / 8 * 32 + lane;
-    float4 next[AHEAD][COLUMN_TILES];
+// Weights that were fetched before they are needed: some steps, of a piece of work that may come
+// after the next barrier.
+#define AHEAD 3
+using Weights = float4[AHEAD][COLUMN_TILES];
+
+__device__ __forceinline__ const float4* weights_of(const Work& is, const float* workspace,
+                                                    int lane) {
+    return (const float4*)(workspace + is.weights) + is.column / 8 * 32 + lane;
+}
+
+__device__ __forceinline__ void fetch(Weights& next, const Work& is, const float* workspace,
+                                      int lane) {
+    if (is.kind == MAKE && is.x >= 0) {
+        const float4* weights = weights_of(is, workspace, lane);
 #pragma unroll
-    for (int i = 0; i < AHEAD; ++i) {
+        for (int i = 0; i < AHEAD; ++i) {
 #pragma unroll
-        for (int n = 0; n < COLUMN_TILES; ++n) {
-            if (i < is.steps) {
-                next[i][n] = weights[i * stride + n * 32];
+            for (int n = 0; n < COLUMN_TILES; ++n) {
+                if (i < is.steps) {
+                    next[i][n] = weights[i * is.columns * 4 + n * 32];
+                }
             }
         }
     }
+}
+
+// X W, of which the first weights are there.
+template <int TILES>
+__device__ __forceinline__ void add_channels(Sums<TILES>& sum, Weights& next, const Work& is,
+                                             const float* memory, const float* workspace,
+                                             int lane) {
+    const int stride = is.columns * 4;
+    const float4* weights = weights_of(is, workspace, lane);
     const float* x[TILES];
 #pragma unroll
     for (int m = 0; m < TILES; ++m) {
@@ -159,11 +175,10 @@ template <int TILES> struct Scores {
     }
 };
 
-// A from the workspace, fetched some steps before it is needed.
+// A from the workspace, fetched two steps before it is needed.
 template <int TILES> struct NodeMatrix {
-    static constexpr int AHEAD = 2;
     const float4* blocks[TILES];
-    float4 next[AHEAD][TILES];
+    float4 next[2][TILES];
 
     __device__ __forceinline__ NodeMatrix(const Work& is, const float*, const float* workspace,
                                           int lane) {
@@ -173,7 +188,7 @@ template <int TILES> struct NodeMatrix {
             const int tile = min(is.row / 16 + m, last);
             blocks[m] = (const float4*)(workspace + is.matrix) + tile * is.node_steps * 32 + lane;
 #pragma unroll
-            for (int i = 0; i < AHEAD; ++i) {
+            for (int i = 0; i < 2; ++i) {
                 if (i < is.node_steps) {
                     next[i][m] = blocks[m][i * 32];
                 }
@@ -183,8 +198,8 @@ template <int TILES> struct NodeMatrix {
     __device__ __forceinline__ void tile(Factors<4>& a, const Work& is, int m, int step, int) {
         const float4 now = next[0][m];
         next[0][m] = next[1][m];
-        if (step + AHEAD < is.node_steps) {
-            next[1][m] = blocks[m][(step + AHEAD) * 32];
+        if (step + 2 < is.node_steps) {
+            next[1][m] = blocks[m][(step + 2) * 32];
         }
         a.set_rounded(0, now.x);
         a.set_rounded(1, now.y);
@@ -265,11 +280,13 @@ __device__ __forceinline__ void finish(Sums<TILES>& sum, const Work& is, float* 
 }
 
 template <int TILES>
-__device__ void make(const Work& is, float* memory, const float* workspace, int lane) {
+__device__ __forceinline__ void make(const Work& is, const Work& following, Weights& next,
+                                     float* memory, const float* workspace, int lane) {
     Sums<TILES> sum = {};
     if (is.x >= 0) {
-        add_channels<TILES>(sum, is, memory, workspace, lane);
+        add_channels<TILES>(sum, next, is, memory, workspace, lane);
     }
+    fetch(next, following, workspace, lane);
     if (is.diagonal >= 0) {
         scale_rows<TILES>(sum, is, workspace + is.diagonal, lane);
     }
@@ -300,34 +317,41 @@ __device__ void write(const Work& is, const float* memory, const long long* end,
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
-    walk_network(const int* lists, const float* workspace, long long count, long long batch,
+    walk_network(const int* lists, const float* workspace, long long length, long long batch,
                  const Ends ends) {
     extern __shared__ __align__(16) float memory[];
     __shared__ __align__(16) int words[WARPS][2][WORDS];
-    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, count = (int)length;
     const int* list = lists + warp * WORDS + lane;
-    words[warp][0][lane] = list[0];
+    for (int i = 0; i < 2; ++i) {
+        words[warp][i][lane] = list[i % count * WARPS * WORDS];
+    }
     __syncwarp();
     int now = 0;
+    Weights next;
     for (long long member = blockIdx.x; member < batch; member += gridDim.x) {
         for (int place = 0; place < count; ++place) {
-            const int word = list[(place + 1 < count ? place + 1 : 0) * WARPS * WORDS];
+            const int word = list[(place + 2) % count * WARPS * WORDS];
             const Work& is = *(const Work*)words[warp][now];
-            if (is.kind == READ) {
-                read(is, memory, ends.at + 4 * is.end, member);
-            } else if (is.kind == WRITE) {
-                write(is, memory, ends.at + 4 * is.end, member);
-            } else if (is.kind == MAKE) {
-                if (is.tiles == 1) {
-                    make<1>(is, memory, workspace, lane);
-                } else if (is.tiles == 2) {
-                    make<2>(is, memory, workspace, lane);
-                } else {
-                    make<3>(is, memory, workspace, lane);
+            const Work& following = *(const Work*)words[warp][now ^ 1];
+            if (is.kind != MAKE) {
+                fetch(next, following, workspace, lane);
+                if (is.kind == READ) {
+                    read(is, memory, ends.at + 4 * is.end, member);
+                } else if (is.kind == WRITE) {
+                    write(is, memory, ends.at + 4 * is.end, member);
                 }
+            } else if (is.tiles == 1) {
+                make<1>(is, following, next, memory, workspace, lane);
+            } else if (is.tiles == 2) {
+                make<2>(is, following, next, memory, workspace, lane);
+            } else {
+                make<3>(is, following, next, memory, workspace, lane);
             }
-            words[warp][now ^ 1][lane] = word;
-            if (is.wait) {
+            const int wait = is.wait;
+            __syncwarp();
+            words[warp][now][lane] = word;
+            if (wait) {
                 __syncthreads();
             } else {
                 __syncwarp();
