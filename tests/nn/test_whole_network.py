@@ -9,15 +9,17 @@ from typing import Any, cast
 
 import pytest
 import torch
+from cuda_checks import error
 from cuda_on_cpu import emulated, needs_compiler
 from emulated_device import DEVICE, KERNELS, EmulatedDevice, emulate, forget, there
+from layer_graphs import ring
 from test_layer_calls import drawn
 from torch import Tensor, nn
-from whole_networks import NETWORKS, RINGS, inputs_of
+from whole_networks import LAYERS, NETWORKS, RINGS, SIZES, inputs_of, program_of_layer
 
 from multiscale_gcn.nn import ChebConv, GraphConvBlock, MultiScaleGCN, SemGConv, whole_network
 from multiscale_gcn.nn.whole_network import program_or_reason
-from multiscale_gcn.ops.whole_network import encoding, on_cuda
+from multiscale_gcn.ops.whole_network import encoding, on_cuda, run_program
 from multiscale_gcn.ops.whole_network.memory import places
 from multiscale_gcn.ops.whole_network.phases import (
     Division,
@@ -68,10 +70,6 @@ def tf32(request: pytest.FixtureRequest) -> Iterator[float]:
 both_precisions = pytest.mark.parametrize("tf32", [False, True], indirect=True)
 
 
-def error(found: Tensor, expected: Tensor) -> float:
-    return float((found.double() - expected).norm() / expected.norm())
-
-
 def exact(network: nn.Module, inputs: list[Tensor]) -> Any:
     return copy.deepcopy(network).double()(*(x.double() for x in inputs))
 
@@ -80,6 +78,20 @@ def made(name: str) -> MultiScaleGCN:
     network = NETWORKS[name]()
     drawn(network)
     return network.eval()
+
+
+@needs_compiler
+@both_precisions
+@pytest.mark.parametrize("sizes", SIZES[:-1], ids=str)
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers(name: str, sizes: tuple[int, int], tf32: float, device: EmulatedDevice) -> None:
+    nodes, channels = sizes
+    layer = drawn(LAYERS[name](ring(nodes, 3), channels)).eval()
+    x = torch.randn(1, nodes, channels)
+    with torch.no_grad():
+        program = program_of_layer(layer, nodes, channels)
+        (found,) = there(run_program, program, [x])
+        assert error(found, copy.deepcopy(layer).double()(x.double())) < tf32
 
 
 @needs_compiler

@@ -12,10 +12,10 @@ from cuda_checks import error, needs_kernels
 from layer_graphs import ring
 from test_layer_calls import drawn
 from torch import Tensor, nn
-from whole_networks import NETWORKS, inputs_of
+from whole_networks import LAYERS, NETWORKS, SIZES, inputs_of, program_of_layer
 
 from multiscale_gcn.nn import MultiScaleGCN, Recorded, whole_network
-from multiscale_gcn.ops.whole_network import on_cuda
+from multiscale_gcn.ops.whole_network import hindrance, on_cuda, run_program
 
 pytestmark = needs_kernels
 
@@ -59,6 +59,22 @@ def hgn(channels: int) -> MultiScaleGCN:
         out_channels=3,
         start="published",
     )
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers(name: str, sizes: tuple[int, int], tolerance: float) -> None:
+    nodes, channels = sizes
+    layer = drawn(LAYERS[name](ring(nodes, 3), channels)).eval()
+    x = torch.randn(3, nodes, channels)
+    with torch.no_grad():
+        expected = copy.deepcopy(layer).double()(x.double())
+        program = program_of_layer(layer.cuda(), nodes, channels)
+        reason = hindrance(program, torch.device("cuda", 0))
+        if reason is not None:
+            pytest.skip(reason)
+        (found,) = run_program(program, [x.cuda()])
+        assert error(found, expected) < tolerance
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -8,14 +8,21 @@ from typing import Any
 import networkx as nx
 import torch
 from layer_graphs import ring
+from torch import nn
 
-from multiscale_gcn import coarsen
+from multiscale_gcn import Graph, coarsen
 from multiscale_gcn.nn import (
     GConv,
+    GraphConvBlock,
     HierarchyTransfer,
     MultiScaleGCN,
+    NonLocal,
+    ResGConv,
     Schedule,
+    SemGConv,
+    whole_network,
 )
+from multiscale_gcn.ops.whole_network import Program
 
 RINGS = (ring(9, 2), ring(20, 3), ring(33, 2))
 
@@ -53,6 +60,27 @@ NETWORKS: dict[str, Callable[[], MultiScaleGCN]] = {
     "two inputs": lambda: _network([(0, 1), (0, 1)], graphs=RINGS[:2], in_channels=[2, 5]),
     "without non-local": lambda: _network([(0, 1)], graphs=RINGS[:2], non_local=False),
 }
+
+
+LAYERS: dict[str, Callable[[Graph, int], nn.Module]] = {
+    "nothing": lambda graph, c: nn.Identity(),
+    "Linear": lambda graph, c: nn.Linear(c, c + 1),
+    "GConv": lambda graph, c: GConv(c, 2 * c, graph),
+    "GConv with a matrix of its own": lambda graph, c: GConv(c, c, graph, separate_self=True),
+    "SemGConv": lambda graph, c: SemGConv(c, c, graph, bias=False),
+    "GraphConvBlock": lambda graph, c: GraphConvBlock(c, c, graph),
+    "NonLocal": lambda graph, c: NonLocal(c),
+    "ResGConv": lambda graph, c: ResGConv(c, graph),
+}
+SIZES = ((1, 2), (9, 8), (17, 33), (48, 128), (100, 20))
+"""Nodes and channels."""
+
+
+def program_of_layer(layer: nn.Module, nodes: int, channels: int) -> Program:
+    """One that reads its input, and writes what it makes."""
+    program = Program()
+    program.write(whole_network._layer(program, layer, program.read(nodes, channels)))
+    return program
 
 
 def inputs_of(network: MultiScaleGCN, batch: int) -> list[torch.Tensor]:
