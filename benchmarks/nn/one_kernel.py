@@ -24,6 +24,9 @@ from multiscale_gcn.nn import MultiScaleGCN, whole_network
 from multiscale_gcn.ops.whole_network import on_cuda
 from multiscale_gcn.ops.whole_network.encoding import MAKE, Walk, launches
 
+COLUMNS = 7
+"""In the words of a piece of work, that of the columns of its result."""
+
 
 def randomised(network: MultiScaleGCN) -> MultiScaleGCN:
     """With statistics and scales that nothing starts with."""
@@ -90,6 +93,9 @@ def times_of(network: MultiScaleGCN, batch: int, repeats: int) -> None:
         print(f"arrange    {microseconds(arrange, 3, repeats):9.1f}  {tasks} tasks")
         lists = whole.lists
         print(f"walk       {walked(lists):9.1f}  {len(lists)} places, {4 * whole.memory} bytes")
+        near = lists.copy()
+        near[:, :, COLUMNS] = 0  # the stride of weights
+        print(f"walk       {walked(near):9.1f}  if all weights were in the nearest cache")
         parts: dict[str, list[int]] = {}
         for place, words in enumerate(lists.tolist()):
             kinds = dict.fromkeys(kind_of(work) for work in words)
