@@ -32,6 +32,13 @@ static inline float __int_as_float(int bits) {
     return x;
 }
 
+static inline int __float_as_int(float x) {
+    int bits;
+    std::memcpy(&bits, &x, 4);
+    return bits;
+}
+static inline unsigned int __float_as_uint(float x) { return (unsigned int)__float_as_int(x); }
+
 alignas(128) static float memory[232448 / 4];
 
 struct Meeting {  // of some fibers: the last to come lets all go on
@@ -131,6 +138,17 @@ static inline float as_tf32(float x) {
         std::memcpy(&x, &bits, 4);
     }
     return x;
+}
+static inline unsigned short as_half(float x) {
+    const _Float16 half = (_Float16)x;
+    unsigned short bits;
+    std::memcpy(&bits, &half, 2);
+    return bits;
+}
+static inline float of_half(unsigned short bits) {
+    _Float16 half;
+    std::memcpy(&half, &bits, 2);
+    return (float)half;
 }
 struct Factor {
     const float *a, *b;

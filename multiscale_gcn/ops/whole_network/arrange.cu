@@ -42,20 +42,47 @@ __device__ __forceinline__ Joined joined(const Parameters& p, const int* task) {
 }
 
 // task: kind, target, begin, end, K, N, columns with padding; then
-// the source, and where it begins, and its strides: for a matrix of channels;
+// the source, and where it begins, and its strides: for a matrix of channels, of which a block of
+// threads takes the columns from begin to end, eight;
+__device__ float channel_weight(const Parameters& p, const int* task, int k, int n) {
+    if (k >= task[4] || n >= task[5]) {
+        return 0;
+    }
+    if (task[0] == JOINED_MATRIX) {
+        return joined(p, task)(k, n, task[4]);
+    }
+    return numbers(p, task[8])[task[9] + k * task[10] + n * task[11]];
+}
+
 __device__ void arrange_channels(float* target, const Parameters& p, const int* task) {
-    const int inner = task[4], outer = task[5], columns = task[6];
-    for (int i = task[2] + threadIdx.x; i < task[3]; i += THREADS) {
-        const ChannelPlace at = channel_place(i, columns);
-        float x = 0;
-        if (task[0] == JOINED_MATRIX) {
-            if (at.k < inner && at.n < outer) {
-                x = joined(p, task)(at.k, at.n, inner);
-            }
-        } else if (at.k < inner && at.n < outer) {
-            x = numbers(p, task[8])[task[9] + at.k * task[10] + at.n * task[11]];
-        }
-        target[i] = factor(x);
+    const int rows = (task[4] + 15) / 16 * 16, columns = task[6];
+    const int n = task[2] + threadIdx.x % 8;
+#if HALVES
+    __shared__ float largest[THREADS];
+    float most = 0;
+    for (int k = threadIdx.x / 8; k < rows; k += THREADS / 8) {
+        most = fmaxf(most, fabsf(channel_weight(p, task, k, n)));
+    }
+    largest[threadIdx.x] = most;
+    __syncthreads();
+    for (int i = threadIdx.x % 8; i < THREADS; i += 8) {
+        most = fmaxf(most, largest[i]);
+    }
+    // A power of two by which the largest number becomes less than 2^15.
+    const int exponent = min(max((__float_as_int(most) >> 23) - 127, -100), 100);
+    const float scale = __int_as_float((14 - exponent + 127) << 23);
+    if (threadIdx.x < 8) {
+        target[rows * columns / 2 + n] = 1 / scale;
+    }
+    unsigned short* halves = (unsigned short*)target;
+#endif
+    for (int k = threadIdx.x / 8; k < rows; k += THREADS / 8) {
+        const float x = channel_weight(p, task, k, n);
+#if HALVES
+        halves[channel_number(k, n, columns)] = as_half(x * scale);
+#else
+        target[channel_number(k, n, columns)] = factor(x);
+#endif
     }
 }
 

@@ -22,6 +22,8 @@ from multiscale_gcn.ops.whole_network.program import Program
 
 THREADS = 256
 """Of a block: its warps share the columns of a product."""
+HALVES = True
+"""Whether matrices of channels are kept in half precision where factors are rounded anyway."""
 FIRST = (8, 0)
 """Compute capability that has products in TF32."""
 ENDS = 16
@@ -88,7 +90,7 @@ def launch_arrange(launch: Launch, table: Tensor, workspace: Tensor) -> None:
     absent = [None] * (POINTERS - len(launch.parameters))
     kernels_of(
         "whole_network/arrange.cu",
-        **{"TF32": int(allow_tf32()), "THREADS": THREADS, "POINTERS": POINTERS, "TASK": TASK},
+        **{**_options(), "POINTERS": POINTERS, "TASK": TASK},
     ).launch(
         "arrange_weights",
         (len(launch.tasks),),
@@ -105,7 +107,7 @@ def launch_walk(
     device = workspace.device
     places = [part for end in ends for part in (end, *end.stride())]
     absent = [0] * (4 * ENDS - len(places))
-    kernels_of("whole_network/walk.cu", TF32=int(allow_tf32()), THREADS=THREADS, ENDS=ENDS).launch(
+    kernels_of("whole_network/walk.cu", **_options(), ENDS=ENDS).launch(
         "walk_network",
         (min(batch, multiprocessors(device.index)),),
         (THREADS,),
@@ -113,6 +115,11 @@ def launch_walk(
         device,
         4 * walked.memory,
     )
+
+
+def _options() -> dict[str, int]:
+    tf32 = allow_tf32()
+    return {"TF32": int(tf32), "HALVES": int(tf32 and HALVES), "THREADS": THREADS}
 
 
 def table_of(numbers: np.ndarray, beside: Tensor) -> Tensor:

@@ -17,8 +17,8 @@ TASK = 16
 """Numbers of a task there."""
 POINTERS = 480
 """Parameters that one launch can name: the arguments of a kernel have room for 4 KB."""
-PIECE = 4096
-"""Numbers of a matrix that a block of threads arranges."""
+COLUMNS, PIECE = 8, 4096
+"""Columns of a matrix of channels, and numbers of one of nodes, that a block of threads takes."""
 WIDTH = 32
 """Channels are padded to multiples of it."""
 
@@ -58,11 +58,13 @@ class Task:
     parts: tuple[Part, ...]
 
     def pieces(self) -> Iterator[tuple[int, int]]:
-        """Which of its numbers which blocks arrange."""
-        whole = self.kind in (CHANNEL_VECTORS, JOINED_VECTOR, GRAPH_MATRIX)
-        step = self.size if whole else PIECE
-        for begin in range(0, self.size, step):
-            yield begin, min(begin + step, self.size)
+        """Which of its columns of channels, or of its numbers, which blocks arrange."""
+        if self.kind in (CHANNEL_MATRIX, JOINED_MATRIX):
+            size, step = self.padded_columns, COLUMNS
+        else:
+            size, step = self.size, PIECE if self.kind == NODE_MATRIX else self.size
+        for begin in range(0, size, step):
+            yield begin, min(begin + step, size)
 
     def tensors(self) -> list[Tensor]:
         return [part for part in self.parts if isinstance(part, Tensor)]
@@ -147,6 +149,7 @@ class Preparation:
 
     def _channels(self, kind: int, rows: int, columns: int, parts: tuple[Part, ...]) -> Matrix:
         wide = padded(columns, WIDTH)
+        # In half precision the numbers take half of that, and a scale for each column follows.
         return self._matrix(kind, rows, columns, wide, padded(rows, 16) * wide, parts)
 
     def _nodes(self, kind: int, rows: int, columns: int, parts: tuple[Part, ...]) -> Matrix:

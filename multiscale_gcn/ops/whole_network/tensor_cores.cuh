@@ -11,6 +11,18 @@ __device__ __forceinline__ float as_tf32(float x) {
     return __uint_as_float(bits);
 }
 
+__device__ __forceinline__ unsigned short as_half(float x) {
+    unsigned short bits;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(x));
+    return bits;
+}
+
+__device__ __forceinline__ float of_half(unsigned short bits) {
+    float x;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(bits));
+    return x;
+}
+
 __device__ __forceinline__ void multiply_tiles(float* c, const float* a, const float* b) {
     asm volatile(
         "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "

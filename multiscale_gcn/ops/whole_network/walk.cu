@@ -52,12 +52,13 @@ __device__ __forceinline__ void add_products(Sums<TILES>& sum, int m, const Fact
 
 // Weights that were fetched before they are needed: some steps, of a piece of work that may come
 // after the next barrier.
-#define AHEAD 3
-using Weights = float4[AHEAD][COLUMN_TILES];
+#define AHEAD (HALVES ? 4 : 3)
+#define LOADS (COLUMN_TILES / PACKED)
+using Weights = float4[AHEAD][LOADS];
 
 __device__ __forceinline__ const float4* weights_of(const Work& is, const float* workspace,
                                                     int lane) {
-    return (const float4*)(workspace + is.weights) + is.column / 8 * 32 + lane;
+    return (const float4*)(workspace + is.weights) + is.column / (8 * PACKED) * 32 + lane;
 }
 
 __device__ __forceinline__ void fetch(Weights& next, const Work& is, const float* workspace,
@@ -67,9 +68,9 @@ __device__ __forceinline__ void fetch(Weights& next, const Work& is, const float
 #pragma unroll
         for (int i = 0; i < AHEAD; ++i) {
 #pragma unroll
-            for (int n = 0; n < COLUMN_TILES; ++n) {
+            for (int n = 0; n < LOADS; ++n) {
                 if (i < is.steps) {
-                    next[i][n] = weights[i * is.columns * 4 + n * 32];
+                    next[i][n] = weights[i * (is.columns * 4 / PACKED) + n * 32];
                 }
             }
         }
@@ -81,7 +82,7 @@ template <int TILES>
 __device__ __forceinline__ void add_channels(Sums<TILES>& sum, Weights& next, const Work& is,
                                              const float* memory, const float* workspace,
                                              int lane) {
-    const int stride = is.columns * 4;
+    const int stride = is.columns * 4 / PACKED;
     const float4* weights = weights_of(is, workspace, lane);
     const float* x[TILES];
 #pragma unroll
@@ -99,8 +100,9 @@ __device__ __forceinline__ void add_channels(Sums<TILES>& sum, Weights& next, co
                     Factors<2> b[COLUMN_TILES];
 #pragma unroll
                     for (int n = 0; n < COLUMN_TILES; ++n) {
-                        b[n].set_rounded(0, part ? next[i][n].z : next[i][n].x);
-                        b[n].set_rounded(1, part ? next[i][n].w : next[i][n].y);
+                        const float4& has = next[i][n / PACKED];
+                        b[n].set_rounded(0, channel_factor(has, n % PACKED, 2 * part));
+                        b[n].set_rounded(1, channel_factor(has, n % PACKED, 2 * part + 1));
                     }
 #pragma unroll
                     for (int m = 0; m < TILES; ++m) {
@@ -116,7 +118,7 @@ __device__ __forceinline__ void add_channels(Sums<TILES>& sum, Weights& next, co
                 }
                 if (step + AHEAD < is.steps) {
 #pragma unroll
-                    for (int n = 0; n < COLUMN_TILES; ++n) {
+                    for (int n = 0; n < LOADS; ++n) {
                         next[i][n] = weights[(step + AHEAD) * stride + n * 32];
                     }
                 }
@@ -124,6 +126,25 @@ __device__ __forceinline__ void add_channels(Sums<TILES>& sum, Weights& next, co
         }
     }
 }
+
+#if HALVES
+template <int TILES>
+__device__ __forceinline__ void scale_columns(Sums<TILES>& sum, const Work& is,
+                                              const float* workspace, int lane) {
+    const float* scale = workspace + is.weights + is.steps * 8 * is.columns;
+#pragma unroll
+    for (int n = 0; n < COLUMN_TILES; ++n) {
+        const float2 d = *(const float2*)(scale + is.column + 8 * n + 2 * (lane % 4));
+#pragma unroll
+        for (int m = 0; m < TILES; ++m) {
+#pragma unroll
+            for (int i = 0; i < 4; ++i) {
+                sum[m][n][i] *= i % 2 ? d.y : d.x;
+            }
+        }
+    }
+}
+#endif
 
 template <int TILES>
 __device__ __forceinline__ void scale_rows(Sums<TILES>& sum, const Work& is, const float* diagonal,
@@ -285,6 +306,9 @@ __device__ __forceinline__ void make(const Work& is, const Work& following, Weig
     Sums<TILES> sum = {};
     if (is.x >= 0) {
         add_channels<TILES>(sum, next, is, memory, workspace, lane);
+#if HALVES
+        scale_columns<TILES>(sum, is, workspace, lane);
+#endif
     }
     fetch(next, following, workspace, lane);
     if (is.diagonal >= 0) {
