@@ -39,7 +39,7 @@ class Unknown(Exception):
 
 def in_one_kernel(network: Any, inputs: Sequence[Tensor]) -> tuple[Tensor, ...] | None:
     """What a ``MultiScaleGCN`` answers, if its call is being kept and one kernel takes it."""
-    if not CHOSEN or rehearsal_of_thread() is None:
+    if not CHOSEN or torch.compiler.is_compiling() or rehearsal_of_thread() is None:
         return None
     found = program_or_reason(network, inputs)
     return None if isinstance(found, str) else run_program(found, inputs)

@@ -132,6 +132,36 @@ def test_parameters_count_as_they_are(device: EmulatedDevice) -> None:
 
 
 @needs_compiler
+@both_precisions
+def test_weights_of_any_size(tf32: float, device: EmulatedDevice) -> None:
+    layer = nn.Linear(20, 40)
+    sizes = 10.0 ** torch.linspace(-12, 12, 40)
+    with torch.no_grad():
+        layer.weight.mul_(sizes[:, None])
+        layer.weight[3] = 0
+        layer.weight[4, 1:] *= 1e-6
+        layer.weight[5, 0] = torch.nan
+        x = torch.randn(1, 5, 20)
+        (found,) = there(run_program, program_of_layer(layer, 5, 20), [x])
+        expected = copy.deepcopy(layer).double()(x.double())
+        for channel in range(40):
+            if channel == 5:
+                assert found[..., channel].isnan().all()
+            else:
+                assert error(found[..., channel], expected[..., channel]) < tf32
+
+
+@needs_compiler
+def test_compiled_networks_are_traced_layer_by_layer(device: EmulatedDevice) -> None:
+    network = made("one scale")
+    inputs = inputs_of(network, 2)
+    with torch.no_grad():
+        found = torch.compile(network, fullgraph=True, backend="eager")(*inputs)
+        torch.testing.assert_close(found, network(*inputs))
+    assert not device.launched
+
+
+@needs_compiler
 def test_inputs_of_any_strides(device: EmulatedDevice) -> None:
     network = made("two inputs")
     wide = [torch.randn(x.shape[2], 2 * x.shape[0], x.shape[1]) for x in inputs_of(network, 3)]

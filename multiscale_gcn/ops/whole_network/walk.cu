@@ -82,7 +82,7 @@ template <int TILES>
 __device__ __forceinline__ void add_channels(Sums<TILES>& sum, Weights& next, const Work& is,
                                              const float* memory, const float* workspace,
                                              int lane) {
-    const int stride = is.columns * 4 / PACKED;
+    const int stride = is.columns * 4 / PACKED, steps = is.steps;
     const float4* weights = weights_of(is, workspace, lane);
     const float* x[TILES];
 #pragma unroll
@@ -90,11 +90,19 @@ __device__ __forceinline__ void add_channels(Sums<TILES>& sum, Weights& next, co
         const int row = min(is.row + 16 * m + lane % 16, is.x_rows - 1);
         x[m] = memory + is.x + row * is.x_pitch + lane / 16 * 4;
     }
-    for (int first = 0; first < is.steps; first += AHEAD) {
+    for (int first = 0; first < steps; first += AHEAD) {
 #pragma unroll
         for (int i = 0; i < AHEAD; ++i) {
             const int step = first + i;
-            if (step < is.steps) {
+            if (step < steps) {
+                float tiles[2][TILES][4];
+#pragma unroll
+                for (int part = 0; part < 2; ++part) {
+#pragma unroll
+                    for (int m = 0; m < TILES; ++m) {
+                        load_tile(tiles[part][m], x[m] + 16 * step + 8 * part);
+                    }
+                }
 #pragma unroll
                 for (int part = 0; part < 2; ++part) {
                     Factors<2> b[COLUMN_TILES];
@@ -106,17 +114,15 @@ __device__ __forceinline__ void add_channels(Sums<TILES>& sum, Weights& next, co
                     }
 #pragma unroll
                     for (int m = 0; m < TILES; ++m) {
-                        float tile[4];
-                        load_tile(tile, x[m] + 16 * step + 8 * part);
                         Factors<4> a;
 #pragma unroll
                         for (int j = 0; j < 4; ++j) {
-                            a.set(j, tile[j]);
+                            a.set(j, tiles[part][m][j]);
                         }
                         add_products<TILES>(sum, m, a, b);
                     }
                 }
-                if (step + AHEAD < is.steps) {
+                if (step + AHEAD < steps) {
 #pragma unroll
                     for (int n = 0; n < LOADS; ++n) {
                         next[i][n] = weights[(step + AHEAD) * stride + n * 32];
@@ -146,52 +152,97 @@ __device__ __forceinline__ void scale_columns(Sums<TILES>& sum, const Work& is,
 }
 #endif
 
+// Numbers of the rows that a lane has sums of.
+template <int TILES> using OfRows = float[TILES][2];
+
 template <int TILES>
-__device__ __forceinline__ void scale_rows(Sums<TILES>& sum, const Work& is, const float* diagonal,
-                                           int lane) {
+__device__ __forceinline__ void fetch_rows(OfRows<TILES>& found, const float* workspace, int begin,
+                                           const Work& is, float absent, int lane) {
+    const int last = is.rows - 1, first = is.row + lane / 4;
 #pragma unroll
     for (int m = 0; m < TILES; ++m) {
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
-            const float d = diagonal[min(is.row + 16 * m + 8 * half + lane / 4, is.rows - 1)];
+            found[m][half] =
+                begin < 0 ? absent : workspace[begin + min(first + 16 * m + 8 * half, last)];
+        }
+    }
+}
+
+template <int TILES>
+__device__ __forceinline__ void scale_rows(Sums<TILES>& sum, const OfRows<TILES>& diagonal) {
+#pragma unroll
+    for (int m = 0; m < TILES; ++m) {
+#pragma unroll
+        for (int n = 0; n < COLUMN_TILES; ++n) {
+#pragma unroll
+            for (int i = 0; i < 4; ++i) {
+                sum[m][n][i] *= diagonal[m][i / 2];
+            }
+        }
+    }
+}
+
+// A Z, of which matrix.tile gives A step by step.
+template <int TILES, class MATRIX>
+__device__ __forceinline__ void add_nodes(Sums<TILES>& sum, MATRIX& matrix, const Work& is,
+                                          const float* memory, int lane) {
+    const float* z = memory + is.z + is.column + lane / 4;
+    const int steps = is.node_steps, pitch = is.z_pitch, last = is.z_rows - 1;
+#pragma unroll 2
+    for (int step = 0; step < steps; ++step) {
+        Factors<2> b[COLUMN_TILES];
+        int k[2];
+#pragma unroll
+        for (int part = 0; part < 2; ++part) {
+            k[part] = 8 * step + 2 * (lane % 4) + part;
+            const float* at = z + min(k[part], last) * pitch;
 #pragma unroll
             for (int n = 0; n < COLUMN_TILES; ++n) {
-                sum[m][n][2 * half] *= d;
-                sum[m][n][2 * half + 1] *= d;
+                b[n].set(part, at[8 * n]);
             }
+        }
+        matrix.step(step, k);
+#pragma unroll
+        for (int m = 0; m < TILES; ++m) {
+            Factors<4> a;
+            matrix.tile(a, m);
+            add_products<TILES>(sum, m, a, b);
         }
     }
 }
 
 // A of attention: max(0, source_i + target_j) / N.
 template <int TILES> struct Scores {
-    float source[TILES][2];
-    const float* target;
-    float share;
+    const float* targets;
+    int pitch, last;
+    float share, source[TILES][2], target[2];
+    bool is_there[2];
 
-    __device__ __forceinline__ Scores(const Work& is, const float* memory, const float*, int lane) {
-        target = memory + is.z + is.score + 1;
-        share = 1.0f / is.z_rows;
+    __device__ __forceinline__ Scores(const Work& is, const float* memory, int lane)
+        : targets(memory + is.z + is.score + 1), pitch(is.z_pitch), last(is.z_rows - 1),
+          share(1.0f / is.z_rows) {
 #pragma unroll
         for (int m = 0; m < TILES; ++m) {
 #pragma unroll
             for (int half = 0; half < 2; ++half) {
-                const int row = min(is.row + 16 * m + 8 * half + lane / 4, is.z_rows - 1);
-                source[m][half] = target[row * is.z_pitch - 1];
+                const int row = min(is.row + 16 * m + 8 * half + lane / 4, last);
+                source[m][half] = targets[row * pitch - 1];
             }
         }
     }
-    __device__ __forceinline__ float score(const Work& is, int m, int half, int k) const {
-        if (k >= is.z_rows) {
-            return 0;
+    __device__ __forceinline__ void step(int, const int (&k)[2]) {
+#pragma unroll
+        for (int part = 0; part < 2; ++part) {
+            target[part] = targets[min(k[part], last) * pitch];
+            is_there[part] = k[part] <= last;
         }
-        const float sum = source[m][half] + target[k * is.z_pitch];
-        return sum < 0 ? 0 : sum * share;
     }
-    __device__ __forceinline__ void tile(Factors<4>& a, const Work& is, int m, int step, int lane) {
+    __device__ __forceinline__ void tile(Factors<4>& a, int m) {
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
-            a.set(i, score(is, m, i % 2, 8 * step + 2 * (lane % 4) + i / 2));
+            const float score = source[m][i % 2] + target[i / 2];
+            a.set(i, score < 0 || !is_there[i / 2] ? 0 : score * share);
         }
     }
 };
@@ -199,127 +250,132 @@ template <int TILES> struct Scores {
 // A from the workspace, fetched two steps before it is needed.
 template <int TILES> struct NodeMatrix {
     const float4* blocks[TILES];
-    float4 next[2][TILES];
+    float4 next[2][TILES], now[TILES];
+    int steps;
 
-    __device__ __forceinline__ NodeMatrix(const Work& is, const float*, const float* workspace,
-                                          int lane) {
+    __device__ __forceinline__ NodeMatrix(const Work& is, const float* workspace, int lane)
+        : steps(is.nodes == NODE_MATRIX ? is.node_steps : 0) {
         const int last = (is.rows + 15) / 16 - 1;
 #pragma unroll
         for (int m = 0; m < TILES; ++m) {
             const int tile = min(is.row / 16 + m, last);
-            blocks[m] = (const float4*)(workspace + is.matrix) + tile * is.node_steps * 32 + lane;
+            blocks[m] = (const float4*)(workspace + is.matrix) + tile * steps * 32 + lane;
 #pragma unroll
             for (int i = 0; i < 2; ++i) {
-                if (i < is.node_steps) {
+                if (i < steps) {
                     next[i][m] = blocks[m][i * 32];
                 }
             }
         }
     }
-    __device__ __forceinline__ void tile(Factors<4>& a, const Work& is, int m, int step, int) {
-        const float4 now = next[0][m];
-        next[0][m] = next[1][m];
-        if (step + 2 < is.node_steps) {
-            next[1][m] = blocks[m][(step + 2) * 32];
+    __device__ __forceinline__ void step(int step, const int (&)[2]) {
+#pragma unroll
+        for (int m = 0; m < TILES; ++m) {
+            now[m] = next[0][m];
+            next[0][m] = next[1][m];
+            if (step + 2 < steps) {
+                next[1][m] = blocks[m][(step + 2) * 32];
+            }
         }
-        a.set_rounded(0, now.x);
-        a.set_rounded(1, now.y);
-        a.set_rounded(2, now.z);
-        a.set_rounded(3, now.w);
+    }
+    __device__ __forceinline__ void tile(Factors<4>& a, int m) {
+        a.set_rounded(0, now[m].x);
+        a.set_rounded(1, now[m].y);
+        a.set_rounded(2, now[m].z);
+        a.set_rounded(3, now[m].w);
     }
 };
 
-// A Z.
-template <int TILES, template <int> class MATRIX>
-__device__ __forceinline__ void add_nodes(Sums<TILES>& sum, const Work& is, const float* memory,
-                                          const float* workspace, int lane) {
-    MATRIX<TILES> matrix(is, memory, workspace, lane);
-    const float* z = memory + is.z + is.column + lane / 4;
-    for (int step = 0; step < is.node_steps; ++step) {
-        Factors<2> b[COLUMN_TILES];
+// A scale and a shift for the columns that a lane has sums of.
+struct OfColumns {
+    float2 scale[COLUMN_TILES], shift[COLUMN_TILES];
+
+    __device__ __forceinline__ OfColumns(const Work& is, const float* workspace, int lane) {
+        const float* at = workspace + is.vectors + is.column + 2 * (lane % 4);
 #pragma unroll
-        for (int part = 0; part < 2; ++part) {
-            const int k = min(8 * step + 2 * (lane % 4) + part, is.z_rows - 1);
-#pragma unroll
-            for (int n = 0; n < COLUMN_TILES; ++n) {
-                b[n].set(part, z[k * is.z_pitch + 8 * n]);
+        for (int n = 0; n < COLUMN_TILES; ++n) {
+            scale[n] = make_float2(1, 1);
+            shift[n] = make_float2(0, 0);
+            if (is.vectors >= 0) {
+                scale[n] = *(const float2*)(at + 8 * n);
+                shift[n] = *(const float2*)(at + is.columns + 8 * n);
             }
         }
-#pragma unroll
-        for (int m = 0; m < TILES; ++m) {
-            Factors<4> a;
-            matrix.tile(a, is, m, step, lane);
-            add_products<TILES>(sum, m, a, b);
-        }
     }
-}
+};
 
 // Y of the sums.
 template <int TILES>
-__device__ __forceinline__ void finish(Sums<TILES>& sum, const Work& is, float* memory,
-                                       const float* workspace, int lane) {
-    const int left = is.column + 2 * (lane % 4);
-    float2 scale[COLUMN_TILES], shift[COLUMN_TILES];
-#pragma unroll
-    for (int n = 0; n < COLUMN_TILES; ++n) {
-        scale[n] = make_float2(1, 1);
-        shift[n] = make_float2(0, 0);
-        if (is.vectors >= 0) {
-            scale[n] = *(const float2*)(workspace + is.vectors + left + 8 * n);
-            shift[n] = *(const float2*)(workspace + is.vectors + is.columns + left + 8 * n);
-        }
-    }
+__device__ __forceinline__ void finish(const Sums<TILES>& sum, const OfColumns& columns,
+                                       const OfRows<TILES>& shift, const Work& is, float* memory,
+                                       int lane) {
+    const int left = is.column + 2 * (lane % 4), first = is.row + lane / 4;
+    const int rows = is.rows, channels = is.channels;
+    const int pitch = is.target_pitch, add_pitch = is.add_pitch;
+    const bool relu = is.relu, adds = is.add >= 0;
+    float* target = memory + is.target + left;
+    const float* add = memory + (adds ? is.add : 0) + left;
 #pragma unroll
     for (int m = 0; m < TILES; ++m) {
+        float2 e[2][COLUMN_TILES];
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
-            const int row = is.row + 16 * m + 8 * half + lane / 4;
-            if (row < is.rows) {
-                const float node = is.node_shift < 0 ? 0 : workspace[is.node_shift + row];
+            const int row = min(first + 16 * m + 8 * half, rows - 1);
 #pragma unroll
-                for (int n = 0; n < COLUMN_TILES; ++n) {
-                    const int c = left + 8 * n;
-                    float2 y;
-                    y.x = sum[m][n][2 * half] * scale[n].x + shift[n].x + node;
-                    y.y = sum[m][n][2 * half + 1] * scale[n].y + shift[n].y + node;
-                    if (is.relu) {
-                        y.x = y.x < 0 ? 0 : y.x;
-                        y.y = y.y < 0 ? 0 : y.y;
-                    }
-                    if (is.add >= 0) {
-                        const float2 e = *(const float2*)(memory + is.add + row * is.add_pitch + c);
-                        y.x += e.x;
-                        y.y += e.y;
-                    }
-                    y.x = c < is.channels ? y.x : 0;
-                    y.y = c + 1 < is.channels ? y.y : 0;
-                    *(float2*)(memory + is.target + row * is.target_pitch + c) = y;
+            for (int n = 0; n < COLUMN_TILES; ++n) {
+                e[half][n] = make_float2(0, 0);
+                if (adds) {
+                    e[half][n] = *(const float2*)(add + row * add_pitch + 8 * n);
+                }
+            }
+        }
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+            const int row = first + 16 * m + 8 * half;
+#pragma unroll
+            for (int n = 0; n < COLUMN_TILES; ++n) {
+                const int c = left + 8 * n;
+                const float2 d = columns.scale[n], s = columns.shift[n];
+                float2 y;
+                y.x = sum[m][n][2 * half] * d.x + s.x + shift[m][half];
+                y.y = sum[m][n][2 * half + 1] * d.y + s.y + shift[m][half];
+                y.x = (relu && y.x < 0 ? 0 : y.x) + e[half][n].x;
+                y.y = (relu && y.y < 0 ? 0 : y.y) + e[half][n].y;
+                y.x = c < channels ? y.x : 0;
+                y.y = c + 1 < channels ? y.y : 0;
+                if (row < rows) {
+                    *(float2*)(target + row * pitch + 8 * n) = y;
                 }
             }
         }
     }
 }
 
+// All that comes from far away is asked for at the beginning.
 template <int TILES>
 __device__ __forceinline__ void make(const Work& is, const Work& following, Weights& next,
                                      float* memory, const float* workspace, int lane) {
+    NodeMatrix<TILES> matrix(is, workspace, lane);
+    OfRows<TILES> diagonal, shift;
+    fetch_rows<TILES>(diagonal, workspace, is.diagonal, is, 1, lane);
+    fetch_rows<TILES>(shift, workspace, is.node_shift, is, 0, lane);
+    const OfColumns columns(is, workspace, lane);
     Sums<TILES> sum = {};
     if (is.x >= 0) {
         add_channels<TILES>(sum, next, is, memory, workspace, lane);
 #if HALVES
         scale_columns<TILES>(sum, is, workspace, lane);
 #endif
+        scale_rows<TILES>(sum, diagonal);
     }
     fetch(next, following, workspace, lane);
-    if (is.diagonal >= 0) {
-        scale_rows<TILES>(sum, is, workspace + is.diagonal, lane);
-    }
     if (is.nodes == NODE_MATRIX) {
-        add_nodes<TILES, NodeMatrix>(sum, is, memory, workspace, lane);
+        add_nodes<TILES>(sum, matrix, is, memory, lane);
     } else if (is.nodes == ATTENTION) {
-        add_nodes<TILES, Scores>(sum, is, memory, workspace, lane);
+        Scores<TILES> scores(is, memory, lane);
+        add_nodes<TILES>(sum, scores, is, memory, lane);
     }
-    finish<TILES>(sum, is, memory, workspace, lane);
+    finish<TILES>(sum, columns, shift, is, memory, lane);
 }
 
 __device__ void read(const Work& is, float* memory, const long long* end, long long member) {
