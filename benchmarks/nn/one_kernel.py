@@ -125,8 +125,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--kinds", action="store_true", help="times of kinds of instructions")
     parser.add_argument("--floats", action="store_true", help="weights not in half precision")
     parser.add_argument("--threads", type=int, default=on_cuda.THREADS)
+    parser.add_argument("--tiles", type=int, default=on_cuda.MOST_TILES)
     options = parser.parse_args(arguments)
-    on_cuda.THREADS = options.threads
+    on_cuda.THREADS, on_cuda.MOST_TILES = options.threads, options.tiles
     on_cuda.HALVES = not options.floats
     torch.backends.cuda.matmul.allow_tf32 = not options.float32
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}; microseconds", flush=True)

@@ -40,7 +40,9 @@ OPERATORS: dict[str, dict[str, int]] = {
     "whole_network/arrange.cu": {
         **{"TF32": 1, "HALVES": 1, "THREADS": 256, "POINTERS": POINTERS, "TASK": TASK},
     },
-    "whole_network/walk.cu": {"TF32": 1, "HALVES": 1, "THREADS": 256, "ENDS": 16},
+    "whole_network/walk.cu": {
+        **{"TF32": 1, "HALVES": 1, "THREADS": 256, "MOST_TILES": 3, "ENDS": 16},
+    },
 }
 """The kernels that run everywhere, and numbers to compile them with."""
 HOPPERS = (

@@ -234,7 +234,7 @@ def test_it_is_off_by_default() -> None:
     assert not whole_network.CHOSEN
 
 
-@pytest.mark.parametrize("division", divisions(8))
+@pytest.mark.parametrize("division", divisions(8, 3))
 @pytest.mark.parametrize("name", NETWORKS)
 def test_no_features_are_overwritten_before_they_are_read(name: str, division: Division) -> None:
     program = whole_network.program_of(made(name))
@@ -265,7 +265,7 @@ def test_no_features_are_overwritten_before_they_are_read(name: str, division: D
 
 def test_what_runs_at_once() -> None:
     program = whole_network.program_of(made("as HGN"))
-    counts = [len(phases_of(program.instructions, Division(8, 4, most))) for most in (99, 8, 0)]
+    counts = [len(phases_of(program.instructions, Division(8, 3, 4, most))) for most in (99, 8, 0)]
     assert counts == sorted(counts)
     assert counts[0] < counts[2] / 2
 
@@ -284,7 +284,7 @@ def test_warps_share_the_work_of_an_instruction() -> None:
     for nodes, channels in itertools.product((1, 16, 17, 48, 96, 200), (3, 80, 128)):
         target = Features(nodes, channels)
         make = Make(target, Product(Features(nodes, 128), Matrix(0, 128, channels)))
-        for division in divisions(8):
+        for division in divisions(8, 3):
             work = pieces(make, division)
             given = given_away([make], division)
             assert sum(map(len, given)) == len(work)

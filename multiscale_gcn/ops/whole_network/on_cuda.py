@@ -20,8 +20,8 @@ from multiscale_gcn.ops.whole_network.phases import divisions, phases_of, total_
 from multiscale_gcn.ops.whole_network.preparation import POINTERS, TASK
 from multiscale_gcn.ops.whole_network.program import Program
 
-THREADS = 256
-"""Of a block: its warps share the columns of a product."""
+THREADS, MOST_TILES = 256, 3
+"""Of a block, and tiles of 16 rows that a warp takes at once: both take registers."""
 HALVES = True
 """Whether matrices of channels are kept in half precision where factors are rounded anyway."""
 FIRST = (8, 0)
@@ -48,7 +48,7 @@ def walk_of(program: Program, device: torch.device) -> Walk:
     """The lists of work: the shortest for which a block has room, or those of least memory."""
     inputs, room = len(program.inputs), _room(device) // 4
     found = []
-    for division in divisions(THREADS // 32):
+    for division in divisions(THREADS // 32, MOST_TILES):
         phases = phases_of(program.instructions, division)
         found.append((total_cost(phases, division), walk(phases, division, inputs)))
     fitting = [(cost, walked) for cost, walked in found if walked.memory <= room]
@@ -107,7 +107,7 @@ def launch_walk(
     device = workspace.device
     places = [part for end in ends for part in (end, *end.stride())]
     absent = [0] * (4 * ENDS - len(places))
-    kernels_of("whole_network/walk.cu", **_options(), ENDS=ENDS).launch(
+    kernels_of("whole_network/walk.cu", **_options(), MOST_TILES=MOST_TILES, ENDS=ENDS).launch(
         "walk_network",
         (min(batch, multiprocessors(device.index)),),
         (THREADS,),

@@ -11,9 +11,6 @@ from multiscale_gcn.ops.whole_network.program import Features, Instruction, Make
 
 Phases = Sequence[Sequence[Instruction]]
 
-TILES = (3, 2, 1)
-"""Of 16 rows, that a warp may take at once."""
-
 
 class Piece(NamedTuple):
     """Of an instruction: what a warp does, and how long it takes compared to others."""
@@ -33,6 +30,8 @@ class Division:
     ----------
     warps : int
         Of a block.
+    tiles : int
+        Of 16 rows, that a warp may take at once.
     sharing : int
         Warps among which an instruction is divided; the others have other instructions.
     most : int
@@ -40,15 +39,16 @@ class Division:
     """
 
     warps: int
+    tiles: int
     sharing: int
     most: int
 
 
-def divisions(warps: int) -> list[Division]:
+def divisions(warps: int, tiles: int) -> list[Division]:
     """Those that are worth trying."""
     return [
-        Division(warps, sharing, most)
-        for sharing in (warps, warps // 2)
+        Division(warps, tiles, max(1, warps // parts), most)
+        for parts in (1, 2, 4)
         for most in (1 << 30, warps, 0)
     ]
 
@@ -70,7 +70,7 @@ def pieces(make: Make, division: Division) -> list[Piece]:
         items = -(-target.nodes // (16 * tiles)) * len(columns)
         return -(-items // division.sharing) * cost(tiles)
 
-    best = min(TILES, key=rounds)
+    best = min(range(division.tiles, 0, -1), key=rounds)
     return [
         Piece(make, best, row, column, cost(best))
         for row in range(0, target.nodes, 16 * best)

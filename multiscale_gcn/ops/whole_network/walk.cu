@@ -8,7 +8,8 @@
 // left out. The part is of TILES x 16 rows and 32 columns. Every warp has a list of its own, all
 // lists are of one length, and where `wait` is set all warps wait for each other.
 //
-// Options: those of fragments.cuh, THREADS, and ENDS, how many inputs and outputs there may be.
+// Options: those of fragments.cuh, THREADS, MOST_TILES, the most tiles of rows that work has, and
+// ENDS, how many inputs and outputs there may be.
 
 #include "fragments.cuh"
 
@@ -52,7 +53,7 @@ __device__ __forceinline__ void add_products(Sums<TILES>& sum, int m, const Fact
 
 // Weights that were fetched before they are needed: some steps, of a piece of work that may come
 // after the next barrier.
-#define AHEAD (HALVES ? 4 : 3)
+#define AHEAD (THREADS > 256 ? 2 : HALVES ? 4 : 3)
 #define LOADS (COLUMN_TILES / PACKED)
 using Weights = float4[AHEAD][LOADS];
 
@@ -359,7 +360,9 @@ __device__ __forceinline__ void make(const Work& is, const Work& following, Weig
     OfRows<TILES> diagonal, shift;
     fetch_rows<TILES>(diagonal, workspace, is.diagonal, is, 1, lane);
     fetch_rows<TILES>(shift, workspace, is.node_shift, is, 0, lane);
+#if THREADS <= 256
     const OfColumns columns(is, workspace, lane);
+#endif
     Sums<TILES> sum = {};
     if (is.x >= 0) {
         add_channels<TILES>(sum, next, is, memory, workspace, lane);
@@ -375,6 +378,9 @@ __device__ __forceinline__ void make(const Work& is, const Work& following, Weig
         Scores<TILES> scores(is, memory, lane);
         add_nodes<TILES>(sum, scores, is, memory, lane);
     }
+#if THREADS > 256
+    const OfColumns columns(is, workspace, lane);
+#endif
     finish<TILES>(sum, columns, shift, is, memory, lane);
 }
 
@@ -423,10 +429,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
                 }
             } else if (is.tiles == 1) {
                 make<1>(is, following, next, memory, workspace, lane);
-            } else if (is.tiles == 2) {
+            } else if (MOST_TILES == 2 || is.tiles == 2) {
                 make<2>(is, following, next, memory, workspace, lane);
             } else {
-                make<3>(is, following, next, memory, workspace, lane);
+                make<MOST_TILES>(is, following, next, memory, workspace, lane);
             }
             const int wait = is.wait;
             __syncwarp();
