@@ -41,7 +41,8 @@ OPERATORS: dict[str, dict[str, int]] = {
         **{"TF32": 1, "HALVES": 1, "THREADS": 256, "POINTERS": POINTERS, "TASK": TASK},
     },
     "whole_network/walk.cu": {
-        **{"TF32": 1, "HALVES": 1, "THREADS": 256, "MOST_TILES": 3, "ENDS": 16},
+        **{"TF32": 1, "HALVES": 1, "THREADS": 256, "CLUSTER": 1},
+        **{"MOST_TILES": 3, "ENDS": 16},
     },
 }
 """The kernels that run everywhere, and numbers to compile them with."""

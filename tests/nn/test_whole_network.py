@@ -54,6 +54,7 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatedDevice]:
         monkeypatch.setitem(KERNELS, kernel.__name__, kernel)
     monkeypatch.setattr(whole_network, "CHOSEN", True)
     monkeypatch.setattr(on_cuda, "THREADS", SOME_THREADS)
+    monkeypatch.setattr(on_cuda, "CLUSTERS", ())
     yield emulate(monkeypatch)
     forget()
 
@@ -109,6 +110,22 @@ def test_answers(name: str, tf32: float, device: EmulatedDevice) -> None:
             assert one.shape == other.shape
             assert one.is_contiguous()
             assert error(one, other) < tf32
+
+
+@needs_compiler
+@pytest.mark.parametrize("cluster", [2, 4])
+def test_blocks_that_share_a_member(
+    cluster: int, device: EmulatedDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = made("as HGN")
+    twin = copy.deepcopy(network)
+    inputs = inputs_of(network, 2)
+    with torch.no_grad():
+        alone = there(network, *inputs)
+        monkeypatch.setattr(on_cuda, "CLUSTERS", (cluster,))
+        for one, other in zip(alone, there(twin, *inputs), strict=True):
+            assert torch.equal(one, other)
+    assert device.kernels[-1][1]["CLUSTER"] == cluster
 
 
 @needs_compiler
@@ -275,9 +292,9 @@ def test_less_memory_is_taken_where_less_is_there(
 ) -> None:
     network = made("as HGN")
     program = whole_network.program_of(network)
-    usual = there(on_cuda.walk_of, program, DEVICE).memory
+    usual = there(on_cuda.walk_of, program, DEVICE, 1).memory
     monkeypatch.setattr(on_cuda, "_room", lambda device: 4 * usual - 4)
-    assert there(on_cuda.walk_of, program, DEVICE).memory < usual
+    assert there(on_cuda.walk_of, program, DEVICE, 1).memory < usual
 
 
 def test_warps_share_the_work_of_an_instruction() -> None:

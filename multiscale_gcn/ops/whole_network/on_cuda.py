@@ -26,6 +26,8 @@ HALVES = True
 """Whether matrices of channels are kept in half precision where factors are rounded anyway."""
 FIRST = (8, 0)
 """Compute capability that has products in TF32."""
+CLUSTERS = (4, 2)
+"""Blocks that may share the work on a member, if there are so many for each."""
 ENDS = 16
 """Inputs and outputs that a launch can name."""
 
@@ -38,17 +40,25 @@ def hindrance(program: Program, device: torch.device) -> str | None:
     capability = torch.cuda.get_device_capability(device)
     if capability < FIRST:
         return f"its instructions need compute capability {FIRST}, this device has {capability}"
-    needed, has = 4 * walk_of(program, device).memory, _room(device)
+    needed, has = 4 * walk_of(program, device, 1).memory, _room(device)
     if needed > has:
         return f"its features take {needed} bytes of shared memory, a block has {has}"
     return None
 
 
-def walk_of(program: Program, device: torch.device) -> Walk:
+def cluster_of(batch: int, device: torch.device) -> int:
+    """How many blocks share the work on a member."""
+    if torch.cuda.get_device_capability(device) < (9, 0):
+        return 1
+    blocks = multiprocessors(_index(device))
+    return next((cluster for cluster in CLUSTERS if cluster * batch <= blocks), 1)
+
+
+def walk_of(program: Program, device: torch.device, cluster: int) -> Walk:
     """The lists of work: the shortest for which a block has room, or those of least memory."""
     inputs, room = len(program.inputs), _room(device) // 4
     found = []
-    for division in divisions(THREADS // 32, MOST_TILES):
+    for division in divisions(cluster * THREADS // 32, MOST_TILES):
         phases = phases_of(program.instructions, division)
         found.append((total_cost(phases, division), walk(phases, division, inputs)))
     fitting = [(cost, walked) for cost, walked in found if walked.memory <= room]
@@ -59,8 +69,16 @@ def walk_of(program: Program, device: torch.device) -> Walk:
 
 def _room(device: torch.device) -> int:
     """Bytes of shared memory for features, beside those of the lists of work."""
-    index = torch.cuda.current_device() if device.index is None else device.index
-    return shared_memory_per_block(index) - THREADS // 32 * 2 * WORDS * 4
+    return shared_memory_per_block(_index(device)) - _own()
+
+
+def _own() -> int:
+    """Bytes of shared memory for the lists of work."""
+    return THREADS // 32 * 2 * WORDS * 4
+
+
+def _index(device: torch.device) -> int:
+    return torch.cuda.current_device() if device.index is None else device.index
 
 
 def run_program(program: Program, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -75,7 +93,7 @@ def run_program(program: Program, inputs: Sequence[Tensor]) -> tuple[Tensor, ...
     """
     first = inputs[0]
     batch = first.shape[0]
-    walked = walk_of(program, first.device)
+    walked = walk_of(program, first.device, cluster_of(batch, first.device))
     outputs = tuple(first.new_empty((batch, f.nodes, f.channels)) for f in program.outputs)
     workspace = first.new_empty((program.preparation.size,))
     for launch in launches(program.preparation):
@@ -107,13 +125,15 @@ def launch_walk(
     device = workspace.device
     places = [part for end in ends for part in (end, *end.stride())]
     absent = [0] * (4 * ENDS - len(places))
-    kernels_of("whole_network/walk.cu", **_options(), MOST_TILES=MOST_TILES, ENDS=ENDS).launch(
+    cluster = walked.lists.shape[1] * 32 // THREADS
+    options = {**_options(), "CLUSTER": cluster, "MOST_TILES": MOST_TILES, "ENDS": ENDS}
+    kernels_of("whole_network/walk.cu", **options).launch(
         "walk_network",
-        (min(batch, multiprocessors(device.index)),),
+        (cluster * min(batch, multiprocessors(device.index) // cluster),),
         (THREADS,),
         (table, workspace, len(walked.lists), batch, *places, *absent),
         device,
-        4 * walked.memory,
+        4 * walked.memory + _own(),
     )
 
 

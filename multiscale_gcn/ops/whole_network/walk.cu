@@ -1,5 +1,6 @@
 // A whole network: a block of threads takes one member of the batch after another, keeps all its
-// features in shared memory, and its warps walk along lists of work.
+// features in shared memory, and its warps walk along lists of work. If there are fewer members than
+// the device has room for blocks, several blocks, a cluster, share the work on one.
 //
 // Work makes a part of features Y of others, all in shared memory:
 //   Y = f((d . (X W) + A Z) . scale + shift + s) + E
@@ -8,9 +9,10 @@
 // left out. The part is of TILES x 16 rows and 32 columns. Every warp has a list of its own, all
 // lists are of one length, and where `wait` is set all warps wait for each other.
 //
-// Options: those of fragments.cuh, THREADS, MOST_TILES, the most tiles of rows that work has, and
-// ENDS, how many inputs and outputs there may be.
+// Options: those of fragments.cuh and cluster.cuh, THREADS, MOST_TILES, the most tiles of rows that
+// work has, and ENDS, how many inputs and outputs there may be.
 
+#include "cluster.cuh"
 #include "fragments.cuh"
 
 #define WARPS (THREADS / 32)
@@ -314,7 +316,7 @@ __device__ __forceinline__ void finish(const Sums<TILES>& sum, const OfColumns& 
     const int rows = is.rows, channels = is.channels;
     const int pitch = is.target_pitch, add_pitch = is.add_pitch;
     const bool relu = is.relu, adds = is.add >= 0;
-    float* target = memory + is.target + left;
+    const Everywhere target(memory + is.target + left);
     const float* add = memory + (adds ? is.add : 0) + left;
 #pragma unroll
     for (int m = 0; m < TILES; ++m) {
@@ -345,7 +347,7 @@ __device__ __forceinline__ void finish(const Sums<TILES>& sum, const OfColumns& 
                 y.x = c < channels ? y.x : 0;
                 y.y = c + 1 < channels ? y.y : 0;
                 if (row < rows) {
-                    *(float2*)(target + row * pitch + 8 * n) = y;
+                    target.put(row * pitch + 8 * n, y);
                 }
             }
         }
@@ -402,29 +404,31 @@ __device__ void write(const Work& is, const float* memory, const long long* end,
     }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, 1)
+extern "C" __global__ void IN_CLUSTERS __launch_bounds__(THREADS, 1)
     walk_network(const int* lists, const float* workspace, long long length, long long batch,
                  const Ends ends) {
-    extern __shared__ __align__(16) float memory[];
-    __shared__ __align__(16) int words[WARPS][2][WORDS];
+    extern __shared__ __align__(16) int shared[];
+    float* memory = (float*)(shared + WARPS * 2 * WORDS);
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, count = (int)length;
-    const int* list = lists + warp * WORDS + lane;
+    const int block = blockIdx.x % CLUSTER, stride = CLUSTER * WARPS * WORDS;
+    const int* list = lists + (block * WARPS + warp) * WORDS + lane;
+    int* words = shared + warp * 2 * WORDS;
     for (int i = 0; i < 2; ++i) {
-        words[warp][i][lane] = list[i % count * WARPS * WORDS];
+        words[i * WORDS + lane] = list[i % count * stride];
     }
-    __syncwarp();
+    wait_for_all();
     int now = 0;
     Weights next;
-    for (long long member = blockIdx.x; member < batch; member += gridDim.x) {
+    for (long long member = blockIdx.x / CLUSTER; member < batch; member += gridDim.x / CLUSTER) {
         for (int place = 0; place < count; ++place) {
-            const int word = list[(place + 2) % count * WARPS * WORDS];
-            const Work& is = *(const Work*)words[warp][now];
-            const Work& following = *(const Work*)words[warp][now ^ 1];
+            const int word = list[(place + 2) % count * stride];
+            const Work& is = *(const Work*)(words + now * WORDS);
+            const Work& following = *(const Work*)(words + (now ^ 1) * WORDS);
             if (is.kind != MAKE) {
                 fetch(next, following, workspace, lane);
                 if (is.kind == READ) {
                     read(is, memory, ends.at + 4 * is.end, member);
-                } else if (is.kind == WRITE) {
+                } else if (is.kind == WRITE && block == 0) {
                     write(is, memory, ends.at + 4 * is.end, member);
                 }
             } else if (is.tiles == 1) {
@@ -436,9 +440,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
             }
             const int wait = is.wait;
             __syncwarp();
-            words[warp][now][lane] = word;
+            words[now * WORDS + lane] = word;
             if (wait) {
-                __syncthreads();
+                wait_for_all();
             } else {
                 __syncwarp();
             }
