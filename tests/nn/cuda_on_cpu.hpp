@@ -38,6 +38,7 @@ static inline int __float_as_int(float x) {
     return bits;
 }
 static inline unsigned int __float_as_uint(float x) { return (unsigned int)__float_as_int(x); }
+static inline float __uint_as_float(unsigned int bits) { return __int_as_float((int)bits); }
 
 #ifndef CLUSTER
 #define CLUSTER 1

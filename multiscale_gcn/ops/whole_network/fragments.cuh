@@ -27,6 +27,15 @@ template <int COUNT> struct Factors {
         low[i] = as_tf32(x - high[i]);
 #endif
     }
+    // Of features in shared memory. The tensor cores drop the last 13 bits, so that half of the last
+    // one that they keep rounds, if no NaN has all bits set: see as_feature.
+    __device__ __forceinline__ void set_feature(int i, float x) {
+#if TF32
+        high[i] = __uint_as_float(__float_as_uint(x) + 0x1000);
+#else
+        set(i, x);
+#endif
+    }
     // Of numbers that arrange_weights has rounded.
     __device__ __forceinline__ void set_rounded(int i, float x) {
 #if TF32
@@ -36,6 +45,10 @@ template <int COUNT> struct Factors {
 #endif
     }
 };
+
+__device__ __forceinline__ float as_feature(float x) {
+    return x == x ? x : __int_as_float(0x7fc00000);
+}
 
 __device__ __forceinline__ void add_product(float* c, const Factors<4>& a, const Factors<2>& b) {
 #if !TF32

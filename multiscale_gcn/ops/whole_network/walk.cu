@@ -120,7 +120,7 @@ __device__ __forceinline__ void add_channels(Sums<TILES>& sum, Weights& next, co
                         Factors<4> a;
 #pragma unroll
                         for (int j = 0; j < 4; ++j) {
-                            a.set(j, tiles[part][m][j]);
+                            a.set_feature(j, tiles[part][m][j]);
                         }
                         add_products<TILES>(sum, m, a, b);
                     }
@@ -202,7 +202,7 @@ __device__ __forceinline__ void add_nodes(Sums<TILES>& sum, MATRIX& matrix, cons
             const float* at = z + min(k[part], last) * pitch;
 #pragma unroll
             for (int n = 0; n < COLUMN_TILES; ++n) {
-                b[n].set(part, at[8 * n]);
+                b[n].set_feature(part, at[8 * n]);
             }
         }
         matrix.step(step, k);
@@ -344,8 +344,8 @@ __device__ __forceinline__ void finish(const Sums<TILES>& sum, const OfColumns& 
                 y.y = sum[m][n][2 * half + 1] * d.y + s.y + shift[m][half];
                 y.x = (relu && y.x < 0 ? 0 : y.x) + e[half][n].x;
                 y.y = (relu && y.y < 0 ? 0 : y.y) + e[half][n].y;
-                y.x = c < channels ? y.x : 0;
-                y.y = c + 1 < channels ? y.y : 0;
+                y.x = c < channels ? as_feature(y.x) : 0;
+                y.y = c + 1 < channels ? as_feature(y.y) : 0;
                 if (row < rows) {
                     target.put(row * pitch + 8 * n, y);
                 }
@@ -391,7 +391,7 @@ __device__ void read(const Work& is, float* memory, const long long* end, long l
     for (int i = threadIdx.x; i < is.rows * is.columns; i += THREADS) {
         const int r = i / is.columns, c = i % is.columns;
         memory[is.target + r * is.target_pitch + c] =
-            c < is.channels ? source[r * end[2] + c * end[3]] : 0;
+            c < is.channels ? as_feature(source[r * end[2] + c * end[3]]) : 0;
     }
 }
 
