@@ -49,7 +49,7 @@ def divisions(warps: int, tiles: int) -> list[Division]:
     return [
         Division(warps, tiles, max(1, warps // parts), most)
         for parts in (1, 2, 4)
-        for most in (1 << 30, warps, 0)
+        for most in (1 << 30, 2 * warps, 3 * warps // 2, warps, 0)
     ]
 
 

@@ -55,7 +55,7 @@ __device__ __forceinline__ void add_products(Sums<TILES>& sum, int m, const Fact
 
 // Weights that were fetched before they are needed: some steps, of a piece of work that may come
 // after the next barrier.
-#define AHEAD (THREADS > 256 ? 2 : HALVES ? 4 : 3)
+#define AHEAD (THREADS > 384 ? 2 : HALVES ? 4 : 3)
 #define LOADS (COLUMN_TILES / PACKED)
 using Weights = float4[AHEAD][LOADS];
 
@@ -362,7 +362,7 @@ __device__ __forceinline__ void make(const Work& is, const Work& following, Weig
     OfRows<TILES> diagonal, shift;
     fetch_rows<TILES>(diagonal, workspace, is.diagonal, is, 1, lane);
     fetch_rows<TILES>(shift, workspace, is.node_shift, is, 0, lane);
-#if THREADS <= 256
+#if THREADS <= 384
     const OfColumns columns(is, workspace, lane);
 #endif
     Sums<TILES> sum = {};
@@ -380,7 +380,7 @@ __device__ __forceinline__ void make(const Work& is, const Work& following, Weig
         Scores<TILES> scores(is, memory, lane);
         add_nodes<TILES>(sum, scores, is, memory, lane);
     }
-#if THREADS > 256
+#if THREADS > 384
     const OfColumns columns(is, workspace, lane);
 #endif
     finish<TILES>(sum, columns, shift, is, memory, lane);
