@@ -170,7 +170,7 @@ def test_weights_of_any_size(tf32: float, device: EmulatedDevice) -> None:
 
 def test_compiled_networks_are_traced_layer_by_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(whole_network, "CHOSEN", True)
-    network = made("one scale")
+    network = made("without non-local")
     inputs = inputs_of(network, 2)
     with torch.no_grad():
         found = torch.compile(network, fullgraph=True, backend="eager")(*inputs)
@@ -220,7 +220,7 @@ def test_features_that_are_not_numbers_stay_in_their_member(
                 assert not answer[1].isfinite().any()
 
 
-def chosen(monkeypatch: pytest.MonkeyPatch, network: MultiScaleGCN, inputs: list[Tensor]) -> Any:
+def chosen(network: MultiScaleGCN, inputs: list[Tensor]) -> Any:
     return there(program_or_reason, network, inputs)
 
 
@@ -234,20 +234,25 @@ def test_reasons(device: EmulatedDevice, monkeypatch: pytest.MonkeyPatch) -> Non
         **sizes,
     ).eval()
     x = inputs_of(per_channel, 2)
-    assert "a matrix for each channel" in chosen(monkeypatch, per_channel, x)
+    assert "a matrix for each channel" in chosen(per_channel, x)
     chebyshev = MultiScaleGCN(graphs, [(0, 1)], convolution=ChebConv, **sizes).eval()
-    assert "no instructions for ChebConv" in chosen(monkeypatch, chebyshev, x)
+    assert "no instructions for ChebConv" in chosen(chebyshev, x)
     usual = MultiScaleGCN(graphs, [(0, 1)], **sizes)
-    assert "statistics from the batch" in chosen(monkeypatch, usual, x)
+    assert "statistics from the batch" in chosen(usual, x)
     usual.eval()
-    assert not isinstance(chosen(monkeypatch, usual, x), str)
-    assert "float32" in chosen(monkeypatch, usual, [x[0].double()])
-    assert "the shapes" in chosen(monkeypatch, usual, [x[0][:, :4]])
-    assert "the shapes" in chosen(monkeypatch, usual, [])
-    assert "a parameter is torch.float64" in chosen(monkeypatch, usual.double(), x)
+    assert not isinstance(chosen(usual, x), str)
+    assert "float32" in chosen(usual, [x[0].double()])
+    assert "the shapes" in chosen(usual, [x[0][:, :4]])
+    assert "the shapes" in chosen(usual, [])
+    assert "a parameter is torch.float64" in chosen(usual.double(), x)
     usual.float()
-    monkeypatch.setattr(on_cuda, "shared_memory_per_block", lambda index: 4096)
-    assert "bytes of shared memory" in chosen(monkeypatch, usual, x)
+    large = MultiScaleGCN([ring(100_000)], [(0,)], **sizes).eval()
+    assert "bytes of shared memory" in chosen(large, inputs_of(large, 1))
+    for room in (4096, 12000):
+        monkeypatch.setattr(on_cuda, "shared_memory_per_block", lambda index, room=room: room)
+        assert "bytes of shared memory" in chosen(usual, x)
+    monkeypatch.setattr(on_cuda, "MOST_INSTRUCTIONS", 10)
+    assert "instructions" in chosen(usual, x)
 
 
 def test_it_is_off_by_default() -> None:

@@ -60,6 +60,12 @@ def places(phases: Sequence[Sequence[Instruction]]) -> dict[Features, Place]:
     }
 
 
+def largest(instructions: Sequence[Instruction]) -> int:
+    """Numbers of the largest features: no order of instructions needs less."""
+    made = [each.target for each in instructions if not isinstance(each, Write)]
+    return max(features.nodes * pitch_of(features.channels) for features in made)
+
+
 def end_of(found: dict[Features, Place]) -> int:
     """Numbers that all of them need."""
     return max(place.end for place in found.values())

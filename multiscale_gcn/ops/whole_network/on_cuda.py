@@ -16,6 +16,7 @@ from multiscale_gcn.ops.kernels.launch import (
 from multiscale_gcn.ops.kernels.number_types import allow_tf32
 from multiscale_gcn.ops.kernels.rehearsal import rehearsal_of_thread
 from multiscale_gcn.ops.whole_network.encoding import WORDS, Launch, Walk, launches, walk
+from multiscale_gcn.ops.whole_network.memory import largest
 from multiscale_gcn.ops.whole_network.phases import divisions, phases_of, total_cost
 from multiscale_gcn.ops.whole_network.preparation import POINTERS, TASK
 from multiscale_gcn.ops.whole_network.program import Program
@@ -24,6 +25,8 @@ THREADS, MOST_TILES = 256, 3
 """Of a block, and tiles of 16 rows that a warp takes at once: both take registers."""
 HALVES = True
 """Whether matrices of channels are kept in half precision where factors are rounded anyway."""
+MOST_INSTRUCTIONS = 1000
+"""Of a program: the time of planning grows with their square."""
 FIRST = (8, 0)
 """Compute capability that has products in TF32."""
 CLUSTERS = (4, 2)
@@ -40,7 +43,12 @@ def hindrance(program: Program, device: torch.device) -> str | None:
     capability = torch.cuda.get_device_capability(device)
     if capability < FIRST:
         return f"its instructions need compute capability {FIRST}, this device has {capability}"
-    needed, has = 4 * walk_of(program, device, 1).memory, _room(device)
+    count = len(program.instructions)
+    if count > MOST_INSTRUCTIONS:
+        return f"it has {count} instructions, and no more than {MOST_INSTRUCTIONS} are put in order"
+    has, needed = _room(device), 4 * largest(program.instructions)
+    if needed <= has:
+        needed = 4 * walk_of(program, device, 1).memory
     if needed > has:
         return f"its features take {needed} bytes of shared memory, a block has {has}"
     return None
@@ -57,14 +65,17 @@ def cluster_of(batch: int, device: torch.device) -> int:
 def walk_of(program: Program, device: torch.device, cluster: int) -> Walk:
     """The lists of work: the shortest for which a block has room, or those of least memory."""
     inputs, room = len(program.inputs), _room(device) // 4
-    found = []
-    for division in divisions(cluster * THREADS // 32, MOST_TILES):
-        phases = phases_of(program.instructions, division)
-        found.append((total_cost(phases, division), walk(phases, division, inputs)))
-    fitting = [(cost, walked) for cost, walked in found if walked.memory <= room]
-    if not fitting:
-        return min((walked for _, walked in found), key=lambda walked: walked.memory)
-    return min(fitting, key=lambda each: each[0])[1]
+    found = [
+        (phases_of(program.instructions, division), division)
+        for division in divisions(cluster * THREADS // 32, MOST_TILES)
+    ]
+    walked = (walk(*each, inputs) for each in sorted(found, key=lambda each: total_cost(*each)))
+    tried = []
+    for each in walked:
+        if each.memory <= room:
+            return each
+        tried.append(each)
+    return min(tried, key=lambda each: each.memory)
 
 
 def _room(device: torch.device) -> int:
