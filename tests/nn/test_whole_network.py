@@ -248,7 +248,7 @@ def test_reasons(device: EmulatedDevice, monkeypatch: pytest.MonkeyPatch) -> Non
     usual.float()
     large = MultiScaleGCN([ring(100_000)], [(0,)], **sizes).eval()
     assert "bytes of shared memory" in chosen(large, inputs_of(large, 1))
-    for room in (4096, 12000):
+    for room in (2048, 6144):
         monkeypatch.setattr(on_cuda, "shared_memory_per_block", lambda index, room=room: room)
         assert "bytes of shared memory" in chosen(usual, x)
     monkeypatch.setattr(on_cuda, "MOST_INSTRUCTIONS", 10)
