@@ -72,7 +72,7 @@ def times_of(network: MultiScaleGCN, batch: int, repeats: int) -> None:
         program = whole_network.program_of(model)
         workspace = x.new_zeros(program.preparation.size)
         outputs = [x.new_empty((batch, f.nodes, f.channels)) for f in program.outputs]
-        whole = on_cuda.walk_of(program, x.device, on_cuda.cluster_of(batch, x.device))
+        whole = on_cuda.walk_of(program, x.device)
         made = [(m, on_cuda.table_of(m.tasks, x)) for m in launches(program.preparation)]
 
         def arrange() -> None:
@@ -124,14 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--alone", action="store_true", help="without the kernels of layers")
     parser.add_argument("--float32", action="store_true", help="without TF32")
     parser.add_argument("--kinds", action="store_true", help="times of kinds of instructions")
-    parser.add_argument("--floats", action="store_true", help="weights not in half precision")
-    parser.add_argument("--threads", type=int, default=on_cuda.THREADS)
-    parser.add_argument("--tiles", type=int, default=on_cuda.MOST_TILES)
-    parser.add_argument("--clusters", type=int, nargs="*", default=on_cuda.CLUSTERS)
     options = parser.parse_args(arguments)
-    on_cuda.CLUSTERS = tuple(options.clusters)
-    on_cuda.THREADS, on_cuda.MOST_TILES = options.threads, options.tiles
-    on_cuda.HALVES = not options.floats
     torch.backends.cuda.matmul.allow_tf32 = not options.float32
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}; microseconds", flush=True)
     network = randomised(hgn(options.channels, torch.device("cpu")))

@@ -1,6 +1,6 @@
 // What kernels of CUDA need of a device, on a processor: threads of a block are fibers that take
 // turns, so that results repeat, and a barrier is where a fiber waits for the others. Blocks run one
-// after another, but those of a cluster at once.
+// after another.
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -40,11 +40,7 @@ static inline int __float_as_int(float x) {
 static inline unsigned int __float_as_uint(float x) { return (unsigned int)__float_as_int(x); }
 static inline float __uint_as_float(unsigned int bits) { return __int_as_float((int)bits); }
 
-#ifndef CLUSTER
-#define CLUSTER 1
-#endif
-alignas(128) static float shared_memories[CLUSTER][232448 / 4];
-static int current;  // fiber, of all in a cluster
+alignas(128) static float shared_memory[232448 / 4];
 
 struct Meeting {  // of some fibers: the last to come lets all go on
     int expected, here = 0, times = 0;
@@ -57,47 +53,48 @@ struct Fiber {
     bool done = false;
 };
 static ucontext_t scheduler;
-static Fiber fibers[CLUSTER * THREADS];
-static Meeting cluster_meeting, block_meetings[CLUSTER], warp_meetings[CLUSTER * THREADS / 32];
+static Fiber fibers[THREADS];
+static Meeting block_meeting, warp_meetings[THREADS / 32];
 
 static bool meet(Meeting& at) {  // whether this fiber is the last
     if (++at.here == at.expected) {
         return true;
     }
-    Fiber& fiber = fibers[current];
+    Fiber& fiber = fibers[threadIdx.x];
     fiber.waits_at = &at;
     fiber.since = at.times;
     swapcontext(&fiber.context, &scheduler);
     return false;
 }
 static void part(Meeting& at) { at.here = 0, ++at.times; }
-static void wait_at(Meeting& meeting) {
+static void __syncthreads() {
+    if (meet(block_meeting)) {
+        part(block_meeting);
+    }
+}
+
+static void __syncwarp() {
+    Meeting& meeting = warp_meetings[threadIdx.x / 32];
     if (meet(meeting)) {
         part(meeting);
     }
 }
-static void __syncthreads() { wait_at(block_meetings[current / THREADS]); }
-static void __syncwarp() { wait_at(warp_meetings[current / 32]); }
 
 static void (*body)();
 static void begin() {
     body();
-    fibers[current].done = true;
-    swapcontext(&fibers[current].context, &scheduler);
+    fibers[threadIdx.x].done = true;
+    swapcontext(&fibers[threadIdx.x].context, &scheduler);
 }
 static int run_blocks(int blocks, void (*kernel)()) {
     body = kernel;
     gridDim = {blocks, 1, 1};
-    for (int first = 0; first < blocks; first += CLUSTER) {
-        for (auto& memory : shared_memories) {
-            for (float& x : memory) {
-                x = NAN;
-            }
+    for (int block = 0; block < blocks; ++block) {
+        blockIdx = {block, 0, 0};
+        for (float& x : shared_memory) {
+            x = NAN;
         }
-        cluster_meeting = {CLUSTER * THREADS};
-        for (Meeting& meeting : block_meetings) {
-            meeting = {THREADS};
-        }
+        block_meeting = {THREADS};
         for (Meeting& meeting : warp_meetings) {
             meeting = {32};
         }
@@ -113,12 +110,11 @@ static int run_blocks(int blocks, void (*kernel)()) {
         }
         for (bool moved = true; moved;) {
             moved = false;
-            for (current = 0; current < CLUSTER * THREADS; ++current) {
-                Fiber& fiber = fibers[current];
+            for (int t = 0; t < THREADS; ++t) {
+                Fiber& fiber = fibers[t];
                 if (!fiber.done && (!fiber.waits_at || fiber.waits_at->times != fiber.since)) {
                     fiber.waits_at = nullptr;
-                    threadIdx = {current % THREADS, 0, 0};
-                    blockIdx = {first + current / THREADS, 0, 0};
+                    threadIdx = {t, 0, 0};
                     swapcontext(&scheduler, &fiber.context);
                     moved = true;
                 }
@@ -132,20 +128,6 @@ static int run_blocks(int blocks, void (*kernel)()) {
     }
     return 0;
 }
-
-// ------------------------------------------------------------------- in the place of cluster.cuh
-
-#define IN_CLUSTERS
-static void wait_for_all() { wait_at(cluster_meeting); }
-struct Everywhere {
-    long at;
-    explicit Everywhere(float* here) : at(here - shared_memories[current / THREADS]) {}
-    void put(long offset, float2 y) const {
-        for (auto& memory : shared_memories) {
-            *(float2*)(memory + at + offset) = y;
-        }
-    }
-};
 
 // --------------------------------------------------------------- in the place of tensor_cores.cuh
 
@@ -173,7 +155,7 @@ struct Factor {
     const float *a, *b;
     float* c;
 };
-static Factor given[CLUSTER * THREADS];
+static Factor given[THREADS];
 static inline float cut(float x) {  // what the tensor cores read of a number
     uint32_t bits;
     std::memcpy(&bits, &x, 4);
@@ -182,8 +164,8 @@ static inline float cut(float x) {  // what the tensor cores read of a number
     return x;
 }
 static void multiply_tiles(float* c, const float* a, const float* b) {
-    const int warp = current / 32;
-    given[current] = {a, b, c};
+    const int warp = threadIdx.x / 32;
+    given[threadIdx.x] = {a, b, c};
     if (!meet(warp_meetings[warp])) {
         return;
     }
@@ -208,10 +190,10 @@ static void multiply_tiles(float* c, const float* a, const float* b) {
     }
     part(warp_meetings[warp]);
 }
-static const float* rows[CLUSTER * THREADS];
+static const float* rows[THREADS];
 static void load_tile(float* a, const float* row) {
-    const int lane = current % 32, first = current - lane;
-    rows[current] = row;
+    const int lane = threadIdx.x % 32, first = threadIdx.x - lane;
+    rows[threadIdx.x] = row;
     __syncwarp();
     for (int i = 0; i < 4; ++i) {
         a[i] = rows[first + i * 8 + lane / 4][lane % 4];

@@ -54,7 +54,6 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatedDevice]:
         monkeypatch.setitem(KERNELS, kernel.__name__, kernel)
     monkeypatch.setattr(whole_network, "CHOSEN", True)
     monkeypatch.setattr(on_cuda, "THREADS", SOME_THREADS)
-    monkeypatch.setattr(on_cuda, "CLUSTERS", ())
     yield emulate(monkeypatch)
     forget()
 
@@ -110,22 +109,6 @@ def test_answers(name: str, tf32: float, device: EmulatedDevice) -> None:
             assert one.shape == other.shape
             assert one.is_contiguous()
             assert error(one, other) < tf32
-
-
-@needs_compiler
-@pytest.mark.parametrize("cluster", [2, 4])
-def test_blocks_that_share_a_member(
-    cluster: int, device: EmulatedDevice, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    network = made("as HGN")
-    twin = copy.deepcopy(network)
-    inputs = inputs_of(network, 2)
-    with torch.no_grad():
-        alone = there(network, *inputs)
-        monkeypatch.setattr(on_cuda, "CLUSTERS", (cluster,))
-        for one, other in zip(alone, there(twin, *inputs), strict=True):
-            assert torch.equal(one, other)
-    assert device.kernels[-1][1]["CLUSTER"] == cluster
 
 
 @needs_compiler
@@ -259,7 +242,7 @@ def test_it_is_off_by_default() -> None:
     assert not whole_network.CHOSEN
 
 
-@pytest.mark.parametrize("division", divisions(8, 3)[::7], ids=str)
+@pytest.mark.parametrize("division", divisions(8)[::7], ids=str)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_no_features_are_overwritten_before_they_are_read(name: str, division: Division) -> None:
     program = whole_network.program_of(made(name))
@@ -290,7 +273,7 @@ def test_no_features_are_overwritten_before_they_are_read(name: str, division: D
 
 def test_what_runs_at_once() -> None:
     program = whole_network.program_of(made("as HGN"))
-    counts = [len(phases_of(program.instructions, Division(8, 3, 4, most))) for most in (99, 8, 0)]
+    counts = [len(phases_of(program.instructions, Division(8, 4, most))) for most in (99, 8, 0)]
     assert counts == sorted(counts)
     assert counts[0] < counts[2] / 2
 
@@ -300,16 +283,16 @@ def test_less_memory_is_taken_where_less_is_there(
 ) -> None:
     network = made("as HGN")
     program = whole_network.program_of(network)
-    usual = there(on_cuda.walk_of, program, DEVICE, 1).memory
+    usual = there(on_cuda.walk_of, program, DEVICE).memory
     monkeypatch.setattr(on_cuda, "_room", lambda device: 4 * usual - 4)
-    assert there(on_cuda.walk_of, program, DEVICE, 1).memory < usual
+    assert there(on_cuda.walk_of, program, DEVICE).memory < usual
 
 
 def test_warps_share_the_work_of_an_instruction() -> None:
     for nodes, channels in itertools.product((1, 16, 17, 48, 96, 200), (3, 80, 128)):
         target = Features(nodes, channels)
         make = Make(target, Product(Features(nodes, 128), Matrix(0, 128, channels)))
-        for division in divisions(8, 3):
+        for division in divisions(8):
             work = pieces(make, division)
             given = given_away([make], division)
             assert sum(map(len, given)) == len(work)

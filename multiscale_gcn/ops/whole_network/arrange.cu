@@ -57,7 +57,7 @@ __device__ float channel_weight(const Parameters& p, const int* task, int k, int
 __device__ void arrange_channels(float* target, const Parameters& p, const int* task) {
     const int rows = (task[4] + 15) / 16 * 16, columns = task[6];
     const int n = task[2] + threadIdx.x % 8;
-#if HALVES
+#if TF32
     __shared__ float largest[THREADS];
     float most = 0;
     for (int k = threadIdx.x / 8; k < rows; k += THREADS / 8) {
@@ -78,7 +78,7 @@ __device__ void arrange_channels(float* target, const Parameters& p, const int* 
 #endif
     for (int k = threadIdx.x / 8; k < rows; k += THREADS / 8) {
         const float x = channel_weight(p, task, k, n);
-#if HALVES
+#if TF32
         halves[channel_number(k, n, columns)] = as_half(x * scale);
 #else
         target[channel_number(k, n, columns)] = factor(x);

@@ -1,9 +1,9 @@
 // How matrices lie in the workspace, and how they are multiplied: the arithmetic of both kernels.
 //
 // Options:
-//   TF32    1: factors are rounded to TF32; 0: products are those of float32, made of three each.
-//   HALVES  1: matrices of channels are kept in half precision, with a scale a column. TF32 has no
-//           more digits, only a wider range. 0: in float32.
+//   TF32  1: factors are rounded to TF32, and matrices of channels are kept in half precision with a
+//         scale a column, since TF32 has no more digits, only a wider range. 0: products are those
+//         of float32, made of three each.
 
 #include "tensor_cores.cuh"
 
@@ -61,7 +61,7 @@ __device__ __forceinline__ void add_product(float* c, const Factors<4>& a, const
 // A matrix of channels, K x N, is multiplied from the right. Its numbers lie in blocks of 16 rows
 // and 8 PACKED columns, all blocks of 16 rows side by side. Lane l of a block has 16 bytes: for each
 // tile of 8 columns four numbers in column l / 4, in rows l % 4, then 4, 8 and 12 further.
-#define PACKED (HALVES ? 2 : 1)
+#define PACKED (TF32 ? 2 : 1)
 __device__ __forceinline__ int channel_number(int k, int n, int columns) {
     const int block = k / 16 * (columns / (8 * PACKED)) + n / (8 * PACKED);
     const int lane = n % 8 * 4 + k % 4;
@@ -70,7 +70,7 @@ __device__ __forceinline__ int channel_number(int k, int n, int columns) {
 
 // Of what a lane has of a block: number i of tile t.
 __device__ __forceinline__ float channel_factor(const float4& has, int t, int i) {
-#if HALVES
+#if TF32
     const unsigned int pair = __float_as_uint((&has.x)[t * 2 + i / 2]);
     return of_half((unsigned short)(i % 2 ? pair >> 16 : pair));
 #else

@@ -21,16 +21,12 @@ from multiscale_gcn.ops.whole_network.phases import divisions, phases_of, total_
 from multiscale_gcn.ops.whole_network.preparation import POINTERS, TASK
 from multiscale_gcn.ops.whole_network.program import Program
 
-THREADS, MOST_TILES = 256, 3
-"""Of a block, and tiles of 16 rows that a warp takes at once: both take registers."""
-HALVES = True
-"""Whether matrices of channels are kept in half precision where factors are rounded anyway."""
+THREADS = 256
+"""Of a block, which have all registers of a multiprocessor."""
 MOST_INSTRUCTIONS = 1000
 """Of a program: the time of planning grows with their square."""
 FIRST = (8, 0)
 """Compute capability that has products in TF32."""
-CLUSTERS = (4, 2)
-"""Blocks that may share the work on a member, if there are so many for each."""
 ENDS = 16
 """Inputs and outputs that a launch can name."""
 
@@ -48,26 +44,18 @@ def hindrance(program: Program, device: torch.device) -> str | None:
         return f"it has {count} instructions, and no more than {MOST_INSTRUCTIONS} are put in order"
     has, needed = _room(device), 4 * largest(program.instructions)
     if needed <= has:
-        needed = 4 * walk_of(program, device, 1).memory
+        needed = 4 * walk_of(program, device).memory
     if needed > has:
         return f"its features take {needed} bytes of shared memory, a block has {has}"
     return None
 
 
-def cluster_of(batch: int, device: torch.device) -> int:
-    """How many blocks share the work on a member."""
-    if torch.cuda.get_device_capability(device) < (9, 0):
-        return 1
-    blocks = multiprocessors(_index(device))
-    return next((cluster for cluster in CLUSTERS if cluster * batch <= blocks), 1)
-
-
-def walk_of(program: Program, device: torch.device, cluster: int) -> Walk:
+def walk_of(program: Program, device: torch.device) -> Walk:
     """The lists of work: the shortest for which a block has room, or those of least memory."""
     inputs, room = len(program.inputs), _room(device) // 4
     found = [
         (phases_of(program.instructions, division), division)
-        for division in divisions(cluster * THREADS // 32, MOST_TILES)
+        for division in divisions(THREADS // 32)
     ]
     walked = (walk(*each, inputs) for each in sorted(found, key=lambda each: total_cost(*each)))
     tried = []
@@ -104,7 +92,7 @@ def run_program(program: Program, inputs: Sequence[Tensor]) -> tuple[Tensor, ...
     """
     first = inputs[0]
     batch = first.shape[0]
-    walked = walk_of(program, first.device, cluster_of(batch, first.device))
+    walked = walk_of(program, first.device)
     outputs = tuple(first.new_empty((batch, f.nodes, f.channels)) for f in program.outputs)
     workspace = first.new_empty((program.preparation.size,))
     for launch in launches(program.preparation):
@@ -136,11 +124,9 @@ def launch_walk(
     device = workspace.device
     places = [part for end in ends for part in (end, *end.stride())]
     absent = [0] * (4 * ENDS - len(places))
-    cluster = walked.lists.shape[1] * 32 // THREADS
-    options = {**_options(), "CLUSTER": cluster, "MOST_TILES": MOST_TILES, "ENDS": ENDS}
-    kernels_of("whole_network/walk.cu", **options).launch(
+    kernels_of("whole_network/walk.cu", **_options(), ENDS=ENDS).launch(
         "walk_network",
-        (cluster * min(batch, multiprocessors(device.index) // cluster),),
+        (min(batch, multiprocessors(device.index)),),
         (THREADS,),
         (table, workspace, len(walked.lists), batch, *places, *absent),
         device,
@@ -149,8 +135,7 @@ def launch_walk(
 
 
 def _options() -> dict[str, int]:
-    tf32 = allow_tf32()
-    return {"TF32": int(tf32), "HALVES": int(tf32 and HALVES), "THREADS": THREADS}
+    return {"TF32": int(allow_tf32()), "THREADS": THREADS}
 
 
 def table_of(numbers: np.ndarray, beside: Tensor) -> Tensor:

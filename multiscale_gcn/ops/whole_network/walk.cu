@@ -1,6 +1,5 @@
 // A whole network: a block of threads takes one member of the batch after another, keeps all its
-// features in shared memory, and its warps walk along lists of work. If there are fewer members than
-// the device has room for blocks, several blocks, a cluster, share the work on one.
+// features in shared memory, and its warps walk along lists of work.
 //
 // Work makes a part of features Y of others, all in shared memory:
 //   Y = f((d . (X W) + A Z) . scale + shift + s) + E
@@ -9,10 +8,8 @@
 // left out. The part is of TILES x 16 rows and 32 columns. Every warp has a list of its own, all
 // lists are of one length, and where `wait` is set all warps wait for each other.
 //
-// Options: those of fragments.cuh and cluster.cuh, THREADS, MOST_TILES, the most tiles of rows that
-// work has, and ENDS, how many inputs and outputs there may be.
+// Options: those of fragments.cuh, THREADS, and ENDS, how many inputs and outputs there may be.
 
-#include "cluster.cuh"
 #include "fragments.cuh"
 
 #define WARPS (THREADS / 32)
@@ -55,7 +52,7 @@ __device__ __forceinline__ void add_products(Sums<TILES>& sum, int m, const Fact
 
 // Weights that were fetched before they are needed: some steps, of a piece of work that may come
 // after the next barrier.
-#define AHEAD (THREADS > 384 ? 2 : HALVES ? 4 : 3)
+#define AHEAD (TF32 ? 4 : 3)
 #define LOADS (COLUMN_TILES / PACKED)
 using Weights = float4[AHEAD][LOADS];
 
@@ -136,7 +133,7 @@ __device__ __forceinline__ void add_channels(Sums<TILES>& sum, Weights& next, co
     }
 }
 
-#if HALVES
+#if TF32
 template <int TILES>
 __device__ __forceinline__ void scale_columns(Sums<TILES>& sum, const Work& is,
                                               const float* workspace, int lane) {
@@ -316,7 +313,7 @@ __device__ __forceinline__ void finish(const Sums<TILES>& sum, const OfColumns& 
     const int rows = is.rows, channels = is.channels;
     const int pitch = is.target_pitch, add_pitch = is.add_pitch;
     const bool relu = is.relu, adds = is.add >= 0;
-    const Everywhere target(memory + is.target + left);
+    float* target = memory + is.target + left;
     const float* add = memory + (adds ? is.add : 0) + left;
 #pragma unroll
     for (int m = 0; m < TILES; ++m) {
@@ -347,7 +344,7 @@ __device__ __forceinline__ void finish(const Sums<TILES>& sum, const OfColumns& 
                 y.x = c < channels ? as_feature(y.x) : 0;
                 y.y = c + 1 < channels ? as_feature(y.y) : 0;
                 if (row < rows) {
-                    target.put(row * pitch + 8 * n, y);
+                    *(float2*)(target + row * pitch + 8 * n) = y;
                 }
             }
         }
@@ -362,13 +359,11 @@ __device__ __forceinline__ void make(const Work& is, const Work& following, Weig
     OfRows<TILES> diagonal, shift;
     fetch_rows<TILES>(diagonal, workspace, is.diagonal, is, 1, lane);
     fetch_rows<TILES>(shift, workspace, is.node_shift, is, 0, lane);
-#if THREADS <= 384
     const OfColumns columns(is, workspace, lane);
-#endif
     Sums<TILES> sum = {};
     if (is.x >= 0) {
         add_channels<TILES>(sum, next, is, memory, workspace, lane);
-#if HALVES
+#if TF32
         scale_columns<TILES>(sum, is, workspace, lane);
 #endif
         scale_rows<TILES>(sum, diagonal);
@@ -380,9 +375,6 @@ __device__ __forceinline__ void make(const Work& is, const Work& following, Weig
         Scores<TILES> scores(is, memory, lane);
         add_nodes<TILES>(sum, scores, is, memory, lane);
     }
-#if THREADS > 384
-    const OfColumns columns(is, workspace, lane);
-#endif
     finish<TILES>(sum, columns, shift, is, memory, lane);
 }
 
@@ -404,22 +396,22 @@ __device__ void write(const Work& is, const float* memory, const long long* end,
     }
 }
 
-extern "C" __global__ void IN_CLUSTERS __launch_bounds__(THREADS, 1)
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
     walk_network(const int* lists, const float* workspace, long long length, long long batch,
                  const Ends ends) {
     extern __shared__ __align__(16) int shared[];
     float* memory = (float*)(shared + WARPS * 2 * WORDS);
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, count = (int)length;
-    const int block = blockIdx.x % CLUSTER, stride = CLUSTER * WARPS * WORDS;
-    const int* list = lists + (block * WARPS + warp) * WORDS + lane;
+    const int stride = WARPS * WORDS;
+    const int* list = lists + warp * WORDS + lane;
     int* words = shared + warp * 2 * WORDS;
     for (int i = 0; i < 2; ++i) {
         words[i * WORDS + lane] = list[i % count * stride];
     }
-    wait_for_all();
+    __syncwarp();
     int now = 0;
     Weights next;
-    for (long long member = blockIdx.x / CLUSTER; member < batch; member += gridDim.x / CLUSTER) {
+    for (long long member = blockIdx.x; member < batch; member += gridDim.x) {
         for (int place = 0; place < count; ++place) {
             const int word = list[(place + 2) % count * stride];
             const Work& is = *(const Work*)(words + now * WORDS);
@@ -428,21 +420,21 @@ extern "C" __global__ void IN_CLUSTERS __launch_bounds__(THREADS, 1)
                 fetch(next, following, workspace, lane);
                 if (is.kind == READ) {
                     read(is, memory, ends.at + 4 * is.end, member);
-                } else if (is.kind == WRITE && block == 0) {
+                } else if (is.kind == WRITE) {
                     write(is, memory, ends.at + 4 * is.end, member);
                 }
             } else if (is.tiles == 1) {
                 make<1>(is, following, next, memory, workspace, lane);
-            } else if (MOST_TILES == 2 || is.tiles == 2) {
+            } else if (is.tiles == 2) {
                 make<2>(is, following, next, memory, workspace, lane);
             } else {
-                make<MOST_TILES>(is, following, next, memory, workspace, lane);
+                make<3>(is, following, next, memory, workspace, lane);
             }
             const int wait = is.wait;
             __syncwarp();
             words[now * WORDS + lane] = word;
             if (wait) {
-                wait_for_all();
+                __syncthreads();
             } else {
                 __syncwarp();
             }
