@@ -29,6 +29,7 @@ from multiscale_gcn.nn.layer_checks import (
 from multiscale_gcn.nn.pattern_buffers import share_patterns
 from multiscale_gcn.nn.plan import Plan, members, plan
 from multiscale_gcn.nn.schedules import Schedule, as_schedule
+from multiscale_gcn.nn.whole_network import in_one_kernel
 
 Block = Callable[[int, Graph], nn.Module]
 """Makes a block of (channels, graph), from features [B, N, C] to features [B, N, C]."""
@@ -294,6 +295,9 @@ class MultiScaleGCN(nn.Module):
                 f"got {len(inputs)} inputs, the network takes {len(self.inputs)}; give one for "
                 "each scale with input channels"
             )
+        answers = in_one_kernel(self, inputs)
+        if answers is not None:
+            return answers
         features: dict[int, Tensor] = {}
         for (key, block), x in zip(self.inputs.items(), inputs, strict=True):
             k = int(key)

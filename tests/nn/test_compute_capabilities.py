@@ -27,6 +27,7 @@ from multiscale_gcn.ops.graph_convolution.whole_layer.sizes import (
 )
 from multiscale_gcn.ops.kernels.launch import FOLDER, code_of
 from multiscale_gcn.ops.nonlocal_attention.walk_division import STEP
+from multiscale_gcn.ops.whole_network.preparation import POINTERS, TASK
 from multiscale_gcn.ratings.fused import cuda_source
 
 ARCHITECTURES = ("sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120")
@@ -48,6 +49,8 @@ OPERATORS: dict[str, dict[str, int]] = {
     },
     "sparse_sums/aggregate.cu": {"ELEMENT": 0, "VECTOR": 4, "LANES": 32, "SOFTMAX": 1, "OWN": 1},
     "sparse_sums/entry_gradient.cu": {"ELEMENT": 1, "VECTOR": 4, "LANES": 32, "PACKS": 2},
+    "whole_network/arrange.cu": {"TF32": 1, "THREADS": 256, "POINTERS": POINTERS, "TASK": TASK},
+    "whole_network/walk.cu": {"TF32": 1, "THREADS": 256, "ENDS": 16},
 }
 """The kernels that run everywhere, and numbers to compile them with."""
 WHOLE_LAYERS = (

@@ -154,6 +154,10 @@ class Rehearsal(TorchFunctionMode):
         """Write down a launch."""
         self._try(self._write_launch, function, sizes, arguments)
 
+    def keep(self, tensor: Tensor) -> None:
+        """Know a tensor that nobody changes; it lives as long as what is written down."""
+        self._know(tensor, self._constant(tensor))
+
     def _write_launch(
         self, function: int, sizes: tuple[int, ...], arguments: Sequence[Any]
     ) -> None:
