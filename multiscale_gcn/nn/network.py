@@ -12,6 +12,7 @@ from multiscale_gcn.checks.arguments import flag, one_of, shown, whole_number
 from multiscale_gcn.convert import as_graph
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.nn.blocks import GraphConvBlock, ResGConv
+from multiscale_gcn.nn.branches import side_by_side
 from multiscale_gcn.nn.convolution_contract import Convolution
 from multiscale_gcn.nn.convolutions import SemGConv
 from multiscale_gcn.nn.fusion import CrossScaleFusion, FusionOrder, ScaleSum, check_fusion_order
@@ -305,8 +306,12 @@ class MultiScaleGCN(nn.Module):
         for place, stage in enumerate(self.stages):
             self._add_beginnings(place, features)
             blocks, fusion = self.blocks[place], self.fusions[place]
-            for k in stage:
-                features[k] = blocks[str(k)](features[k])  # type: ignore[index]
+            made = side_by_side(
+                [blocks[str(k)] for k in stage],  # type: ignore[index]
+                [features[k] for k in stage],
+            )
+            for k, result in zip(stage, made, strict=True):
+                features[k] = result
                 check_features(
                     features[k], self.sizes[k], self.channels[k], f"what a block of scale {k} made"
                 )
@@ -314,9 +319,10 @@ class MultiScaleGCN(nn.Module):
                 scales = members(stage, pairs)
                 features.update(zip(scales, fusion([features[k] for k in scales]), strict=True))
         self._add_beginnings(len(self.stages), features)
-        return tuple(
-            output(features[int(key)]).contiguous() for key, output in self.outputs.items()
+        answers = side_by_side(
+            list(self.outputs.values()), [features[int(key)] for key in self.outputs]
         )
+        return tuple(answer.contiguous() for answer in answers)
 
     def _add_beginnings(self, place: int, features: dict[int, Tensor]) -> None:
         """Those of all scales that begin here read what was there before."""
