@@ -23,7 +23,7 @@ from multiscale_gcn.nn.map_starts import MapStart, start_channel_map, start_node
 from multiscale_gcn.nn.node_maps import DenseMap, SparseMap, node_map
 from multiscale_gcn.nn.schedules import Pair, Skips, as_pairs
 from multiscale_gcn.ops import on_rows
-from multiscale_gcn.ops.learning import FusionStep, MapOfNodes, sum_of
+from multiscale_gcn.ops.learning import FusionStep, MapOfNodes
 from multiscale_gcn.ops.operand_checks import check_operands
 
 FusionOrder = Literal["parallel", "sequential"]
@@ -141,8 +141,25 @@ class ScaleSum(nn.Module):
         """The sum of the maps, plus ``base``."""
         sources = listed(sources, "sources")
         inputs = sources if base is None else [*sources, base]
-        result: Tensor = self._calls(self, lambda: self._sum(sources, base), inputs, base is None)
+        result: Tensor = self._calls(
+            self, lambda: self._sum(sources, base), inputs, base is None, self._as_step
+        )
         return result
+
+    def _as_step(self, place: Place) -> FusionStep | None:
+        """What it is in training, without anything that is added to."""
+        if not self._is_dense:
+            return None
+        maps = self._node_maps()
+        scales = tuple(range(len(maps)))
+        nodes = (*(made.in_features for made in maps), maps[0].out_features)
+        return FusionStep(nodes, self._as_maps(place, scales, len(maps)), scales, (len(maps),))
+
+    def _as_maps(self, place: Place, sources: Sequence[int], target: int) -> tuple[MapOfNodes, ...]:
+        return tuple(
+            MapOfNodes(target, source, place(made, "weight"), place(made, "bias"))
+            for source, made in zip(sources, self.maps, strict=True)
+        )
 
     def _sum(self, sources: list[Tensor], base: Tensor | None) -> Tensor:
         if len(sources) != len(self.maps):
@@ -164,8 +181,14 @@ class ScaleSum(nn.Module):
                 x = on_rows(self.channel_maps[str(place)], x)
             result = made.mix(x, result)
         assert result is not None
-        bias = sum_of([made.bias for made in maps])
+        bias = _sum_of([made.bias for made in maps])
         return result + bias.unsqueeze(-1).to(result.dtype)
+
+
+def _sum_of(biases: list[Tensor]) -> Tensor:
+    if len(biases) > 2:
+        return torch.stack(biases).sum(0)
+    return biases[0] if len(biases) == 1 else biases[0] + biases[1]
 
 
 class CrossScaleFusion(nn.Module):
@@ -300,18 +323,16 @@ class CrossScaleFusion(nn.Module):
 
     def _as_step(self, place: Place) -> FusionStep | None:
         """What it is in training, if all read all before any is written, by dense maps."""
-        maps = []
+        maps: list[MapOfNodes] = []
         for k in range(len(self.sizes)):
             sums = dict(self.sums).get(str(k))
             if not isinstance(sums, ScaleSum) or not sums._is_dense or str(k) in self.joins:
                 return None
-            maps.append(
-                tuple(
-                    MapOfNodes(source, place(made, "weight"), place(made, "bias"))
-                    for source, made in zip(self._sources(k), sums.maps, strict=True)
-                )
-            )
-        return FusionStep(tuple(maps)) if self.fusion_order == "parallel" else None
+            maps += sums._as_maps(place, self._sources(k), k)
+        scales = tuple(range(len(self.sizes)))
+        if self.fusion_order != "parallel":
+            return None
+        return FusionStep(self.sizes, tuple(maps), scales, scales)
 
     def _fused(self, features: list[Tensor]) -> list[Tensor]:
         if len(features) != len(self.sizes):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
 
-from multiscale_gcn.nn.learned_block import Learning
+from multiscale_gcn.nn.learned_block import LearnedBlock, Learning
 from multiscale_gcn.ops.kernels.prepared import PreparedCalls, guard_of, may_be_prepared
 from multiscale_gcn.ops.learning import Step
 
@@ -88,7 +88,7 @@ class LayerCalls:
             return parts.calls(forward, [*inputs, *tensors], constants)
         learning = parts.learning
         if learning is not None and parts.learns_from(learning.step, inputs, tensors):
-            return learning.function.apply(learning, len(inputs), *inputs, *tensors)
+            return LearnedBlock.apply(learning, len(inputs), *inputs, *tensors)
         return forward()
 
     def __reduce__(self) -> Any:

@@ -17,7 +17,6 @@ class Learning:
 
     def __init__(self, step: Step) -> None:
         self.step = step
-        self.function = TwiceLearnedBlock if step.is_of_pytorch else LearnedBlock
         self.running = frozenset(step.running())
         self.forward_calls = PreparedCalls()
         self.backward_calls = PreparedCalls()
@@ -47,14 +46,6 @@ class LearnedBlock(DifferentiableFunction):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        return _backward(ctx, gradients)
-
-
-class TwiceLearnedBlock(LearnedBlock):
-    """Of a step whose gradients have gradients."""
-
-    @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         return _backward(ctx, gradients)
 

@@ -22,12 +22,13 @@ import torch
 from multiscale_gcn.ops import selection
 from multiscale_gcn.ops.batch_norm import known_on_cuda
 from multiscale_gcn.ops.batch_norm import on_cuda as batch_norm
+from multiscale_gcn.ops.fusion import on_cuda as fusion
 from multiscale_gcn.ops.graph_convolution import on_cuda as graph_convolution
 from multiscale_gcn.ops.joined_map import on_cuda as joined_map
 from multiscale_gcn.ops.kernels import launch, packing, prepared, rehearsal
 from multiscale_gcn.ops.nonlocal_attention import block_on_cuda, walks_on_cuda
 
-OPERATORS = (batch_norm, graph_convolution, joined_map, block_on_cuda)
+OPERATORS = (batch_norm, fusion, graph_convolution, joined_map, block_on_cuda)
 Kernel = Callable[..., None]
 KERNELS: dict[str, Kernel] = {}
 DEVICE, CPU = torch.device("cuda", 0), torch.device("cpu")
@@ -129,6 +130,7 @@ def emulate(monkeypatch: pytest.MonkeyPatch) -> EmulatedDevice:
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: properties)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index: (9, 0))
     monkeypatch.setattr(torch.cuda, "device", lambda index: nullcontext())
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
     monkeypatch.setattr(selection, "_cupy_hindrance", lambda: None)
     monkeypatch.setattr(launch.Kernels, "load", lambda k, name, device: made.load(k, name, device))
@@ -365,3 +367,66 @@ def normalise_known(where: int, grid: Any, o: dict[str, int]) -> None:
     result = result * (array(gain, c) if gain else 1) + array(offset, c)
     result = np.maximum(result, 0) if relu else result
     array(y, rows, c)[:] = result + (array(more, rows, c) if more else 0)
+
+
+def fusion_maps(o: dict[str, int]) -> tuple[list[int], list[tuple[int, int]]]:
+    """Nodes of the scales; targets and sources of the maps."""
+    return [o[f"N{k}"] for k in range(4)], [divmod(p, 4) for p in range(16) if o["MAPS"] >> p & 1]
+
+
+def rows_of(places: list[int], nodes: list[int], columns: int) -> list[Any]:
+    return [
+        array(place, n, columns) if place else None for place, n in zip(places, nodes, strict=True)
+    ]
+
+
+def sent(where: int, o: dict[str, int], back: bool) -> None:
+    *places, columns, _ = values(where, "P" * 40 + "qq")
+    nodes, maps = fusion_maps(o)
+    x, y = rows_of(places[:4], nodes, columns), rows_of(places[4:8], nodes, columns)
+    weights, biases = places[8:24], places[24:40]
+    results = [
+        np.zeros((n, columns), np.float32) if own is None else own.copy()
+        for own, n in zip(x, nodes, strict=True)
+    ]
+    for t, s in maps:
+        matrix = array(weights[4 * t + s], nodes[t], nodes[s])
+        if back:
+            results[s] += matrix.T @ x[t]
+        else:
+            results[t] += matrix @ x[s] + array(biases[4 * t + s], nodes[t])[:, None]
+    for room, result in zip(y, results, strict=True):
+        if room is not None:
+            room[:] = result
+
+
+@kernel
+def fuse(where: int, grid: Any, o: dict[str, int]) -> None:
+    sent(where, o, False)
+
+
+@kernel
+def fuse_back(where: int, grid: Any, o: dict[str, int]) -> None:
+    sent(where, o, True)
+
+
+@kernel
+def fuse_parts(where: int, grid: Any, o: dict[str, int]) -> None:
+    *places, parts, columns, _ = values(where, "P" * 9 + "qq")
+    nodes, maps = fusion_maps(o)
+    up, x = rows_of(places[:4], nodes, columns), rows_of(places[4:], nodes, columns)
+    found = [up[t] @ x[s].T for t, s in maps] + [up[t].sum(1) for t, _ in maps]
+    padded = [np.pad(one.ravel(), (0, -one.size % 4)) for one in found]
+    row = np.concatenate(padded)
+    room = array(parts, grid[0], len(row))
+    room[:] = 0
+    room[0] = row
+
+
+@kernel
+def fuse_sums(where: int, grid: Any, o: dict[str, int]) -> None:
+    results, parts, count = values(where, "PPq")
+    nodes, maps = fusion_maps(o)
+    sizes = [nodes[t] * nodes[s] for t, s in maps] + [nodes[t] for t, _ in maps]
+    size = sum(n + -n % 4 for n in sizes)
+    array(results, size)[:] = array(parts, count, size).sum(0)

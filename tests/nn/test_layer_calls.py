@@ -22,6 +22,7 @@ from multiscale_gcn.nn import (
     MultiScaleGCN,
     NonLocal,
     ResGConv,
+    ScaleSum,
     SemGConv,
 )
 from multiscale_gcn.ops import selection
@@ -222,24 +223,49 @@ def test_a_fusion_learns(order: Any, frozen: bool, device: EmulatedDevice) -> No
         for p in fusion.parameters():
             p.grad = None
     made = there(fusion, given)
-    one_function = type(made[0].grad_fn).__name__ == "TwiceLearnedBlockBackward"
+    one_function = type(made[0].grad_fn).__name__ == "LearnedBlockBackward"
     assert one_function == (order == "parallel")
 
 
-def penalty_gradients(fusion: nn.Module, given: list[Tensor]) -> Any:
-    loss = torch.cat(fusion(given), 1).square().sum()
-    slopes = torch.autograd.grad(loss, given, create_graph=True)
-    penalty = torch.cat(slopes, 1).square().sum()
-    return torch.autograd.grad(penalty, [*given, *fusion.parameters()])
-
-
-def test_gradients_of_a_fusion_have_gradients(device: EmulatedDevice) -> None:
+def test_a_fusion_is_one_kernel_forward_and_three_backward(device: EmulatedDevice) -> None:
     fusion = drawn(CrossScaleFusion([9, 5, 4]))
+    given = [features(3, nodes).requires_grad_() for nodes in (9, 5, 4)]
+    ups = [torch.randn(3, nodes, C) for nodes in (9, 5, 4)]
     for _ in range(2):
-        given = [features(3, nodes).requires_grad_() for nodes in (9, 5, 4)]
-        expected = penalty_gradients(fusion, given)
-        for one, other in zip(there(penalty_gradients, fusion, given), expected, strict=True):
-            assert float((one - other).norm()) < 1e-5 * float(other.norm())
+        device.launched.clear()
+        there(fused_gradients, fusion, given, ups)
+        assert device.launched == ["fuse", "fuse_back", "fuse_parts", "fuse_sums"]
+    fusion.requires_grad_(False)
+    device.launched.clear()
+    there(fused_gradients, fusion, given, ups)
+    assert device.launched == ["fuse", "fuse_back"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_fusion_that_no_kernel_takes(dtype: torch.dtype, device: EmulatedDevice) -> None:
+    fusion = drawn(CrossScaleFusion([9, 5])).to(dtype)
+    given = [features(3, nodes).to(dtype) for nodes in (9, 5)]
+    found, expected = there(fusion, given), fusion(given)
+    assert not device.launched
+    assert type(found[0].grad_fn).__name__ != "LearnedBlockBackward"
+    for one, other in zip(found, expected, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_scale_that_begins_learns(device: EmulatedDevice) -> None:
+    begins = drawn(ScaleSum([9, 5], 4))
+    for _ in range(2):
+        given = [features(3, nodes).requires_grad_() for nodes in (9, 5)]
+        up = torch.randn(3, 4, C)
+        leaves = [*given, *begins.parameters()]
+
+        def found(given: list[Tensor] = given, leaves: list[Tensor] = leaves, up: Tensor = up):
+            return torch.autograd.grad(begins(given), leaves, up)
+
+        expected = found()
+        device.launched.clear()
+        close(there(found), expected)
+        assert device.launched == ["fuse", "fuse_back", "fuse_parts", "fuse_sums"]
 
 
 def here(function: Callable[..., Any], *arguments: Any) -> Any:
