@@ -26,6 +26,8 @@ from multiscale_gcn.ops.layout import by_node
 from multiscale_gcn.ops.nonlocal_attention import block_on_cuda as attention
 from multiscale_gcn.ops.nonlocal_attention.on_cuda import MOST_BLOCK_NODES
 from multiscale_gcn.ops.nonlocal_attention.walks_on_cuda import parts_of
+from multiscale_gcn.ops.row_products.division import Pair
+from multiscale_gcn.ops.row_products.on_cuda import row_products, takes_row_products
 from multiscale_gcn.ops.selection import OperatorCase, select_form
 
 Gradients = dict[int, Tensor]
@@ -117,11 +119,21 @@ class Norm:
         return y, statistics
 
     def backward(
-        self, gradient: Tensor, h: Tensor, t: Sequence[Tensor], statistics: Tensor, relu: bool
+        self,
+        gradient: Tensor,
+        h: Tensor,
+        t: Sequence[Tensor],
+        statistics: Tensor,
+        relu: bool,
+        before: int | None = None,
     ) -> tuple[Tensor, Gradients]:
+        """Also of a bias that was added before, at a place, whose gradient is nothing."""
         learned = (t[self.weight], t[self.bias])
-        found, pair = batch_norm.BACKWARD(gradient, h, *learned, statistics, relu)
-        return found, {self.weight: pair[0], self.bias: pair[1]}
+        found, rows = batch_norm.BACKWARD(gradient, h, *learned, statistics, relu)
+        gradients = {self.weight: rows[0], self.bias: rows[1]}
+        if before is not None:
+            gradients[before] = rows[2]
+        return found, gradients
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,25 +257,28 @@ class AttentionStep(Step):
     ) -> tuple[list[Tensor], Gradients]:
         (gradient,), (x,) = gradients, inputs
         weight, mapped, attended, h, statistics = kept
-        for_h, found = self.norm.backward(gradient, h, t, statistics, False)
+        for_h, found = self.norm.backward(gradient, h, t, statistics, False, self.output_bias)
         up = _rows(for_h)
-        if self.output in needs:
-            found[self.output] = up.t() @ _rows(attended)
-        if self.output_bias in needs:
-            found[self.output_bias] = up.sum(0)
         for_attended = _features(up @ t[self.output], x)
         joined = _rows(attention.BACKWARD(for_attended, *parts_of(mapped)))
-        if needs.intersection((self.score, *self.maps)):
-            found |= self._maps_backward(joined, x, t)
+        if needs.intersection((self.score, *self.maps, self.output)):
+            found |= self._maps_backward(up, _rows(attended), joined, _rows(x), t)
         return [_features(torch.addmm(_rows(gradient), joined, weight), x)], found
 
-    def _maps_backward(self, joined: Tensor, x: Tensor, t: Sequence[Tensor]) -> Gradients:
+    def _maps_backward(
+        self, up: Tensor, attended: Tensor, joined: Tensor, x: Tensor, t: Sequence[Tensor]
+    ) -> Gradients:
+        """Of the maps before attention and of that behind it, from rows."""
         inner = joined.shape[1] - 2
-        weight, bias = joined.t() @ _rows(x), joined.sum(0)
+        pairs = (Pair(up.shape[1], inner, False), Pair(inner + 2, x.shape[1], True))
+        if takes_row_products(x, pairs, x.shape[0]):
+            output, weight, bias = row_products((up, joined), (attended, x), (False, True))
+        else:
+            output, weight, bias = up.t() @ attended, joined.t() @ x, joined.sum(0)
         read = (t[self.score], *(t[place] for place in self.maps[2:]))
         rest = joined_map.BACKWARD(weight[inner:], bias[inner:], *read)
-        places = (*self.maps[:2], self.score, *self.maps[2:])
-        return dict(zip(places, (weight[:inner], bias[:inner], *rest), strict=True))
+        places = (self.output, *self.maps[:2], self.score, *self.maps[2:])
+        return dict(zip(places, (output, weight[:inner], bias[:inner], *rest), strict=True))
 
 
 @dataclass(frozen=True, eq=False)

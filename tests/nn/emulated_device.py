@@ -27,6 +27,7 @@ from multiscale_gcn.ops.graph_convolution import on_cuda as graph_convolution
 from multiscale_gcn.ops.joined_map import on_cuda as joined_map
 from multiscale_gcn.ops.kernels import launch, packing, prepared, rehearsal
 from multiscale_gcn.ops.nonlocal_attention import block_on_cuda, walks_on_cuda
+from multiscale_gcn.ops.row_products import on_cuda as row_products
 
 OPERATORS = (batch_norm, fusion, graph_convolution, joined_map, block_on_cuda)
 Kernel = Callable[..., None]
@@ -147,7 +148,8 @@ def emulate(monkeypatch: pytest.MonkeyPatch) -> EmulatedDevice:
     for operators in OPERATORS:
         for operator in (operators.FORWARD, operators.BACKWARD):
             monkeypatch.setattr(operator, "overload", operator._cuda)
-    monkeypatch.setattr(known_on_cuda.KNOWN, "overload", known_on_cuda.KNOWN._cuda)
+    for single in (known_on_cuda.KNOWN, row_products.ROW_PRODUCTS):
+        monkeypatch.setattr(single, "overload", single._cuda)
     forget()
     return made
 
@@ -352,7 +354,7 @@ def gradient(where: int, grid: Any, o: dict[str, int]) -> None:
     normal = (features - middle) * inverse
     if relu:
         up = np.where(normal * array(weight, c) + array(bias, c) > 0, up, 0)
-    array(pair, 2, c)[:] = (up * normal).sum(0), up.sum(0)
+    array(pair, 3, c)[:] = (up * normal).sum(0), up.sum(0), np.zeros(c)
     up = up * array(weight, c)
     array(found, rows, c)[:] = inverse * (up - up.mean(0) - normal * (up * normal).mean(0))
 
@@ -424,9 +426,20 @@ def fuse_parts(where: int, grid: Any, o: dict[str, int]) -> None:
 
 
 @kernel
-def fuse_sums(where: int, grid: Any, o: dict[str, int]) -> None:
-    results, parts, count = values(where, "PPq")
-    nodes, maps = fusion_maps(o)
-    sizes = [nodes[t] * nodes[s] for t, s in maps] + [nodes[t] for t, _ in maps]
-    size = sum(n + -n % 4 for n in sizes)
+def add_parts(where: int, grid: Any, o: dict[str, int]) -> None:
+    results, parts, count, size = values(where, "PPqq")
     array(results, size)[:] = array(parts, count, size).sum(0)
+
+
+@kernel
+def row_parts(where: int, grid: Any, o: dict[str, int]) -> None:
+    a0, b0, a1, b1, parts, rows, _ = values(where, "P" * 5 + "qq")
+    found, sums = [], []
+    for p, a, b in ((0, a0, b0), (1, a1, b1)):
+        left, right = array(a, rows, o[f"M{p}"]), array(b, rows, o[f"N{p}"])
+        found.append(left.T @ right)
+        sums += [left.sum(0)] * o[f"S{p}"]
+    row = np.concatenate([np.pad(one.ravel(), (0, -one.size % 4)) for one in (*found, *sums)])
+    room = array(parts, grid[0], len(row))
+    room[:] = 0
+    room[-1] = row

@@ -39,6 +39,9 @@ OPERATORS: dict[str, dict[str, int]] = {
         **{"ELEMENT": 1, "WIDTH": 2, "COPY": 4, "STEP": STEP},
         **{"LENGTH": 64, "GROUP": 8},
     },
+    "row_products/row_products.cu": {
+        **{"M0": 128, "N0": 64, "M1": 66, "N1": 128, "S0": 0, "S1": 1, "TASKS": 3, "THREE": 0},
+    },
     "sparse_sums/aggregate.cu": {"ELEMENT": 0, "VECTOR": 4, "LANES": 32, "SOFTMAX": 1, "OWN": 1},
     "sparse_sums/entry_gradient.cu": {"ELEMENT": 1, "VECTOR": 4, "LANES": 32, "PACKS": 2},
 }

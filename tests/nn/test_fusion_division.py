@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,7 +56,7 @@ def test_gradients_lie_one_behind_the_other(scales: Scales) -> None:
     sizes = [scales.nodes[t] * scales.nodes[s] for t, s in scales.maps]
     sizes += [scales.nodes[t] for t, _ in scales.maps]
     assert places[0] == 0
-    for begin, end, size in zip(places, places[1:], sizes, strict=True):
+    for (begin, end), size in zip(itertools.pairwise(places), sizes, strict=True):
         assert begin % 4 == 0
         assert size <= end - begin < size + 4
 

@@ -274,7 +274,8 @@ sums(Sums* parts, const Element* upstream, const Element* x, const Real* statist
         parts[blockIdx.x * channels + c] = board[0][threadIdx.x];
 }
 
-// gradients: [2, channels], of the gains and of the offsets.
+// gradients: [3, channels], of the gains, of the offsets, and of what is added to all rows of x, which
+// moves nothing.
 extern "C" __global__ void __launch_bounds__(THREADS)
 gradient(Element* result, Real* gradients, const Sums* parts, i64 num_parts,
          const Element* upstream, const Element* x, const Real* statistics, const Real* gain,
@@ -291,6 +292,7 @@ gradient(Element* result, Real* gradients, const Sums* parts, i64 num_parts,
         if (blockIdx.x == 0 && threadIdx.x < CHANNELS && c < channels) {
             gradients[c] = board[0][threadIdx.x].other * statistics[channels + c];
             gradients[channels + c] = board[0][threadIdx.x].one;
+            gradients[2 * channels + c] = 0;
         }
 #pragma unroll
         for (int v = 0; v < VECTOR; v++) {

@@ -14,6 +14,7 @@
 //   ROWS            rows of dY for a warp, at most
 //   THREE           1: a product of float32 is made of three of tf32
 
+#include "adding_parts.cuh"
 #include "tensor_cores.cuh"
 
 typedef long long i64;
@@ -80,7 +81,7 @@ __device__ __forceinline__ void fetch(float* tile, const float* const* x, int un
             const int row = at / fours, column = at % fours * 4;
             const i64 place = slice * COLUMNS + column;
             const bool is_there = place < columns;
-            copy_ahead(to + row * pitch + column, x[k] + (is_there ? row * columns + place : 0),
+            copy_ahead<16>(to + row * pitch + column, x[k] + (is_there ? row * columns + place : 0),
                        is_there);
         }
     }
@@ -109,30 +110,6 @@ __device__ __forceinline__ int load_matrices(float* matrices, Shared& given) {
         }
     }
     return place;
-}
-
-// A step of 8 products for 16 rows and 32 columns.
-__device__ __forceinline__ void multiply_step(float (&c)[4][4], const float (&a)[4],
-                                              const float* b, int next_k, int next_n, int tiles) {
-    u32 left[4];
-    [[maybe_unused]] u32 rest[4];
-#pragma unroll
-    for (int v = 0; v < 4; v++) {
-        left[v] = to_tf32(a[v]);
-        if (THREE) rest[v] = remainder_of(a[v]);
-    }
-#pragma unroll
-    for (int n = 0; n < 4; n++) {
-        if (n >= tiles) continue;
-        const float given[2] = {b[n * next_n], b[n * next_n + next_k]};
-        const u32 right[2] = {to_tf32(given[0]), to_tf32(given[1])};
-        multiply(c[n], left, right);
-        if (THREE) {
-            const u32 small[2] = {remainder_of(given[0]), remainder_of(given[1])};
-            multiply(c[n], left, small);
-            multiply(c[n], rest, right);
-        }
-    }
 }
 
 template <bool BACK>
@@ -205,7 +182,7 @@ __device__ __forceinline__ void fuse_slices(Shared& given, float* memory, i64 co
                     const float left[4] = {a[k * next_k], a[k * next_k + 8 * next_row],
                                            a[(k + 4) * next_k],
                                            a[(k + 4) * next_k + 8 * next_row]};
-                    multiply_step(c, left, b + k * PITCH, 4 * PITCH, 8, 4);
+                    multiply_step<THREE>(c, left, b + k * PITCH, 4 * PITCH, 8, 4);
                 }
             }
 #pragma unroll
@@ -332,7 +309,7 @@ fuse_parts(FOUR(const float*, up), FOUR(const float*, x), float* parts, i64 colu
             for (int k = 0; k < COLUMNS; k += 8) {
                 const float left[4] = {a[k], a[k + 8 * UP_PITCH], a[k + 4],
                                        a[k + 4 + 8 * UP_PITCH]};
-                multiply_step(sums[task], left, b + k, 4, 8 * UP_PITCH, at.columns);
+                multiply_step<THREE>(sums[task], left, b + k, 4, 8 * UP_PITCH, at.columns);
             }
         }
 #pragma unroll
@@ -375,26 +352,5 @@ fuse_parts(FOUR(const float*, up), FOUR(const float*, x), float* parts, i64 colu
         const int row = place - first_row(t, 16);
         for (int s = 0; s < SCALES; s++)
             if (row < nodes_of(t) && has_map(t, s)) part[bias_place(4 * t + s) + row] = sum;
-    }
-}
-
-#define ADDED 32                      // numbers that a block adds up
-#define ADDERS (THREADS / 2 / ADDED)  // threads for each
-
-extern "C" __global__ void __launch_bounds__(THREADS / 2)
-fuse_sums(float* results, const float* parts, i64 num_parts) {
-    __shared__ float board[ADDERS][ADDED];
-    constexpr int size = bias_place(16);
-    const int column = threadIdx.x % ADDED, adder = threadIdx.x / ADDED;
-    const int place = blockIdx.x * ADDED + column;
-    float sum = 0;
-    if (place < size)
-#pragma unroll 8
-        for (i64 k = adder; k < num_parts; k += ADDERS) sum += parts[k * size + place];
-    board[adder][column] = sum;
-    __syncthreads();
-    if (adder == 0 && place < size) {
-        for (int k = 1; k < ADDERS; k++) sum += board[k][column];
-        results[place] = sum;
     }
 }

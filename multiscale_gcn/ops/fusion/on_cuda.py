@@ -15,6 +15,7 @@ from multiscale_gcn.ops.fusion.division import (
     Scales,
     divide_fusion,
 )
+from multiscale_gcn.ops.kernels.adding_parts import sum_of_parts
 from multiscale_gcn.ops.kernels.arguments import aligned
 from multiscale_gcn.ops.kernels.launch import (
     kernels_of,
@@ -27,8 +28,6 @@ from multiscale_gcn.ops.layout import by_node
 
 KERNELS = "fusion/fusion.cu"
 LEAST_CAPABILITY = (8, 0)
-ADDED = 32
-"""Numbers that a block adds up."""
 
 ByScale = list[Tensor | None]
 
@@ -144,13 +143,10 @@ def _backward(
     found = _features(down, given)
     if learns:
         x = fusion.rows(features, given)
-        size, blocks = fusion.scales.places()[-1], fusion.sums.blocks
-        parts = features[0].new_empty((blocks, size))
-        sums = features[0].new_empty(size)
+        size = fusion.scales.places()[-1]
+        parts = features[0].new_empty((fusion.sums.blocks, size))
         fusion.launch("fuse_parts", fusion.sums, *up, *x, parts)
-        grid, threads = (-(-size // ADDED),), (THREADS // 2,)
-        fusion.kernels.launch("fuse_sums", grid, threads, (sums, parts, blocks), fusion.device)
-        found.append(sums)
+        found.append(sum_of_parts(parts, fusion.kernels))
     return found
 
 

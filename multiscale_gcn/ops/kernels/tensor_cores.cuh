@@ -25,12 +25,18 @@ __device__ __forceinline__ void multiply(float (&c)[4], const u32 (&a)[4], const
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
-// 16 bytes, or as many zeros.
+// 4, 8 or 16 bytes, or as many zeros.
+template <int BYTES>
 __device__ __forceinline__ void copy_ahead(void* to, const void* from, bool is_there) {
-    const u32 address = (u32)__cvta_generic_to_shared(to);
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(from),
-                 "r"(is_there ? 16 : 0)
-                 : "memory");
+    const u32 address = (u32)__cvta_generic_to_shared(to), bytes = is_there ? BYTES : 0;
+    if (BYTES == 16)
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(from),
+                     "r"(bytes)
+                     : "memory");
+    else
+        asm volatile("cp.async.ca.shared.global [%0], [%1], %3, %2;" ::"r"(address), "l"(from),
+                     "r"(bytes), "n"(BYTES)
+                     : "memory");
 }
 
 __device__ __forceinline__ void copies_end() { asm volatile("cp.async.commit_group;" ::: "memory"); }
@@ -38,4 +44,31 @@ __device__ __forceinline__ void copies_end() { asm volatile("cp.async.commit_gro
 // All copies are there, but those behind the last end.
 __device__ __forceinline__ void wait_for_earlier_copies() {
     asm volatile("cp.async.wait_group 1;" ::: "memory");
+}
+
+// 8 products more for 16 rows and `tiles` times 8 columns, at most 32; EXACT makes
+// a product of three. a: those of this thread. b: the
+// first of this thread; the next product is next_k numbers from there, the next tile next_n.
+template <bool EXACT>
+__device__ __forceinline__ void multiply_step(float (&c)[4][4], const float (&a)[4],
+                                              const float* b, int next_k, int next_n, int tiles) {
+    u32 left[4];
+    [[maybe_unused]] u32 rest[4];
+#pragma unroll
+    for (int v = 0; v < 4; v++) {
+        left[v] = to_tf32(a[v]);
+        if (EXACT) rest[v] = remainder_of(a[v]);
+    }
+#pragma unroll
+    for (int n = 0; n < 4; n++) {
+        if (n >= tiles) continue;
+        const float given[2] = {b[n * next_n], b[n * next_n + next_k]};
+        const u32 right[2] = {to_tf32(given[0]), to_tf32(given[1])};
+        multiply(c[n], left, right);
+        if (EXACT) {
+            const u32 small[2] = {remainder_of(given[0]), remainder_of(given[1])};
+            multiply(c[n], left, small);
+            multiply(c[n], rest, right);
+        }
+    }
 }
