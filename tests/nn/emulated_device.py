@@ -323,10 +323,19 @@ def moments(where: int, grid: Any, o: dict[str, int]) -> None:
 
 @kernel
 def normalise(where: int, grid: Any, o: dict[str, int]) -> None:
-    y, statistics, _, _, x, add, weight, bias, mean, variance, batches, *rest = values(
-        where, "PPPqPPPPPPPddqqq"
-    )
-    momentum, epsilon, relu, rows, c = rest
+    y, statistics, _, _, *given = values(where, "PPPqPPPPPPPddqqq")
+    normalise_rows(y, statistics, *given)
+
+
+@kernel
+def normalise_whole(where: int, grid: Any, o: dict[str, int]) -> None:
+    normalise_rows(*values(where, "PPPPPPPPPddqqq"))
+
+
+def normalise_rows(
+    y: Any, statistics: Any, x: Any, add: Any, weight: Any, bias: Any, *rest: Any
+) -> None:
+    mean, variance, batches, momentum, epsilon, relu, rows, c = rest
     features = array(x, rows, c)
     middle, spread = features.mean(0), features.var(0)
     array(statistics, 2, c)[:] = middle, 1 / np.sqrt(spread + epsilon)
@@ -348,13 +357,25 @@ def sums(where: int, grid: Any, o: dict[str, int]) -> None:
 
 @kernel
 def gradient(where: int, grid: Any, o: dict[str, int]) -> None:
-    found, pair, _, _, g, x, statistics, weight, bias, relu, rows, c = values(where, "PPPqPPPPPqqq")
+    found, three, _, _, *given = values(where, "PPPqPPPPPqqq")
+    gradient_of_rows(found, three, *given)
+
+
+@kernel
+def gradient_whole(where: int, grid: Any, o: dict[str, int]) -> None:
+    gradient_of_rows(*values(where, "PPPPPPPqqq"))
+
+
+def gradient_of_rows(
+    found: Any, three: Any, g: Any, x: Any, statistics: Any, weight: Any, bias: Any, *rest: Any
+) -> None:
+    relu, rows, c = rest
     up, features = array(g, rows, c), array(x, rows, c)
     middle, inverse = array(statistics, 2, c)
     normal = (features - middle) * inverse
     if relu:
         up = np.where(normal * array(weight, c) + array(bias, c) > 0, up, 0)
-    array(pair, 3, c)[:] = (up * normal).sum(0), up.sum(0), np.zeros(c)
+    array(three, 3, c)[:] = (up * normal).sum(0), up.sum(0), np.zeros(c)
     up = up * array(weight, c)
     array(found, rows, c)[:] = inverse * (up - up.mean(0) - normal * (up * normal).mean(0))
 

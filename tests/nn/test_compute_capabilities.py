@@ -25,7 +25,9 @@ OLDEST_AND_NEWEST = ("sm_80", "sm_120")
 
 ROOT = FOLDER.parent
 OPERATORS: dict[str, dict[str, int]] = {
-    "batch_norm/batch_norm.cu": {"ELEMENT": 0, "VECTOR": 4, "LANES": 32, "THREADS": 256},
+    "batch_norm/batch_norm.cu": {
+        **{"ELEMENT": 0, "VECTOR": 4, "LANES": 2, "THREADS": 256, "HELD": 8},
+    },
     "batch_norm/known_statistics.cu": {"ELEMENT": 1, "THREADS": 256, "LANES": 32, "ROWS": 32},
     "fusion/fusion.cu": {
         **{"N0": 17, "N1": 48, "N2": 96, "N3": 0, "MAPS": 0x356},

@@ -150,8 +150,8 @@ def test_a_block_in_training_is_one_function(device: EmulatedDevice) -> None:
         device.launched.clear()
         y = there(layer, features())
         assert type(y.grad_fn).__name__ == "LearnedBlockBackward"
-        convolved = ["semgconv_whole", "moments", "normalise"]
-        assert device.launched == [*convolved * 2, "join", "attend", "moments", "normalise"]
+        convolved = ["semgconv_whole", "normalise_whole"]
+        assert device.launched == [*convolved * 2, "join", "attend", "normalise_whole"]
 
 
 def test_the_sum_behind_a_block_has_a_gradient(device: EmulatedDevice) -> None:

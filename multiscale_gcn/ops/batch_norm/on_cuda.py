@@ -1,7 +1,8 @@
 """Batch normalisation in training on CUDA devices, with ReLU and a sum: ``batch_norm.cu``.
 
-Two kernels forward and two backward: one sums up parts of the rows, one merges them and takes the
-rows again. Sums are taken in a fixed order: results repeat bit for bit.
+With few rows a block holds some channels of all of them: one kernel forward, and one backward. Else
+there are two each way: one sums up parts of the rows, one merges them and takes the rows again.
+Sums are taken in a fixed order: results repeat bit for bit.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ from typing import Any
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from multiscale_gcn.ops.batch_norm.row_division import THREADS, divide_rows
+from multiscale_gcn.ops.batch_norm.row_division import HOLDERS, THREADS, divide_rows, divide_whole
 from multiscale_gcn.ops.differentiable import DifferentiableFunction
 from multiscale_gcn.ops.kernels.arguments import alignment, empty_by_node
-from multiscale_gcn.ops.kernels.launch import kernels_of, multiprocessors
+from multiscale_gcn.ops.kernels.launch import (
+    kernels_of,
+    multiprocessors,
+    shared_memory_per_block,
+)
 from multiscale_gcn.ops.kernels.number_types import DTYPES, real_type
 from multiscale_gcn.ops.kernels.registration import define
 from multiscale_gcn.ops.layout import by_node
@@ -76,15 +81,36 @@ class _Rows:
         self.rows, self.channels = x.shape[0] * x.shape[1], x.shape[2]
         self.device = x.device
         vector = alignment(*features) // x.element_size()
-        processors = multiprocessors(self.device.index)
-        self.division = divide_rows(self.rows, self.channels, vector, processors)
+        index, self.element = self.device.index, DTYPES[x.dtype]
+        memory = shared_memory_per_block(index)
+        self.whole = divide_whole(self.rows, self.channels, vector, x.element_size(), memory)
+        self.division = divide_rows(self.rows, self.channels, vector, multiprocessors(index))
         self.kernels = kernels_of(
             KERNELS,
-            ELEMENT=DTYPES[x.dtype],
+            ELEMENT=self.element,
             VECTOR=self.division.vector,
             LANES=self.division.lanes,
             THREADS=THREADS,
         )
+
+    def launch_whole(self, name: str, holds_two: bool, *arguments: Any) -> bool:
+        """Whether blocks can hold all rows, and have been launched."""
+        chosen = self.whole
+        if chosen is None:
+            return False
+        kernels = kernels_of(
+            KERNELS,
+            ELEMENT=self.element,
+            VECTOR=chosen.vector,
+            LANES=chosen.lanes,
+            THREADS=HOLDERS,
+            HELD=chosen.held,
+        )
+        sizes = (self.rows, self.channels)
+        memory = chosen.shared_memory if holds_two else 0
+        grid = (1, chosen.slices)
+        kernels.launch(name, grid, (HOLDERS,), (*arguments, *sizes), self.device, memory)
+        return True
 
     def launch(self, name: str, blocks: int, *arguments: Any) -> None:
         grid = (blocks, self.division.slices)
@@ -115,9 +141,11 @@ def _forward(
     x = _as_rows(x)
     add = None if add is None else _as_rows(add.to(x.dtype))
     rows = _Rows(x, y) if add is None else _Rows(x, y, add)
+    rest = (x, add, weight, bias, mean, variance, batches, momentum, epsilon, int(relu))
+    if rows.launch_whole("normalise_whole", add is not None, y, statistics, *rest):
+        return y, statistics
     parts, num_parts = rows.room_for_parts(statistics), rows.division.parts
     rows.launch("moments", num_parts, parts, x)
-    rest = (x, add, weight, bias, mean, variance, batches, momentum, epsilon, int(relu))
     rows.launch("normalise", rows.division.blocks, y, statistics, parts, num_parts, *rest)
     return y, statistics
 
@@ -139,8 +167,10 @@ def _backward(
     found, gradients = _backward_fake(gradient, x)
     x, gradient = _as_rows(x), _as_rows(gradient.to(x.dtype))
     rows = _Rows(x, gradient, found)
-    parts, num_parts = rows.room_for_parts(statistics), rows.division.parts
     read = (gradient, x, statistics, weight, bias, int(relu))
+    if rows.launch_whole("gradient_whole", True, found, gradients, *read):
+        return found, gradients
+    parts, num_parts = rows.room_for_parts(statistics), rows.division.parts
     rows.launch("sums", num_parts, parts, *read)
     rows.launch("gradient", rows.division.blocks, found, gradients, parts, num_parts, *read)
     return found, gradients

@@ -1,0 +1,46 @@
+"""How rows and channels of batch normalisation are divided among blocks."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from multiscale_gcn.ops.batch_norm.row_division import (
+    HELD,
+    HOLDERS,
+    SLICE_BYTES,
+    STATIC,
+    divide_whole,
+)
+
+
+@given(
+    rows=st.integers(1, 20000),
+    vectors=st.integers(1, 300),
+    vector=st.sampled_from([1, 2, 4, 8]),
+    size=st.sampled_from([2, 4, 8]),
+    memory=st.sampled_from([101376, 232448]),
+)
+def test_what_is_held_is_all(rows: int, vectors: int, vector: int, size: int, memory: int) -> None:
+    channels = vectors * vector
+    if vector * size > 16:
+        return
+    found = divide_whole(rows, channels, vector, size, memory)
+    if found is None:
+        lanes = min(vectors, max(1, SLICE_BYTES // (vector * size)))
+        assert rows * 2 * lanes > HELD[0] * HOLDERS
+        return
+    assert found.lanes in (1, 2, 4, 8, 16)
+    assert found.lanes * found.vector * size <= SLICE_BYTES
+    assert found.slices * found.lanes * found.vector >= channels
+    assert (found.slices - 1) * found.lanes * found.vector < channels
+    assert HOLDERS // found.lanes * found.held >= rows
+    assert found.shared_memory >= found.held * HOLDERS * found.vector * size
+    assert found.shared_memory + STATIC <= memory
+
+
+def test_a_small_batch_of_meshes_is_held_and_a_large_one_is_not() -> None:
+    for rows in (17, 64 * 17, 64 * 48, 64 * 96):
+        assert divide_whole(rows, 128, 4, 4, 232448) is not None
+    assert divide_whole(64 * 96 + 1, 128, 4, 4, 232448) is None
+    assert divide_whole(1024 * 17, 128, 4, 4, 232448) is None
