@@ -7,12 +7,11 @@ streams runs at once; the backward pass of each part is recorded on the stream o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 
 import torch
 from torch import Tensor, nn
 
-from multiscale_gcn.ops.kernels.rehearsal import rehearsal_of_thread
+from multiscale_gcn.ops.kernels.asides import is_recorded, stream_beside
 
 
 def side_by_side(parts: Sequence[nn.Module], inputs: Sequence[Tensor]) -> list[Tensor]:
@@ -30,10 +29,10 @@ def side_by_side(parts: Sequence[nn.Module], inputs: Sequence[Tensor]) -> list[T
     -------
     list of Tensor
     """
-    if len(parts) < 2 or not _records(inputs[0]) or not _are_apart(parts):
+    if len(parts) < 2 or not is_recorded(inputs[0]) or not _are_apart(parts):
         return [part(x) for part, x in zip(parts, inputs, strict=True)]
     current = torch.cuda.current_stream(inputs[0].device)
-    aside = [_stream(inputs[0].device, number) for number in range(len(parts) - 1)]
+    aside = [stream_beside(inputs[0].device, number) for number in range(len(parts) - 1)]
     for stream in aside:
         stream.wait_stream(current)
     results = []
@@ -49,20 +48,6 @@ def side_by_side(parts: Sequence[nn.Module], inputs: Sequence[Tensor]) -> list[T
     return results
 
 
-def _records(x: Tensor) -> bool:
-    return (
-        not torch.compiler.is_compiling()
-        and x.is_cuda
-        and torch.cuda.is_current_stream_capturing()
-        and rehearsal_of_thread() is None
-    )
-
-
 def _are_apart(parts: Sequence[nn.Module]) -> bool:
     modules = [module for part in parts for module in part.modules()]
     return len(set(map(id, modules))) == len(modules)
-
-
-@cache
-def _stream(device: torch.device, number: int) -> torch.cuda.Stream:
-    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from multiscale_gcn.ops.differentiable import DifferentiableFunction
+from multiscale_gcn.ops.kernels.asides import Aside, is_recorded
 from multiscale_gcn.ops.kernels.prepared import PreparedCalls
 from multiscale_gcn.ops.learning import Step
 
@@ -68,7 +69,11 @@ def _backward(ctx: Any, gradients: tuple[Tensor, ...]) -> tuple[Tensor | None, .
         found |= {k - count: g for k, g in enumerate(of_inputs)}
         return tuple(found[k] for k in order)
 
-    wanted = learning.backward_calls(run, [*gradients, *saved], tuple(order))
+    if is_recorded(gradients[0]):
+        with Aside(gradients[0].device):
+            wanted = run()
+    else:
+        wanted = learning.backward_calls(run, [*gradients, *saved], tuple(order))
     result: list[Tensor | None] = [None] * (count + total)
     for k, g in zip(order, wanted, strict=True):
         result[k + count] = g

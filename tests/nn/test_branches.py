@@ -28,11 +28,16 @@ class Streams:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.noted: list[tuple[Any, ...]] = []
         self.current = "main"
-        monkeypatch.setattr(branches, "_records", lambda x: True)
-        monkeypatch.setattr(branches, "_stream", lambda device, number: self.stream(f"s{number}"))
+        monkeypatch.setattr(branches, "is_recorded", lambda x: True)
+        monkeypatch.setattr(
+            branches, "stream_beside", lambda device, number: self.stream(f"s{number}")
+        )
         monkeypatch.setattr(torch.cuda, "current_stream", lambda device: self.stream("main"))
         monkeypatch.setattr(torch.cuda, "stream", self.enter)
         monkeypatch.setattr(Tensor, "record_stream", lambda x, s: None)
+
+    def beside(self, device: torch.device, number: int) -> Any:
+        return self.stream(f"s{number}")
 
     def stream(self, name: str) -> Any:
         def wait(other: Any) -> None:

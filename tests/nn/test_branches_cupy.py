@@ -11,7 +11,8 @@ from cuda_checks import needs_kernels
 from layer_graphs import ring
 from torch import Tensor
 
-from multiscale_gcn.nn import MultiScaleGCN, RecordedStep, branches
+from multiscale_gcn.nn import MultiScaleGCN, RecordedStep
+from multiscale_gcn.ops.kernels.asides import stream_beside
 
 pytestmark = needs_kernels
 
@@ -22,13 +23,13 @@ def test_a_recording_of_branches_trains_to_the_bit(monkeypatch: pytest.MonkeyPat
     graphs = [ring(17, 2), ring(48, 3), ring(96, 3)]
     first = MultiScaleGCN(graphs, [(0, 1), (0, 1), (0, 1, 2), (0, 1, 2)], **options).cuda()
     states, made = [], set()
-    stream_of = branches._stream
+    in_branches = "multiscale_gcn.nn.branches"
 
     def counted(device: torch.device, number: int) -> torch.cuda.Stream:
         made.add(number)
-        return stream_of(device, number)
+        return stream_beside(device, number)
 
-    monkeypatch.setattr(branches, "_stream", counted)
+    monkeypatch.setattr(f"{in_branches}.stream_beside", counted)
     for apart in (True, False):
         network = copy.deepcopy(first)
         optimizer = torch.optim.Adam(network.parameters(), capturable=True, fused=True)
@@ -41,7 +42,8 @@ def test_a_recording_of_branches_trains_to_the_bit(monkeypatch: pytest.MonkeyPat
             return loss.detach()
 
         if not apart:
-            monkeypatch.setattr(branches, "_records", lambda x: False)
+            for module in (in_branches, "multiscale_gcn.nn.learned_block"):
+                monkeypatch.setattr(f"{module}.is_recorded", lambda x: False)
         recorded, generator = RecordedStep(step), torch.Generator("cuda").manual_seed(1)
         for _ in range(20):
             recorded(torch.randn(64, 17, 2, device="cuda", generator=generator))

@@ -17,6 +17,7 @@ from multiscale_gcn.ops.fusion.division import (
 )
 from multiscale_gcn.ops.kernels.adding_parts import sum_of_parts
 from multiscale_gcn.ops.kernels.arguments import aligned
+from multiscale_gcn.ops.kernels.asides import beside
 from multiscale_gcn.ops.kernels.launch import (
     kernels_of,
     multiprocessors,
@@ -141,13 +142,17 @@ def _backward(
     unbiased: ByScale = [None] * MOST_SCALES**2
     fusion.launch("fuse_back", fusion.back, *up, *down, *fusion.of_maps(weights), *unbiased)
     found = _features(down, given)
-    if learns:
-        x = fusion.rows(features, given)
+    if not learns:
+        return found
+    x = fusion.rows(features, given)
+
+    def of_maps() -> Tensor:
         size = fusion.scales.places()[-1]
         parts = features[0].new_empty((fusion.sums.blocks, size))
         fusion.launch("fuse_parts", fusion.sums, *up, *x, parts)
-        found.append(sum_of_parts(parts, fusion.kernels))
-    return found
+        return sum_of_parts(parts, fusion.kernels)
+
+    return [*found, beside(of_maps, *up, *x)]
 
 
 def _backward_fake(
