@@ -11,7 +11,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -126,15 +125,22 @@ class Norm:
         t: Sequence[Tensor],
         statistics: Tensor,
         relu: bool,
-        before: int | None = None,
     ) -> tuple[Tensor, Gradients]:
-        """Also of a bias that was added before, at a place, whose gradient is nothing."""
         learned = (t[self.weight], t[self.bias])
-        found, rows = batch_norm.BACKWARD(gradient, h, *learned, statistics, relu)
-        gradients = {self.weight: rows[0], self.bias: rows[1]}
-        if before is not None:
-            gradients[before] = rows[2]
-        return found, gradients
+        found, rows, _ = batch_norm.BACKWARD(gradient, h, *learned, statistics, relu, False)
+        return found, {self.weight: rows[0], self.bias: rows[1]}
+
+    def backward_of_sum(
+        self, gradient: Tensor, h: Tensor, t: Sequence[Tensor], statistics: Tensor, before: int
+    ) -> tuple[Tensor, Gradients, Tensor]:
+        """Without ReLU.
+
+        Also of a bias that was added before, at a place, whose gradient is nothing; and a copy of
+        the gradient, to which more is added.
+        """
+        learned = (t[self.weight], t[self.bias])
+        found, rows, copy = batch_norm.BACKWARD(gradient, h, *learned, statistics, False, True)
+        return found, {self.weight: rows[0], self.bias: rows[1], before: rows[2]}, copy
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,14 +264,17 @@ class AttentionStep(Step):
     ) -> tuple[list[Tensor], Gradients]:
         (gradient,), (x,) = gradients, inputs
         weight, mapped, attended, h, statistics = kept
-        for_h, found = self.norm.backward(gradient, h, t, statistics, False, self.output_bias)
+        for_h, found, around = self.norm.backward_of_sum(
+            gradient, h, t, statistics, self.output_bias
+        )
         up = _rows(for_h)
         for_attended = _features(up @ t[self.output], x)
         joined = _rows(attention.BACKWARD(for_attended, *parts_of(mapped)))
         if needs.intersection((self.score, *self.maps, self.output)):
             rows = (up, _rows(attended), joined, _rows(x))
             found |= beside(lambda: self._maps_backward(*rows, t), *rows)
-        return [_features(torch.addmm(_rows(gradient), joined, weight), x)], found
+        _rows(around).addmm_(joined, weight)
+        return [around], found
 
     def _maps_backward(
         self, up: Tensor, attended: Tensor, joined: Tensor, x: Tensor, t: Sequence[Tensor]

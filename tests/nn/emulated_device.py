@@ -357,24 +357,26 @@ def sums(where: int, grid: Any, o: dict[str, int]) -> None:
 
 @kernel
 def gradient(where: int, grid: Any, o: dict[str, int]) -> None:
-    found, three, _, _, *given = values(where, "PPPqPPPPPqqq")
-    gradient_of_rows(found, three, *given)
+    found, copy, three, _, _, *given = values(where, "PPPPqPPPPPqqq")
+    gradient_of_rows(found, copy, three, *given)
 
 
 @kernel
 def gradient_whole(where: int, grid: Any, o: dict[str, int]) -> None:
-    gradient_of_rows(*values(where, "PPPPPPPqqq"))
+    gradient_of_rows(*values(where, "PPPPPPPPqqq"))
 
 
 def gradient_of_rows(
-    found: Any, three: Any, g: Any, x: Any, statistics: Any, weight: Any, bias: Any, *rest: Any
+    found: Any, copy: Any, three: Any, g: Any, x: Any, statistics: Any, *rest: Any
 ) -> None:
-    relu, rows, c = rest
+    weight, bias, relu, rows, c = rest
     up, features = array(g, rows, c), array(x, rows, c)
     middle, inverse = array(statistics, 2, c)
     normal = (features - middle) * inverse
     if relu:
         up = np.where(normal * array(weight, c) + array(bias, c) > 0, up, 0)
+    if copy:
+        array(copy, rows, c)[:] = array(g, rows, c)
     array(three, 3, c)[:] = (up * normal).sum(0), up.sum(0), np.zeros(c)
     up = up * array(weight, c)
     array(found, rows, c)[:] = inverse * (up - up.mean(0) - normal * (up * normal).mean(0))

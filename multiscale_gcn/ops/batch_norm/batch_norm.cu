@@ -277,9 +277,9 @@ sums(Sums* parts, const Element* upstream, const Element* x, const Real* statist
 }
 
 // gradients: [3, channels], of the gains, of the offsets, and of what is added to all rows of x, which
-// moves nothing.
+// moves nothing. copy: what is upstream once more, if that is wanted.
 extern "C" __global__ void __launch_bounds__(THREADS)
-gradient(Element* result, Real* gradients, const Sums* parts, i64 num_parts,
+gradient(Element* result, Element* copy, Real* gradients, const Sums* parts, i64 num_parts,
          const Element* upstream, const Element* x, const Real* statistics, const Real* gain,
          const Real* offset, i64 relu, i64 rows, i64 channels) {
     __shared__ Sums board[MERGERS][CHANNELS];
@@ -317,6 +317,7 @@ gradient(Element* result, Real* gradients, const Sums* parts, i64 num_parts,
                 out.of[v] = narrow((g - rest) * affine.scale[v]);
             }
             *reinterpret_cast<Vector*>(result + place) = out;
+            if (copy != nullptr) *reinterpret_cast<Vector*>(copy + place) = above[u];
         });
 }
 
@@ -450,8 +451,8 @@ normalise_whole(Element* y, Real* statistics, const Element* x, const Element* m
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
-gradient_whole(Element* result, Real* gradients, const Element* upstream, const Element* x,
-               const Real* statistics, const Real* gain, const Real* offset, i64 relu, i64 rows,
+gradient_whole(Element* result, Element* copy, Real* gradients, const Element* upstream,
+               const Element* x, const Real* statistics, const Real* gain, const Real* offset, i64 relu, i64 rows,
                i64 channels) {
     extern __shared__ __align__(16) unsigned char memory[];
     __shared__ Sums board[WARPS][CHANNELS];
@@ -496,6 +497,7 @@ gradient_whole(Element* result, Real* gradients, const Element* upstream, const 
             out.of[v] = narrow((g - rest) * affine.scale[v]);
         }
         *reinterpret_cast<Vector*>(result + place) = out;
+        if (copy != nullptr) *reinterpret_cast<Vector*>(copy + place) = above;
     });
 }
 

@@ -60,7 +60,7 @@ class BatchNormOnCuda(DifferentiableFunction):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, bias, statistics = ctx.saved_tensors
         _, for_weight, for_bias, for_add = ctx.needs_input_grad[:4]
-        found, gradients = BACKWARD(gradient, x, weight, bias, statistics, ctx.relu)
+        found, gradients, _ = BACKWARD(gradient, x, weight, bias, statistics, ctx.relu, False)
         return (
             found,
             gradients[0] if for_weight else None,
@@ -162,23 +162,26 @@ def _backward(
     bias: Tensor | None,
     statistics: Tensor,
     relu: bool,
-) -> tuple[Tensor, Tensor]:
-    """Of the features; and of weight, bias and what is added to all rows before, which is 0."""
-    found, gradients = _backward_fake(gradient, x)
+    copies: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Of the features; of weight, bias and what is added to all rows before, which is 0; a copy."""
+    found, gradients, copy = _backward_fake(gradient, x, copies)
     x, gradient = _as_rows(x), _as_rows(gradient.to(x.dtype))
-    rows = _Rows(x, gradient, found)
+    rows = _Rows(x, gradient, found, *([copy] if copies else []))
+    written = (found, copy if copies else None, gradients)
     read = (gradient, x, statistics, weight, bias, int(relu))
-    if rows.launch_whole("gradient_whole", True, found, gradients, *read):
-        return found, gradients
+    if rows.launch_whole("gradient_whole", True, *written, *read):
+        return found, gradients, copy
     parts, num_parts = rows.room_for_parts(statistics), rows.division.parts
     rows.launch("sums", num_parts, parts, *read)
-    rows.launch("gradient", rows.division.blocks, found, gradients, parts, num_parts, *read)
-    return found, gradients
+    rows.launch("gradient", rows.division.blocks, *written, parts, num_parts, *read)
+    return found, gradients, copy
 
 
-def _backward_fake(gradient: Tensor, x: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
+def _backward_fake(gradient: Tensor, x: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
     found, statistics = _forward_fake(x)
-    return found, statistics.new_empty((3, x.shape[2]))
+    copy = empty_by_node(x, x.shape[2]) if rest[-1] else x.new_empty(0)
+    return found, statistics.new_empty((3, x.shape[2])), copy
 
 
 FORWARD = define(
@@ -190,7 +193,7 @@ FORWARD = define(
 )
 BACKWARD = define(
     "batch_norm_backward(Tensor gradient, Tensor x, Tensor? weight, Tensor? bias, "
-    "Tensor statistics, bool relu) -> (Tensor, Tensor)",
+    "Tensor statistics, bool relu, bool copies) -> (Tensor, Tensor, Tensor)",
     cuda=_backward,
     fake=_backward_fake,
 )
