@@ -144,16 +144,24 @@ class _Parts:
         self.calls = PreparedCalls()
         step = self._as_step(as_step) if as_step is not None and self.known else None
         self.learning = None if step is None else Learning(step)
-        self._fitting: dict[torch.Size, list[Callable[..., bool]]] = {}
+        self._fitting: dict[tuple[torch.Size, ...], list[Callable[..., bool]]] = {}
 
     def _as_step(self, as_step: AsStep) -> Step | None:
+        learned: list[int] = []
+
+        def place(module: nn.Module, name: str) -> int:
+            tensor = getattr(module, name)
+            number = self._numbers[id(tensor)]
+            if isinstance(tensor, nn.Parameter):
+                learned.append(number)
+            return number
+
         try:
-            return as_step(self._place)
+            step = as_step(place)
         except KeyError:  # of tensors that are no parameters: somebody keeps these elsewhere
             return None
-
-    def _place(self, module: nn.Module, name: str) -> int:
-        return self._numbers[id(getattr(module, name))]
+        # What is read at two places has the sum of two gradients, which no step makes.
+        return step if len(set(learned)) == len(learned) else None
 
     def are_as_they_were(self, layer: nn.Module) -> bool:
         try:
@@ -174,12 +182,12 @@ class _Parts:
     def learns_from(self, step: Step, inputs: Sequence[Tensor], tensors: Sequence[Tensor]) -> bool:
         """Whether the step takes the inputs, which is asked once for every layout."""
         given = [*inputs, *tensors]
-        shape = inputs[0].shape
-        if any(fits(*given) for fits in self._fitting.get(shape, ())):
+        shapes = tuple(x.shape for x in inputs)
+        if any(fits(*given) for fits in self._fitting.get(shapes, ())):
             return True
         if not (may_be_prepared(given, learning=True) and step.takes(inputs, tensors)):
             return False
         if sum(map(len, self._fitting.values())) >= MOST_LAYOUTS:
             self._fitting.clear()
-        self._fitting.setdefault(shape, []).append(guard_of(given))
+        self._fitting.setdefault(shapes, []).append(guard_of(given))
         return True

@@ -73,7 +73,7 @@ def _backward(ctx: Any, gradients: tuple[Tensor, ...]) -> tuple[Tensor | None, .
         with Aside(gradients[0].device):
             wanted = run()
     else:
-        wanted = learning.backward_calls(run, [*gradients, *saved], tuple(order))
+        wanted = learning.backward_calls(run, [*gradients, *saved], (count, *order))
     result: list[Tensor | None] = [None] * (count + total)
     for k, g in zip(order, wanted, strict=True):
         result[k + count] = g

@@ -144,6 +144,31 @@ def test_steps_of_training(name: str, frozen: bool, device: EmulatedDevice) -> N
         close(layer.state_dict(), twin.state_dict())
 
 
+def tied_weights(layer: Any) -> None:
+    layer.second.convolution.weight = layer.first.convolution.weight
+
+
+def tied_norms(layer: Any) -> None:
+    layer.second.norm = layer.first.norm
+
+
+def tied_blocks(layer: Any) -> None:
+    layer.second = layer.first
+
+
+@pytest.mark.parametrize("tie", [tied_weights, tied_norms, tied_blocks])
+def test_what_is_read_twice_has_both_gradients(
+    tie: Callable[[Any], None], device: EmulatedDevice
+) -> None:
+    layer = drawn(ResGConv(C, ring(9, 2))).train()
+    tie(layer)
+    twin = copy.deepcopy(layer)
+    for _ in range(2):
+        x, up = features().requires_grad_(), torch.randn(3, 9, C)
+        close(there(gradients, layer, [x], up), gradients(twin, [x], up))
+        close(layer.state_dict(), twin.state_dict())
+
+
 def test_a_block_in_training_is_one_function(device: EmulatedDevice) -> None:
     layer = drawn(ResGConv(C, ring(9, 2)))
     for _ in range(2):
@@ -158,6 +183,14 @@ def test_the_sum_behind_a_block_has_a_gradient(device: EmulatedDevice) -> None:
     layer = drawn(GraphConvBlock(C, C, ring(9, 2)))
     for _ in range(2):
         inputs = [features().requires_grad_() for _ in range(2)]
+        up = torch.randn(3, 9, C)
+        close(there(gradients, layer, inputs, up), gradients(layer, inputs, up))
+
+
+def test_a_block_learns_with_and_without_a_sum(device: EmulatedDevice) -> None:
+    layer = drawn(GraphConvBlock(C, C, ring(9, 2)))
+    for count, learn in ((1, True), (2, True), (1, False), (2, False), (2, True)):
+        inputs = [features().requires_grad_(learn) for _ in range(count)]
         up = torch.randn(3, 9, C)
         close(there(gradients, layer, inputs, up), gradients(layer, inputs, up))
 
