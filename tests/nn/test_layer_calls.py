@@ -231,8 +231,21 @@ def test_a_fusion_is_kept(device: EmulatedDevice, rehearsals: Rehearsals) -> Non
     fusion = drawn(CrossScaleFusion([9, 5, 4])).eval()
     for _ in range(2):
         given = [features(3, nodes) for nodes in (9, 5, 4)]
+        device.launched.clear()
         found, expected = (torch.cat(f(answers, fusion, given), 1) for f in (there, here))
-        assert torch.equal(found, expected)
+        close(found, expected)
+        assert device.launched == ["fuse"]
+    assert rehearsals.count == rehearsals.written == 1
+
+
+def test_a_fusion_in_a_row_is_kept(device: EmulatedDevice, rehearsals: Rehearsals) -> None:
+    fusion = drawn(CrossScaleFusion([9, 5, 4], "sequential")).eval()
+    for _ in range(2):
+        given = [features(3, nodes) for nodes in (9, 5, 4)]
+        device.launched.clear()
+        found, expected = (torch.cat(f(answers, fusion, given), 1) for f in (there, here))
+        close(found, expected)
+        assert device.launched == ["fuse"] * 3
     assert rehearsals.count == rehearsals.written == 1
 
 
