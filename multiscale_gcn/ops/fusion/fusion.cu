@@ -100,10 +100,14 @@ __device__ __forceinline__ int load_matrices(float* matrices, Shared& given) {
             const int lines = M::lines(t, s), pitch = M::pitch(t, s);
             const int numbers = nodes_of(BACK ? s : t), length = nodes_of(BACK ? t : s);
             const float* from = given.matrix[BACK ? 4 * s + t : 4 * t + s];
-            for (int at = threadIdx.x; at < lines * pitch; at += THREADS) {
+            const int rounds = (lines * pitch + THREADS - 1) / THREADS;
+#pragma unroll
+            for (int round = 0; round < rounds; round++) {
+                const int at = round * THREADS + threadIdx.x;
                 const int line = at / pitch, inside = at % pitch;
                 const bool is_there = line < numbers && inside < length;
-                matrices[place + at] = is_there ? from[line * length + inside] : 0;
+                const float number = is_there ? from[line * length + inside] : 0;
+                if (at < lines * pitch) matrices[place + at] = number;
             }
             if (threadIdx.x == 0) given.places[4 * t + s] = place;
             place += lines * pitch;
@@ -177,7 +181,7 @@ __device__ __forceinline__ void fuse_slices(Shared& given, float* memory, i64 co
                 const int next_row = BACK ? 1 : pitch, next_k = BACK ? pitch : 1;
                 const float* a = matrices + given.places[4 * t + s] + row * next_row + u * next_k;
                 const float* b = tile + (first_row(s, 8) + u) * PITCH + 32 * group + g;
-#pragma unroll 2
+#pragma unroll 3
                 for (int k = 0; k < up_to(nodes_of(s), 8); k += 8) {
                     const float left[4] = {a[k * next_k], a[k * next_k + 8 * next_row],
                                            a[(k + 4) * next_k],
@@ -249,9 +253,9 @@ __device__ constexpr int bias_place(int pair) {
 
 // A tile of dA, of 16 rows and 32 columns: the one of this number among all.
 struct Tile {
-    int t, s, row, column, columns;
+    int t, s = 0, row = 0, column = 0, columns = 0;
 
-    __device__ __forceinline__ explicit Tile(int number) : t(-1) {
+    __device__ __forceinline__ explicit Tile(int number = -1) : t(-1) {
 #pragma unroll
         for (int pair = 0; pair < 16; pair++) {
             if (!(MAPS >> pair & 1)) continue;
@@ -292,6 +296,14 @@ fuse_parts(FOUR(const float*, up), FOUR(const float*, x), float* parts, i64 colu
     for (int k = 0; k < stages; k++) fetch_both(k, blockIdx.x + k * (i64)gridDim.x);
 
     float sums[TASKS][4][4] = {}, biases[ROWS] = {};
+    int a_of[TASKS], b_of[TASKS], columns_of[TASKS];  // where the rows of its tiles are
+#pragma unroll
+    for (int task = 0; task < TASKS; task++) {
+        const Tile at(warp + task * WARPS);
+        a_of[task] = (first_row(at.t, 16) + at.row + g) * UP_PITCH + u;
+        b_of[task] = (first_row(at.s, 8) + at.column + g) * UP_PITCH + u;
+        columns_of[task] = at.columns;
+    }
     int stage = 0;
     for (i64 slice = blockIdx.x; slice < slices; slice += gridDim.x) {
         if (stages == 1) copies_end();
@@ -301,15 +313,13 @@ fuse_parts(FOUR(const float*, up), FOUR(const float*, x), float* parts, i64 colu
         const float* x_tile = up_tile + up_rows * UP_PITCH;
 #pragma unroll
         for (int task = 0; task < TASKS; task++) {
-            const Tile at(warp + task * WARPS);
-            if (at.t < 0) continue;
-            const float* a = up_tile + (first_row(at.t, 16) + at.row + g) * UP_PITCH + u;
-            const float* b = x_tile + (first_row(at.s, 8) + at.column + g) * UP_PITCH + u;
-#pragma unroll 2
+            if (columns_of[task] == 0) continue;
+            const float *a = up_tile + a_of[task], *b = x_tile + b_of[task];
+#pragma unroll 4
             for (int k = 0; k < COLUMNS; k += 8) {
                 const float left[4] = {a[k], a[k + 8 * UP_PITCH], a[k + 4],
                                        a[k + 4 + 8 * UP_PITCH]};
-                multiply_step<THREE>(sums[task], left, b + k, 4, 8 * UP_PITCH, at.columns);
+                multiply_step<THREE>(sums[task], left, b + k, 4, 8 * UP_PITCH, columns_of[task]);
             }
         }
 #pragma unroll

@@ -3,10 +3,11 @@
 
 typedef unsigned int u32;
 
-// The tensor cores read the upper 19 bits. Half of their last one is added, but not to infinity and
-// NaN.
+// To the nearest; the tensor cores read the upper 19 bits.
 __device__ __forceinline__ u32 to_tf32(float x) {
-    return fabsf(x) < __int_as_float(0x7f800000) ? __float_as_uint(x) + 0x1000 : __float_as_uint(x);
+    u32 rounded;
+    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(rounded) : "f"(x));
+    return rounded;
 }
 
 // What rounding takes away.

@@ -13,7 +13,7 @@ MOST_TASKS = 4
 MOST_SUMMED = 128
 STATIC = 5120
 """Bytes of shared memory that are no room for rows."""
-LEAST_SLICES = 3
+LEAST_SLICES = 2
 """Of a block, if there are as many: its sums are written once."""
 
 

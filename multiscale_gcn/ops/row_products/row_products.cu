@@ -59,11 +59,11 @@ __device__ __forceinline__ void fetch(float* to, const float* from, i64 first, i
     }
 }
 
-// A tile of 16 x 32 results: the one of this number among all.
+// A tile of 16 x 32 results: the one of this number among all. A product has `tiles` times 8 columns.
 struct Tile {
-    int pair, row, column, tiles;
+    int pair, row = 0, column = 0, tiles = 0;
 
-    __device__ __forceinline__ explicit Tile(int number) : pair(-1) {
+    __device__ __forceinline__ explicit Tile(int number = -1) : pair(-1) {
 #pragma unroll
         for (int p = 0; p < 2; p++) {
             const int across = (right_of(p) + 31) / 32, all = (left_of(p) + 15) / 16 * across;
@@ -76,6 +76,21 @@ struct Tile {
         }
     }
 };
+
+// The products of a slice for a tile of pair P, whose sizes the compiler knows.
+template <int P>
+__device__ __forceinline__ void multiply_rows(float (&products)[4][4], const float* tile,
+                                              const Tile& at, int g, int u) {
+    constexpr int pitch = pitch_of(left_of(P)), other = pitch_of(right_of(P));
+    const float* a = tile + begin_of(2 * P) + u * pitch + at.row + g;
+    const float* b = tile + begin_of(2 * P + 1) + u * other + at.column + g;
+#pragma unroll
+    for (int k = 0; k < ROWS; k += 8) {
+        const float left[4] = {a[k * pitch], a[k * pitch + 8], a[(k + 4) * pitch],
+                               a[(k + 4) * pitch + 8]};
+        multiply_step<THREE>(products, left, b + k * other, 4 * other, 8, at.tiles);
+    }
+}
 
 // parts: [blocks, sum_place(2)].
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
@@ -98,6 +113,9 @@ row_parts(const float* a0, const float* b0, const float* a1, const float* b1, fl
     for (int k = 0; k < stages; k++) fetch_all(k, blockIdx.x + k * (i64)gridDim.x);
 
     float products[TASKS][4][4] = {}, sums[2] = {};
+    Tile at[TASKS];
+#pragma unroll
+    for (int task = 0; task < TASKS; task++) at[task] = Tile(warp + task * WARPS);
     int stage = 0;
     for (i64 slice = blockIdx.x; slice < slices; slice += gridDim.x) {
         if (stages == 1) copies_end();
@@ -106,17 +124,8 @@ row_parts(const float* a0, const float* b0, const float* a1, const float* b1, fl
         const float* tile = memory + stage * tile_words;
 #pragma unroll
         for (int task = 0; task < TASKS; task++) {
-            const Tile at(warp + task * WARPS);
-            if (at.pair < 0) continue;
-            const int pitch = pitch_of(left_of(at.pair)), other = pitch_of(right_of(at.pair));
-            const float* a = tile + begin_of(2 * at.pair) + u * pitch + at.row + g;
-            const float* b = tile + begin_of(2 * at.pair + 1) + u * other + at.column + g;
-#pragma unroll 2
-            for (int k = 0; k < ROWS; k += 8) {
-                const float left[4] = {a[k * pitch], a[k * pitch + 8], a[(k + 4) * pitch],
-                                       a[(k + 4) * pitch + 8]};
-                multiply_step<THREE>(products[task], left, b + k * other, 4 * other, 8, at.tiles);
-            }
+            if (at[task].pair == 0) multiply_rows<0>(products[task], tile, at[task], g, u);
+            if (at[task].pair == 1) multiply_rows<1>(products[task], tile, at[task], g, u);
         }
 #pragma unroll
         for (int p = 0; p < 2; p++) {
@@ -133,16 +142,16 @@ row_parts(const float* a0, const float* b0, const float* a1, const float* b1, fl
     float* part = parts + blockIdx.x * (i64)sum_place(2);
 #pragma unroll
     for (int task = 0; task < TASKS; task++) {
-        const Tile at(warp + task * WARPS);
-        if (at.pair < 0) continue;
-        float* to = part + product_place(at.pair);
+        const Tile& here = at[task];
+        if (here.pair < 0) continue;
+        float* to = part + product_place(here.pair);
 #pragma unroll
         for (int n = 0; n < 4; n++) {
 #pragma unroll
             for (int v = 0; v < 4; v++) {
-                const int row = at.row + g + 8 * (v / 2), column = at.column + 8 * n + 2 * u + v % 2;
-                if (row < left_of(at.pair) && column < right_of(at.pair))
-                    to[row * right_of(at.pair) + column] = products[task][n][v];
+                const int row = here.row + g + 8 * (v / 2), column = here.column + 8 * n + 2 * u + v % 2;
+                if (row < left_of(here.pair) && column < right_of(here.pair))
+                    to[row * right_of(here.pair) + column] = products[task][n][v];
             }
         }
     }
