@@ -51,8 +51,8 @@ class WholeDivision:
 
 HOLDERS = 256
 """Threads of a block that holds all rows."""
-HELD = (4, 8, 16, 24, 32, 48)
-"""Rows of a thread that there are kernels for: more do not fit into registers."""
+HELD = (4, 8, 12)
+"""Rows of a thread that there are kernels for. With more, blocks of all multiprocessors are faster."""
 SLICE_BYTES, VECTOR_BYTES = 32, 16
 """Of a row, that a block and that a thread has: memory is read in pieces of 32."""
 STATIC = 2048
