@@ -26,7 +26,7 @@ OLDEST_AND_NEWEST = ("sm_80", "sm_120")
 ROOT = FOLDER.parent
 OPERATORS: dict[str, dict[str, int]] = {
     "batch_norm/batch_norm.cu": {
-        **{"ELEMENT": 0, "VECTOR": 4, "LANES": 2, "THREADS": 256, "HELD": 8},
+        **{"ELEMENT": 0, "VECTOR": 4, "LANES": 2, "THREADS": 256, "HELD": 8, "CLUSTER": 1},
     },
     "batch_norm/known_statistics.cu": {"ELEMENT": 1, "THREADS": 256, "LANES": 32, "ROWS": 32},
     "fusion/fusion.cu": {
@@ -128,6 +128,18 @@ def complaint(file: str, architectures: tuple[str, ...]) -> str | None:
 def test_kernels_compile_for_every_architecture(file: str) -> None:
     chosen = OLDEST_AND_NEWEST if file in COARSENING else ARCHITECTURES
     assert complaint(file, chosen) is None
+
+
+@needs_compiler
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", ["sm_90", "sm_100", "sm_120"])
+def test_clusters_compile_where_there_are_any(architecture: str) -> None:
+    code, options = code_and_options("batch_norm/batch_norm.cu")
+    options = ["-DCLUSTER=8" if option.startswith("-DCLUSTER") else option for option in options]
+    library = nvrtc()
+    assert library is not None
+    every = ["--std=c++17", *options, f"--gpu-architecture={architecture}"]
+    assert compile_by_nvrtc(library, code, every) is None
 
 
 @needs_compiler

@@ -20,12 +20,15 @@ from multiscale_gcn.ops.batch_norm.row_division import (
     vector=st.sampled_from([1, 2, 4, 8]),
     size=st.sampled_from([2, 4, 8]),
     memory=st.sampled_from([101376, 232448]),
+    clusters=st.booleans(),
 )
-def test_what_is_held_is_all(rows: int, vectors: int, vector: int, size: int, memory: int) -> None:
+def test_what_is_held_is_all(
+    rows: int, vectors: int, vector: int, size: int, memory: int, clusters: bool
+) -> None:
     channels = vectors * vector
     if vector * size > 16:
         return
-    found = divide_whole(rows, channels, vector, size, memory)
+    found = divide_whole(rows, channels, vector, size, memory, clusters)
     if found is None:
         lanes = min(vectors, max(1, SLICE_BYTES // (vector * size)))
         assert rows * 2 * lanes > HELD[0] * HOLDERS
@@ -34,13 +37,16 @@ def test_what_is_held_is_all(rows: int, vectors: int, vector: int, size: int, me
     assert found.lanes * found.vector * size <= SLICE_BYTES
     assert found.slices * found.lanes * found.vector >= channels
     assert (found.slices - 1) * found.lanes * found.vector < channels
-    assert HOLDERS // found.lanes * found.held >= rows
+    assert HOLDERS // found.lanes * found.held * found.cluster >= rows
+    assert found.cluster in ((1, 8) if clusters else (1,))
     assert found.shared_memory >= found.held * HOLDERS * found.vector * size
     assert found.shared_memory + STATIC <= memory
 
 
 def test_a_small_batch_is_held_and_a_large_one_is_not() -> None:
-    for rows in (17, 64 * 17, 1536):
-        assert divide_whole(rows, 128, 4, 4, 232448) is not None
-    for rows in (1537, 64 * 48, 1024 * 17):
-        assert divide_whole(rows, 128, 4, 4, 232448) is None
+    def found(rows: int, clusters: bool) -> int | None:
+        whole = divide_whole(rows, 128, 4, 4, 232448, clusters)
+        return None if whole is None else whole.cluster
+
+    assert [found(n, False) for n in (17, 1536, 1537, 64 * 48)] == [1, 1, None, None]
+    assert [found(n, True) for n in (17, 512, 513, 64 * 96, 12288, 12289)] == [1, 1, 8, 8, 8, None]

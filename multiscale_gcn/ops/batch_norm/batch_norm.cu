@@ -4,14 +4,15 @@
 //
 // Two kernels forward and two backward. Blocks sum up parts of the rows; then every block merges
 // what it needs of the parts, in a fixed order, while its own rows are on their way again. Where a
-// block can hold some channels of all rows, one kernel each way does it.
+// block, or a cluster of blocks, can hold some channels of all rows, one kernel each way does it.
 //
 // Options:
 //   ELEMENT  see types.cuh
 //   VECTOR   channels that a thread has
 //   LANES    threads side by side in a row: 1, 2, 4, 8, 16 or 32
 //   THREADS  of a block
-//   HELD     rows that a thread holds, if a block holds all
+//   HELD     rows that a thread holds, where nothing is merged through memory
+//   CLUSTER  blocks that share all rows then: 1, or with compute capability 9.0 and later up to 8
 
 #include "types.cuh"
 
@@ -363,23 +364,67 @@ struct Hold {
     __device__ __forceinline__ void each(const Share& share, Act act) const {
         // Places are few enough for 32 bits, and are found again: registers are for the rows.
         int row = (int)share.first, place = (int)share.place(share.first);
-        const int next = TEAMS * (int)share.channels;
+        const int step = TEAMS * CLUSTER, next = step * (int)share.channels;
         asm volatile("" : "+r"(row), "+r"(place));
 #pragma unroll
-        for (int k = 0; k < HELD; k++, row += TEAMS, place += next)
+        for (int k = 0; k < HELD; k++, row += step, place += next)
             if (row < (int)share.rows) act(k, place);
     }
 };
 
-// The first row of the board, for all threads.
-__device__ __forceinline__ void take_sums(const Sums (&board)[WARPS][CHANNELS],
-                                          Sums (&found)[VECTOR]) {
+#if CLUSTER > 1
+#define IN_CLUSTERS __attribute__((cluster_dims(CLUSTER, 1, 1)))
+
+// All threads of all blocks of a cluster.
+__device__ __forceinline__ void meet() {
+    asm volatile("barrier.cluster.arrive.release;\n"
+                 "barrier.cluster.wait.acquire;" ::
+                     : "memory");
+}
+
+// What another block of the cluster has at the same place.
+__device__ __forceinline__ Real there(const Real* here, int block) {
+    const unsigned int address = (unsigned int)__cvta_generic_to_shared(here);
+    unsigned int mapped;
+    asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(mapped) : "r"(address), "r"(block));
+    Real x;
+#if ELEMENT == 3
+    asm volatile("ld.shared::cluster.f64 %0, [%1];" : "=d"(x) : "r"(mapped) : "memory");
+#else
+    asm volatile("ld.shared::cluster.f32 %0, [%1];" : "=f"(x) : "r"(mapped) : "memory");
+#endif
+    return x;
+}
+#else
+#define IN_CLUSTERS
+#endif
+
+// The sums that the threads found, of all rows, for all threads.
+__device__ __forceinline__ void add_all(Sums (&board)[WARPS][CHANNELS], Sums (&found)[VECTOR]) {
+    add_block(board, found);
+#if CLUSTER > 1
+    __shared__ Sums totals[CHANNELS];
+    meet();
+    if (threadIdx.x < CHANNELS) {
+        Sums all = {0, 0};
 #pragma unroll
-    for (int v = 0; v < VECTOR; v++) found[v] = board[0][threadIdx.x % LANES * VECTOR + v];
+        for (int block = 0; block < CLUSTER; block++) {
+            const Sums& here = board[0][threadIdx.x];
+            all = all + Sums{there(&here.one, block), there(&here.other, block)};
+        }
+        totals[threadIdx.x] = all;
+    }
+    meet();
+    const Sums* sums = totals;
+#else
+    const Sums* sums = board[0];
+#endif
+#pragma unroll
+    for (int v = 0; v < VECTOR; v++) found[v] = sums[threadIdx.x % LANES * VECTOR + v];
     __syncthreads();
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, 1)
+extern "C" __global__ void IN_CLUSTERS __launch_bounds__(THREADS, 2)
 normalise_whole(Element* y, Real* statistics, const Element* x, const Element* more,
                 const Real* gain, const Real* offset, Real* running_mean, Real* running_variance,
                 i64* batches, double momentum, double epsilon, i64 relu, i64 rows, i64 channels) {
@@ -405,8 +450,7 @@ normalise_whole(Element* y, Real* statistics, const Element* x, const Element* m
                 found[v] = found[v] + Sums{step, step * step};
             }
         });
-        add_block(board, found);
-        take_sums(board, found);
+        add_all(board, found);
 #pragma unroll
         for (int v = 0; v < VECTOR; v++) {
             const Real step = found[v].one / rows;
@@ -422,6 +466,7 @@ normalise_whole(Element* y, Real* statistics, const Element* x, const Element* m
             const Real inverse = 1 / sqrt(spread / rows + (Real)epsilon);
             means[threadIdx.x * VECTOR + v] = middle[v];
             inverses[threadIdx.x * VECTOR + v] = inverse;
+            if (blockIdx.x > 0) continue;
             statistics[column] = middle[v];
             statistics[channels + column] = inverse;
             if (running_mean != nullptr)
@@ -450,7 +495,7 @@ normalise_whole(Element* y, Real* statistics, const Element* x, const Element* m
     });
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, 1)
+extern "C" __global__ void IN_CLUSTERS __launch_bounds__(THREADS, 2)
 gradient_whole(Element* result, Element* copy, Real* gradients, const Element* upstream,
                const Element* x, const Real* statistics, const Real* gain, const Real* offset, i64 relu, i64 rows,
                i64 channels) {
@@ -472,15 +517,14 @@ gradient_whole(Element* result, Element* copy, Real* gradients, const Element* u
             found[v] = found[v] + Sums{g, g * (here - affine.mean[v])};
         }
     });
-    add_block(board, found);
-    take_sums(board, found);
+    add_all(board, found);
     Real mean[VECTOR], slope[VECTOR];
 #pragma unroll
     for (int v = 0; v < VECTOR; v++) {
         const i64 c = share.channel + v;
         mean[v] = found[v].one / rows;
         slope[v] = found[v].other / rows * affine.inverse[v] * affine.inverse[v];
-        if (threadIdx.x < LANES && share.channel < channels) {
+        if (blockIdx.x == 0 && threadIdx.x < LANES && c < channels) {
             gradients[c] = found[v].other * affine.inverse[v];
             gradients[channels + c] = found[v].one;
             gradients[2 * channels + c] = 0;

@@ -1,14 +1,15 @@
 """Batch normalisation in training on CUDA devices, with ReLU and a sum: ``batch_norm.cu``.
 
-With few rows a block holds some channels of all of them: one kernel forward, and one backward. Else
-there are two each way: one sums up parts of the rows, one merges them and takes the rows again.
-Sums are taken in a fixed order: results repeat bit for bit.
+With few rows a block, or a cluster of blocks, holds some channels of all: one kernel forward, and
+one backward. Else there are two each way: one sums up parts of the rows, one merges them and takes
+the rows again. Sums are taken in a fixed order: results repeat bit for bit.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -25,6 +26,8 @@ from multiscale_gcn.ops.kernels.registration import define
 from multiscale_gcn.ops.layout import by_node
 
 KERNELS = "batch_norm/batch_norm.cu"
+CLUSTERS_SINCE = (9, 0)
+"""The compute capability whose blocks read each other's shared memory."""
 
 
 class BatchNormOnCuda(DifferentiableFunction):
@@ -83,7 +86,10 @@ class _Rows:
         vector = alignment(*features) // x.element_size()
         index, self.element = self.device.index, DTYPES[x.dtype]
         memory = shared_memory_per_block(index)
-        self.whole = divide_whole(self.rows, self.channels, vector, x.element_size(), memory)
+        clusters = torch.cuda.get_device_capability(self.device) >= CLUSTERS_SINCE
+        self.whole = divide_whole(
+            self.rows, self.channels, vector, x.element_size(), memory, clusters
+        )
         self.division = divide_rows(self.rows, self.channels, vector, multiprocessors(index))
         self.kernels = kernels_of(
             KERNELS,
@@ -105,10 +111,11 @@ class _Rows:
             LANES=chosen.lanes,
             THREADS=HOLDERS,
             HELD=chosen.held,
+            CLUSTER=chosen.cluster,
         )
         sizes = (self.rows, self.channels)
         memory = chosen.shared_memory if holds_two else 0
-        grid = (1, chosen.slices)
+        grid = (chosen.cluster, chosen.slices)
         kernels.launch(name, grid, (HOLDERS,), (*arguments, *sizes), self.device, memory)
         return True
 

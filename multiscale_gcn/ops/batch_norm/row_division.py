@@ -38,11 +38,13 @@ def divide_rows(rows: int, channels: int, vector: int, processors: int) -> RowDi
 
 @dataclass(frozen=True)
 class WholeDivision:
-    """How blocks that hold some channels of all rows are made."""
+    """How blocks, or clusters of them, that hold some channels of all rows are made."""
 
     vector: int
     lanes: int
     slices: int
+    cluster: int
+    """Blocks that share the rows."""
     held: int
     """Rows of a thread."""
     shared_memory: int
@@ -50,9 +52,11 @@ class WholeDivision:
 
 
 HOLDERS = 256
-"""Threads of a block that holds all rows."""
+"""Threads of a block that holds rows."""
 HELD = (4, 8, 12)
-"""Rows of a thread that there are kernels for. With more, blocks of all multiprocessors are faster."""
+"""Rows of a thread that there are kernels for; with more, memory is the better place."""
+CLUSTER, LEAST_OF_CLUSTER = 8, 5
+"""Blocks of a cluster; and rows of a thread without one, from which on a cluster is faster."""
 SLICE_BYTES, VECTOR_BYTES = 32, 16
 """Of a row, that a block and that a thread has: memory is read in pieces of 32."""
 STATIC = 2048
@@ -61,7 +65,7 @@ STATIC = 2048
 
 @cache
 def divide_whole(
-    rows: int, channels: int, vector: int, element_size: int, memory: int
+    rows: int, channels: int, vector: int, element_size: int, memory: int, has_clusters: bool
 ) -> WholeDivision | None:
     """For blocks with so many bytes of shared memory; None if they cannot hold all rows."""
     vector = min(vector, VECTOR_BYTES // element_size)
@@ -69,10 +73,12 @@ def divide_whole(
     while lanes < min(channels // vector, SLICE_BYTES // (vector * element_size)):
         lanes *= 2
     wanted = -(-rows * lanes // HOLDERS)
+    cluster = CLUSTER if has_clusters and wanted >= LEAST_OF_CLUSTER else 1
+    wanted = -(-rows * lanes // (HOLDERS * cluster))
     held = next((number for number in HELD if number >= wanted), None)
     if held is None:
         return None
     room = held * HOLDERS * vector * element_size
     slices = -(-channels // (vector * lanes))
     fits = room + STATIC <= memory
-    return WholeDivision(vector, lanes, slices, held, room) if fits else None
+    return WholeDivision(vector, lanes, slices, cluster, held, room) if fits else None
