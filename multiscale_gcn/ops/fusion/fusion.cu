@@ -87,7 +87,7 @@ __device__ __forceinline__ void fetch(float* tile, const float* const* x, int un
     }
 }
 
-// Matrices, and zeros around them.
+// Matrices, rounded, and zeros around them.
 template <bool BACK>
 __device__ __forceinline__ int load_matrices(float* matrices, Shared& given) {
     using M = Matrix<BACK>;
@@ -107,7 +107,8 @@ __device__ __forceinline__ int load_matrices(float* matrices, Shared& given) {
                 const int line = at / pitch, inside = at % pitch;
                 const bool is_there = line < numbers && inside < length;
                 const float number = is_there ? from[line * length + inside] : 0;
-                if (at < lines * pitch) matrices[place + at] = number;
+                if (at < lines * pitch)
+                    matrices[place + at] = THREE ? number : __uint_as_float(to_tf32(number));
             }
             if (threadIdx.x == 0) given.places[4 * t + s] = place;
             place += lines * pitch;
@@ -186,7 +187,7 @@ __device__ __forceinline__ void fuse_slices(Shared& given, float* memory, i64 co
                     const float left[4] = {a[k * next_k], a[k * next_k + 8 * next_row],
                                            a[(k + 4) * next_k],
                                            a[(k + 4) * next_k + 8 * next_row]};
-                    multiply_step<THREE>(c, left, b + k * PITCH, 4 * PITCH, 8, 4);
+                    multiply_step<THREE, true>(c, left, b + k * PITCH, 4 * PITCH, 8, 4);
                 }
             }
 #pragma unroll

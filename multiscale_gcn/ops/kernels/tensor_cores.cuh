@@ -47,17 +47,17 @@ __device__ __forceinline__ void wait_for_earlier_copies() {
     asm volatile("cp.async.wait_group 1;" ::: "memory");
 }
 
-// 8 products more for 16 rows and `tiles` times 8 columns, at most 32; EXACT makes
-// a product of three. a: those of this thread. b: the
-// first of this thread; the next product is next_k numbers from there, the next tile next_n.
-template <bool EXACT>
+// 8 products more for 16 rows and `tiles` times 8 columns, at most 32. a: those of this thread, which
+// may be rounded already. b: the first of this thread; the next product is next_k numbers from there,
+// the next tile next_n. With EXACT a product is made of three.
+template <bool EXACT, bool ROUNDED = false>
 __device__ __forceinline__ void multiply_step(float (&c)[4][4], const float (&a)[4],
                                               const float* b, int next_k, int next_n, int tiles) {
     u32 left[4];
     [[maybe_unused]] u32 rest[4];
 #pragma unroll
     for (int v = 0; v < 4; v++) {
-        left[v] = to_tf32(a[v]);
+        left[v] = ROUNDED && !EXACT ? __float_as_uint(a[v]) : to_tf32(a[v]);
         if (EXACT) rest[v] = remainder_of(a[v]);
     }
 #pragma unroll
