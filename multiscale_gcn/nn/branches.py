@@ -42,9 +42,10 @@ def side_by_side(parts: Sequence[nn.Module], inputs: Sequence[Tensor]) -> list[T
             results.append(part(x))
     for stream, x, result in zip(aside, inputs, results, strict=False):
         current.wait_stream(stream)
-        # Both are read on another stream than that of their memory, in backward passes too.
-        x.record_stream(stream)
-        result.record_stream(current)
+        if torch.is_grad_enabled():
+            # Backward passes read both on other streams than those of their memory, and meet later.
+            x.record_stream(stream)
+            result.record_stream(current)
     return results
 
 

@@ -11,7 +11,7 @@ from cuda_checks import needs_kernels
 from layer_graphs import ring
 from torch import Tensor
 
-from multiscale_gcn.nn import MultiScaleGCN, RecordedStep
+from multiscale_gcn.nn import MultiScaleGCN, Recorded, RecordedStep
 from multiscale_gcn.ops.kernels.asides import stream_beside
 
 pytestmark = needs_kernels
@@ -51,3 +51,18 @@ def test_a_recording_of_branches_trains_to_the_bit(monkeypatch: pytest.MonkeyPat
     assert made == {0, 1}
     for one, other in zip(*(state.values() for state in states), strict=True):
         assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("batch", [1, 64])
+def test_a_recording_of_branches_answers_to_the_bit(batch: int) -> None:
+    torch.manual_seed(0)
+    options: dict[str, Any] = {"in_channels": 2, "channels": 64, "out_channels": 3}
+    graphs = [ring(17, 2), ring(48, 3), ring(96, 3)]
+    network = MultiScaleGCN(graphs, [(0, 1), (0, 1), (0, 1, 2), (0, 1, 2)], **options).cuda().eval()
+    recorded = Recorded(network).eval()
+    with torch.inference_mode():
+        for _ in range(20):
+            x = torch.randn(batch, 17, 2, device="cuda")
+            for one, other in zip(recorded(x), network(x), strict=True):
+                assert torch.equal(one, other)
+    assert recorded.reason is None
