@@ -49,4 +49,4 @@ def test_a_small_batch_is_held_and_a_large_one_is_not() -> None:
         return None if whole is None else whole.cluster
 
     assert [found(n, False) for n in (17, 1536, 1537, 64 * 48)] == [1, 1, None, None]
-    assert [found(n, True) for n in (17, 512, 513, 64 * 96, 12288, 12289)] == [1, 1, 8, 8, 8, None]
+    assert [found(n, True) for n in (17, 512, 513, 64 * 96, 24576, 24577)] == [1, 1, 8, 8, 8, None]

@@ -53,8 +53,10 @@ class WholeDivision:
 
 HOLDERS = 256
 """Threads of a block that holds rows."""
-HELD = (4, 8, 12)
-"""Rows of a thread that there are kernels for; with more, memory is the better place."""
+HELD = (4, 8, 12, 24)
+"""Rows of a thread that there are kernels for: more do not fit into registers."""
+MOST_ALONE = 12
+"""Of a block alone: with more, two kernels on all multiprocessors are faster."""
 CLUSTER, LEAST_OF_CLUSTER = 8, 5
 """Blocks of a cluster; and rows of a thread without one, from which on a cluster is faster."""
 SLICE_BYTES, VECTOR_BYTES = 32, 16
@@ -76,7 +78,7 @@ def divide_whole(
     cluster = CLUSTER if has_clusters and wanted >= LEAST_OF_CLUSTER else 1
     wanted = -(-rows * lanes // (HOLDERS * cluster))
     held = next((number for number in HELD if number >= wanted), None)
-    if held is None:
+    if held is None or (cluster == 1 and held > MOST_ALONE):
         return None
     room = held * HOLDERS * vector * element_size
     slices = -(-channels // (vector * lanes))
