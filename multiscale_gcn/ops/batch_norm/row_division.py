@@ -78,7 +78,7 @@ def divide_whole(
     cluster = CLUSTER if has_clusters and wanted >= LEAST_OF_CLUSTER else 1
     wanted = -(-rows * lanes // (HOLDERS * cluster))
     held = next((number for number in HELD if number >= wanted), None)
-    if held is None or (cluster == 1 and held > MOST_ALONE):
+    if held is None or (cluster == 1 and held > MOST_ALONE) or rows * channels >= 2**31:
         return None
     room = held * HOLDERS * vector * element_size
     slices = -(-channels // (vector * lanes))
