@@ -57,9 +57,6 @@ template <bool BACK> struct Matrix {
 struct Pointers {
     const float* of[SCALES];
 };
-struct Results {
-    float* of[SCALES];
-};
 
 // ------------------------------------------------------------------------------------- all scales
 
@@ -89,7 +86,7 @@ __device__ __forceinline__ void fetch(float* tile, const float* const* x, int un
 
 // Matrices, rounded, and zeros around them.
 template <bool BACK>
-__device__ __forceinline__ int load_matrices(float* matrices, Shared& given) {
+__device__ __forceinline__ void load_matrices(float* matrices, Shared& given) {
     using M = Matrix<BACK>;
     int place = 0;
 #pragma unroll
@@ -114,7 +111,6 @@ __device__ __forceinline__ int load_matrices(float* matrices, Shared& given) {
             place += lines * pitch;
         }
     }
-    return place;
 }
 
 template <bool BACK>
