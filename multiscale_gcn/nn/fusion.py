@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from multiscale_gcn.checks.arguments import one_of
 from multiscale_gcn.nn.hierarchy_transfer import Transfer
-from multiscale_gcn.nn.layer_calls import LayerCalls, Place
+from multiscale_gcn.nn.layer_calls import LayerCalls, Place, does_what_it_says
 from multiscale_gcn.nn.layer_checks import (
     check_alike,
     check_callable,
@@ -191,7 +191,7 @@ class ScaleSum(nn.Module):
 
     def _fused(self, sources: list[Tensor], base: Tensor | None) -> Tensor | None:
         """The sum by one kernel, if there is one."""
-        if not self._is_dense:
+        if not (self._is_dense and all(type(made) is DenseMap for made in self.maps)):
             return None
         maps, target = self._node_maps(), len(sources)
         nodes = (*(made.in_features for made in maps), maps[0].out_features)
@@ -378,6 +378,11 @@ class CrossScaleFusion(nn.Module):
 
     def _fused_at_once(self, features: list[Tensor]) -> list[Tensor] | None:
         sums = cast("list[ScaleSum]", [self.sums[str(k)] for k in range(len(self.sizes))])
+        if not all(
+            does_what_it_says(each, ScaleSum) and all(type(made) is DenseMap for made in each.maps)
+            for each in sums
+        ):
+            return None
         pairs = [(k, source) for k in range(len(sums)) for source in self._sources(k)]
         weights = [made.weight for each in sums for made in each._node_maps()]
         biases = [made.bias for each in sums for made in each._node_maps()]

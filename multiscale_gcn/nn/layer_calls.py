@@ -47,6 +47,16 @@ def _is_of_python(name: str) -> bool:
     return (name[:2] == name[-2:] == "__" and name != "__call__") or name.startswith("_abc_")
 
 
+def does_what_it_says(module: nn.Module, kind: type) -> bool:
+    """Whether a call of the module is what its class does, and nobody watches it."""
+    return (
+        type(module) is kind
+        and "forward" not in module.__dict__
+        and not any(getattr(module, name) for name in HOOKS)
+        and not any(_HOOKS_OF_ALL)
+    )
+
+
 class LayerCalls:
     """The calls of one layer, which copies of the layer do not take along."""
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from multiscale_gcn.nn import (
     CrossScaleFusion,
+    DenseMap,
     GConv,
     GraphConvBlock,
     MultiScaleGCN,
@@ -266,6 +267,42 @@ def test_a_fusion_is_kept(device: EmulatedDevice, rehearsals: Rehearsals) -> Non
         close(found, expected)
         assert device.launched == ["fuse"]
     assert rehearsals.count == rehearsals.written == 1
+
+
+def watched(fusion: Any) -> None:
+    fusion.sums["0"].register_forward_hook(lambda module, inputs, output: output + 1)
+
+
+def of_its_own(fusion: Any) -> None:
+    class Twice(ScaleSum):
+        def forward(self, *inputs: Any) -> Tensor:
+            return 2 * super().forward(*inputs)
+
+    fusion.sums["1"].__class__ = Twice
+
+
+def mapping_otherwise(fusion: Any) -> None:
+    class Squared(DenseMap):
+        def mix(self, x: Tensor, add: Tensor | None) -> Tensor:
+            return super().mix(x.square(), add)
+
+    fusion.sums["2"].maps[0].__class__ = Squared
+
+
+@pytest.mark.parametrize("change", [watched, of_its_own, mapping_otherwise])
+@pytest.mark.parametrize("order", ["parallel", "sequential"])
+@pytest.mark.parametrize("training", [False, True])
+def test_who_changes_a_fusion_is_heard(
+    change: Callable[[Any], None], order: Any, training: bool, device: EmulatedDevice
+) -> None:
+    fusion = drawn(CrossScaleFusion([9, 5, 4], order)).train(training)
+    given = [features(3, nodes) for nodes in (9, 5, 4)]
+    before = torch.cat(answers(fusion, given), 1)
+    change(fusion)
+    for _ in range(2):
+        found, expected = (torch.cat(f(answers, fusion, given), 1) for f in (there, here))
+        close(found, expected)
+        assert not torch.allclose(found, before, rtol=1e-2)
 
 
 def test_a_fusion_in_a_row_is_kept(device: EmulatedDevice, rehearsals: Rehearsals) -> None:
