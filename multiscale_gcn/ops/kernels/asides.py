@@ -58,14 +58,14 @@ class Aside:
             return function()
 
 
-def beside(function: Callable[[], Result], *read: Any) -> Result:
+def beside(function: Callable[[], Result], *read: Tensor | None) -> Result:
     """What the function gives, whose results nobody within the same call reads.
 
     Parameters
     ----------
     function : callable
-    *read
-        All tensors that it reads and that were made within the call, or what holds them.
+    *read : Tensor
+        All that it reads and that was made within the call.
     """
     aside = _of_thread.aside
     return function() if aside is None else aside.run(function, read)

@@ -14,7 +14,6 @@ from multiscale_gcn.ops.graph_convolution.layer_parts.per_channel_mixing_on_cuda
 )
 from multiscale_gcn.ops.graph_convolution.layer_parts.shared_mixing_on_cuda import SharedMixing
 from multiscale_gcn.ops.kernels.arguments import aligned, rows_of_16_bytes
-from multiscale_gcn.ops.kernels.asides import beside
 
 
 def _rows_of(x: Tensor) -> tuple[Tensor, bool]:
@@ -80,14 +79,12 @@ def parts_backward(
     x, mixing, weight = layer.x, layer.mixing, layer.weight
     matrices, in_channels, out_channels = weight.shape
     for_x, for_mixing, for_weight, for_bias = empty_gradients(layer, needs)
-    product, wide = weight.to(x.dtype), for_bias.dtype
+    product = weight.to(x.dtype)
     if needs[3]:
-        given = gradient
-        for_bias = beside(lambda: given.sum((0, 1), dtype=wide), given)
+        for_bias = gradient.sum((0, 1), dtype=for_bias.dtype)
     x, gradient = rows_of_16_bytes(x), gradient.to(x.dtype)
     gradient_rows, by_node = _rows_of(gradient)
     gradient = _back(gradient_rows, gradient, by_node)
-    read = (x, gradient)
     if _mixes_first(layer):
         shared = SharedMixing(layer)
         if needs[0] or needs[1]:
@@ -95,44 +92,31 @@ def parts_backward(
                 _back(gradient_rows @ product.flatten(0, 1).t(), gradient, by_node), matrices
             )
         if needs[1]:
-
-            def of_mixing_first() -> Tensor:
-                found = shared.mixing_gradient(others, x, None if own is None else (own, x))
-                return found.to(mixing.dtype)
-
-            for_mixing = beside(of_mixing_first, *read, own, others, shared)
+            for_mixing = shared.mixing_gradient(others, x, None if own is None else (own, x))
         if needs[0]:
             for_x = shared.mix_back(own, others)
         if needs[2]:
-
-            def of_weight_first() -> Tensor:
-                rows = shared.mix_apart(x, matrices).transpose(0, 1).flatten(0, 1)
-                found = rows.t() @ gradient.transpose(0, 1).flatten(0, 1)
-                return found.view(weight.shape).to(weight.dtype)
-
-            for_weight = beside(of_weight_first, *read, shared)
-        return for_x, for_mixing, for_weight, for_bias
+            mixed = shared.mix_apart(x, matrices)
+            rows = mixed.transpose(0, 1).flatten(0, 1)
+            for_weight = (rows.t() @ gradient.transpose(0, 1).flatten(0, 1)).view(weight.shape)
+        return for_x, for_mixing.to(mixing.dtype), for_weight.to(weight.dtype), for_bias
     parts = _mixing_of(layer)
     rows, x_by_node = _rows_of(x)
     if needs[1]:
-
-        def of_mixing() -> Tensor:
-            own, others = _halves(_back(rows @ _side_by_side(product), x, x_by_node), matrices)
-            twice = None if own is None else (gradient, own)
-            found = parts.mixing_gradient(gradient, others, twice)
-            return found.to(mixing.dtype).contiguous()
-
-        for_mixing = beside(of_mixing, *read, rows, product, parts)
+        own, others = _halves(_back(rows @ _side_by_side(product), x, x_by_node), matrices)
+        for_mixing = parts.mixing_gradient(
+            gradient, others, None if own is None else (gradient, own)
+        )
     if needs[0] or needs[2]:
-        mixed_rows = parts.mix_back_apart(gradient, matrices).transpose(0, 1).flatten(0, 1)
+        mixed = parts.mix_back_apart(gradient, matrices)
+        mixed_rows = mixed.transpose(0, 1).flatten(0, 1)
     if needs[0]:
         for_x = _back(mixed_rows @ _side_by_side(product).t(), x, True)
     if needs[2]:
-
-        def of_weight() -> Tensor:
-            by_nodes = rows if x_by_node else x.transpose(0, 1).flatten(0, 1)
-            found = (by_nodes.t() @ mixed_rows).view(in_channels, matrices, out_channels)
-            return found.transpose(0, 1).to(weight.dtype).contiguous()
-
-        for_weight = beside(of_weight, *read, rows, mixed_rows)
-    return for_x, for_mixing, for_weight, for_bias
+        if not x_by_node:
+            rows = x.transpose(0, 1).flatten(0, 1)
+        for_weight = (
+            (rows.t() @ mixed_rows).view(in_channels, matrices, out_channels).transpose(0, 1)
+        )
+    for_mixing, for_weight = for_mixing.to(mixing.dtype), for_weight.to(weight.dtype)
+    return for_x, for_mixing.contiguous(), for_weight.contiguous(), for_bias
