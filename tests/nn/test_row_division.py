@@ -48,6 +48,6 @@ def test_a_small_batch_is_held_and_a_large_one_is_not() -> None:
         whole = divide_whole(rows, 128, 4, 4, 232448, clusters)
         return None if whole is None else whole.cluster
 
-    assert [found(n, False) for n in (17, 1536, 1537, 64 * 48)] == [1, 1, None, None]
-    assert [found(n, True) for n in (17, 512, 513, 64 * 96, 24576, 24577)] == [1, 1, 8, 8, 8, None]
+    assert [found(n, False) for n in (17, 512, 513, 64 * 48)] == [1, 1, None, None]
+    assert [found(n, True) for n in (17, 512, 513, 64 * 96, 8192, 8193)] == [1, 1, 8, 8, 8, None]
     assert divide_whole(64, 2**25, 4, 4, 232448, True) is None

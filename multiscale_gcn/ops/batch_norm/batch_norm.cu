@@ -424,7 +424,7 @@ __device__ __forceinline__ void add_all(Sums (&board)[WARPS][CHANNELS], Sums (&f
     __syncthreads();
 }
 
-extern "C" __global__ void IN_CLUSTERS __launch_bounds__(THREADS, HELD > 12 ? 1 : 2)
+extern "C" __global__ void IN_CLUSTERS __launch_bounds__(THREADS, 2)
 normalise_whole(Element* y, Real* statistics, const Element* x, const Element* more,
                 const Real* gain, const Real* offset, Real* running_mean, Real* running_variance,
                 i64* batches, double momentum, double epsilon, i64 relu, i64 rows, i64 channels) {
@@ -495,7 +495,7 @@ normalise_whole(Element* y, Real* statistics, const Element* x, const Element* m
     });
 }
 
-extern "C" __global__ void IN_CLUSTERS __launch_bounds__(THREADS, HELD > 12 ? 1 : 2)
+extern "C" __global__ void IN_CLUSTERS __launch_bounds__(THREADS, 2)
 gradient_whole(Element* result, Element* copy, Real* gradients, const Element* upstream,
                const Element* x, const Real* statistics, const Real* gain, const Real* offset, i64 relu, i64 rows,
                i64 channels) {

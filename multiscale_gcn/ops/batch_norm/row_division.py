@@ -53,12 +53,10 @@ class WholeDivision:
 
 HOLDERS = 256
 """Threads of a block that holds rows."""
-HELD = (4, 8, 12, 24)
-"""Rows of a thread that there are kernels for: more do not fit into registers."""
-MOST_ALONE = 12
-"""Of a block alone: with more, two kernels on all multiprocessors are faster."""
+HELD = (4, 8)
+"""Rows of a thread that there are kernels for: with more, two kernels each way are faster."""
 CLUSTER, LEAST_OF_CLUSTER = 8, 5
-"""Blocks of a cluster; and rows of a thread without one, from which on a cluster is faster."""
+"""Blocks of a cluster; and rows of a thread from which on a block alone is too slow."""
 SLICE_BYTES, VECTOR_BYTES = 32, 16
 """Of a row, that a block and that a thread has: memory is read in pieces of 32."""
 STATIC = 2048
@@ -78,7 +76,8 @@ def divide_whole(
     cluster = CLUSTER if has_clusters and wanted >= LEAST_OF_CLUSTER else 1
     wanted = -(-rows * lanes // (HOLDERS * cluster))
     held = next((number for number in HELD if number >= wanted), None)
-    if held is None or (cluster == 1 and held > MOST_ALONE) or rows * channels >= 2**31:
+    alone = cluster == 1 and wanted >= LEAST_OF_CLUSTER
+    if held is None or alone or rows * channels >= 2**31:
         return None
     room = held * HOLDERS * vector * element_size
     slices = -(-channels // (vector * lanes))
