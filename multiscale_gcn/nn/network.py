@@ -12,7 +12,6 @@ from multiscale_gcn.checks.arguments import flag, one_of, shown, whole_number
 from multiscale_gcn.convert import as_graph
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.nn.blocks import GraphConvBlock, ResGConv
-from multiscale_gcn.nn.branches import side_by_side
 from multiscale_gcn.nn.convolution_contract import Convolution
 from multiscale_gcn.nn.convolutions import SemGConv
 from multiscale_gcn.nn.fusion import CrossScaleFusion, FusionOrder, ScaleSum, check_fusion_order
@@ -30,7 +29,6 @@ from multiscale_gcn.nn.layer_checks import (
 from multiscale_gcn.nn.pattern_buffers import share_patterns
 from multiscale_gcn.nn.plan import Plan, members, plan
 from multiscale_gcn.nn.schedules import Schedule, as_schedule
-from multiscale_gcn.ops.kernels.asides import is_recorded
 
 Block = Callable[[int, Graph], nn.Module]
 """Makes a block of (channels, graph), from features [B, N, C] to features [B, N, C]."""
@@ -287,8 +285,6 @@ class MultiScaleGCN(nn.Module):
         *inputs: Tensor,  # [B, N_k, C_in] for every scale with an input
     ) -> tuple[Tensor, ...]:  # [B, N_k, C_out] for every scale with an output
         """The answers of the scales, in their order."""
-        if inputs and isinstance(inputs[0], Tensor) and is_recorded(inputs[0]):
-            return self._answers(inputs)  # scales beside each other, and not as one row of launches
         result: tuple[Tensor, ...] = self._calls(self, lambda: self._answers(inputs), inputs)
         return result
 
@@ -309,12 +305,8 @@ class MultiScaleGCN(nn.Module):
         for place, stage in enumerate(self.stages):
             self._add_beginnings(place, features)
             blocks, fusion = self.blocks[place], self.fusions[place]
-            made = side_by_side(
-                [blocks[str(k)] for k in stage],  # type: ignore[index]
-                [features[k] for k in stage],
-            )
-            for k, result in zip(stage, made, strict=True):
-                features[k] = result
+            for k in stage:
+                features[k] = blocks[str(k)](features[k])  # type: ignore[index]
                 check_features(
                     features[k], self.sizes[k], self.channels[k], f"what a block of scale {k} made"
                 )
@@ -322,10 +314,9 @@ class MultiScaleGCN(nn.Module):
                 scales = members(stage, pairs)
                 features.update(zip(scales, fusion([features[k] for k in scales]), strict=True))
         self._add_beginnings(len(self.stages), features)
-        answers = side_by_side(
-            list(self.outputs.values()), [features[int(key)] for key in self.outputs]
+        return tuple(
+            output(features[int(key)]).contiguous() for key, output in self.outputs.items()
         )
-        return tuple(answer.contiguous() for answer in answers)
 
     def _add_beginnings(self, place: int, features: dict[int, Tensor]) -> None:
         """Those of all scales that begin here read what was there before."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import io
 import sys
@@ -26,10 +25,9 @@ from multiscale_gcn.nn import (
     ResGConv,
     ScaleSum,
     SemGConv,
-    learned_block,
 )
 from multiscale_gcn.ops import selection
-from multiscale_gcn.ops.kernels import asides, prepared
+from multiscale_gcn.ops.kernels import prepared
 
 C = 64
 LAYERS: dict[str, Callable[[], nn.Module]] = {
@@ -145,58 +143,6 @@ def test_steps_of_training(name: str, frozen: bool, device: EmulatedDevice) -> N
         up = torch.randn(3, 9, C)
         close(there(gradients, layer, [x], up), gradients(twin, [x], up))
         close(layer.state_dict(), twin.state_dict())
-
-
-class Stream:
-    """Notes when others wait for it."""
-
-    def __init__(self, name: str, noted: list[str]) -> None:
-        self.name, self.noted, self.cuda_stream = name, noted, 1
-
-    def wait_stream(self, other: Stream) -> None:
-        self.noted.append(f"{self.name} waits for {other.name}")
-
-
-class LateAside(asides.Aside):
-    """What is made beside is there when both meet, and no earlier."""
-
-    def __enter__(self) -> LateAside:
-        self.late: list[tuple[Tensor, Tensor]] = []
-        super().__enter__()
-        return self
-
-    def run(self, function: Callable[[], Any], read: tuple[Any, ...]) -> Any:
-        result = super().run(function, read)
-        made = result.values() if isinstance(result, dict) else result
-        for tensor in [made] if isinstance(made, Tensor) else made:
-            self.late.append((tensor, tensor.clone()))
-        for tensor, _ in self.late:
-            tensor.fill_(float("nan"))
-        return result
-
-    def __exit__(self, *error: Any) -> None:
-        for tensor, value in self.late:
-            tensor.copy_(value)
-        super().__exit__(*error)
-
-
-@pytest.mark.parametrize("name", LAYERS)
-def test_a_recorded_backward_pass(
-    name: str, device: EmulatedDevice, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    noted: list[str] = []
-    main, aside = Stream("main", noted), Stream("aside", noted)
-    monkeypatch.setattr(learned_block, "is_recorded", lambda x: True)
-    monkeypatch.setattr(learned_block, "Aside", LateAside)
-    monkeypatch.setattr(asides, "stream_beside", lambda device, key: aside)
-    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: main)
-    monkeypatch.setattr(torch.cuda, "stream", lambda stream: contextlib.nullcontext())
-    layer = drawn(LAYERS[name]()).train()
-    twin = copy.deepcopy(layer)
-    x, up = features().requires_grad_(), torch.randn(3, 9, C)
-    close(there(gradients, layer, [x], up), gradients(twin, [x], up))
-    assert noted[-1] == "main waits for aside"
-    assert "aside waits for main" in noted
 
 
 def tied_weights(layer: Any) -> None:

@@ -17,7 +17,6 @@ from multiscale_gcn.ops.fusion.division import (
 )
 from multiscale_gcn.ops.kernels.adding_parts import sum_of_parts
 from multiscale_gcn.ops.kernels.arguments import aligned
-from multiscale_gcn.ops.kernels.asides import beside
 from multiscale_gcn.ops.kernels.launch import (
     kernels_of,
     multiprocessors,
@@ -145,14 +144,9 @@ def _backward(
     if not learns:
         return found
     x = fusion.rows(features, given)
-
-    def of_maps() -> Tensor:
-        size = fusion.scales.places()[-1]
-        parts = features[0].new_empty((fusion.sums.blocks, size))
-        fusion.launch("fuse_parts", fusion.sums, *up, *x, parts)
-        return sum_of_parts(parts, fusion.kernels)
-
-    return [*found, beside(of_maps, *up, *x)]
+    parts = features[0].new_empty((fusion.sums.blocks, fusion.scales.places()[-1]))
+    fusion.launch("fuse_parts", fusion.sums, *up, *x, parts)
+    return [*found, sum_of_parts(parts, fusion.kernels)]
 
 
 def _backward_fake(

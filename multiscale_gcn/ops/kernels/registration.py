@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from multiscale_gcn.ops.kernels.asides import is_beside
 from multiscale_gcn.ops.kernels.prepared import PreparedCalls
 from multiscale_gcn.ops.kernels.rehearsal import rehearsal_of_thread
 
@@ -36,7 +35,7 @@ class Operator:
     def __call__(self, *arguments: Any) -> Any:
         if torch.compiler.is_compiling():
             return self.overload(*arguments)
-        if rehearsal_of_thread() is not None or is_beside():
+        if rehearsal_of_thread() is not None:
             return self._cuda(*arguments)
         tensors: list[Tensor] = []
         constants: list[Any] = []
