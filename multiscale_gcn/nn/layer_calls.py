@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
 
-from multiscale_gcn.nn.learned_block import Learning
+from multiscale_gcn.nn.learned_block import LearnedBlock, Learning
 from multiscale_gcn.nn.onlookers import HOOKS
 from multiscale_gcn.ops.kernels.prepared import PreparedCalls, guard_of, may_be_prepared
 from multiscale_gcn.ops.learning import Step
@@ -45,6 +45,16 @@ def class_of(module: nn.Module) -> type | None:
 
 def _is_of_python(name: str) -> bool:
     return (name[:2] == name[-2:] == "__" and name != "__call__") or name.startswith("_abc_")
+
+
+def does_what_it_says(module: nn.Module, kind: type) -> bool:
+    """Whether a call of the module is what its class does, and nobody watches it."""
+    return (
+        type(module) is kind
+        and "forward" not in module.__dict__
+        and not any(getattr(module, name) for name in HOOKS)
+        and not any(_HOOKS_OF_ALL)
+    )
 
 
 class LayerCalls:
@@ -88,7 +98,7 @@ class LayerCalls:
             return parts.calls(forward, [*inputs, *tensors], constants)
         learning = parts.learning
         if learning is not None and parts.learns_from(learning.step, inputs, tensors):
-            return learning.function.apply(learning, len(inputs), *inputs, *tensors)
+            return LearnedBlock.apply(learning, len(inputs), *inputs, *tensors)
         return forward()
 
     def __reduce__(self) -> Any:
@@ -144,16 +154,24 @@ class _Parts:
         self.calls = PreparedCalls()
         step = self._as_step(as_step) if as_step is not None and self.known else None
         self.learning = None if step is None else Learning(step)
-        self._fitting: dict[torch.Size, list[Callable[..., bool]]] = {}
+        self._fitting: dict[tuple[torch.Size, ...], list[Callable[..., bool]]] = {}
 
     def _as_step(self, as_step: AsStep) -> Step | None:
+        learned: list[int] = []
+
+        def place(module: nn.Module, name: str) -> int:
+            tensor = getattr(module, name)
+            number = self._numbers[id(tensor)]
+            if isinstance(tensor, nn.Parameter):
+                learned.append(number)
+            return number
+
         try:
-            return as_step(self._place)
+            step = as_step(place)
         except KeyError:  # of tensors that are no parameters: somebody keeps these elsewhere
             return None
-
-    def _place(self, module: nn.Module, name: str) -> int:
-        return self._numbers[id(getattr(module, name))]
+        # What is read at two places has the sum of two gradients, which no step makes.
+        return step if len(set(learned)) == len(learned) else None
 
     def are_as_they_were(self, layer: nn.Module) -> bool:
         try:
@@ -174,12 +192,12 @@ class _Parts:
     def learns_from(self, step: Step, inputs: Sequence[Tensor], tensors: Sequence[Tensor]) -> bool:
         """Whether the step takes the inputs, which is asked once for every layout."""
         given = [*inputs, *tensors]
-        shape = inputs[0].shape
-        if any(fits(*given) for fits in self._fitting.get(shape, ())):
+        shapes = tuple(x.shape for x in inputs)
+        if any(fits(*given) for fits in self._fitting.get(shapes, ())):
             return True
         if not (may_be_prepared(given, learning=True) and step.takes(inputs, tensors)):
             return False
         if sum(map(len, self._fitting.values())) >= MOST_LAYOUTS:
             self._fitting.clear()
-        self._fitting.setdefault(shape, []).append(guard_of(given))
+        self._fitting.setdefault(shapes, []).append(guard_of(given))
         return True

@@ -17,7 +17,6 @@ class Learning:
 
     def __init__(self, step: Step) -> None:
         self.step = step
-        self.function = TwiceLearnedBlock if step.is_of_pytorch else LearnedBlock
         self.running = frozenset(step.running())
         self.forward_calls = PreparedCalls()
         self.backward_calls = PreparedCalls()
@@ -51,14 +50,6 @@ class LearnedBlock(DifferentiableFunction):
         return _backward(ctx, gradients)
 
 
-class TwiceLearnedBlock(LearnedBlock):
-    """Of a step whose gradients have gradients."""
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        return _backward(ctx, gradients)
-
-
 def _backward(ctx: Any, gradients: tuple[Tensor, ...]) -> tuple[Tensor | None, ...]:
     learning: Learning = ctx.learning
     count, total, places = ctx.count, ctx.total, ctx.places
@@ -77,7 +68,7 @@ def _backward(ctx: Any, gradients: tuple[Tensor, ...]) -> tuple[Tensor | None, .
         found |= {k - count: g for k, g in enumerate(of_inputs)}
         return tuple(found[k] for k in order)
 
-    wanted = learning.backward_calls(run, [*gradients, *saved], tuple(order))
+    wanted = learning.backward_calls(run, [*gradients, *saved], (count, *order))
     result: list[Tensor | None] = [None] * (count + total)
     for k, g in zip(order, wanted, strict=True):
         result[k + count] = g

@@ -11,11 +11,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from multiscale_gcn.ops import selection
 from multiscale_gcn.ops.batch_norm import on_cuda as batch_norm
+from multiscale_gcn.ops.fusion import on_cuda as fusion
+from multiscale_gcn.ops.fusion.division import MOST_SCALES, Scales
 from multiscale_gcn.ops.graph_convolution import on_cuda as graph_convolution
 from multiscale_gcn.ops.joined_map import on_cuda as joined_map
 from multiscale_gcn.ops.kernels.number_types import real_type
@@ -23,6 +25,8 @@ from multiscale_gcn.ops.layout import by_node
 from multiscale_gcn.ops.nonlocal_attention import block_on_cuda as attention
 from multiscale_gcn.ops.nonlocal_attention.on_cuda import MOST_BLOCK_NODES
 from multiscale_gcn.ops.nonlocal_attention.walks_on_cuda import parts_of
+from multiscale_gcn.ops.row_products.division import Pair
+from multiscale_gcn.ops.row_products.on_cuda import row_products, takes_row_products
 from multiscale_gcn.ops.selection import OperatorCase, select_form
 
 Gradients = dict[int, Tensor]
@@ -48,15 +52,7 @@ def _on_kernels(operator: str, x: Tensor, channels: int, entries: int = 1) -> bo
 
 
 class Step(ABC):
-    """A part of a block. Steps are equal if they are one.
-
-    Attributes
-    ----------
-    is_of_pytorch : bool
-        Whether PyTorch can follow both ways, so that gradients have gradients.
-    """
-
-    is_of_pytorch = False
+    """A part of a block. Steps are equal if they are one."""
 
     def outputs(self, inputs: int) -> int:
         """How many results there are, of so many inputs."""
@@ -122,11 +118,28 @@ class Norm:
         return y, statistics
 
     def backward(
-        self, gradient: Tensor, h: Tensor, t: Sequence[Tensor], statistics: Tensor, relu: bool
+        self,
+        gradient: Tensor,
+        h: Tensor,
+        t: Sequence[Tensor],
+        statistics: Tensor,
+        relu: bool,
     ) -> tuple[Tensor, Gradients]:
         learned = (t[self.weight], t[self.bias])
-        found, pair = batch_norm.BACKWARD(gradient, h, *learned, statistics, relu)
-        return found, {self.weight: pair[0], self.bias: pair[1]}
+        found, rows, _ = batch_norm.BACKWARD(gradient, h, *learned, statistics, relu, False)
+        return found, {self.weight: rows[0], self.bias: rows[1]}
+
+    def backward_of_sum(
+        self, gradient: Tensor, h: Tensor, t: Sequence[Tensor], statistics: Tensor, before: int
+    ) -> tuple[Tensor, Gradients, Tensor]:
+        """Without ReLU.
+
+        Also of a bias that was added before, at a place, whose gradient is nothing; and a copy of
+        the gradient, to which more is added.
+        """
+        learned = (t[self.weight], t[self.bias])
+        found, rows, copy = batch_norm.BACKWARD(gradient, h, *learned, statistics, False, True)
+        return found, {self.weight: rows[0], self.bias: rows[1], before: rows[2]}, copy
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,25 +263,31 @@ class AttentionStep(Step):
     ) -> tuple[list[Tensor], Gradients]:
         (gradient,), (x,) = gradients, inputs
         weight, mapped, attended, h, statistics = kept
-        for_h, found = self.norm.backward(gradient, h, t, statistics, False)
+        for_h, found, around = self.norm.backward_of_sum(
+            gradient, h, t, statistics, self.output_bias
+        )
         up = _rows(for_h)
-        if self.output in needs:
-            found[self.output] = up.t() @ _rows(attended)
-        if self.output_bias in needs:
-            found[self.output_bias] = up.sum(0)
         for_attended = _features(up @ t[self.output], x)
         joined = _rows(attention.BACKWARD(for_attended, *parts_of(mapped)))
-        if needs.intersection((self.score, *self.maps)):
-            found |= self._maps_backward(joined, x, t)
-        return [_features(torch.addmm(_rows(gradient), joined, weight), x)], found
+        if needs.intersection((self.score, *self.maps, self.output)):
+            found |= self._maps_backward(up, _rows(attended), joined, _rows(x), t)
+        _rows(around).addmm_(joined, weight)
+        return [around], found
 
-    def _maps_backward(self, joined: Tensor, x: Tensor, t: Sequence[Tensor]) -> Gradients:
+    def _maps_backward(
+        self, up: Tensor, attended: Tensor, joined: Tensor, x: Tensor, t: Sequence[Tensor]
+    ) -> Gradients:
+        """Of the maps before attention and of that behind it, from rows."""
         inner = joined.shape[1] - 2
-        weight, bias = joined.t() @ _rows(x), joined.sum(0)
+        pairs = (Pair(up.shape[1], inner, False), Pair(inner + 2, x.shape[1], True))
+        if takes_row_products(x, pairs, x.shape[0]):
+            output, weight, bias = row_products((up, joined), (attended, x), (False, True))
+        else:
+            output, weight, bias = up.t() @ attended, joined.t() @ x, joined.sum(0)
         read = (t[self.score], *(t[place] for place in self.maps[2:]))
         rest = joined_map.BACKWARD(weight[inner:], bias[inner:], *read)
-        places = (*self.maps[:2], self.score, *self.maps[2:])
-        return dict(zip(places, (weight[:inner], bias[:inner], *rest), strict=True))
+        places = (self.output, *self.maps[:2], self.score, *self.maps[2:])
+        return dict(zip(places, (output, weight[:inner], bias[:inner], *rest), strict=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -324,8 +343,9 @@ class ResidualStep(Step):
 
 @dataclass(frozen=True, eq=False)
 class MapOfNodes:
-    """A map from one scale, with the places of its weight and bias."""
+    """A map from one scale to another, with the places of its weight and bias."""
 
+    target: int
     source: int
     weight: int
     bias: int
@@ -333,42 +353,50 @@ class MapOfNodes:
 
 @dataclass(frozen=True, eq=False)
 class FusionStep(Step):
-    """The exchange of features between scales, by dense maps of their nodes."""
+    """The sum of what scales are and of what others send, by dense maps of their nodes."""
 
-    maps: tuple[tuple[MapOfNodes, ...], ...]
-    """For every scale, those that send to it."""
-
-    is_of_pytorch = True
+    nodes: tuple[int, ...]
+    maps: tuple[MapOfNodes, ...]
+    """By target, then by source."""
+    given: tuple[int, ...]
+    """The scales of the inputs; sources, or targets that are more than what is sent."""
+    made: tuple[int, ...]
+    """The scales of the results."""
 
     def outputs(self, inputs: int) -> int:
-        return inputs
+        return len(self.made)
 
     def running(self) -> tuple[int, ...]:
         return ()
 
     def takes(self, inputs: Sequence[Tensor], t: Sequence[Tensor]) -> bool:
-        if len(inputs) != len(self.maps) or any(x.dim() != 3 for x in inputs):
+        if len(inputs) != len(self.given) or any(x.dim() != 3 for x in inputs):
             return False
         batch, _, channels = inputs[0].shape
-        return all(
-            x.shape == (batch, t[m.bias].shape[0], channels)
-            and inputs[m.source].shape == (batch, t[m.weight].shape[1], channels)
-            and _of_one_type(x, inputs[m.source], t[m.weight], t[m.bias])
-            for x, maps in zip(inputs, self.maps, strict=True)
-            for m in maps
+        scales = Scales(self.nodes, tuple((m.target, m.source) for m in self.maps))
+        learned = [t[place] for m in self.maps for place in (m.weight, m.bias)]
+        return (
+            all(
+                x.shape == (batch, self.nodes[k], channels)
+                for k, x in zip(self.given, inputs, strict=True)
+            )
+            and _of_one_type(*inputs, *learned)
+            and selection.cupy_hindrance() is None
+            and fusion.takes_fusion(scales, inputs[0])
         )
+
+    def _layout(self) -> tuple[list[int], list[int], list[int], list[int]]:
+        pairs = [MOST_SCALES * m.target + m.source for m in self.maps]
+        return list(self.nodes), pairs, list(self.given), list(self.made)
 
     def forward(
         self, inputs: Sequence[Tensor], t: Sequence[Tensor]
     ) -> tuple[list[Tensor], list[Tensor]]:
-        by_nodes = [_nodes(x) for x in inputs]
-        outputs = []
-        for x, result, maps in zip(inputs, by_nodes, self.maps, strict=True):
-            for m in maps:
-                result = torch.addmm(result, t[m.weight], by_nodes[m.source])
-            bias = sum_of([t[m.bias] for m in maps])
-            outputs.append(_of_nodes(result.add_(bias.unsqueeze(1)), x))
-        return outputs, []
+        weights, biases = ([t[place] for place in places] for places in self._learned())
+        return fusion.FORWARD(list(inputs), weights, biases, *self._layout()), []
+
+    def _learned(self) -> tuple[list[int], list[int]]:
+        return [m.weight for m in self.maps], [m.bias for m in self.maps]
 
     def backward(
         self,
@@ -378,29 +406,17 @@ class FusionStep(Step):
         kept: Sequence[Tensor],
         needs: frozenset[int],
     ) -> tuple[list[Tensor], Gradients]:
-        up, by_nodes = [_nodes(g) for g in gradients], [_nodes(x) for x in inputs]
-        sent, found = list(up), Gradients()
-        for of_result, maps in zip(up, self.maps, strict=True):
-            biased = [m.bias for m in maps if m.bias in needs]
-            if biased:
-                found |= dict.fromkeys(biased, of_result.sum(1))
-            for m in maps:
-                if m.weight in needs:
-                    found[m.weight] = of_result @ by_nodes[m.source].t()
-                sent[m.source] = torch.addmm(sent[m.source], t[m.weight].t(), of_result)
-        return [_of_nodes(g, x) for g, x in zip(sent, inputs, strict=True)], found
-
-
-def _nodes(x: Tensor) -> Tensor:  # [B, N, C] -> [N, B C]
-    return by_node(x).flatten(1)
-
-
-def _of_nodes(nodes: Tensor, like: Tensor) -> Tensor:  # [N, B C] -> [B, N, C]
-    return nodes.view(-1, like.shape[0], like.shape[2]).transpose(0, 1)
-
-
-def sum_of(biases: list[Tensor]) -> Tensor:
-    """Of maps to one scale."""
-    if len(biases) > 2:
-        return torch.stack(biases).sum(0)
-    return biases[0] if len(biases) == 1 else biases[0] + biases[1]
+        of_weights, of_biases = self._learned()
+        weights, places = [t[place] for place in of_weights], of_weights + of_biases
+        learns = not needs.isdisjoint(places)
+        found = fusion.BACKWARD(list(gradients), list(inputs), weights, *self._layout(), learns)
+        if not learns:
+            return found, {}
+        *of_inputs, row = found
+        scales = Scales(self.nodes, tuple((m.target, m.source) for m in self.maps))
+        begins = dict(zip(places, scales.places(), strict=False))
+        return of_inputs, {
+            place: row[begin : begin + t[place].numel()].view(t[place].shape)
+            for place, begin in begins.items()
+            if place in needs
+        }

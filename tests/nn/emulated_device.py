@@ -22,12 +22,14 @@ import torch
 from multiscale_gcn.ops import selection
 from multiscale_gcn.ops.batch_norm import known_on_cuda
 from multiscale_gcn.ops.batch_norm import on_cuda as batch_norm
+from multiscale_gcn.ops.fusion import on_cuda as fusion
 from multiscale_gcn.ops.graph_convolution import on_cuda as graph_convolution
 from multiscale_gcn.ops.joined_map import on_cuda as joined_map
 from multiscale_gcn.ops.kernels import launch, packing, prepared, rehearsal
 from multiscale_gcn.ops.nonlocal_attention import block_on_cuda, walks_on_cuda
+from multiscale_gcn.ops.row_products import on_cuda as row_products
 
-OPERATORS = (batch_norm, graph_convolution, joined_map, block_on_cuda)
+OPERATORS = (batch_norm, fusion, graph_convolution, joined_map, block_on_cuda)
 Kernel = Callable[..., None]
 KERNELS: dict[str, Kernel] = {}
 DEVICE, CPU = torch.device("cuda", 0), torch.device("cpu")
@@ -129,6 +131,7 @@ def emulate(monkeypatch: pytest.MonkeyPatch) -> EmulatedDevice:
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: properties)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index: (9, 0))
     monkeypatch.setattr(torch.cuda, "device", lambda index: nullcontext())
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
     monkeypatch.setattr(selection, "_cupy_hindrance", lambda: None)
     monkeypatch.setattr(launch.Kernels, "load", lambda k, name, device: made.load(k, name, device))
@@ -145,7 +148,8 @@ def emulate(monkeypatch: pytest.MonkeyPatch) -> EmulatedDevice:
     for operators in OPERATORS:
         for operator in (operators.FORWARD, operators.BACKWARD):
             monkeypatch.setattr(operator, "overload", operator._cuda)
-    monkeypatch.setattr(known_on_cuda.KNOWN, "overload", known_on_cuda.KNOWN._cuda)
+    for single in (known_on_cuda.KNOWN, row_products.ROW_PRODUCTS):
+        monkeypatch.setattr(single, "overload", single._cuda)
     forget()
     return made
 
@@ -319,10 +323,19 @@ def moments(where: int, grid: Any, o: dict[str, int]) -> None:
 
 @kernel
 def normalise(where: int, grid: Any, o: dict[str, int]) -> None:
-    y, statistics, _, _, x, add, weight, bias, mean, variance, batches, *rest = values(
-        where, "PPPqPPPPPPPddqqq"
-    )
-    momentum, epsilon, relu, rows, c = rest
+    y, statistics, _, _, *given = values(where, "PPPqPPPPPPPddqqq")
+    normalise_rows(y, statistics, *given)
+
+
+@kernel
+def normalise_whole(where: int, grid: Any, o: dict[str, int]) -> None:
+    normalise_rows(*values(where, "PPPPPPPPPddqqq"))
+
+
+def normalise_rows(
+    y: Any, statistics: Any, x: Any, add: Any, weight: Any, bias: Any, *rest: Any
+) -> None:
+    mean, variance, batches, momentum, epsilon, relu, rows, c = rest
     features = array(x, rows, c)
     middle, spread = features.mean(0), features.var(0)
     array(statistics, 2, c)[:] = middle, 1 / np.sqrt(spread + epsilon)
@@ -344,13 +357,27 @@ def sums(where: int, grid: Any, o: dict[str, int]) -> None:
 
 @kernel
 def gradient(where: int, grid: Any, o: dict[str, int]) -> None:
-    found, pair, _, _, g, x, statistics, weight, bias, relu, rows, c = values(where, "PPPqPPPPPqqq")
+    found, copy, three, _, _, *given = values(where, "PPPPqPPPPPqqq")
+    gradient_of_rows(found, copy, three, *given)
+
+
+@kernel
+def gradient_whole(where: int, grid: Any, o: dict[str, int]) -> None:
+    gradient_of_rows(*values(where, "PPPPPPPPqqq"))
+
+
+def gradient_of_rows(
+    found: Any, copy: Any, three: Any, g: Any, x: Any, statistics: Any, *rest: Any
+) -> None:
+    weight, bias, relu, rows, c = rest
     up, features = array(g, rows, c), array(x, rows, c)
     middle, inverse = array(statistics, 2, c)
     normal = (features - middle) * inverse
     if relu:
         up = np.where(normal * array(weight, c) + array(bias, c) > 0, up, 0)
-    array(pair, 2, c)[:] = (up * normal).sum(0), up.sum(0)
+    if copy:
+        array(copy, rows, c)[:] = array(g, rows, c)
+    array(three, 3, c)[:] = (up * normal).sum(0), up.sum(0), np.zeros(c)
     up = up * array(weight, c)
     array(found, rows, c)[:] = inverse * (up - up.mean(0) - normal * (up * normal).mean(0))
 
@@ -365,3 +392,77 @@ def normalise_known(where: int, grid: Any, o: dict[str, int]) -> None:
     result = result * (array(gain, c) if gain else 1) + array(offset, c)
     result = np.maximum(result, 0) if relu else result
     array(y, rows, c)[:] = result + (array(more, rows, c) if more else 0)
+
+
+def fusion_maps(o: dict[str, int]) -> tuple[list[int], list[tuple[int, int]]]:
+    """Nodes of the scales; targets and sources of the maps."""
+    return [o[f"N{k}"] for k in range(4)], [divmod(p, 4) for p in range(16) if o["MAPS"] >> p & 1]
+
+
+def rows_of(places: list[int], nodes: list[int], columns: int) -> list[Any]:
+    return [
+        array(place, n, columns) if place else None for place, n in zip(places, nodes, strict=True)
+    ]
+
+
+def sent(where: int, o: dict[str, int], back: bool) -> None:
+    *places, columns, _ = values(where, "P" * 40 + "qq")
+    nodes, maps = fusion_maps(o)
+    x, y = rows_of(places[:4], nodes, columns), rows_of(places[4:8], nodes, columns)
+    weights, biases = places[8:24], places[24:40]
+    results = [
+        np.zeros((n, columns), np.float32) if own is None else own.copy()
+        for own, n in zip(x, nodes, strict=True)
+    ]
+    for t, s in maps:
+        matrix = array(weights[4 * t + s], nodes[t], nodes[s])
+        if back:
+            results[s] += matrix.T @ x[t]
+        else:
+            results[t] += matrix @ x[s] + array(biases[4 * t + s], nodes[t])[:, None]
+    for room, result in zip(y, results, strict=True):
+        if room is not None:
+            room[:] = result
+
+
+@kernel
+def fuse(where: int, grid: Any, o: dict[str, int]) -> None:
+    sent(where, o, False)
+
+
+@kernel
+def fuse_back(where: int, grid: Any, o: dict[str, int]) -> None:
+    sent(where, o, True)
+
+
+@kernel
+def fuse_parts(where: int, grid: Any, o: dict[str, int]) -> None:
+    *places, parts, columns, _ = values(where, "P" * 9 + "qq")
+    nodes, maps = fusion_maps(o)
+    up, x = rows_of(places[:4], nodes, columns), rows_of(places[4:], nodes, columns)
+    found = [up[t] @ x[s].T for t, s in maps] + [up[t].sum(1) for t, _ in maps]
+    padded = [np.pad(one.ravel(), (0, -one.size % 4)) for one in found]
+    row = np.concatenate(padded)
+    room = array(parts, grid[0], len(row))
+    room[:] = 0
+    room[0] = row
+
+
+@kernel
+def add_parts(where: int, grid: Any, o: dict[str, int]) -> None:
+    results, parts, count, size = values(where, "PPqq")
+    array(results, size)[:] = array(parts, count, size).sum(0)
+
+
+@kernel
+def row_parts(where: int, grid: Any, o: dict[str, int]) -> None:
+    a0, b0, a1, b1, parts, rows, _ = values(where, "P" * 5 + "qq")
+    found, sums = [], []
+    for p, a, b in ((0, a0, b0), (1, a1, b1)):
+        left, right = array(a, rows, o[f"M{p}"]), array(b, rows, o[f"N{p}"])
+        found.append(left.T @ right)
+        sums += [left.sum(0)] * o[f"S{p}"]
+    row = np.concatenate([np.pad(one.ravel(), (0, -one.size % 4)) for one in (*found, *sums)])
+    room = array(parts, grid[0], len(row))
+    room[:] = 0
+    room[-1] = row

@@ -37,8 +37,14 @@ OLDEST_AND_NEWEST = ("sm_80", "sm_120")
 
 ROOT = FOLDER.parent
 OPERATORS: dict[str, dict[str, int]] = {
-    "batch_norm/batch_norm.cu": {"ELEMENT": 0, "VECTOR": 4, "LANES": 32, "THREADS": 256},
-    "batch_norm/known_statistics.cu": {"ELEMENT": 1, "LANES": 32, "THREADS": 256, "ROWS": 32},
+    "batch_norm/batch_norm.cu": {
+        **{"ELEMENT": 0, "VECTOR": 4, "LANES": 2, "THREADS": 256, "HELD": 8, "CLUSTER": 1},
+    },
+    "batch_norm/known_statistics.cu": {"ELEMENT": 1, "THREADS": 256, "LANES": 32, "ROWS": 32},
+    "fusion/fusion.cu": {
+        **{"N0": 17, "N1": 48, "N2": 96, "N3": 0, "MAPS": 0x356},
+        **{"TASKS": 3, "ROWS": 11, "THREE": 1},
+    },
     "graph_convolution/layer_parts/semgconv.cu": {"ELEMENT": 1, "VECTOR": 4},
     "joined_map/joined_map.cu": {"ELEMENT": 0},
     "neighbour_softmax/row_softmax.cu": {"ELEMENT": 2, "THREADS": 256},
@@ -46,6 +52,9 @@ OPERATORS: dict[str, dict[str, int]] = {
     "nonlocal_attention/nonlocal_chunks.cu": {
         **{"ELEMENT": 1, "WIDTH": 2, "COPY": 4, "STEP": STEP},
         **{"LENGTH": 64, "GROUP": 8},
+    },
+    "row_products/row_products.cu": {
+        **{"M0": 128, "N0": 64, "M1": 66, "N1": 128, "S0": 0, "S1": 1, "TASKS": 3, "THREE": 0},
     },
     "sparse_sums/aggregate.cu": {"ELEMENT": 0, "VECTOR": 4, "LANES": 32, "SOFTMAX": 1, "OWN": 1},
     "sparse_sums/entry_gradient.cu": {"ELEMENT": 1, "VECTOR": 4, "LANES": 32, "PACKS": 2},
@@ -189,6 +198,14 @@ def test_the_kernels_of_hopper_compile(element: int) -> None:
     )
     for file, options in zip(HOPPERS, chosen, strict=True):
         assert complaint(file, ("sm_90a",), shared | options) is None
+
+
+@needs_compiler
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", ["sm_90", "sm_100", "sm_120"])
+def test_clusters_compile_where_there_are_any(architecture: str) -> None:
+    file = "batch_norm/batch_norm.cu"
+    assert complaint(file, (architecture,), OPERATORS[file] | {"CLUSTER": 8}) is None
 
 
 @needs_compiler

@@ -17,11 +17,13 @@ from torch import Tensor, nn
 
 from multiscale_gcn.nn import (
     CrossScaleFusion,
+    DenseMap,
     GConv,
     GraphConvBlock,
     MultiScaleGCN,
     NonLocal,
     ResGConv,
+    ScaleSum,
     SemGConv,
 )
 from multiscale_gcn.ops import selection
@@ -143,20 +145,53 @@ def test_steps_of_training(name: str, frozen: bool, device: EmulatedDevice) -> N
         close(layer.state_dict(), twin.state_dict())
 
 
+def tied_weights(layer: Any) -> None:
+    layer.second.convolution.weight = layer.first.convolution.weight
+
+
+def tied_norms(layer: Any) -> None:
+    layer.second.norm = layer.first.norm
+
+
+def tied_blocks(layer: Any) -> None:
+    layer.second = layer.first
+
+
+@pytest.mark.parametrize("tie", [tied_weights, tied_norms, tied_blocks])
+def test_what_is_read_twice_has_both_gradients(
+    tie: Callable[[Any], None], device: EmulatedDevice
+) -> None:
+    layer = drawn(ResGConv(C, ring(9, 2))).train()
+    tie(layer)
+    twin = copy.deepcopy(layer)
+    for _ in range(2):
+        x, up = features().requires_grad_(), torch.randn(3, 9, C)
+        close(there(gradients, layer, [x], up), gradients(twin, [x], up))
+        close(layer.state_dict(), twin.state_dict())
+
+
 def test_a_block_in_training_is_one_function(device: EmulatedDevice) -> None:
     layer = drawn(ResGConv(C, ring(9, 2)))
     for _ in range(2):
         device.launched.clear()
         y = there(layer, features())
         assert type(y.grad_fn).__name__ == "LearnedBlockBackward"
-        convolved = ["semgconv_whole", "moments", "normalise"]
-        assert device.launched == [*convolved * 2, "join", "attend", "moments", "normalise"]
+        convolved = ["semgconv_whole", "normalise_whole"]
+        assert device.launched == [*convolved * 2, "join", "attend", "normalise_whole"]
 
 
 def test_the_sum_behind_a_block_has_a_gradient(device: EmulatedDevice) -> None:
     layer = drawn(GraphConvBlock(C, C, ring(9, 2)))
     for _ in range(2):
         inputs = [features().requires_grad_() for _ in range(2)]
+        up = torch.randn(3, 9, C)
+        close(there(gradients, layer, inputs, up), gradients(layer, inputs, up))
+
+
+def test_a_block_learns_with_and_without_a_sum(device: EmulatedDevice) -> None:
+    layer = drawn(GraphConvBlock(C, C, ring(9, 2)))
+    for count, learn in ((1, True), (2, True), (1, False), (2, False), (2, True)):
+        inputs = [features().requires_grad_(learn) for _ in range(count)]
         up = torch.randn(3, 9, C)
         close(there(gradients, layer, inputs, up), gradients(layer, inputs, up))
 
@@ -197,8 +232,57 @@ def test_a_fusion_is_kept(device: EmulatedDevice, rehearsals: Rehearsals) -> Non
     fusion = drawn(CrossScaleFusion([9, 5, 4])).eval()
     for _ in range(2):
         given = [features(3, nodes) for nodes in (9, 5, 4)]
+        device.launched.clear()
         found, expected = (torch.cat(f(answers, fusion, given), 1) for f in (there, here))
-        assert torch.equal(found, expected)
+        close(found, expected)
+        assert device.launched == ["fuse"]
+    assert rehearsals.count == rehearsals.written == 1
+
+
+def watched(fusion: Any) -> None:
+    fusion.sums["0"].register_forward_hook(lambda module, inputs, output: output + 1)
+
+
+def of_its_own(fusion: Any) -> None:
+    class Twice(ScaleSum):
+        def forward(self, *inputs: Any) -> Tensor:
+            return 2 * super().forward(*inputs)
+
+    fusion.sums["1"].__class__ = Twice
+
+
+def mapping_otherwise(fusion: Any) -> None:
+    class Squared(DenseMap):
+        def mix(self, x: Tensor, add: Tensor | None) -> Tensor:
+            return super().mix(x.square(), add)
+
+    fusion.sums["2"].maps[0].__class__ = Squared
+
+
+@pytest.mark.parametrize("change", [watched, of_its_own, mapping_otherwise])
+@pytest.mark.parametrize("order", ["parallel", "sequential"])
+@pytest.mark.parametrize("training", [False, True])
+def test_who_changes_a_fusion_is_heard(
+    change: Callable[[Any], None], order: Any, training: bool, device: EmulatedDevice
+) -> None:
+    fusion = drawn(CrossScaleFusion([9, 5, 4], order)).train(training)
+    given = [features(3, nodes) for nodes in (9, 5, 4)]
+    before = torch.cat(answers(fusion, given), 1)
+    change(fusion)
+    for _ in range(2):
+        found, expected = (torch.cat(f(answers, fusion, given), 1) for f in (there, here))
+        close(found, expected)
+        assert not torch.allclose(found, before, rtol=1e-2)
+
+
+def test_a_fusion_in_a_row_is_kept(device: EmulatedDevice, rehearsals: Rehearsals) -> None:
+    fusion = drawn(CrossScaleFusion([9, 5, 4], "sequential")).eval()
+    for _ in range(2):
+        given = [features(3, nodes) for nodes in (9, 5, 4)]
+        device.launched.clear()
+        found, expected = (torch.cat(f(answers, fusion, given), 1) for f in (there, here))
+        close(found, expected)
+        assert device.launched == ["fuse"] * 3
     assert rehearsals.count == rehearsals.written == 1
 
 
@@ -222,24 +306,49 @@ def test_a_fusion_learns(order: Any, frozen: bool, device: EmulatedDevice) -> No
         for p in fusion.parameters():
             p.grad = None
     made = there(fusion, given)
-    one_function = type(made[0].grad_fn).__name__ == "TwiceLearnedBlockBackward"
+    one_function = type(made[0].grad_fn).__name__ == "LearnedBlockBackward"
     assert one_function == (order == "parallel")
 
 
-def penalty_gradients(fusion: nn.Module, given: list[Tensor]) -> Any:
-    loss = torch.cat(fusion(given), 1).square().sum()
-    slopes = torch.autograd.grad(loss, given, create_graph=True)
-    penalty = torch.cat(slopes, 1).square().sum()
-    return torch.autograd.grad(penalty, [*given, *fusion.parameters()])
-
-
-def test_gradients_of_a_fusion_have_gradients(device: EmulatedDevice) -> None:
+def test_a_fusion_is_one_kernel_forward_and_three_backward(device: EmulatedDevice) -> None:
     fusion = drawn(CrossScaleFusion([9, 5, 4]))
+    given = [features(3, nodes).requires_grad_() for nodes in (9, 5, 4)]
+    ups = [torch.randn(3, nodes, C) for nodes in (9, 5, 4)]
     for _ in range(2):
-        given = [features(3, nodes).requires_grad_() for nodes in (9, 5, 4)]
-        expected = penalty_gradients(fusion, given)
-        for one, other in zip(there(penalty_gradients, fusion, given), expected, strict=True):
-            assert float((one - other).norm()) < 1e-5 * float(other.norm())
+        device.launched.clear()
+        there(fused_gradients, fusion, given, ups)
+        assert device.launched == ["fuse", "fuse_back", "fuse_parts", "add_parts"]
+    fusion.requires_grad_(False)
+    device.launched.clear()
+    there(fused_gradients, fusion, given, ups)
+    assert device.launched == ["fuse", "fuse_back"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_fusion_that_no_kernel_takes(dtype: torch.dtype, device: EmulatedDevice) -> None:
+    fusion = drawn(CrossScaleFusion([9, 5])).to(dtype)
+    given = [features(3, nodes).to(dtype) for nodes in (9, 5)]
+    found, expected = there(fusion, given), fusion(given)
+    assert not device.launched
+    assert type(found[0].grad_fn).__name__ != "LearnedBlockBackward"
+    for one, other in zip(found, expected, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_scale_that_begins_learns(device: EmulatedDevice) -> None:
+    begins = drawn(ScaleSum([9, 5], 4))
+    for _ in range(2):
+        given = [features(3, nodes).requires_grad_() for nodes in (9, 5)]
+        up = torch.randn(3, 4, C)
+        leaves = [*given, *begins.parameters()]
+
+        def found(given: list[Tensor] = given, leaves: list[Tensor] = leaves, up: Tensor = up):
+            return torch.autograd.grad(begins(given), leaves, up)
+
+        expected = found()
+        device.launched.clear()
+        close(there(found), expected)
+        assert device.launched == ["fuse", "fuse_back", "fuse_parts", "add_parts"]
 
 
 def here(function: Callable[..., Any], *arguments: Any) -> Any:
