@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import os
 import shutil
 import sys
@@ -49,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if TRIED and settings.get_current_profile_name() == "campaign":
+    if TRIED and terminalreporter.config.getoption("--hypothesis-profile") == "campaign":
         terminalreporter.section("tried")
         for what, times in sorted(TRIED.items()):
             terminalreporter.line(f"{times:>9,}  {what}")

@@ -4,7 +4,8 @@ Run from a clone: ``python -m benchmarks.nn.hgn``, on a GPU with ``--device cuda
 rings of 48 and 96 nodes with 6 neighbours each. On a CPU the network runs as it is and compiled,
 and the times are medians of runs that take turns. On a CUDA device it runs on the kernels of this
 package and in plain PyTorch, each as it is and compiled; there a step is recorded as a CUDA graph,
-as the example does in training, and the times are medians of replays.
+as the example does in training, and the times are medians of replays. "One kernel" is inference of
+the whole network in one kernel, which is off by default.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ from torch import nn
 from benchmarks.nn.layers import medians, ring
 from examples.hgn_pose.body.skeleton import skeleton_graph
 from examples.hgn_pose.network.architectures.hgn import HGN
-from multiscale_gcn.nn import GConv, SemGConv
+from multiscale_gcn.nn import GConv, SemGConv, whole_network
 from multiscale_gcn.ops import selection
 
 Run = Callable[[], object]
 CONVOLUTIONS = {"SemGConv": SemGConv, "GConv": GConv}
 plain_pytorch = patch.object(selection, "cupy_hindrance", lambda: "plain PyTorch is timed")
+in_one_kernel = patch.object(whole_network, "CHOSEN", True)
 
 
 def training_step(model: nn.Module, run: nn.Module, batch: int, device: torch.device) -> Run:
@@ -99,11 +101,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
             (False,) if options.no_compiled else (False, True),
         )
     )
+    forms += [("one kernel", False)] * (device.type == "cuda")
     for (conv, channels, batch), (form, compiled) in itertools.product(sizes, forms):
         torch.manual_seed(0)
         model = HGN(*graphs, channels, conv=CONVOLUTIONS[conv]).to(device)
-        with plain_pytorch if form == "plain" else nullcontext():
-            text = line(model, compiled, batch, device, options.repeats)
+        if form == "one kernel":
+            with in_one_kernel:
+                run = inference(model.eval(), batch, device)
+                text = f"inference {milliseconds(run, device, options.repeats):9.2f} ms"
+        else:
+            with plain_pytorch if form == "plain" else nullcontext():
+                text = line(model, compiled, batch, device, options.repeats)
         form += " compiled" * compiled
         print(f"HGN-{channels} {conv:8} B={batch:5} {form:16} {text}", flush=True)
 

@@ -158,6 +158,9 @@ def latency(
         path = Path(name) / "library.onnx"
         exported(network, x, path)
         asks["library, ONNX by onnxruntime"] = session(path, threads)
+        path = Path(name) / "folded.onnx"
+        exported(Folded(network).eval().for_export(), x, path)
+        asks["library, Folded, ONNX by onnxruntime"] = session(path, threads)
         path = Path(name) / "published.onnx"
         exported(PublishedHGN(network).eval(), x, path)
         asks["published design, ONNX by onnxruntime"] = session(path, threads)

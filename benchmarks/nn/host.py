@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.nn.hgn import plain_pytorch
+from benchmarks.nn.hgn import in_one_kernel, plain_pytorch
 from benchmarks.nn.layers import ring
 from examples.hgn_pose.body.skeleton import skeleton_graph
 from examples.hgn_pose.network.architectures.hgn import HGN
@@ -128,6 +128,16 @@ def layer_rows(form: str, channels: int, device: torch.device, repeats: int) -> 
 
 
 def network_rows(form: str, model: HGN, run: Any, device: torch.device, repeats: int) -> None:
+    evaluation_rows(form, model, run, device, repeats)
+    many = torch.randn(64, 17, 2, device=device)
+    model.train()
+    step = there_and_back(lambda: run(many), list(model.parameters()))
+    host, done = (m(step, device, repeats) for m in (host_microseconds, done_microseconds))
+    print(f"HGN-{model.channels[0]:<13} B=64 {form:14} both       {host:8.0f}  ", end="")
+    print(f"done {done:8.0f}", flush=True)
+
+
+def evaluation_rows(form: str, model: HGN, run: Any, device: torch.device, repeats: int) -> None:
     one, many = (torch.randn(batch, 17, 2, device=device) for batch in (1, 64))
     for name, inputs in (("B= 1", one), ("B=64", many)):
         model.eval()
@@ -135,11 +145,6 @@ def network_rows(form: str, model: HGN, run: Any, device: torch.device, repeats:
         host, done = (m(infer, device, repeats) for m in (host_microseconds, done_microseconds))
         print(f"HGN-{model.channels[0]:<13} {name} {form:14} evaluation {host:8.0f}  ", end="")
         print(f"done {done:8.0f}", flush=True)
-    model.train()
-    step = there_and_back(lambda: run(many), list(model.parameters()))
-    host, done = (m(step, device, repeats) for m in (host_microseconds, done_microseconds))
-    print(f"HGN-{model.channels[0]:<13} B=64 {form:14} both       {host:8.0f}  ", end="")
-    print(f"done {done:8.0f}", flush=True)
 
 
 def profiled(name: str, run: Run, device: torch.device, calls: int) -> str:
@@ -194,6 +199,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             layer_rows(form, options.channels, device, repeats)
             model = hgn(options.channels, device)
             network_rows(form, model, model, device, repeats)
+    if device.type == "cuda":
+        with in_one_kernel:
+            model = hgn(options.channels, device)
+            evaluation_rows("one kernel", model, model, device, repeats)
     if options.compiled:
         with plain_pytorch:
             model = hgn(options.channels, device)

@@ -20,8 +20,9 @@ except ImportError:  # where files cannot be locked, what a killed writer left s
 def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """A file to write into, which gets its name when all is written and safe on the disk.
 
-    It stands beside ``path`` under a temporary name until then. What writers left that were killed
-    is removed first; a file that somebody is writing is locked, and stays.
+    It stands beside ``path`` under a temporary name until then; a link is followed, and stays one.
+    What writers left that were killed is removed first; a file that somebody is writing is locked,
+    and stays.
 
     Raises
     ------
@@ -40,15 +41,10 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     'all of it'
     """
     path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"{path} cannot be written: there is no folder {path.parent}; make it"
-        )
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; give the name of a file")
+    place = place_of(path)
     try:
-        _remove_left_overs(path)
-        temporary, file = _temporary(path)
+        _remove_left_overs(place)
+        temporary, file = _temporary(place)
     except OSError as error:
         raise _named(error, path) from error
     try:
@@ -56,8 +52,8 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-            temporary.replace(path)  # while it is locked: nobody takes it for a left-over
-        _sync_folder(path.parent)
+            temporary.replace(place)  # while it is locked: nobody takes it for a left-over
+        _sync_folder(place.parent)
     except OSError as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -66,6 +62,35 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+def place_of(path: Path) -> Path:
+    """Where the file will stand: where a link leads to, as for any other writer.
+
+    A device or a pipe has no content that could be replaced, and would itself be.
+
+    Raises
+    ------
+    OSError
+        For a folder, a device or a pipe, and for what lies in no folder.
+    """
+    try:
+        folder, other = path.is_dir(), path.exists() and not path.is_file()
+        place = path.resolve() if path.is_symlink() else path
+        lost = not place.parent.is_dir()
+    except (OSError, RuntimeError) as error:  # names that are too long, links in a circle
+        raise OSError(f"{path} cannot be written: {error}; give another name") from error
+    if folder:
+        raise IsADirectoryError(f"{path} is a folder; give the name of a file")
+    if other:
+        raise FileExistsError(
+            f"{path} is a device or a pipe, which a whole file would replace; give another name"
+        )
+    if lost:
+        raise FileNotFoundError(
+            f"{path} cannot be written: there is no folder {place.parent}; make it"
+        )
+    return place
 
 
 def _named(error: OSError, path: Path) -> OSError:

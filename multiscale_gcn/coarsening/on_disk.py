@@ -180,8 +180,9 @@ def _engine(engine: Any) -> LevelEngine:
         return OneMachine()
     if isinstance(engine, type) or not isinstance(engine, LevelEngine):
         raise TypeError(
-            f"engine = {shown(engine)} is none; it has the methods refusal and step of "
-            "multiscale_gcn.outofcore.LevelEngine"
+            f"engine = {shown(engine)} is none; make one, such as Ray(partitions=8), "
+            "Dask(client, partitions=8) or Spark(session, partitions=8), or leave it out for one "
+            "machine"
         )
     return engine
 
@@ -237,6 +238,10 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+OTHER = {"how far": "other sizes, levels or min_nodes", "constraints": "other constraints"}
+"""What two calls of one folder may differ in, where its name does not say it."""
+
+
 def _folder(out: Any, asked: Mapping[str, Any]) -> Path:
     """The folder, which is new, empty, or holds levels that the same call made."""
     try:
@@ -250,13 +255,17 @@ def _folder(out: Any, asked: Mapping[str, Any]) -> Path:
         ) from None
     except FileExistsError:
         raise FileExistsError(f"out = {shown(str(out))} is a file; name a folder") from None
+    except OSError as error:
+        text = f"out = {shown(str(out))} cannot be made: {error.strerror}; name another folder"
+        raise OSError(error.errno, text) from None
     if is_finished(folder, 0):
         before = Meta.read(level_folder(folder, 0)).asked
         differs = [name for name in asked if before.get(name) != asked[name]]
         if differs:
             raise ValueError(
-                f"out = {shown(str(folder))} has the levels of another call, with another "
-                f"{differs[0]}; name another folder, or remove it"
+                f"out = {shown(str(folder))} has the levels of another call, with "
+                f"{OTHER.get(differs[0], f'another {differs[0]}')}; name another folder, or "
+                "remove it"
             )
     elif any(not path.name.startswith("level-") for path in folder.iterdir()):
         raise ValueError(

@@ -9,10 +9,12 @@ from typing import Annotated
 
 import tyro
 
+from multiscale_gcn.checks.libraries import library
 from multiscale_gcn.checks.writing import whole_file
 from multiscale_gcn.coarsening import coarsen
+from multiscale_gcn.commands.destinations import PAPER, check_destination
 from multiscale_gcn.commands.methods import METHODS, MethodName
-from multiscale_gcn.commands.picture import draw
+from multiscale_gcn.commands.picture import PAGES, draw
 from multiscale_gcn.commands.source import Source
 
 
@@ -38,7 +40,24 @@ class Coarsen:
     picture: Path | None = None
     """The levels side by side (.png, .svg, .pdf), or on a page, to be turned (.html)."""
 
+    def _check(self) -> None:
+        """What would otherwise be wrong when all is done."""
+        if not self.sizes and self.levels is None and self.min_nodes is None:
+            raise ValueError(
+                "say how far to coarsen: --sizes 1000 100, --levels 3 or --min-nodes 50"
+            )
+        if self.out is not None:
+            check_destination(self.out, "out", (".npz",))
+        if self.table is not None:
+            check_destination(self.table, "table", (".csv", ".txt"))
+            library("pandas", "--table", "frames")
+        if self.picture is not None:
+            check_destination(self.picture, "picture", (*PAPER, *PAGES))
+            turned = self.picture.suffix.lower() in PAGES
+            library("plotly" if turned else "matplotlib", "--picture", "plot")
+
     def run(self) -> None:
+        self._check()
         begin = time.perf_counter()
         graph = self.source.graph()
         read = time.perf_counter()

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import tyro
 
+from multiscale_gcn.checks.libraries import library
+from multiscale_gcn.commands.destinations import PAPER, check_destination
 from multiscale_gcn.commands.methods import METHODS, MethodName
 from multiscale_gcn.commands.picture import write_figure
 from multiscale_gcn.commands.source import Source
@@ -28,6 +30,9 @@ class Compare:
     """The figures as bars (.png, .svg, .pdf)."""
 
     def run(self) -> None:
+        if self.picture is not None:
+            check_destination(self.picture, "picture", PAPER)
+            library("matplotlib", "--picture", "plot")
         graph = self.source.graph()
         named: dict[str, ClusteringMethod] = {name: METHODS[name]() for name in self.methods}
         comparison = compare(graph, named, sizes=self.sizes)

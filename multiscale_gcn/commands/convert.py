@@ -12,7 +12,7 @@ import numpy as np
 import tyro
 
 from multiscale_gcn.checks.libraries import library
-from multiscale_gcn.checks.writing import whole_file
+from multiscale_gcn.checks.writing import place_of, whole_file
 from multiscale_gcn.commands.source import Source
 from multiscale_gcn.convert import to_networkx
 from multiscale_gcn.graph import Graph
@@ -33,6 +33,7 @@ class Convert:
             raise ValueError(
                 f"out = {str(self.out)!r} has no suffix that is written: {', '.join(WRITERS)}"
             )
+        place_of(self.out)
         graph = self.source.graph()
         content = write(graph)
         with whole_file(self.out) as file:

@@ -11,7 +11,7 @@ from multiscale_gcn.convert import sparse
 from multiscale_gcn.convert.arrays import from_edge_index, from_faces
 from multiscale_gcn.convert.assembly import Entries, Mesh
 from multiscale_gcn.convert.options import Options
-from multiscale_gcn.convert.values import as_array, as_ids, attribute, has
+from multiscale_gcn.convert.values import as_array, as_ids, asking, attribute, has
 
 
 def is_hetero(source: Any) -> bool:
@@ -23,6 +23,34 @@ def refuse_hetero(source: Any, options: Options) -> Entries:
         f"cannot read a {type(source).__name__} as a graph: it holds several kinds of nodes and "
         "edges; pass data.to_homogeneous(), or the edge_index of edges within one kind of nodes"
     )
+
+
+def is_dgl(source: Any) -> bool:
+    return has(source, "edges", "num_nodes", "ndata", "edata")
+
+
+def from_dgl(source: Any, options: Options) -> Entries:
+    """A graph of DGL, or what looks like one, in its order of nodes and edges."""
+    if attribute(source, "is_homogeneous") is False:
+        raise TypeError(
+            f"cannot read a {type(source).__name__} as a graph: it holds several kinds of nodes or "
+            "edges; pass dgl.to_homogeneous(graph), or the edges within one kind of nodes"
+        )
+    weights = options.weights
+    with asking(source):
+        begins, ends = source.edges()
+        num_nodes = int(source.num_nodes())
+        held = list(source.edata)
+        named = source.edata[weights] if isinstance(weights, str) and weights in held else None
+    if isinstance(weights, str):
+        if named is None:
+            raise ValueError(
+                f"weights = {weights!r} is not in edata, only {held}; name one of these, or pass "
+                "an array"
+            )
+        weights = as_array(named, f"weights = {weights!r}")
+    ids = np.stack([as_ids(begins, "edges()[0]"), as_ids(ends, "edges()[1]")])
+    return from_edge_index(ids, weights, num_nodes)
 
 
 def is_data(source: Any) -> bool:
@@ -91,7 +119,8 @@ def batch_of(source: Any) -> np.ndarray | None:
     source
         Anything that ``as_graph`` takes. An object of edges or faces, as
         ``torch_geometric.data.Batch``, says it with ``batch``, shape (n,), or with ``ptr``, the
-        first node of every member and the number of nodes.
+        first node of every member and the number of nodes; a graph of DGL with
+        ``batch_num_nodes()``.
 
     Returns
     -------
@@ -111,6 +140,10 @@ def batch_of(source: Any) -> np.ndarray | None:
     >>> batch_of(Batch.from_data_list([pair, pair]))
     array([0, 0, 1, 1])
     """
+    if is_dgl(source) and has(source, "batch_num_nodes"):
+        with asking(source):
+            counts = as_ids(source.batch_num_nodes(), "batch_num_nodes()")
+        return np.repeat(np.arange(len(counts)), counts) if len(counts) > 1 else None
     if not (is_data(source) or has_adjacency(source) or has_face(source)):
         return None
     if _holds(source, "batch"):

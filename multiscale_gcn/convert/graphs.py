@@ -9,12 +9,18 @@ import numpy as np
 from multiscale_gcn.convert.assembly import Entries
 from multiscale_gcn.convert.options import Options
 from multiscale_gcn.convert.outputs import GraphTensors
-from multiscale_gcn.convert.values import tensor_to_array
+from multiscale_gcn.convert.values import attribute, has, tensor_to_array
 from multiscale_gcn.graph import Graph
 
 
 def is_graph(source: Any) -> bool:
     return isinstance(source, Graph)
+
+
+def graph_of(source: Any) -> Any:
+    """The graph of a level of a hierarchy; anything else itself."""
+    graph = attribute(source, "graph") if has(source, "index", "constraints") else None
+    return graph if isinstance(graph, Graph) else source
 
 
 def from_graph(source: Graph, options: Options) -> Entries:

@@ -1,4 +1,4 @@
-"""Meshes of trimesh and meshio to a graph: each face and each cell by its sides."""
+"""Meshes of other libraries to a graph: each face and each cell by its sides."""
 
 from __future__ import annotations
 
@@ -60,6 +60,32 @@ def from_mesh(source: Any, options: Options) -> Mesh:
     if vertices.ndim == 0:
         raise TypeError(f"vertices of the {type(source).__name__} are none; give positions (V, 3)")
     return from_faces(source.faces, options.num_nodes, "faces", vertices)
+
+
+def is_triangulation(source: Any) -> bool:
+    return (
+        has(source, "triangles", "vertices")
+        or has(source, "triangles", "x", "y")
+        or has(source, "simplices", "points")
+    )
+
+
+def from_triangulation(source: Any, options: Options) -> Mesh:
+    """Of Open3D's meshes, matplotlib's triangulations, and scipy's of Delaunay and of hulls."""
+    if has(source, "simplices"):
+        name, faces, positions = "simplices", source.simplices, source.points
+    elif has(source, "vertices"):
+        name, faces, positions = "triangles", source.triangles, source.vertices
+    else:
+        name, faces = "triangles", source.triangles
+        positions = np.stack([as_any_array(source.x, "x"), as_any_array(source.y, "y")], axis=-1)
+    corners = as_ids(faces, name)
+    if corners.ndim != 2 or corners.shape[1] != 3:
+        raise ValueError(
+            f"{name} of the {type(source).__name__} have shape {corners.shape}, expected (F, 3): "
+            "triangles; of other simplices give the edges, with kind='edge_list'"
+        )
+    return from_faces(corners, options.num_nodes, name, as_any_array(positions, "positions"))
 
 
 def is_scene(source: Any) -> bool:

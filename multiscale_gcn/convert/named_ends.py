@@ -50,6 +50,12 @@ def numbered(
     ValueError
         For a column of anything but whole numbers or texts, naming the row.
     """
+    for name, array in columns.items():
+        if array.dtype.kind == "f" and np.isnan(array).any():
+            raise ValueError(
+                f"row {np.isnan(array).argmax()} of column {name!r} is missing; leave the row out, "
+                "or say which node it is"
+            )
     texts = {name: array for name, array in columns.items() if _begins_with_text(array)}
     if not texts:
         return {name: as_ids(array, f"column {name!r}") for name, array in columns.items()}, None

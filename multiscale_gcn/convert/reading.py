@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 from multiscale_gcn.convert.assembly import Mesh
+from multiscale_gcn.convert.graphs import graph_of
 from multiscale_gcn.convert.isolated import UnreferencedNodes
 from multiscale_gcn.convert.options import Kind, Options, Symmetrize
 from multiscale_gcn.convert.sources import read
@@ -32,9 +33,9 @@ def as_graph(
     source
         One of:
 
-        - a ``Graph``;
+        - a ``Graph``, or a ``Level`` of a hierarchy, which has one;
         - a networkx graph (edge attribute ``weight``, node attribute ``weight``; nodes in the
-          order of iteration), or one of igraph, networkit or rustworkx;
+          order of iteration), or one of igraph, networkit, rustworkx or DGL;
         - a scipy sparse matrix or array, or a sparse torch tensor, of any format;
         - a dense square array; what a masked one masks is no edge;
         - an ``edge_index`` of shape (2, E), or an object that has one, such as
@@ -42,10 +43,11 @@ def as_graph(
           its ``num_nodes``), or has an ``adj_t``, or a ``face`` alone;
         - a list of edges of shape (E, 2), or of edges with weights of shape (E, 3), with
           ``kind="edge_list"``;
-        - a pandas or polars frame with columns ``source``, ``target`` and, if you like,
-          ``weight``;
+        - a pandas or polars frame, a table of Arrow or a relation of DuckDB, with columns
+          ``source``, ``target`` and, if you like, ``weight``;
         - faces of shape (F, 3), or of more corners with ``kind="faces"``, or an object that has
-          them (``trimesh.Trimesh``), or a ``trimesh.Scene``;
+          them (``trimesh.Trimesh``), or a ``trimesh.Scene``, or triangles of Open3D, of
+          ``scipy.spatial.Delaunay`` and ``ConvexHull``, or of matplotlib;
         - a ``meshio.Mesh``, each of its cells by its sides;
         - the path of a file, as str or Path: meshes (OBJ, PLY, OFF, STL, glTF, or whatever meshio
           reads), graphs (METIS, GraphML, GML, GEXF), matrices (Matrix Market, scipy's npz), and
@@ -154,6 +156,7 @@ def as_graph(
     ([0.333, 0.167, 0.333, 0.167], [0.5, 5e-07, 0.5])
     """
     options = Options.of(kind, weights, node_weights, num_nodes, symmetrize, weld)
+    source = graph_of(source)
     if isinstance(source, Graph) and node_weights is None and options.symmetrize is None:
         options.refuse_all_but(source="a Graph")
         return source

@@ -33,6 +33,7 @@ SOURCES = (
     Source("a Graph", graphs.is_graph, graphs.from_graph, ("symmetrize",)),
     Source("tensors of a graph", graphs.is_tensors, graphs.from_tensors, ("symmetrize",)),
     Source("a frame", frames.is_frame, frames.from_frame, EDGES, "edge_list"),
+    Source("a DGL graph", data.is_dgl, data.from_dgl, ("weights", "symmetrize")),
     Source(
         "a networkx graph", networks.is_networkx, networks.from_networkx, ("weights", "symmetrize")
     ),
@@ -52,6 +53,7 @@ SOURCES = (
     Source("a sparse matrix", sparse.is_matrix, sparse.from_matrix, ("symmetrize",), "dense"),
     Source("a mesh of cells", meshes.is_cell_mesh, meshes.from_cells, MESH, "faces"),
     Source("a mesh", meshes.is_mesh, meshes.from_mesh, MESH, "faces"),
+    Source("a triangulation", meshes.is_triangulation, meshes.from_triangulation, MESH, "faces"),
     Source("a scene", meshes.is_scene, meshes.from_scene, MESH, "faces"),
 )
 

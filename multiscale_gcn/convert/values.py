@@ -106,6 +106,12 @@ def as_whole_ids(values: Any, name: str) -> np.ndarray:
         bad = np.argwhere(~((array == np.floor(array)) & (np.abs(array) < 2**53)))
     if len(bad):
         at = tuple(bad[0])
+        if abs(array[at]) >= 2**53:
+            raise ValueError(
+                f"{name}[{_place(at)}] = {array[at]:.0f} is too large for a node id: nodes are "
+                "counted from 0; number the ids that occur with numpy.unique(ids, "
+                "return_inverse=True), or give them as texts in a frame, where texts are names"
+            )
         raise ValueError(
             f"{name}[{_place(at)}] = {array[at]} is no whole number, and no node id; number "
             "names with numpy.unique(names, return_inverse=True)"
@@ -192,7 +198,8 @@ def refuse_gaps(n: int, num_ids: int) -> None:
         raise ValueError(
             f"the largest node id is {n - 1}, which would make as many nodes and more of "
             f"{num_ids} ids; number the ids that occur with numpy.unique(ids, "
-            "return_inverse=True), or say num_nodes"
+            "return_inverse=True), give them as texts in a frame, where texts are names, or say "
+            "num_nodes"
         )
 
 

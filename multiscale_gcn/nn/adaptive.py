@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from multiscale_gcn.nn.adjacency import normalised_adjacency
+from multiscale_gcn.nn.adjacency import dense_normalised_adjacency
 from multiscale_gcn.nn.pattern_buffers import as_buffer
 from multiscale_gcn.nn.weighted_convolution import WeightedConvolution
 from multiscale_gcn.ops import Normalisation, mix_channels, mix_nodes
@@ -67,11 +68,9 @@ class AdaptiveGConv(WeightedConvolution):
     ) -> None:
         super().__init__(in_channels, out_channels, graph, 2, bias)
         nodes = self.pattern.num_nodes
-        dense = torch.zeros(nodes, nodes, dtype=torch.float64)
-        dense[self.pattern.rows.cpu(), self.pattern.columns.cpu()] = torch.from_numpy(
-            normalised_adjacency(self.pattern.graph)
-        )
-        initial = as_buffer(dense.fill_diagonal_(0.0).numpy(), torch.get_default_dtype())
+        dense = dense_normalised_adjacency(self.pattern.graph)
+        np.fill_diagonal(dense, 0.0)
+        initial = as_buffer(dense, torch.get_default_dtype())
         self.register_buffer("initial", initial, persistent=False)
         self.support: nn.Parameter = nn.Parameter(torch.empty(nodes, nodes))
         self.reset_parameters()

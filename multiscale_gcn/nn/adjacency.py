@@ -21,3 +21,11 @@ def normalised_adjacency(graph: Graph, weighted: bool = False) -> np.ndarray:
     lengths = np.diff(matrix.indptr)
     entries: np.ndarray = matrix.data * np.repeat(scale, lengths) * scale[matrix.indices]
     return entries
+
+
+def dense_normalised_adjacency(graph: Graph) -> np.ndarray:  # [N, N], float64
+    """D^-1/2 (A + I) D^-1/2."""
+    matrix = with_loops(graph).astype(np.float64)
+    matrix.data = normalised_adjacency(graph)
+    dense: np.ndarray = matrix.toarray()
+    return dense

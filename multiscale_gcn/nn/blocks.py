@@ -8,13 +8,14 @@ from typing import Any
 from torch import Tensor, nn
 
 from multiscale_gcn.checks.arguments import flag, real_number
-from multiscale_gcn.nn.apply_norm import apply_norm
+from multiscale_gcn.nn.apply_norm import apply_norm, known_statistics, norm_step
 from multiscale_gcn.nn.convolution_contract import Convolution
-from multiscale_gcn.nn.convolutions import SemGConv
+from multiscale_gcn.nn.convolutions import SemGConv, convolution_step
+from multiscale_gcn.nn.layer_calls import LayerCalls, Place
 from multiscale_gcn.nn.layer_checks import check_callable, made_by, positive, probability
 from multiscale_gcn.nn.nonlocal_block import NonLocal
 from multiscale_gcn.nn.weighted_convolution import takes_normalisation
-from multiscale_gcn.ops import Normalisation
+from multiscale_gcn.ops.learning import ConvolutionStep, ResidualStep
 
 
 class GraphConvBlock(nn.Module):
@@ -67,6 +68,7 @@ class GraphConvBlock(nn.Module):
         self.convolution: nn.Module = made_by(convolution, in_channels, out_channels, graph)
         self.norm: nn.BatchNorm1d = nn.BatchNorm1d(out_channels)
         self.dropout: nn.Dropout | None = nn.Dropout(dropout) if dropout else None
+        self._calls = LayerCalls()
 
     def forward(
         self,
@@ -74,24 +76,31 @@ class GraphConvBlock(nn.Module):
         add: Tensor | None = None,  # [B, N, C_out]
     ) -> Tensor:  # [B, N, C_out]
         """The block. ``add``, if given, is added to the result."""
+        inputs = (x,) if add is None else (x, add)
+        result: Tensor = self._calls(
+            self, lambda: self._block(x, add), inputs, add is None, self._as_step
+        )
+        return result
+
+    def _as_step(self, place: Place) -> ConvolutionStep | None:
+        """What it is in training, if it is one step of kernels."""
+        norm = norm_step(self.norm, place)
+        if norm is None or self.dropout is not None:
+            return None
+        return convolution_step(self.convolution, norm, place)
+
+    def _block(self, x: Tensor, add: Tensor | None) -> Tensor:
         if self.dropout is None:
             return self._normalised(x, add)
         result: Tensor = self.dropout(self._normalised(x, None))
         return result if add is None else result + add
 
     def _normalised(self, x: Tensor, add: Tensor | None) -> Tensor:
-        norm = self.norm
-        mean, variance = norm.running_mean, norm.running_var
-        if (
-            takes_normalisation(self.convolution)
-            and not norm.training
-            and mean is not None
-            and variance is not None
-        ):
-            statistics = Normalisation(mean, variance, norm.weight, norm.bias, norm.eps)
-            result: Tensor = self.convolution(x, norm=statistics, relu=True)
-            return result if add is None else result + add
-        return apply_norm(norm, self.convolution(x), relu=True, add=add)
+        statistics = known_statistics(self.norm) if takes_normalisation(self.convolution) else None
+        if statistics is None:
+            return apply_norm(self.norm, self.convolution(x), relu=True, add=add)
+        result: Tensor = self.convolution(x, norm=statistics, relu=True)
+        return result if add is None else result + add
 
 
 class ResGConv(nn.Module):
@@ -156,11 +165,23 @@ class ResGConv(nn.Module):
         )
         nn.init.constant_(self.second.norm.weight, gain)
         self.non_local: NonLocal | None = NonLocal(channels, groups=groups) if non_local else None
+        self._calls = LayerCalls()
 
     def forward(
         self,
         x: Tensor,  # [B, N, C]
     ) -> Tensor:  # [B, N, C]
         """The block."""
+        result: Tensor = self._calls(self, lambda: self._block(x), (x,), None, self._as_step)
+        return result
+
+    def _as_step(self, place: Place) -> ResidualStep | None:
+        first, second = self.first._as_step(place), self.second._as_step(place)
+        attention = None if self.non_local is None else self.non_local._as_step(place)
+        if first is None or second is None or (attention is None) != (self.non_local is None):
+            return None
+        return ResidualStep(first, second, attention)
+
+    def _block(self, x: Tensor) -> Tensor:
         x = self.second(self.first(x), add=x)
         return x if self.non_local is None else self.non_local(x)

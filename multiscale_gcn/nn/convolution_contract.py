@@ -8,13 +8,15 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from multiscale_gcn.nn.graph_buffers import GraphBuffers
+
 Convolution = Callable[[int, int, Any], nn.Module]
 """Makes a convolution of (in_channels, out_channels, graph): a class derived from
 :class:`ConvolutionLayer`, or a ``functools.partial`` of one. Blocks and networks also take a class
 of PyTorch Geometric's layers, or a ``functools.partial`` of one, such as ``GATv2Conv``."""
 
 
-class ConvolutionLayer(nn.Module, ABC):
+class ConvolutionLayer(GraphBuffers, ABC):
     """The base of every convolution: what it does, whatever its parameters are called.
 
     A convolution is made of ``(in_channels, out_channels, graph)`` and options with defaults. Every

@@ -12,12 +12,14 @@ from multiscale_gcn.nn.adaptive import AdaptiveGConv
 from multiscale_gcn.nn.adjacency import normalised_adjacency
 from multiscale_gcn.nn.chebyshev import ChebConv
 from multiscale_gcn.nn.graph_attention import GraphAttention
+from multiscale_gcn.nn.layer_calls import Place, class_of
 from multiscale_gcn.nn.modulated import ModulatedGConv
 from multiscale_gcn.nn.neighbour_groups import KHopConv, NeighbourGroupConv
 from multiscale_gcn.nn.pattern_buffers import as_buffer
 from multiscale_gcn.nn.unshared import UnsharedGConv
 from multiscale_gcn.nn.weighted_convolution import WeightedConvolution
-from multiscale_gcn.ops import Normalisation, graph_convolution, semgconv
+from multiscale_gcn.ops import Normalisation, Pattern, graph_convolution, semgconv
+from multiscale_gcn.ops.learning import ConvolutionStep, Norm
 
 __all__ = [
     "AdaptiveGConv",
@@ -111,6 +113,9 @@ class GConv(WeightedConvolution):
         arguments = (x, self.adjacency, self.weight, self.bias, self.pattern.entries)
         return graph_convolution(*arguments, norm=norm, relu=relu)
 
+    def _as_step(self, place: Place) -> ConvolutionStep | None:
+        return convolution_step(self, None, place)
+
 
 class SemGConv(WeightedConvolution):
     """Semantic graph convolution: neighbours are mixed with learned weights.
@@ -185,3 +190,22 @@ class SemGConv(WeightedConvolution):
     def convolve(self, x: Tensor, norm: Normalisation | None, relu: bool) -> Tensor:
         arguments = (x, self.logits, self.weight, self.bias, self.pattern.entries)
         return semgconv(*arguments, norm=norm, relu=relu)
+
+    def _as_step(self, place: Place) -> ConvolutionStep | None:
+        return convolution_step(self, None, place)
+
+
+def convolution_step(layer: nn.Module, norm: Norm | None, place: Place) -> ConvolutionStep | None:
+    """A convolution that kernels take, with the normalisation behind it if there is one."""
+    kind = class_of(layer)
+    if kind is not GConv and kind is not SemGConv:
+        return None
+    assert isinstance(layer, WeightedConvolution)
+    return ConvolutionStep(
+        place(layer, "logits" if kind is SemGConv else "adjacency"),
+        place(layer, "weight"),
+        None if layer.bias is None else place(layer, "bias"),
+        tuple(place(layer.pattern, name) for name in Pattern._fields),
+        kind is SemGConv,
+        norm,
+    )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from multiscale_gcn.ops.kernels.number_types import DTYPES
 from multiscale_gcn.ops.operand_checks import check_one_type, check_operands
 
 
@@ -21,15 +23,21 @@ def check_sparse(matrix: Any, name: str) -> None:
 
 def check_features(x: Tensor, nodes: int | None, channels: int | None, name: str = "x") -> None:
     """Refuse features that are not [B, nodes, channels]; None: any number."""
-    check_operands(**{name: x})
-    if x.dim() != 3:
-        raise ValueError(f"{name} has shape {list(x.shape)}, expected {_expected(nodes, channels)}")
-    if nodes is not None and x.shape[1] != nodes:
+    if not (isinstance(x, Tensor) and x.dtype in DTYPES and x.layout is torch.strided):
+        check_operands(**{name: x})
+    shape = x.shape
+    if len(shape) != 3:
+        alone = len(shape) == 2 and nodes in (None, shape[0])
+        remedy = f"; one member is a batch too: {name}[None]" if alone else ""
+        raise ValueError(
+            f"{name} has shape {list(x.shape)}, expected {_expected(nodes, channels)}{remedy}"
+        )
+    if nodes is not None and shape[1] != nodes:
         raise ValueError(
             f"{name} has {x.shape[1]} nodes on axis 1, the graph has {nodes}: "
             f"shape {list(x.shape)}, expected {_expected(nodes, channels)}"
         )
-    if channels is not None and x.shape[2] != channels:
+    if channels is not None and shape[2] != channels:
         raise ValueError(
             f"{name} has {x.shape[2]} channels on axis 2, the layer takes {channels}: "
             f"shape {list(x.shape)}, expected {_expected(nodes, channels)}"

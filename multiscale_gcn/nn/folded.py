@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from multiscale_gcn.checks.arguments import instance, shown
-from multiscale_gcn.nn.folded_layers import folded_layer
+from multiscale_gcn.nn.folded_layers import (
+    FOR_EXPORT,
+    ON_A_PROCESSOR,
+    Arithmetic,
+    folded_layer,
+)
 from multiscale_gcn.ops.selection import exporting
 
 
@@ -19,9 +26,10 @@ class Folded(nn.Module):
     Normalisations become part of the matrices before them, softmaxes of learned logits become
     numbers, the matrices of a convolution one, the maps from several scales one, and oneDNN lays
     matrices out as it wants them. The answers are those of the network to rounding, in a fraction
-    of its time for small batches. It replaces :class:`GraphConvBlock`, :class:`SemGConv`,
-    :class:`GConv`, :class:`NonLocal` and :class:`ScaleSum` wherever they stand in the network,
-    leaves everything else as it is, and compiles nothing.
+    of its time for small batches. It replaces :class:`ResGConv`, :class:`GraphConvBlock`,
+    :class:`SemGConv`, :class:`GConv`, :class:`NonLocal`, :class:`CrossScaleFusion` and
+    :class:`ScaleSum` wherever they stand in the network, leaves everything else as it is, and
+    compiles nothing.
 
     Where nothing is folded the network runs as it is, and ``reason`` says why: on a CUDA device,
     whose kernels take normalisations along, in training, where gradients are asked for, under
@@ -101,6 +109,40 @@ class Folded(nn.Module):
         """
         self._folded = None
 
+    def for_export(self) -> nn.Module:
+        """The folded network as it is now, in operators that every exporter knows.
+
+        Sums over neighbours are products with dense matrices there. Convolutions on more than 512
+        nodes, for which these would be large, are those of the network. The batch may be dynamic;
+        graphs that are exported for one member a batch have the fewest operators.
+
+        Returns
+        -------
+        nn.Module
+            In evaluation, with the numbers of the network, which later changes of it do not reach.
+
+        Raises
+        ------
+        ValueError
+            If it is in training.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from multiscale_gcn import Graph
+        >>> from multiscale_gcn.nn import Folded, ResGConv
+        >>> block = ResGConv(16, Graph([0, 1, 2], [1, 0])).eval()
+        >>> x = torch.randn(1, 2, 16)
+        >>> program = torch.export.export(Folded(block).eval().for_export(), (x,))
+        >>> with torch.no_grad():
+        ...     torch.allclose(program.module()(x), block(x), atol=1e-5)
+        True
+        """
+        if self.training:
+            raise ValueError("it is in training; call eval() first")
+        with torch.inference_mode(False), torch.no_grad():
+            return _copied(copy.deepcopy(self.module), {}, FOR_EXPORT)
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         self.forget()
         return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
@@ -143,11 +185,14 @@ class _Made:
         self.parts = list(module.modules())
         self.state = self.state_now()
         with torch.inference_mode(False), torch.no_grad():
-            self.module = _copied(module, {})
+            self.module = _copied(module, {}, ON_A_PROCESSOR)
 
     def state_now(self) -> tuple[list[int], list[bool]]:
         """Versions of all tensors, and who is in training."""
-        return [t._version for t in self.tensors], [part.training for part in self.parts]
+        return list(map(_version, self.tensors)), list(map(_training, self.parts))
+
+
+_version, _training = attrgetter("_version"), attrgetter("training")
 
 
 def _tensors(module: nn.Module) -> Iterator[Tensor]:
@@ -155,18 +200,21 @@ def _tensors(module: nn.Module) -> Iterator[Tensor]:
     yield from module.buffers()
 
 
-def _copied(module: nn.Module, seen: dict[int, nn.Module]) -> nn.Module:
+def _copied(module: nn.Module, seen: dict[int, nn.Module], arithmetic: Arithmetic) -> nn.Module:
     """With other modules inside, and the same tensors."""
     if id(module) not in seen:
-        seen[id(module)] = folded_layer(module) or _with_others(module, seen)
+        made = folded_layer(module, arithmetic)
+        seen[id(module)] = made or _with_others(module, seen, arithmetic)
     return seen[id(module)]
 
 
-def _with_others(module: nn.Module, seen: dict[int, nn.Module]) -> nn.Module:
-    copy = module.__new__(type(module))
-    copy.__dict__.update(module.__dict__)
-    copy.__dict__["_modules"] = {
-        name: None if child is None else _copied(child, seen)
+def _with_others(
+    module: nn.Module, seen: dict[int, nn.Module], arithmetic: Arithmetic
+) -> nn.Module:
+    made = module.__new__(type(module))
+    made.__dict__.update(module.__dict__)
+    made.__dict__["_modules"] = {
+        name: None if child is None else _copied(child, seen, arithmetic)
         for name, child in module._modules.items()
     }
-    return copy
+    return made

@@ -1,115 +1,56 @@
 """What layers are for inference on a processor: what does not depend on the input, made once.
 
-Features are [B, N, C] and lie batch by batch. Mixing neighbours is one sum of rows that are named
-bag by bag, for a node and its neighbours side by side; all the rest of a block is one product.
+Inside, features are rows, [B N, C], that lie batch by batch. Mixing neighbours is one sum for a
+node and its neighbours side by side; all the rest of a convolution is one product.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from multiscale_gcn.nn.blocks import GraphConvBlock
+from multiscale_gcn.nn.blocks import GraphConvBlock, ResGConv
 from multiscale_gcn.nn.convolutions import GConv, SemGConv
 from multiscale_gcn.nn.feature_checks import check_features
-from multiscale_gcn.nn.fusion import ScaleSum, check_scales
+from multiscale_gcn.nn.folded_products import (
+    Bags,
+    DenseMixing,
+    Mixing,
+    PackedProduct,
+    PlainProduct,
+    Product,
+)
+from multiscale_gcn.nn.fusion import CrossScaleFusion, ScaleSum, check_scales
 from multiscale_gcn.nn.node_maps import DenseMap
 from multiscale_gcn.nn.nonlocal_block import NonLocal
 from multiscale_gcn.nn.weighted_convolution import WeightedConvolution
 from multiscale_gcn.ops import joined_map, neighbour_softmax, nonlocal_attention
 from multiscale_gcn.ops.operand_checks import check_one_type
 
-PRODUCT_WORK = 2**20
-"""From so many multiplications on oneDNN, which has laid the matrix out, is the faster one."""
-
-KEPT_BATCHES = 4
-"""Sizes of batches for which the entries of a graph are kept."""
-
 DENSE_SCORE_NODES = 256
 """Up to this many nodes non-local attention makes its scores."""
 
-
-class Product:
-    """rows @ weight + bias, then ReLU or a sum."""
-
-    def __init__(
-        self,
-        weight: Tensor,  # [C_in, C_out], float64
-        bias: Tensor,  # [C_out], float64
-        dtype: torch.dtype,
-    ) -> None:
-        self.weight, self.bias = weight.to(dtype), bias.to(dtype)
-        self.packed = _packed(self.weight)
-
-    def __call__(
-        self,
-        rows: Tensor,  # [M, C_in]
-        *,
-        relu: bool = False,
-        add: Tensor | None = None,  # [M, C_out]
-    ) -> Tensor:  # [M, C_out]
-        if self.packed is not None and rows.shape[0] * self.weight.numel() >= PRODUCT_WORK:
-            activation = "relu" if relu else "none"
-            y: Tensor = torch.ops.mkldnn._linear_pointwise(
-                rows, self.packed, self.bias, activation, [], ""
-            )
-        else:
-            y = torch.addmm(self.bias, rows, self.weight)
-            y = y.relu_() if relu else y
-        return y if add is None else y.add_(add)
+DENSE_MIXING_NODES = 512
+"""Up to this many nodes exported graphs are dense matrices."""
 
 
-def _packed(
-    weight: Tensor,  # [C_in, C_out]
-) -> Tensor | None:
-    """As oneDNN lays it out, or None where it does not run."""
-    known = hasattr(torch.ops.mkldnn, "_linear_pointwise")
-    if not known or weight.dtype != torch.float32 or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        return None
-    packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight.t().contiguous())
-    return packed
+@dataclass(frozen=True)
+class Arithmetic:
+    """In which operators folded layers are."""
+
+    product: Callable[[Tensor, Tensor, torch.dtype], Product]
+    mixing: Callable[[int, int, Tensor, Tensor, Tensor], Mixing]
+    most_nodes: float
+    """Convolutions on more nodes stay as they are."""
+    joins_targets: bool
+    """Whether the maps of a fusion share one table."""
 
 
-class Bags:
-    """A sparse matrix with K rows for every node, and its product with batches of features."""
-
-    def __init__(
-        self,
-        nodes: int,
-        rows_a_node: int,
-        rows: Tensor,  # [nnz], rising
-        columns: Tensor,  # [nnz]
-        values: Tensor,  # [nnz]
-    ) -> None:
-        self.nodes, self.rows_a_node = nodes, rows_a_node
-        self.columns, self.values = columns, values
-        starts = torch.arange(nodes * rows_a_node, device=rows.device)
-        self.starts = torch.searchsorted(rows, starts)
-        self.batches: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
-
-    def __call__(
-        self,
-        x: Tensor,  # [B, N, C], contiguous
-    ) -> Tensor:  # [B N, K C]
-        batch, nodes, channels = x.shape
-        columns, starts, values = self.batches.get(batch) or self._of(batch)
-        table = x.view(batch * nodes, channels)
-        sums = torch.embedding_bag(table, columns, starts, False, 0, False, values)[0]
-        return sums.view(batch * nodes, self.rows_a_node * channels)
-
-    def _of(self, batch: int) -> tuple[Tensor, Tensor, Tensor]:
-        member = torch.arange(batch, device=self.columns.device).unsqueeze(1)
-        entries = (
-            (self.columns + member * self.nodes).flatten(),
-            (self.starts + member * len(self.columns)).flatten(),
-            self.values.repeat(batch),
-        )
-        while len(self.batches) >= KEPT_BATCHES:
-            self.batches.pop(next(iter(self.batches)))
-        self.batches[batch] = entries
-        return entries
+ON_A_PROCESSOR = Arithmetic(PackedProduct, Bags, float("inf"), joins_targets=True)
+FOR_EXPORT = Arithmetic(PlainProduct, DenseMixing, DENSE_MIXING_NODES, joins_targets=False)
 
 
 class FoldedConvolution(nn.Module):
@@ -119,19 +60,25 @@ class FoldedConvolution(nn.Module):
     both matrices, one below the other, does the rest.
     """
 
-    def __init__(self, layer: WeightedConvolution, norm: nn.BatchNorm1d | None, relu: bool) -> None:
+    def __init__(
+        self,
+        layer: WeightedConvolution,
+        norm: nn.BatchNorm1d | None,
+        relu: bool,
+        arithmetic: Arithmetic,
+    ) -> None:
         super().__init__()
         self.nodes, self.in_channels = layer.pattern.num_nodes, layer.in_channels
         self.out_channels = layer.out_channels
         self.relu = relu
         dtype = layer.weight.dtype
-        self.bags = _bags(layer, dtype)
+        self.mixing = arithmetic.mixing(*_entries(layer, dtype))
         matrices = layer.weight.detach().double()
         shift = matrices.new_zeros(layer.out_channels)
         if layer.bias is not None:
             shift = layer.bias.detach().double()
         scale, shift = _normalised(norm, shift)
-        self.product = Product(matrices.flatten(0, 1) * scale, shift, dtype)
+        self.product = arithmetic.product(matrices.flatten(0, 1) * scale, shift, dtype)
 
     def forward(
         self,
@@ -140,13 +87,24 @@ class FoldedConvolution(nn.Module):
     ) -> Tensor:  # [B, N, C_out]
         check_features(x, self.nodes, self.in_channels)
         check_one_type(x=x, weight=self.product.weight)
-        rows = self.bags(x.contiguous())
+        batch = x.shape[0]
         base = None if add is None else add.reshape(-1, self.out_channels)
-        y = self.product(rows, relu=self.relu, add=base)
-        return y.view(x.shape[0], self.nodes, self.out_channels)
+        y = self.of_rows(x.reshape(batch * self.nodes, self.in_channels), batch, base)
+        return y.view(batch, self.nodes, self.out_channels)
+
+    def of_rows(
+        self,
+        rows: Tensor,  # [B N, C_in]
+        batch: int,
+        add: Tensor | None = None,  # [B N, C_out]
+    ) -> Tensor:  # [B N, C_out]
+        return self.product(self.mixing(rows, batch), relu=self.relu, add=add)
 
 
-def _bags(layer: WeightedConvolution, dtype: torch.dtype) -> Bags:
+def _entries(
+    layer: WeightedConvolution, dtype: torch.dtype
+) -> tuple[int, int, Tensor, Tensor, Tensor]:
+    """Nodes, rows a node, and the rows, which rise, columns and values of the matrix."""
     pattern = layer.pattern.entries
     if isinstance(layer, SemGConv):
         values = neighbour_softmax(layer.logits.detach().double(), pattern)
@@ -158,7 +116,7 @@ def _bags(layer: WeightedConvolution, dtype: torch.dtype) -> Bags:
     rows = count * pattern.rows + (1 - own if count == 2 else 0)
     order = torch.argsort(rows, stable=True)
     arrays = (rows[order], pattern.columns[order], values[order].to(dtype))
-    return Bags(layer.pattern.num_nodes, count, *arrays)
+    return layer.pattern.num_nodes, count, *arrays
 
 
 def _normalised(norm: nn.BatchNorm1d | None, shift: Tensor) -> tuple[Tensor, Tensor]:
@@ -177,18 +135,22 @@ def _normalised(norm: nn.BatchNorm1d | None, shift: Tensor) -> tuple[Tensor, Ten
 class FoldedNonLocal(nn.Module):
     """The non-local block in two products of rows, and two of the scores."""
 
-    def __init__(self, block: NonLocal) -> None:
+    def __init__(self, block: NonLocal, arithmetic: Arithmetic, nodes: int | None = None) -> None:
         super().__init__()
         self.channels, self.inner = block.channels, block.score.shape[1]
         dtype = block.score.dtype
-        maps = [
+        value, theta, phi = (
             (layer.weight.detach().double(), layer.bias.detach().double())
             for layer in (block.value, block.theta, block.phi)
-        ]
-        weight, bias = joined_map(block.score.detach().double(), *maps)
-        self.maps = Product(weight.t(), bias, dtype)
+        )
+        self.averaged = False
+        if nodes is not None and nodes <= DENSE_SCORE_NODES:
+            self.averaged, value = True, (value[0] / nodes, value[1] / nodes)
+        weight, bias = joined_map(block.score.detach().double(), value, theta, phi)
+        self.maps = arithmetic.product(weight.t(), bias, dtype)
         scale, shift = _normalised(block.norm, block.output.bias.detach().double())
-        self.output = Product(block.output.weight.detach().double().t() * scale, shift, dtype)
+        matrix = block.output.weight.detach().double().t() * scale
+        self.output = arithmetic.product(matrix, shift, dtype)
 
     def forward(
         self,
@@ -197,15 +159,60 @@ class FoldedNonLocal(nn.Module):
         check_features(x, None, self.channels)
         check_one_type(x=x, weight=self.maps.weight)
         batch, nodes, channels = x.shape
-        rows = x.contiguous().view(batch * nodes, channels)
-        mapped = self.maps(rows).view(batch, nodes, self.inner + 2)
-        value, source, target = torch.split(mapped, [self.inner, 1, 1], dim=2)
-        if nodes <= DENSE_SCORE_NODES:
-            scores = torch.add(source, target.transpose(1, 2)).relu_()
-            attended = torch.baddbmm(value, scores, value, beta=0, alpha=1 / nodes)
-        else:
+        y = self.of_rows(x.reshape(batch * nodes, channels), batch, nodes)
+        return y.view(batch, nodes, channels)
+
+    def of_rows(
+        self,
+        rows: Tensor,  # [B N, C]
+        batch: int,
+        nodes: int,
+    ) -> Tensor:  # [B N, C]
+        mapped = self.maps(rows)
+        if nodes > DENSE_SCORE_NODES:
+            value, source, target = self._split(mapped.view(batch, nodes, self.inner + 2))
             attended = nonlocal_attention(source.squeeze(2), target.squeeze(2), value)
-        y = self.output(attended.reshape(batch * nodes, self.inner), add=rows)
+        elif batch == 1:
+            value, source, target = self._split(mapped)
+            attended = (source + target.t()).relu_().mm(value)
+        else:
+            value, source, target = self._split(mapped.view(batch, nodes, self.inner + 2))
+            attended = (source + target.transpose(1, 2)).relu_().matmul(value)
+        if not self.averaged and nodes <= DENSE_SCORE_NODES:
+            attended = attended / nodes
+        return self.output(attended.reshape(batch * nodes, self.inner), add=rows)
+
+    def _split(self, mapped: Tensor) -> tuple[Tensor, ...]:
+        return torch.split(mapped, [self.inner, 1, 1], dim=-1)
+
+
+class FoldedBlock(nn.Module):
+    """A residual block, checked once."""
+
+    def __init__(
+        self,
+        first: FoldedConvolution,
+        second: FoldedConvolution,
+        non_local: NonLocal | None,
+        arithmetic: Arithmetic,
+    ) -> None:
+        super().__init__()
+        self.first, self.second, self.nodes = first, second, first.nodes
+        self.non_local = (
+            None if non_local is None else FoldedNonLocal(non_local, arithmetic, self.nodes)
+        )
+
+    def forward(
+        self,
+        x: Tensor,  # [B, N, C]
+    ) -> Tensor:  # [B, N, C]
+        check_features(x, self.nodes, self.first.in_channels)
+        check_one_type(x=x, weight=self.first.product.weight)
+        batch, nodes, channels = x.shape
+        rows = x.reshape(batch * nodes, channels)
+        y = self.second.of_rows(self.first.of_rows(rows, batch), batch, rows)
+        if self.non_local is not None:
+            y = self.non_local.of_rows(y, batch, nodes)
         return y.view(batch, nodes, channels)
 
 
@@ -214,11 +221,10 @@ class FoldedSum(nn.Module):
 
     def __init__(self, layer: ScaleSum) -> None:
         super().__init__()
-        maps = [made for made in layer.maps if isinstance(made, DenseMap)]
+        maps = _dense_maps(layer)
         self.nodes = [made.in_features for made in maps]
         self.widths = layer.source_channels
-        bias = torch.stack([made.bias.detach() for made in maps]).sum(0)
-        matrix = torch.cat([*(made.weight.detach() for made in maps), bias.unsqueeze(1)], 1)
+        matrix = torch.cat([*(made.weight.detach() for made in maps), _bias_of(maps)], 1)
         self.matrix = matrix.unsqueeze(0)
         self.one = matrix.new_ones(1, 1, 1)
 
@@ -227,43 +233,141 @@ class FoldedSum(nn.Module):
         sources: Sequence[Tensor],  # each [B, N_i, C]
         base: Tensor | None = None,  # [B, N_k, C]
     ) -> Tensor:  # [B, N_k, C]
+        _check_count(sources, self.nodes, "sources")
         check_scales(sources, self.nodes, self.widths, "sources")
         check_one_type(sources=sources[0], weight=self.matrix)
         batch, _, channels = sources[0].shape
         table = torch.cat([*sources, self.one.expand(batch, 1, channels)], 1)
-        matrix = self.matrix.expand(batch, -1, -1)
-        return torch.bmm(matrix, table) if base is None else torch.baddbmm(base, matrix, table)
+        return _product_of_nodes(self.matrix, table, base)
 
 
-def folded_layer(module: nn.Module) -> nn.Module | None:
+class FoldedFusion(nn.Module):
+    """All scales to all others, which read one table.
+
+    In the table stand the scales from the second on, a row of ones, and the scales up to the last
+    but one. What a scale reads, those behind it, the ones, and those before it, lies in one piece.
+    """
+
+    def __init__(self, fusion: CrossScaleFusion) -> None:
+        super().__init__()
+        self.sizes, self.widths = fusion.sizes, fusion.channels
+        count = len(self.sizes)
+        self.matrices, self.starts = [], []
+        for k in range(count):
+            maps = _dense_maps(fusion.sums[str(k)])  # from the scales before it, and behind it
+            weights = [made.weight.detach() for made in maps]
+            matrix = torch.cat([*weights[k:], _bias_of(maps), *weights[:k]], 1)
+            self.matrices.append(matrix.unsqueeze(0))
+            self.starts.append(sum(self.sizes[1 : k + 1]))
+        self.one = self.matrices[0].new_ones(1, 1, 1)
+
+    def forward(
+        self,
+        features: Sequence[Tensor],  # each [B, N_k, C]
+    ) -> list[Tensor]:  # each [B, N_k, C]
+        _check_count(features, self.sizes, "features")
+        check_scales(features, self.sizes, self.widths, "features")
+        check_one_type(features=features[0], weight=self.one)
+        batch, _, channels = features[0].shape
+        one = self.one.expand(batch, 1, channels)
+        table = torch.cat([*features[1:], one, *features[:-1]], 1)
+        return [
+            _product_of_nodes(matrix, table.narrow(1, start, matrix.shape[2]), x)
+            for matrix, start, x in zip(self.matrices, self.starts, features, strict=True)
+        ]
+
+
+def _check_count(given: Sequence[Tensor], sizes: Sequence[int], name: str) -> None:
+    if len(given) != len(sizes):
+        raise ValueError(
+            f"{name} has {len(given)} tensors, expected {len(sizes)}; give one for each scale"
+        )
+
+
+def _product_of_nodes(
+    matrix: Tensor,  # [1, N_k, M]
+    table: Tensor,  # [B, M, C]
+    base: Tensor | None,  # [B, N_k, C]
+) -> Tensor:  # [B, N_k, C]
+    matrix = matrix.expand(table.shape[0], -1, -1)
+    return torch.bmm(matrix, table) if base is None else torch.baddbmm(base, matrix, table)
+
+
+def _dense_maps(layer: nn.Module) -> list[DenseMap]:
+    assert isinstance(layer, ScaleSum)
+    return [made for made in layer.maps if isinstance(made, DenseMap)]
+
+
+def _bias_of(maps: Sequence[DenseMap]) -> Tensor:  # [N_k, 1]
+    return torch.stack([made.bias.detach() for made in maps]).sum(0).unsqueeze(1)
+
+
+def folded_layer(module: nn.Module, arithmetic: Arithmetic) -> nn.Module | None:
     """What answers as a layer does in evaluation, to rounding, or None for one without such."""
     if not _runs_alone(module) or not _is_wide(module):
         return None
-    if isinstance(module, GraphConvBlock) and _is(module, GraphConvBlock, "forward", "_normalised"):
+    if isinstance(module, ResGConv):
+        return _folded_block(module, arithmetic)
+    if isinstance(module, GraphConvBlock) and _is(
+        module, GraphConvBlock, "forward", "_block", "_normalised"
+    ):
         convolution = module.convolution
-        if _folds(convolution) and _known_statistics(module.norm) and _runs_alone(convolution):
-            return FoldedConvolution(convolution, module.norm, relu=True)  # type: ignore[arg-type]
-    elif _folds(module):
-        return FoldedConvolution(module, None, relu=False)  # type: ignore[arg-type]
-    elif isinstance(module, NonLocal) and _is(module, NonLocal, "forward", "_attend"):
-        if module.maxima is None and _known_statistics(module.norm):
-            return FoldedNonLocal(module)
+        still = module.dropout is None or not module.dropout.training
+        if still and _folds(convolution, arithmetic) and _known_statistics(module.norm):
+            return FoldedConvolution(convolution, module.norm, True, arithmetic)  # type: ignore[arg-type]
+    elif _folds(module, arithmetic):
+        return FoldedConvolution(module, None, False, arithmetic)  # type: ignore[arg-type]
+    elif isinstance(module, NonLocal) and _non_local_folds(module):
+        return FoldedNonLocal(module, arithmetic)
     elif isinstance(module, ScaleSum) and _sums_nodes_alone(module):
         return FoldedSum(module)
+    elif isinstance(module, CrossScaleFusion) and arithmetic.joins_targets and _joins(module):
+        return FoldedFusion(module)
     return None
+
+
+def _folded_block(block: ResGConv, arithmetic: Arithmetic) -> nn.Module | None:
+    first, second = folded_layer(block.first, arithmetic), folded_layer(block.second, arithmetic)
+    whole = isinstance(first, FoldedConvolution) and isinstance(second, FoldedConvolution)
+    non_local = block.non_local
+    if not whole or not _is(block, ResGConv, "forward", "_block"):
+        return None
+    if non_local is not None and not _non_local_folds(non_local):
+        return None
+    return FoldedBlock(first, second, non_local, arithmetic)  # type: ignore[arg-type]
+
+
+def _non_local_folds(block: NonLocal) -> bool:
+    plain = _is(block, NonLocal, "forward", "_block", "_attend") and block.maxima is None
+    return plain and block.reads_weights() and _known_statistics(block.norm)
+
+
+def _joins(fusion: CrossScaleFusion) -> bool:
+    """Whether it reads every scale before any is written, by dense maps of nodes alone."""
+    count = len(fusion.sizes)
+    return (
+        _is(fusion, CrossScaleFusion, "forward", "_fused", "_sources")
+        and fusion.fusion_order == "parallel"
+        and len(fusion.pairs) == count * (count - 1)
+        and not fusion.joins
+        and all(isinstance(s, ScaleSum) and _sums_nodes_alone(s) for s in fusion.sums.values())
+    )
 
 
 def _sums_nodes_alone(module: ScaleSum) -> bool:
     """Whether it has dense maps of nodes, and none of channels."""
     dense = all(type(made) is DenseMap for made in module.maps)
-    return _is(module, ScaleSum, "forward") and dense and not module.channel_maps
+    return _is(module, ScaleSum, "forward", "_sum") and dense and not module.channel_maps
 
 
-def _folds(module: nn.Module) -> bool:
-    """Whether it is a convolution whose matrix all channels share."""
+def _folds(module: nn.Module, arithmetic: Arithmetic) -> bool:
+    """Whether it is a convolution whose matrix all channels share, and of few enough nodes."""
     if isinstance(module, SemGConv):
-        return _is(module, SemGConv, "forward", "convolve") and module.logits.dim() == 1
-    return isinstance(module, GConv) and _is(module, GConv, "forward", "convolve")
+        if not _is(module, SemGConv, "forward", "convolve") or module.logits.dim() != 1:
+            return False
+    elif not isinstance(module, GConv) or not _is(module, GConv, "forward", "convolve"):
+        return False
+    return module.pattern.num_nodes <= arithmetic.most_nodes
 
 
 def _is(module: nn.Module, kind: type[nn.Module], *methods: str) -> bool:

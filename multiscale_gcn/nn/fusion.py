@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from multiscale_gcn.checks.arguments import one_of
 from multiscale_gcn.nn.hierarchy_transfer import Transfer
+from multiscale_gcn.nn.layer_calls import LayerCalls, Place, does_what_it_says
 from multiscale_gcn.nn.layer_checks import (
     check_alike,
     check_callable,
@@ -22,6 +23,9 @@ from multiscale_gcn.nn.map_starts import MapStart, start_channel_map, start_node
 from multiscale_gcn.nn.node_maps import DenseMap, SparseMap, node_map
 from multiscale_gcn.nn.schedules import Pair, Skips, as_pairs
 from multiscale_gcn.ops import on_rows
+from multiscale_gcn.ops.fusion.dispatch import fused_by_kernels
+from multiscale_gcn.ops.fusion.division import Scales
+from multiscale_gcn.ops.learning import FusionStep, MapOfNodes
 from multiscale_gcn.ops.operand_checks import check_operands
 
 FusionOrder = Literal["parallel", "sequential"]
@@ -117,10 +121,16 @@ class ScaleSum(nn.Module):
                 if width != channels or start == "given"
             }
         )
+        self._calls = LayerCalls()
         for made, matrix in zip(self._node_maps(), matrices, strict=True):
             start_node_map(made, start, len(sources), matrix is not None)
         for linear in self.channel_maps.values():
             start_channel_map(cast("nn.Linear", linear), start)
+
+    @property
+    def _is_dense(self) -> bool:
+        """Whether all that it does is to add dense maps of nodes."""
+        return not self.channel_maps and all(isinstance(made, DenseMap) for made in self.maps)
 
     def _node_maps(self) -> list[DenseMap | SparseMap]:
         return cast("list[DenseMap | SparseMap]", list(self.maps))
@@ -132,6 +142,28 @@ class ScaleSum(nn.Module):
     ) -> Tensor:  # [B, N_k, C]
         """The sum of the maps, plus ``base``."""
         sources = listed(sources, "sources")
+        inputs = sources if base is None else [*sources, base]
+        result: Tensor = self._calls(
+            self, lambda: self._sum(sources, base), inputs, base is None, self._as_step
+        )
+        return result
+
+    def _as_step(self, place: Place) -> FusionStep | None:
+        """What it is in training, without anything that is added to."""
+        if not self._is_dense:
+            return None
+        maps = self._node_maps()
+        scales = tuple(range(len(maps)))
+        nodes = (*(made.in_features for made in maps), maps[0].out_features)
+        return FusionStep(nodes, self._as_maps(place, scales, len(maps)), scales, (len(maps),))
+
+    def _as_maps(self, place: Place, sources: Sequence[int], target: int) -> tuple[MapOfNodes, ...]:
+        return tuple(
+            MapOfNodes(target, source, place(made, "weight"), place(made, "bias"))
+            for source, made in zip(sources, self.maps, strict=True)
+        )
+
+    def _sum(self, sources: list[Tensor], base: Tensor | None) -> Tensor:
         if len(sources) != len(self.maps):
             raise ValueError(
                 f"sources has {len(sources)} tensors, expected {len(self.maps)}; give one for "
@@ -145,14 +177,36 @@ class ScaleSum(nn.Module):
             expected = (sources[0].shape[0], maps[0].out_features, width)
             if base.shape != expected:
                 raise ValueError(f"base has shape {list(base.shape)}, expected {list(expected)}")
+        fused = self._fused(sources, base)
+        if fused is not None:
+            return fused
         result = base
         for place, (made, x) in enumerate(zip(maps, sources, strict=True)):
             if str(place) in self.channel_maps:
                 x = on_rows(self.channel_maps[str(place)], x)
             result = made.mix(x, result)
         assert result is not None
-        bias = torch.stack([made.bias for made in maps]).sum(0)
+        bias = _sum_of([made.bias for made in maps])
         return result + bias.unsqueeze(-1).to(result.dtype)
+
+    def _fused(self, sources: list[Tensor], base: Tensor | None) -> Tensor | None:
+        """The sum by one kernel, if there is one."""
+        if not (self._is_dense and all(type(made) is DenseMap for made in self.maps)):
+            return None
+        maps, target = self._node_maps(), len(sources)
+        nodes = (*(made.in_features for made in maps), maps[0].out_features)
+        scales = Scales(nodes, tuple((target, source) for source in range(target)))
+        weights, biases = [made.weight for made in maps], [made.bias for made in maps]
+        features = sources if base is None else [*sources, base]
+        given = range(len(features))
+        found = fused_by_kernels(features, weights, biases, scales, given, [target])
+        return None if found is None else found[0]
+
+
+def _sum_of(biases: list[Tensor]) -> Tensor:
+    if len(biases) > 2:
+        return torch.stack(biases).sum(0)
+    return biases[0] if len(biases) == 1 else biases[0] + biases[1]
 
 
 class CrossScaleFusion(nn.Module):
@@ -250,6 +304,7 @@ class CrossScaleFusion(nn.Module):
             raise ValueError("skips = 'concatenate' needs maps of the channels; give channels")
         self.sums: nn.ModuleDict = nn.ModuleDict()
         self.joins: nn.ModuleDict = nn.ModuleDict()
+        self._calls = LayerCalls()
         if skips == "concatenate" and start != "published":
             start = "mean"  # the join begins at zero, and one of the two has to be more
         for k, target in enumerate(sizes):
@@ -279,12 +334,26 @@ class CrossScaleFusion(nn.Module):
     ) -> list[Tensor]:  # each [B, N_k, C_k]
         """The features of every scale, with what the others send."""
         features = listed(features, "features")
-        if len(features) != len(self.sizes):
-            raise ValueError(
-                f"features has {len(features)} tensors, expected {len(self.sizes)}; give one for "
-                "each scale"
-            )
-        check_scales(features, self.sizes, self.channels, "features")
+        result: Sequence[Tensor] = self._calls(
+            self, lambda: self._fused(features), features, None, self._as_step
+        )
+        return list(result)
+
+    def _as_step(self, place: Place) -> FusionStep | None:
+        """What it is in training, if all read all before any is written, by dense maps."""
+        if not self._is_dense or self.fusion_order != "parallel":
+            return None
+        scales = tuple(range(len(self.sizes)))
+        sums = cast("list[ScaleSum]", [self.sums[str(k)] for k in scales])
+        maps = [m for k in scales for m in sums[k]._as_maps(place, self._sources(k), k)]
+        return FusionStep(self.sizes, tuple(maps), scales, scales)
+
+    def _fused(self, features: list[Tensor]) -> list[Tensor]:
+        self._check(features)
+        if self._is_dense and self.fusion_order == "parallel":
+            fused = self._fused_at_once(features)
+            if fused is not None:
+                return fused
         read = list(features)
         written = read if self.fusion_order == "sequential" else list(features)
         for key, scale_sum in self.sums.items():
@@ -296,6 +365,38 @@ class CrossScaleFusion(nn.Module):
             else:
                 written[k] = scale_sum(sent, read[k])
         return written
+
+    @property
+    def _is_dense(self) -> bool:
+        """Whether all scales are sums of themselves and of dense maps of nodes."""
+        sums = list(self.sums.values())
+        return (
+            len(sums) == len(self.sizes)
+            and not self.joins
+            and all(isinstance(made, ScaleSum) and made._is_dense for made in sums)
+        )
+
+    def _fused_at_once(self, features: list[Tensor]) -> list[Tensor] | None:
+        sums = cast("list[ScaleSum]", [self.sums[str(k)] for k in range(len(self.sizes))])
+        if not all(
+            does_what_it_says(each, ScaleSum) and all(type(made) is DenseMap for made in each.maps)
+            for each in sums
+        ):
+            return None
+        pairs = [(k, source) for k in range(len(sums)) for source in self._sources(k)]
+        weights = [made.weight for each in sums for made in each._node_maps()]
+        biases = [made.bias for each in sums for made in each._node_maps()]
+        every = range(len(sums))
+        scales = Scales(self.sizes, tuple(pairs))
+        return fused_by_kernels(features, weights, biases, scales, every, every)
+
+    def _check(self, features: list[Tensor]) -> None:
+        if len(features) != len(self.sizes):
+            raise ValueError(
+                f"features has {len(features)} tensors, expected {len(self.sizes)}; give one for "
+                "each scale"
+            )
+        check_scales(features, self.sizes, self.channels, "features")
 
     def extra_repr(self) -> str:
         return f"{list(self.sizes)}, fusion_order={self.fusion_order!r}"

@@ -13,6 +13,7 @@ from multiscale_gcn.checks.arguments import whole_number
 from multiscale_gcn.checks.arrays import real_array
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.nn.feature_checks import check_features, check_fits_layer
+from multiscale_gcn.nn.graph_buffers import GraphBuffers
 from multiscale_gcn.nn.layer_checks import positive
 from multiscale_gcn.nn.pattern_buffers import as_buffer, graph_with_nodes
 from multiscale_gcn.nn.segment_sums import SegmentSpread, SegmentSum
@@ -125,7 +126,7 @@ class MeshGraphBlock(nn.Module):
         return f"{self.channels}"
 
 
-class EdgeEnds(nn.Module):
+class EdgeEnds(GraphBuffers):
     """The ends of a graph's edges, as buffers that are not in the ``state_dict``.
 
     Features are [N, B, C] of nodes and [E, B, C] of edges.

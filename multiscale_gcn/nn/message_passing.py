@@ -18,6 +18,8 @@ from multiscale_gcn.nn.feature_checks import check_features, check_fits_layer
 from multiscale_gcn.nn.pattern_buffers import EdgeList
 
 _OURS = ("self", "x", "edge_index", "edge_weight", "edge_attr")
+_EDGE_WIDTHS = ("edge_dim", "in_edge_channels", "dim")
+"""What layers call the number of attributes of an edge; 0 or None where they read none."""
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -26,7 +28,8 @@ class MessagePassingConvolution(ConvolutionLayer):
 
     The members of a batch are one large graph without edges between them, as PyTorch Geometric
     puts graphs together. A layer whose ``forward`` takes ``edge_weight`` gets the weights of the
-    graph; one that was made with ``edge_dim=1`` gets them as ``edge_attr``. The result is
+    graph; one that was made to read one attribute of an edge, as with ``edge_dim=1``, gets them
+    as ``edge_attr``. The result is
     multiplied by a learned number that starts at 1, since PyTorch Geometric does not tell which
     parameters of a layer its result is linear in.
 
@@ -155,11 +158,11 @@ def check_layer(layer: nn.Module) -> None:
                 f"{_name(layer)}.forward needs {needed}, which a convolution is not given; derive "
                 "a layer from ConvolutionLayer that holds it"
             )
-    width = getattr(layer, "edge_dim", None)
-    if width not in (None, 1):
+    name, width = _edge_width(layer)
+    if width not in (None, 0, 1):
         raise ValueError(
-            f"{_name(layer)} has edge_dim = {width}, and an edge of a graph has one weight; set "
-            "edge_dim=1, or leave it out"
+            f"{_name(layer)} has {name} = {width}, and an edge of a graph has one weight; set "
+            f"{name}=1, or leave it out"
         )
     if _heads_side_by_side(layer):
         raise ValueError(_too_wide(layer))
@@ -176,6 +179,8 @@ def convolve(
 
     Raises
     ------
+    TypeError
+        If the layer needs more than that.
     ValueError
         If the result is not of ``out_channels`` columns.
     """
@@ -183,12 +188,17 @@ def convolve(
     given: dict[str, Tensor] = {}
     if edge_weight is not None and "edge_weight" in parameters:
         given["edge_weight"] = edge_weight.to(x.dtype)
-    if "edge_attr" in parameters and (
-        getattr(layer, "edge_dim", None) == 1 or "edge_attr" in _needed(parameters)
-    ):
+    if _reads_edges(layer):
         weight = x.new_ones(edge_index.shape[1]) if edge_weight is None else edge_weight
         given["edge_attr"] = weight.to(x.dtype)[:, None]
-    result: Any = layer(x, edge_index=edge_index, **given)
+    try:
+        result: Any = layer(x, edge_index=edge_index, **given)
+    except (AssertionError, AttributeError, TypeError) as error:
+        told = " and ".join(["features", "edges", *given])
+        raise TypeError(
+            f"{_name(layer)}.forward wants more than {told}, which it was given "
+            f"({type(error).__name__}: {error}); derive a layer from ConvolutionLayer that holds it"
+        ) from error
     if not isinstance(result, Tensor):
         raise ValueError(
             f"{_name(layer)} gave a {type(result).__name__}, expected a tensor of shape "
@@ -201,6 +211,29 @@ def convolve(
             f"{[x.shape[0], out_channels]}: one row of out_channels for each node{because}"
         )
     return result
+
+
+def _edge_width(layer: nn.Module) -> tuple[str, Any]:
+    """What it calls the number of attributes that an edge has, and that number, as it tells."""
+    if "edge_attr" in _parameters(layer.forward):
+        for name in _EDGE_WIDTHS:
+            if hasattr(layer, name):
+                return name, getattr(layer, name)
+    return "", None
+
+
+def _reads_edges(layer: nn.Module) -> bool:
+    """Whether it wants ``edge_attr``, also where its signature says that it may be left out."""
+    parameters = _parameters(layer.forward)
+    if "edge_attr" not in parameters or "edge_attr" in _needed(parameters):
+        return "edge_attr" in parameters
+    name, width = _edge_width(layer)
+    if name:
+        return bool(width == 1)
+    if hasattr(layer, "lin_edge"):
+        return True
+    told = _parameters(getattr(layer, "message", None)).get("edge_attr")
+    return told is not None and told.annotation in (Tensor, "Tensor")
 
 
 def _heads_side_by_side(layer: nn.Module) -> bool:

@@ -13,12 +13,13 @@ from torch import Tensor, nn
 from multiscale_gcn.checks.arguments import shown
 from multiscale_gcn.checks.arrays import integer_array, real_array
 from multiscale_gcn.nn.feature_checks import check_features
+from multiscale_gcn.nn.graph_buffers import GraphBuffers
 from multiscale_gcn.nn.layer_checks import listed
 from multiscale_gcn.nn.pattern_buffers import as_buffer
 from multiscale_gcn.ops.operand_checks import check_operands
 
 
-class Reflection(nn.Module):
+class Reflection(GraphBuffers):
     """The mirror image of features: node i has those of its image, with some signs turned.
 
     Y_ic = s_c X_(m(i))c. For positions [x, y, z] about the plane x = 0 the signs are (-1, 1, 1). A

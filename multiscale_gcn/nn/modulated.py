@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from multiscale_gcn.nn.adjacency import normalised_adjacency
+from multiscale_gcn.nn.adjacency import dense_normalised_adjacency
 from multiscale_gcn.nn.pattern_buffers import as_buffer
 from multiscale_gcn.nn.weighted_convolution import WeightedConvolution
 from multiscale_gcn.ops import Normalisation, mix_channels
@@ -68,11 +68,8 @@ class ModulatedGConv(WeightedConvolution):
     ) -> None:
         super().__init__(in_channels, out_channels, graph, 2, bias)
         nodes = self.pattern.num_nodes
-        dense = torch.zeros(nodes, nodes, dtype=torch.float64)
-        dense[self.pattern.rows.cpu(), self.pattern.columns.cpu()] = torch.from_numpy(
-            normalised_adjacency(self.pattern.graph)
-        )
-        values = as_buffer(dense.numpy(), torch.get_default_dtype())
+        dense = dense_normalised_adjacency(self.pattern.graph)
+        values = as_buffer(dense, torch.get_default_dtype())
         self.register_buffer("adjacency", values, persistent=False)
         self.modulation: nn.Parameter = nn.Parameter(torch.empty(nodes, self.out_channels))
         self.offset: nn.Parameter = nn.Parameter(torch.empty(nodes, nodes))

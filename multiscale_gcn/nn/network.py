@@ -16,6 +16,7 @@ from multiscale_gcn.nn.convolution_contract import Convolution
 from multiscale_gcn.nn.convolutions import SemGConv
 from multiscale_gcn.nn.fusion import CrossScaleFusion, FusionOrder, ScaleSum, check_fusion_order
 from multiscale_gcn.nn.hierarchy_transfer import Transfer
+from multiscale_gcn.nn.layer_calls import LayerCalls
 from multiscale_gcn.nn.layer_checks import (
     MOST,
     check_callable,
@@ -28,6 +29,7 @@ from multiscale_gcn.nn.layer_checks import (
 from multiscale_gcn.nn.pattern_buffers import share_patterns
 from multiscale_gcn.nn.plan import Plan, members, plan
 from multiscale_gcn.nn.schedules import Schedule, as_schedule
+from multiscale_gcn.nn.whole_network import in_one_kernel
 
 Block = Callable[[int, Graph], nn.Module]
 """Makes a block of (channels, graph), from features [B, N, C] to features [B, N, C]."""
@@ -51,7 +53,7 @@ class MultiScaleGCN(nn.Module):
     Parameters
     ----------
     graphs : sequence of Graph, or anything that as_graph takes
-        One graph for each scale.
+        One graph for each scale; a hierarchy has one for each of its levels.
     stages : Schedule, str, or sequence of sequences of int
         A schedule, its name (``"parallel"``, ``"u_net"``, ``"v_cycle"``, ``"w_cycle"``: see
         :mod:`multiscale_gcn.nn.schedules`), or the scales, by their place in ``graphs``, that take
@@ -164,7 +166,7 @@ class MultiScaleGCN(nn.Module):
 
     def __init__(
         self,
-        graphs: Sequence[Any],
+        graphs: Iterable[Any],
         stages: Schedule | str | Sequence[Sequence[int]],
         *,
         in_channels: int | Sequence[int],
@@ -244,6 +246,7 @@ class MultiScaleGCN(nn.Module):
             }
         )
         share_patterns(self)
+        self._calls = LayerCalls()
 
     def _begin(self, place: int, transfer: Transfer | None, start: NetworkStart) -> None:
         for k, sources in self.plan.beginnings[place].items():
@@ -283,11 +286,18 @@ class MultiScaleGCN(nn.Module):
         *inputs: Tensor,  # [B, N_k, C_in] for every scale with an input
     ) -> tuple[Tensor, ...]:  # [B, N_k, C_out] for every scale with an output
         """The answers of the scales, in their order."""
+        result: tuple[Tensor, ...] = self._calls(self, lambda: self._answers(inputs), inputs)
+        return result
+
+    def _answers(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         if len(inputs) != len(self.inputs):
             raise ValueError(
                 f"got {len(inputs)} inputs, the network takes {len(self.inputs)}; give one for "
                 "each scale with input channels"
             )
+        answers = in_one_kernel(self, inputs)
+        if answers is not None:
+            return answers
         features: dict[int, Tensor] = {}
         for (key, block), x in zip(self.inputs.items(), inputs, strict=True):
             k = int(key)

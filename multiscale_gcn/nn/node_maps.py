@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from multiscale_gcn.checks.arrays import real_array
+from multiscale_gcn.nn.graph_buffers import GraphBuffers
 from multiscale_gcn.nn.layer_checks import check_sparse
 from multiscale_gcn.nn.pattern_buffers import MatrixPattern, as_buffer
 from multiscale_gcn.ops import mix_nodes, propagate
@@ -43,7 +44,7 @@ class DenseMap(nn.Linear):
         return mix_nodes(self.weight, x, add)
 
 
-class SparseMap(nn.Module):
+class SparseMap(GraphBuffers):
     """One weight for every entry of a sparse matrix, and a bias for every node of the target.
 
     It starts as the product with the matrix: the weights are its entries, the biases 0. Time and

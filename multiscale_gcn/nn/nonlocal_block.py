@@ -11,10 +11,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from multiscale_gcn.checks.arguments import whole_number
-from multiscale_gcn.nn.apply_norm import apply_norm
+from multiscale_gcn.nn.apply_norm import norm_step, normalised_map
+from multiscale_gcn.nn.layer_calls import LayerCalls, Place
 from multiscale_gcn.nn.layer_checks import check_features, listed, positive
+from multiscale_gcn.nn.onlookers import runs_as
 from multiscale_gcn.nn.pooling import Maxima
-from multiscale_gcn.ops import joined_map, nonlocal_attention_joined, on_rows
+from multiscale_gcn.ops import (
+    joined_map,
+    nonlocal_attention,
+    nonlocal_attention_joined,
+    on_rows,
+)
+from multiscale_gcn.ops.learning import AttentionStep
 from multiscale_gcn.ops.operand_checks import check_one_type, check_operands
 
 
@@ -69,7 +77,10 @@ class NonLocal(nn.Module):
         super().__init__()
         self.channels = channels = positive(channels, "channels")
         if channels == 1:
-            raise ValueError("channels = 1 must be at least 2: half of them are used")
+            raise ValueError(
+                "channels = 1 must be at least 2 for a non-local block, which uses half of them; "
+                "blocks and networks have non_local=False"
+            )
         inner = channels // 2
         self.theta: nn.Linear = nn.Linear(channels, inner)
         self.phi: nn.Linear = nn.Linear(channels, inner)
@@ -80,6 +91,7 @@ class NonLocal(nn.Module):
         parent = None if groups is None else _group_of_node(groups)
         self.num_nodes: int | None = None if parent is None else len(parent)
         self.maxima: Maxima | None = None if parent is None else Maxima(parent)
+        self._calls = LayerCalls()
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -96,21 +108,55 @@ class NonLocal(nn.Module):
         x: Tensor,  # [B, N, C]
     ) -> Tensor:  # [B, N, C]
         """The block."""
+        result: Tensor = self._calls(self, lambda: self._block(x), (x,), None, self._as_step)
+        return result
+
+    def _as_step(self, place: Place) -> AttentionStep | None:
+        """What it is in training, if it is one step of kernels."""
+        norm = norm_step(self.norm, place)
+        if norm is None or self.maxima is not None:
+            return None
+        maps = (self.value, self.theta, self.phi)
+        return AttentionStep(
+            place(self, "score"),
+            tuple(place(layer, name) for layer in maps for name in ("weight", "bias")),
+            place(self.output, "weight"),
+            place(self.output, "bias"),
+            norm,
+        )
+
+    def _block(self, x: Tensor) -> Tensor:
         check_features(x, self.num_nodes, self.channels)
         check_operands(x=x, weight=self.score)
         check_one_type(x=x, weight=self.score)
         attended = self._attend(x) if self.maxima is None else self._attend_groups(x, self.maxima)
-        return apply_norm(self.norm, on_rows(self.output, attended), add=x)
+        return normalised_map(self.output, self.norm, attended, x)
 
     def _attend(self, x: Tensor) -> Tensor:
+        if not self.reads_weights():
+            return self._attend_by_calls(x)
         maps = ((layer.weight, layer.bias) for layer in (self.value, self.theta, self.phi))
         weight, bias = joined_map(self.score, *maps)
         mapped = on_rows(lambda rows: F.linear(rows, weight, bias), x)  # [B, N, C // 2 + 2]
         return nonlocal_attention_joined(mapped)
 
+    def reads_weights(self) -> bool:
+        """Whether its maps are linear layers of which nobody wants more than their numbers."""
+        return all(runs_as(layer, nn.Linear) for layer in (self.value, self.theta, self.phi))
+
+    def _attend_by_calls(self, x: Tensor) -> Tensor:
+        """With whatever stands in the place of its maps: quantised or adapted layers."""
+        value, theta, phi = (on_rows(layer, x) for layer in (self.value, self.theta, self.phi))
+        source_score, target_score = self.score
+        return nonlocal_attention(theta @ source_score, phi @ target_score, value)
+
     def _attend_groups(self, x: Tensor, maxima: Maxima) -> Tensor:
         source_score, target_score = self.score
-        source = F.linear(x, source_score @ self.theta.weight, source_score @ self.theta.bias)
+        if runs_as(self.theta, nn.Linear):
+            weight, bias = source_score @ self.theta.weight, source_score @ self.theta.bias
+            source = x @ weight + bias
+        else:
+            source = self.theta(x) @ source_score
         mapped = torch.cat([self.phi(x), self.value(x)], 2).movedim(1, 0)
         phi, value = maxima(mapped).movedim(0, 1).chunk(2, dim=2)  # [B, groups, C // 2]
         scores = (source.unsqueeze(2) + (phi @ target_score).unsqueeze(1)).relu()

@@ -12,13 +12,14 @@ from torch import Tensor, nn
 from multiscale_gcn.convert import as_graph
 from multiscale_gcn.graph import Graph
 from multiscale_gcn.nn.feature_checks import check_sparse
+from multiscale_gcn.nn.graph_buffers import GraphBuffers
 from multiscale_gcn.ops import CrossPattern, Pattern
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
 
 
-class GraphPattern(nn.Module):
+class GraphPattern(GraphBuffers):
     """The pattern of A + I of a graph, as buffers that move with the module that holds it.
 
     The buffers are not in the ``state_dict``: they belong to the graph, which is given again
@@ -81,7 +82,7 @@ class GraphPattern(nn.Module):
         return f"{self.num_nodes} nodes, {self.num_entries} entries"
 
 
-class MatrixPattern(nn.Module):
+class MatrixPattern(GraphBuffers):
     """The pattern of a sparse matrix between two graphs, as buffers that move with their module.
 
     They are not in the ``state_dict``, as those of a :class:`GraphPattern` are not.
@@ -155,7 +156,7 @@ class MatrixPattern(nn.Module):
         return f"{m} x {n}, {len(self.rows)} entries"
 
 
-class EdgeList(nn.Module):
+class EdgeList(GraphBuffers):
     """The entries of a graph as PyTorch Geometric wants them, for one member or a batch of them.
 
     Self loops are those of the graph. The buffers are not in the ``state_dict``.

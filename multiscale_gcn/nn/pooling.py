@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from multiscale_gcn.checks.arguments import one_of
 from multiscale_gcn.hierarchy import Hierarchy
+from multiscale_gcn.nn.graph_buffers import GraphBuffers
 from multiscale_gcn.nn.layer_checks import check_hierarchy
 from multiscale_gcn.nn.pattern_buffers import as_buffer
 from multiscale_gcn.nn.segment_sums import SegmentSpread, SegmentSum
@@ -18,7 +19,7 @@ from multiscale_gcn.ops.differentiable import DifferentiableFunction
 PoolKind = Literal["mean", "sum", "weighted_mean", "max"]
 
 
-class _Clusters(nn.Module):
+class _Clusters(GraphBuffers):
     """Which fine nodes belong to which coarse one, as buffers that are not in the state."""
 
     parent: Tensor  # [N_fine] int64
@@ -44,7 +45,7 @@ class _Clusters(nn.Module):
         return self.parent, self.members, self.offsets, self.shares
 
 
-class Maxima(nn.Module):
+class Maxima(GraphBuffers):
     """The largest row of every cluster: pairs of rows whose maxima remain, round by round."""
 
     pairs_0: Tensor

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
+import torch
 from torch import Tensor
+
+_SUM = 0  # the kind of bag
 
 
 def sum_bags(
@@ -14,6 +16,4 @@ def sum_bags(
 ) -> Tensor:  # [bags, M]
     if table.shape[1] == 0:  # PyTorch refuses what an empty batch gives
         return table.new_zeros(offsets.shape[0] - 1, 0)
-    return F.embedding_bag(
-        places, table, offsets, mode="sum", per_sample_weights=weights, include_last_offset=True
-    )
+    return torch.embedding_bag(table, places, offsets, False, _SUM, False, weights, True)[0]

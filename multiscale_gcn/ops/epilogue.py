@@ -87,6 +87,7 @@ def finish(
             ),
             y,
         )
+        return y.relu_() if relu else y
     return torch.relu(y) if relu else y
 
 

@@ -97,6 +97,10 @@ def on_rows(
     torch.Size([8, 17, 5])
     """
     check_features(x)
+    return _on_rows(function, x)
+
+
+def _on_rows(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     nodes = by_node(x)
     return torch.unflatten(function(nodes.flatten(0, 1)), 0, nodes.shape[:2]).transpose(0, 1)
 
@@ -147,9 +151,9 @@ def mix_channels(
 def channels_mixed(x: Tensor, matrix: Tensor, add: Tensor | None = None) -> Tensor:
     """:func:`mix_channels` of what fits."""
     if add is None:
-        return on_rows(lambda rows: rows @ matrix, x)
+        return _on_rows(lambda rows: rows @ matrix, x)
     start = add if add.dim() == 1 else by_node(add).flatten(0, 1)
-    return on_rows(lambda rows: torch.addmm(start, rows, matrix), x)
+    return _on_rows(lambda rows: torch.addmm(start, rows, matrix), x)
 
 
 def _check(matrix: Tensor, x: Tensor, add: Tensor | None) -> None:

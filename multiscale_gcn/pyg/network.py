@@ -50,7 +50,7 @@ class MultiScaleNet(nn.Module):
         Number of coarser levels, as of :class:`Coarsen`.
     convolution : class of PyTorch Geometric, or callable (in_channels, out_channels) -> Module
         Such as ``GATv2Conv`` or ``functools.partial(GATv2Conv, heads=4, concat=False)``. Weights of
-        edges go to those that take ``edge_weight``, or were made with ``edge_dim=1``.
+        edges go to those that take ``edge_weight``, or read one attribute of an edge.
     schedule : {"u_net", "parallel"}
     depth : int
     pool : {"mean", "sum", "weighted_mean", "max", "sampled"}

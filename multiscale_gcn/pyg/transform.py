@@ -24,6 +24,8 @@ from multiscale_gcn.quality import num_components
 MOST_LEVELS = 1000
 """A graph has no more that differ, if every step merges a hundredth of its nodes."""
 
+INDEX_TYPES = (torch.int64, torch.int32)
+
 FINEST_RATIO = 10**6
 """Denominators of ratios: 0.1 is a tenth, and a tenth of 30 nodes are 3."""
 
@@ -56,7 +58,8 @@ class Coarsen(BaseTransform):  # type: ignore[misc]
     ------
     ValueError
         Unless one of ``levels``, ``sizes`` and ``ratio`` is given; when called, for edges in one
-        direction only, for none, and for sizes that a graph cannot reach.
+        direction only, for none, for an ``edge_index`` of another type than int64 and int32, and
+        for sizes that a graph cannot reach.
     TypeError
         When called with anything but a ``Data`` or a batch of them.
 
@@ -69,9 +72,10 @@ class Coarsen(BaseTransform):  # type: ignore[misc]
     Notes
     -----
     The edges may stand in ``edge_index`` or ``adj_t``. A graph without edges has an ``edge_index``
-    of shape (2, 0). Members of a batch are coarsened one by one. A graph of which no two nodes
-    merge says nothing of whether its method chooses nodes or interpolates, and has neither
-    ``sampled_k`` nor ``interpolation_index_k``.
+    of shape (2, 0). Coarser levels have the type of ``edge_index``, int64 or int32, which is what
+    layers of PyTorch Geometric take; all other indices are int64. Members of a batch are coarsened
+    one by one. A graph of which no two nodes merge says nothing of whether its method chooses nodes
+    or interpolates, and has neither ``sampled_k`` nor ``interpolation_index_k``.
 
     Examples
     --------
@@ -146,6 +150,7 @@ class Coarsen(BaseTransform):  # type: ignore[misc]
             batch: MultiScaleData = Batch.from_data_list(members)
             return batch
         _check_type(data)
+        index_type = _index_type(data)
         hierarchy, chosen = self._coarsened(data)
         cls = type(data) if isinstance(data, MultiScaleData) else MultiScaleData
         kept = {name: value for name, value in data.to_dict().items() if not is_level(data, name)}
@@ -159,7 +164,7 @@ class Coarsen(BaseTransform):  # type: ignore[misc]
             tensors = to_torch(hierarchy[index].graph, device=device)
             parent = torch.as_tensor(hierarchy.parent(before, index), dtype=torch.int64)
             result[f"parent_{k - 1}"] = parent.to(device)
-            result[f"edge_index_{k}"] = tensors.edge_index
+            result[f"edge_index_{k}"] = tensors.edge_index.to(index_type)
             result[f"edge_weight_{k}"] = tensors.weights
             result[f"node_weight_{k}"] = tensors.node_weights
             result[f"batch_{k}"] = torch.zeros_like(tensors.node_weights, dtype=torch.int64)
@@ -246,6 +251,20 @@ def _device(data: Data) -> torch.device:
         return found
     device = data.adj_t.device
     found = device() if callable(device) else device  # that of torch_sparse is a method
+    return found
+
+
+def _index_type(data: Data) -> torch.dtype:
+    """That of ``edge_index``; int64 for edges that stand elsewhere, and for none."""
+    found: torch.dtype = torch.int64
+    if data.edge_index is None or data.edge_index.numel() == 0:
+        return found
+    found = data.edge_index.dtype
+    if found not in INDEX_TYPES:
+        raise ValueError(
+            f"edge_index is {found}; layers of PyTorch Geometric take torch.int64 and torch.int32: "
+            "convert it with data.edge_index.long()"
+        )
     return found
 
 

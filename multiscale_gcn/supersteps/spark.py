@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -14,6 +14,7 @@ from multiscale_gcn.supersteps.crew import Crew
 from multiscale_gcn.supersteps.engine import SuperstepEngine, Watch
 from multiscale_gcn.supersteps.letters import post, received
 from multiscale_gcn.supersteps.level import LAST, first_of, following
+from multiscale_gcn.supersteps.messages import Mail
 from multiscale_gcn.supersteps.sources import InFolder
 from multiscale_gcn.supersteps.task import LevelTask, Tally
 
@@ -68,57 +69,47 @@ class Spark(SuperstepEngine):
         together = min(len(sources), context.defaultParallelism)
         stage = context.parallelize(range(together), together).barrier()
         # A stage that is the last of its job is not taken again, so that another one follows.
-        told = stage.mapPartitions(_work(task, sources)).repartition(1)
-        log = [line for lines in told.collect() for line in lines]
+        told = stage.mapPartitions(lambda _: _take_part(task, sources)).repartition(1).collect()
+        (log,) = [one for one in told if isinstance(one, list)]
         for name, tallies in log:
-            if name in REFUSALS:
-                raise REFUSALS[name](tallies)
             watch(name, tallies)
+        for refusal in told:
+            if isinstance(refusal, Exception):
+                raise refusal
         return bool(log) and log[-1][0] == LAST
 
 
-Log = list[tuple[str, Any]]
-"""Names of supersteps and what was counted in them; at the end, perhaps, a refusal and its text."""
-REFUSALS: dict[str, Callable[[str], Exception]] = {"ValueError": ValueError, "OSError": OSError}
-"""What every attempt would end in, so that none but the first is made."""
+def _take_part(task: LevelTask, sources: Sequence[InFolder]) -> Iterator[Any]:
+    """What a task of the stage does with its share of the partitions.
 
+    The first one answers with the supersteps and what was counted in them. What every attempt would
+    end in is an answer too, so that none but the first is made.
+    """
+    from pyspark import BarrierTaskContext
 
-def _work(task: LevelTask, sources: Sequence[InFolder]) -> Callable[[Iterator[Any]], Iterator[Log]]:
-    """What each task of the stage does with its share of the partitions."""
-
-    def work(_: Iterator[Any]) -> Iterator[Log]:
-        from pyspark import BarrierTaskContext
-
-        context = BarrierTaskContext.get()
-        count, rank = len(context.getTaskInfos()), context.partitionId()
-        attempt = context.allGather(uuid4().hex)[0]
-        asked = task.again(attempt)
-        crew = Crew(asked, {p: sources[p] for p in range(rank, len(sources), count)})
-        log: Log = []
-        name, tallies = first_of(asked), list[Tally]()
-        box = sources[0].letters() / attempt
-        while True:
-            inboxes = received(box / str(len(log)), crew.fixed)
-            told: dict[Any, Any]
-            try:
-                answers = crew.take(name, inboxes, tallies)
-                post(box / str(len(log) + 1), answers)
-                told = {p: answer.tally for p, answer in answers.items()}
-            except (ValueError, OSError) as error:
-                kind = "OSError" if isinstance(error, OSError) else "ValueError"
-                told = {kind: str(error)}
-            counted = [json.loads(one) for one in context.allGather(json.dumps(told))]
-            refused = [one for one in counted if one.keys() & REFUSALS.keys()]
-            if refused:
-                log.extend(refused[0].items())
-                break
-            every = {int(p): tally for one in counted for p, tally in one.items()}
-            tallies = [every[p] for p in sorted(every)]
-            log.append((name, tallies))
-            after = following(name, task, tallies)
-            if after is None:
-                break
-            name = after
-        yield log if rank == 0 else []
-
-    return work
+    context = BarrierTaskContext.get()
+    count, rank = len(context.getTaskInfos()), context.partitionId()
+    attempt = context.allGather(uuid4().hex)[0]
+    crew = Crew(task.again(attempt), {p: sources[p] for p in range(rank, len(sources), count)})
+    log = list[tuple[str, list[Tally]]]()
+    name: str | None = first_of(crew.task)
+    inboxes: dict[int, Mail] = {}
+    tallies = list[Tally]()
+    while name is not None:
+        box = sources[0].letters() / attempt / str(len(log))
+        try:
+            answers = crew.take(name, inboxes, tallies)
+            post(box, answers)
+            counted = json.dumps([(p, answer.tally) for p, answer in answers.items()])
+        except (ValueError, OSError) as error:
+            yield error
+            counted = ""
+        every = context.allGather(counted)
+        if "" in every:
+            break
+        inboxes = received(box, crew.fixed)
+        tallies = [tally for _, tally in sorted(one for some in every for one in json.loads(some))]
+        log.append((name, tallies))
+        name = following(name, task, tallies)
+    if rank == 0:
+        yield log

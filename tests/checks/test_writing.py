@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import subprocess
 import sys
 import time
@@ -107,6 +108,7 @@ def test_a_disk_that_is_full_when_the_rest_is_flushed(tmp_path: Path, monkeypatc
     [
         ("missing/result.npz", r"there is no folder .*missing; make it"),
         ("", r"is a folder; give the name of a file"),
+        ("a" * 300, r"cannot be written: .*too long.*; give another name"),
     ],
 )
 def test_places_that_cannot_be_written(name: str, message: str, tmp_path: Path) -> None:
@@ -119,6 +121,33 @@ def test_a_read_only_folder_is_told_with_the_path(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(PermissionError, match=r"result.npz cannot be written: Permission"):
         write(tmp_path / "result.npz", b"")
+
+
+def test_a_link_is_followed_and_stays(tmp_path: Path) -> None:
+    target, link = tmp_path / "far" / "result.npz", tmp_path / "result.npz"
+    target.parent.mkdir()
+    link.symlink_to(target)
+    for content in (b"first", b"second"):
+        write(link, content)
+        assert link.is_symlink()
+        assert target.read_bytes() == content
+    assert [path.name for path in target.parent.iterdir()] == ["result.npz"]
+    (tmp_path / "lost").symlink_to(tmp_path / "nowhere" / "result.npz")
+    with pytest.raises(FileNotFoundError, match=r"lost cannot be written: .*nowhere; make it"):
+        write(tmp_path / "lost", b"")
+    (tmp_path / "round").symlink_to(tmp_path / "round")
+    with pytest.raises(OSError, match="round cannot be written"):
+        write(tmp_path / "round", b"")
+
+
+def test_a_pipe_is_not_replaced(tmp_path: Path) -> None:
+    """Nor would a device be, whoever may write beside it, as root may in a container."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(FileExistsError, match=r"is a device or a pipe, .*; give another name"):
+        write(pipe, b"all")
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert list(tmp_path.iterdir()) == [pipe]
 
 
 def test_many_writers_at_once_each_write_a_whole_file(tmp_path: Path) -> None:

@@ -105,6 +105,10 @@ def test_what_is_converted_is_read_again(capsys, suffix: str, tmp_path: Path) ->
         (("coarsen", "nowhere.csv", "--sizes", "3"), "there is no file 'nowhere.csv'"),
         (("coarsen", "roads.csv", "--sizes", "30"), "30"),
         (("coarsen", "roads.csv"), "sizes"),
+        (
+            ("coarsen", ".", "--sizes", "3"),
+            "no file '.'; it is a folder: name a file in it",
+        ),
         (("coarsen", "roads.csv", "--sizes", "3", "--weights", "miles"), "no column 'miles'"),
         (("coarsen", "roads.csv", "--levels", "1", "--backend", "what"), "backend = 'what'"),
         (
@@ -121,6 +125,47 @@ def test_wrong_input_is_one_line(arguments, message, capsys, roads, monkeypatch)
     assert text.startswith("error: ")
     assert text.count("\n") == 1
     assert message in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("coarsen", "--levels", "1", "-o", "no/o.npz"), "there is no folder no; make it"),
+        (("coarsen", "--levels", "1", "-o", "o.csv"), "--out o.csv ends in .csv, and what is"),
+        (("coarsen", "--levels", "1", "--table", "t.xlsx"), "--table t.xlsx ends in .xlsx"),
+        (("coarsen", "--levels", "1", "--table", "."), ". is a folder"),
+        (("coarsen", "--levels", "1", "--picture", "p.mp4"), "--picture p.mp4 ends in .mp4"),
+        (("coarsen", "--levels", "1", "--picture", "no/p.html"), "there is no folder no"),
+        (("compare", "--sizes", "2", "--picture", "p.html"), "--picture p.html ends in .html"),
+        (("convert", "-o", "no/a.csv"), "there is no folder no"),
+        (("coarsen",), "say how far to coarsen: --sizes 1000 100, --levels 3 or --min-nodes"),
+    ],
+)
+def test_a_wrong_destination_is_told_before_the_work(
+    arguments, message, capsys, tmp_path, monkeypatch
+) -> None:
+    """The graph is not even read: there is none."""
+    monkeypatch.chdir(tmp_path)
+    assert message in refused(capsys, arguments[0], "huge.csv", *arguments[1:])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "library", "extra"),
+    [
+        ("--table", "t.csv", "pandas", "frames"),
+        ("--picture", "p.png", "matplotlib", "plot"),
+        ("--picture", "p.html", "plotly", "plot"),
+    ],
+)
+def test_a_missing_library_is_told_before_the_work(
+    option, name, library, extra, capsys, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, library, None)
+    text = refused(capsys, "coarsen", "huge.csv", "--levels", "1", option, name)
+    assert library in text
+    assert f"[{extra}]" in text
 
 
 def test_nothing_is_left_of_a_file_that_cannot_be_written(capsys, roads, tmp_path) -> None:

@@ -187,6 +187,7 @@ def test_pointers_beyond_the_entries_are_refused() -> None:
         ("a.csv", "0,1,1\r\n1,2,1\r\n"),
         ("a.tsv", "weight\tsource\ttarget\n1\t0\t1\n1\t1\t2\n"),
         ("a.csv", "\ufeffsource,target\n0,1\n1,2\n"),
+        ("a.edgelist", "0 1 {}\n1 2 {}\n"),
     ],
 )
 def test_lists_of_edges(name: str, text: str, tmp_path: Path) -> None:
@@ -216,6 +217,9 @@ def test_weights_of_lists_by_name_and_array(tmp_path: Path) -> None:
         ("a.txt", "0 1\n-1 0\n", "= -1 is not a node"),
         ("a.txt", "ann bob\n", "names no column 'source'.*write a line source,target above"),
         ("a.edgelist", "0 1 {'weight': 3}\n", "names no column 'source'.*read_edgelist"),
+        ("a.edgelist", "0 1 {}\n1 2 {'weight': 3}\n", "names no column 'source'.*read_edgelist"),
+        ("a.csv", f"source,target\n{2**53},1\n", f"= {2**53} is too large for a node id: .*texts"),
+        ("a.csv", "source,target\n5000000001,1\n", "would make as many nodes .* give them as text"),
         ("a.csv", "a,b\n0,1\n", "line 1 of .* names no column 'source': 'a,b'; rename"),
         ("a.csv", "source,target\n0,bob\n", "line 2 of .* holds 'bob'"),
         ("a.csv", "source,target,target\n0,1,2\n", "line 1 of .* names 'target' twice"),
@@ -230,6 +234,34 @@ def test_weights_of_lists_by_name_and_array(tmp_path: Path) -> None:
 def test_bad_lists_are_refused(name: str, text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=message):
         as_graph(written(tmp_path / name, text), symmetrize=True)
+
+
+def test_an_edge_list_that_networkx_wrote(tmp_path: Path) -> None:
+    path = tmp_path / "a.edgelist"
+    nx.write_edgelist(nx.path_graph(3), path)
+    assert as_graph(path, symmetrize=True) == as_graph(nx.path_graph(3))
+
+
+def test_names_in_another_encoding_are_refused(tmp_path: Path) -> None:
+    """Read as well as may be, two names that differ in one letter would be one."""
+    path = tmp_path / "a.csv"
+    text = "source,target\nBonn,Kiel\nK\u00f6ln,K\u00e4ln\n"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ValueError, match=r"line 3 of .* has a name that is not in UTF-8.*; save"):
+        as_graph(path, symmetrize=True)
+    path.write_bytes(text.encode())
+    assert as_graph(path, symmetrize=True).num_nodes == 4
+    path.write_bytes("# K\u00f6ln\nsource,target\n0,1\n".encode("latin-1"))
+    assert as_graph(path, symmetrize=True).num_nodes == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [("a.csv.gz", "gunzip a.csv.gz"), ("a.mtx.BZ2", "bunzip2"), ("a.zip", "unzip a.zip")],
+)
+def test_packed_files_are_named(name: str, remedy: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"is packed; unpack it first: {remedy}"):
+        as_graph(written(tmp_path / name, "\x1f\x8b"))
 
 
 def test_gaps_in_ids_are_told(tmp_path: Path) -> None:
@@ -296,5 +328,7 @@ def test_options_that_mean_nothing_for_a_file(tmp_path: Path) -> None:
 def test_unknown_suffixes_are_refused(tmp_path: Path) -> None:
     pytest.importorskip("meshio", reason="optional: meshes of many formats")
     (tmp_path / "a.obj.gz").write_bytes(gzip.compress(b"v 0 0 0"))
-    with pytest.raises(ValueError, match=r"suffix of .*a.obj.gz is none that is read: .csv"):
+    with pytest.raises(ValueError, match=r"a.obj.gz is packed; unpack it first: gunzip"):
         as_graph(tmp_path / "a.obj.gz")
+    with pytest.raises(ValueError, match=r"suffix of .*a\.nothing is none that is read: \.csv"):
+        as_graph(written(tmp_path / "a.nothing", "0 1"))

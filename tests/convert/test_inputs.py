@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import struct
 import sys
+from collections.abc import Callable
+from decimal import Decimal
 from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import networkx as nx
@@ -168,8 +171,70 @@ def test_frames_that_may_miss_values() -> None:
     frame = pandas.DataFrame({"source": [0, 1], "target": [1, 0]}, dtype="Int64")
     assert as_graph(frame) == as_graph(nx.path_graph(2))
     frame.loc[1, "target"] = pandas.NA
-    with pytest.raises(ValueError, match="column 'target' must hold integer"):
+    with pytest.raises(ValueError, match="row 1 of column 'target' is missing; leave the row out"):
         as_graph(frame)
+
+
+def _as_relation(columns: dict[str, list[Any]]) -> Any:
+    duckdb = pytest.importorskip("duckdb", reason="optional: DuckDB")
+    arrow = pytest.importorskip("pyarrow", reason="optional: Arrow")
+    return duckdb.from_arrow(arrow.table(columns))
+
+
+def _as_table(columns: dict[str, list[Any]]) -> Any:
+    return pytest.importorskip("pyarrow", reason="optional: Arrow").table(columns)
+
+
+def _in_pieces(columns: dict[str, list[Any]]) -> Any:
+    arrow = pytest.importorskip("pyarrow", reason="optional: Arrow")
+    table = arrow.table(columns)
+    return arrow.concat_tables([table.slice(0, 1), table.slice(1)])
+
+
+def _as_batch(columns: dict[str, list[Any]]) -> Any:
+    return pytest.importorskip("pyarrow", reason="optional: Arrow").record_batch(columns)
+
+
+def _as_reader(columns: dict[str, list[Any]]) -> Any:
+    return _as_table(columns).to_reader()
+
+
+def _planned(columns: dict[str, list[Any]]) -> Any:
+    return pytest.importorskip("polars", reason="optional: polars").LazyFrame(columns)
+
+
+TABLES = [_as_table, _in_pieces, _as_batch, _as_reader, _as_relation, _planned]
+
+
+@pytest.mark.parametrize("make", TABLES)
+def test_tables_that_are_no_frames(make: Callable[[dict[str, list[Any]]], Any]) -> None:
+    numbers: dict[str, list[Any]] = {"source": [0, 1, 2], "target": [1, 2, 0], "w": [2.0, 3, 4]}
+    expected = np.array([[0, 2, 4], [2, 0, 3], [4, 3, 0]])
+    graph = as_graph(make(numbers), symmetrize=True)
+    np.testing.assert_array_equal(graph.to_scipy().toarray(), expected)
+    exact = numbers | {"w": [Decimal("2.5"), Decimal(3), Decimal("0.25")]}
+    graph = as_graph(make(exact), symmetrize=True)
+    assert sorted(set(graph.weights)) == [0.25, 2.5, 3]
+    graph = as_graph(make({"from": ["b", "a"], "to": ["a", "c"]}), symmetrize=True)
+    assert graph.names == ("a", "b", "c")
+    assert set(graph.edge_index()[0].tolist()) == {0, 1, 2}
+    with pytest.raises(ValueError, match="no column 'source', only"):
+        as_graph(make({"begin": [0], "end": [1]}))
+    with pytest.raises(ValueError, match="row 1 of column 'target' is missing"):
+        as_graph(make({"source": [0, 1], "target": [1, None]}))
+
+
+def test_one_column_is_no_table() -> None:
+    arrow = pytest.importorskip("pyarrow", reason="optional: Arrow")
+    with pytest.raises(ValueError, match=r"an array of shape \(3,\) is no graph"):
+        as_graph(arrow.array([0, 1, 2]))
+
+
+def test_a_frame_of_a_cluster_is_fetched() -> None:
+    pandas = pytest.importorskip("pandas", reason="optional: a library of frames")
+    frame = pandas.DataFrame({"source": [0, 1], "target": [1, 0]})
+    far = SimpleNamespace(columns=["source"], dtypes=[("source", "bigint")], toPandas=lambda: frame)
+    assert as_graph(far) == as_graph(nx.path_graph(2))
 
 
 def test_networkx_weights_by_name() -> None:

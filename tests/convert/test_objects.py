@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from multiscale_gcn import as_graph, to_torch
+from multiscale_gcn import as_graph, coarsen, to_torch
 from multiscale_gcn.convert import UnreferencedNodes, batch_of, drop_isolated, weld_map
 
 GRAPH = nx.Graph()
@@ -147,6 +147,75 @@ def test_data_of_faces_alone() -> None:
         assert as_graph(data.Data(pos=torch.zeros(6, 3), face=face)).num_nodes == 6
     with pytest.raises(ValueError, match=r"face must have shape \(3, F\), got \(2, 3\)"):
         as_graph(data.Data(pos=torch.zeros(4, 3), face=face.T.contiguous()))
+
+
+def test_a_level_is_its_graph() -> None:
+    hierarchy = coarsen(nx.grid_2d_graph(4, 4), levels=2)
+    for level in hierarchy:
+        assert as_graph(level) is level.graph
+    assert coarsen(hierarchy[1], levels=1)[0].graph == hierarchy[1].graph
+    assert as_graph(hierarchy[1], symmetrize="sum").total_weight > hierarchy[1].graph.total_weight
+
+
+def test_triangulations_of_other_libraries() -> None:
+    spatial = pytest.importorskip("scipy.spatial")
+    xy = np.random.default_rng(0).random((12, 2))
+    delaunay = spatial.Delaunay(xy)
+    expected = as_graph(delaunay.simplices.astype(np.int64), kind="faces", num_nodes=12)
+    assert as_graph(delaunay) == expected
+    weighted = SimpleNamespace(vertices=np.c_[xy, np.zeros(12)], faces=delaunay.simplices)
+    assert as_graph(delaunay, node_weights="area") == as_graph(weighted, node_weights="area")
+    open3d = SimpleNamespace(vertices=np.c_[xy, np.zeros(12)], triangles=delaunay.simplices)
+    assert as_graph(open3d) == expected
+    tri = pytest.importorskip("matplotlib.tri", reason="optional: matplotlib")
+    assert as_graph(tri.Triangulation(*xy.T, triangles=delaunay.simplices)) == expected
+    ball = np.random.default_rng(1).normal(size=(9, 3))
+    ball /= np.linalg.norm(ball, axis=1, keepdims=True)
+    assert as_graph(spatial.ConvexHull(ball)).num_edges == 3 * 9 - 6
+    with pytest.raises(ValueError, match=r"simplices of the Delaunay have shape \(\d+, 4\), exp"):
+        as_graph(spatial.Delaunay(ball))
+
+
+class GraphOfDGL:
+    """With the interface of DGL's homogeneous graphs."""
+
+    is_homogeneous = True
+
+    def __init__(self, sizes: list[int] | None = None) -> None:
+        self.sizes = sizes or [4]
+        self.ndata: dict[str, Any] = {}
+        self.edata = {"w": torch.tensor([2.0, 3, 2, 3]), "e": torch.ones(4, 2)}
+
+    def edges(self) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.tensor([0, 2, 1, 3]), torch.tensor([1, 3, 0, 2])
+
+    def num_nodes(self) -> int:
+        return 4
+
+    number_of_nodes = num_nodes
+
+    def batch_num_nodes(self) -> torch.Tensor:
+        return torch.tensor(self.sizes)
+
+    def adj(self) -> None:
+        raise AssertionError("not needed")
+
+
+def test_a_graph_of_dgl() -> None:
+    graph = as_graph(GraphOfDGL())
+    assert graph.num_nodes == 4
+    assert graph.edge_index().tolist() == [[0, 1, 2, 3], [1, 0, 3, 2]]
+    assert as_graph(GraphOfDGL(), weights="w").weights.tolist() == [2, 2, 3, 3]
+    with pytest.raises(ValueError, match=r"weights = 'x' is not in edata, only \['w', 'e'\]"):
+        as_graph(GraphOfDGL(), weights="x")
+    with pytest.raises(ValueError, match="weights"):
+        as_graph(GraphOfDGL(), weights="e")
+    assert batch_of(GraphOfDGL()) is None
+    assert members(GraphOfDGL([2, 0, 2])) == [0, 0, 2, 2]
+    hetero: Any = GraphOfDGL()
+    hetero.is_homogeneous = False
+    with pytest.raises(TypeError, match=r"several kinds of nodes.*dgl\.to_homogeneous"):
+        as_graph(hetero)
 
 
 def test_hetero_data_is_refused_with_a_reason() -> None:

@@ -14,11 +14,11 @@ from multiscale_gcn.ops import select_backend
 
 TOLERANCE = {
     torch.float64: 1e-12,
-    torch.float32: 2e-6,
+    torch.float32: 5e-6,
     torch.bfloat16: 1e-2,
     torch.float16: 1.5e-3,
 }
-"""Relative errors in the Euclidean norm."""
+"""Relative errors in the Euclidean norm; tensor cores round sums of float32 towards zero."""
 
 
 def _kernels_run() -> bool:
@@ -38,8 +38,8 @@ needs_kernels = [
 
 def error(result: Tensor, expected: Tensor) -> float:
     """Relative, in the Euclidean norm."""
-    difference = (result.double().cpu() - expected.double().cpu()).norm()
-    return float(difference / expected.double().cpu().norm().clamp(min=1e-30))
+    result, expected = (x.detach().double().cpu() for x in (result, expected))
+    return float((result - expected).norm() / expected.norm().clamp(min=1e-30))
 
 
 def check_values_and_gradients(
@@ -49,11 +49,17 @@ def check_values_and_gradients(
     assert result.shape == expected.shape
     assert result.dtype == leaves[0].dtype
     assert error(result, expected) < tolerance
-    # Rounded for both: a sum that nearly cancels would show nothing but what rounding took.
-    upstream = torch.randn_like(expected).to(result.dtype)
-    found = torch.autograd.grad(result, leaves, upstream.to(result.device))
-    wanted = torch.autograd.grad(expected, leaves, upstream.to(expected.dtype))
-    for leaf, one, other in zip(leaves, found, wanted, strict=True):
-        assert one.shape == leaf.shape
-        assert one.dtype == leaf.dtype
-        assert error(one, other) < 4 * tolerance
+    # Rounded for both: a sum that nearly cancels would show nothing but what rounding took. It does
+    # not for several upstream gradients at once, so these are measured together.
+    upstreams = [torch.randn_like(expected).to(result.dtype) for _ in range(3)]
+
+    def gradients(of: Tensor) -> list[tuple[Tensor, ...]]:
+        by_upstream = [
+            torch.autograd.grad(of, leaves, up.to(of), retain_graph=True) for up in upstreams
+        ]
+        return list(zip(*by_upstream, strict=True))
+
+    for leaf, ones, others in zip(leaves, gradients(result), gradients(expected), strict=True):
+        assert all(one.shape == leaf.shape for one in ones)
+        assert all(one.dtype == leaf.dtype for one in ones)
+        assert error(torch.stack(ones), torch.stack(others)) < 4 * tolerance

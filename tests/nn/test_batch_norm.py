@@ -55,7 +55,7 @@ def test_it_is_the_module_relu_and_a_sum(relu: bool, adds: bool) -> None:
 def test_layers_normalise_with_whatever_module_stands_in_its_place() -> None:
     norm = nn.LayerNorm(5)
     x = torch.randn(4, 3, 5)
-    result = apply_norm(norm, x, relu=True, add=x)  # type: ignore[arg-type]
+    result = apply_norm(norm, x, relu=True, add=x)
     torch.testing.assert_close(result, norm(x).relu() + x)
 
 

@@ -178,10 +178,17 @@ def test_opcheck(nodes: int) -> None:
     case = Case(nodes, 64, 8)
     x, weight, bias, add = (leaf.detach() for leaf in case.leaves)
     running = (*case.running, case.batches, 0.1, 1e-5, True)
-    torch.library.opcheck(on_cuda.FORWARD, (x, weight, bias, add, *running))
+    torch.library.opcheck(on_cuda.FORWARD.overload, (x, weight, bias, add, *running))
     _, statistics = on_cuda.FORWARD(x, weight, bias, add, *running)
-    backward = (torch.randn_like(x), x, weight, bias, statistics, True)
-    torch.library.opcheck(on_cuda.BACKWARD, backward)
+    upstream = torch.randn_like(x)
+    for copies in (False, True):
+        backward = (upstream, x, weight, bias, statistics, True, copies)
+        torch.library.opcheck(on_cuda.BACKWARD.overload, backward)
+    found, gradients, copy = on_cuda.BACKWARD(*backward)
+    assert torch.equal(copy, upstream)
+    assert not gradients[2].any()
+    again, *_ = on_cuda.BACKWARD(*backward[:-1], False)
+    assert torch.equal(found, again)
 
 
 def test_half_precision_parameters_have_gradients_of_their_type() -> None:

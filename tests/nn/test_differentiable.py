@@ -70,3 +70,18 @@ def test_networks_under_the_transforms_of_torch_func(nodes):
     ensemble = torch.vmap(loss, in_dims=(0, None))(stacked, xs[0])
     one_by_one = [loss(dict(other.named_parameters()), xs[0]) for other in others]
     torch.testing.assert_close(ensemble, torch.stack(one_by_one).detach())
+
+
+@pytest.mark.parametrize("nodes", [17, 300])
+def test_answers_are_the_same_bits_with_and_without_gradients(nodes):
+    """Without, what is differentiable is called as a plain function."""
+    torch.manual_seed(0)
+    net, x = network(nodes), torch.randn(2, nodes, 2, dtype=torch.float64)
+    (expected,) = net(x)
+    with torch.no_grad():
+        (found,) = net(x)
+        (mapped,) = torch.vmap(net)(x.unsqueeze(1))
+    assert torch.equal(found, expected)
+    torch.testing.assert_close(mapped.squeeze(1), expected)
+    with torch.inference_mode():
+        assert torch.equal(net(x)[0], expected)

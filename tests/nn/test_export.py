@@ -11,7 +11,7 @@ import torch
 from layer_graphs import ring
 from torch import nn
 
-from multiscale_gcn.nn import MultiScaleGCN
+from multiscale_gcn.nn import Folded, MultiScaleGCN
 
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
@@ -69,15 +69,20 @@ def test_an_exported_program_has_a_dynamic_batch(nodes: tuple[int, int], device:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("nodes", [(17, 48), (300, 40)])
-def test_onnx_runs_elsewhere(nodes: tuple[int, int], device: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("nodes", "fold"), [((17, 48), False), ((17, 48), True), ((300, 40), False)]
+)
+def test_onnx_runs_elsewhere(
+    nodes: tuple[int, int], fold: bool, device: str, tmp_path: Path
+) -> None:
     model = network(nodes, device)
     x = torch.randn(4, nodes[0], 2, device=device)
     batch = torch.export.Dim("batch", min=2, max=4096)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own
+        given = Folded(model).eval().for_export() if fold else model
         program = torch.onnx.export(
-            model, (x,), dynamo=True, dynamic_shapes={"x": {0: batch}}, verbose=False
+            given, (x,), dynamo=True, dynamic_shapes={"x": {0: batch}}, verbose=False
         )
     assert program is not None
     program.save(tmp_path / "network.onnx")

@@ -27,6 +27,7 @@ from multiscale_gcn.nn import (
     SemGConv,
 )
 from multiscale_gcn.nn import folded_layers as layers
+from multiscale_gcn.nn import folded_products as products
 from multiscale_gcn.testing import graphs
 
 CONVOLUTIONS: tuple[Any, ...] = (
@@ -54,8 +55,10 @@ def assert_same(network: nn.Module, *inputs: Tensor) -> Any:
     folded = Folded(network).eval()
     with torch.no_grad():
         expected, found = network(*inputs), folded(*inputs)
+        plain = folded.for_export()(*inputs)
     assert folded.reason is None
     close(found, expected)
+    close(plain, expected)
     return folded
 
 
@@ -144,9 +147,9 @@ def test_every_layer_of_a_network_is_folded() -> None:
 @pytest.mark.parametrize("work", [0, 2**40])
 def test_both_products_give_the_same(work: int) -> None:
     """By oneDNN, and by whatever PyTorch takes."""
-    with patch.object(layers, "PRODUCT_WORK", work):
+    with patch.object(products, "PRODUCT_WORK", work):
         assert_same(two_scales(), torch.randn(3, 16, 2))
-    with patch.object(layers, "_packed", lambda weight: None):
+    with patch.object(products, "_packed", lambda weight: None):
         assert_same(two_scales(), torch.randn(3, 16, 2))
 
 
@@ -222,7 +225,7 @@ def test_hooks_and_layers_of_others_keep_their_place() -> None:
     network.blocks[0]["0"].first.register_forward_hook(lambda *_: seen.append("block"))
     network.outputs["0"].register_forward_hook(lambda *_: seen.append("output"))
     assert_same(network, torch.randn(2, 16, 2))
-    assert seen == ["block", "output"] * 2
+    assert seen == ["block", "output"] * 3  # of the network, folded, and for export
 
     class Doubled(SemGConv):
         def convolve(self, x, norm, relu):
@@ -243,6 +246,86 @@ def test_wrong_inputs_are_refused_as_by_the_network() -> None:
                 assert str(mine.value) == str(networks.value)
     with pytest.raises(TypeError, match="module"):
         Folded(lambda x: x)  # type: ignore[arg-type]
+
+
+def test_the_blocks_of_a_network_are_folded_whole() -> None:
+    folded = assert_same(two_scales(), torch.randn(1, 16, 2))
+    kinds = [type(part) for part in folded._folded.module.modules()]
+    assert layers.FoldedBlock in kinds
+    assert layers.FoldedFusion in kinds
+    assert not {ResGConv, CrossScaleFusion} & set(kinds)
+
+
+@pytest.mark.parametrize("pairs", [[(0, 1), (1, 0), (2, 0)], None])
+def test_fusions_of_some_pairs_and_of_four_scales(pairs) -> None:
+    torch.manual_seed(0)
+    sizes = [3, 5, 2] if pairs else [3, 5, 2, 4]
+    fusion = stirred(CrossScaleFusion(sizes, pairs=pairs).double())
+    features = [torch.randn(2, n, 4, dtype=torch.float64) for n in sizes]
+    folded = assert_same(_OfTensors(fusion).eval(), *features)
+    joined = isinstance(folded._folded.module.fusion, layers.FoldedFusion)
+    assert joined == (pairs is None)
+
+
+@pytest.mark.parametrize("kind", ["fusion", "sum"])
+def test_too_few_scales_are_refused(kind: str) -> None:
+    layer = CrossScaleFusion([3, 5]) if kind == "fusion" else ScaleSum([3, 5], 2)
+    folded = Folded(_OfTensors(layer)).eval()
+    name = "features" if kind == "fusion" else "sources"
+    with torch.no_grad(), pytest.raises(ValueError, match=f"{name} has 1 tensors, expected 2"):
+        folded(torch.randn(2, 3, 4))
+    assert folded.reason is None
+
+
+def test_dropout_that_is_in_training_is_not_left_out() -> None:
+    """As for answers that are drawn many times, to see how sure a network is."""
+    block: Any = GraphConvBlock(3, 64, nx.path_graph(4), dropout=0.9)
+    stirred(block)
+    block.dropout.train()
+    x = torch.ones(1, 4, 3)
+    folded = Folded(block)
+    folded.training = False
+    with torch.no_grad():
+        drawn = [folded(x) for _ in range(8)]
+    assert any(not torch.equal(one, drawn[0]) for one in drawn)
+
+
+@pytest.mark.parametrize("options", [{}, {"dropout": 0.5}, {"convolution": GConv}])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_what_is_made_for_export_is_plain_and_has_a_dynamic_batch(batch: int, options) -> None:
+    network = two_scales(**options).double()
+    plain = Folded(network).eval().for_export()
+    shape = None if batch == 1 else {"inputs": ({0: torch.export.Dim.DYNAMIC},)}
+    x = torch.randn(batch, 16, 2, dtype=torch.float64)
+    with torch.no_grad():
+        program = torch.export.export(plain, (x,), dynamic_shapes=shape)
+        names = {str(node.target) for node in program.graph.nodes}
+        assert not any(name in " ".join(names) for name in ("embedding_bag", "mkldnn", "softmax"))
+        for size in (batch,) if batch == 1 else (batch, 7):
+            x = torch.randn(size, 16, 2, dtype=torch.float64)
+            close(program.module()(x), network(x))
+
+
+def test_what_is_made_for_export_keeps_its_numbers() -> None:
+    network = two_scales()
+    folded = Folded(network)
+    with pytest.raises(ValueError, match=r"it is in training; call eval\(\) first"):
+        folded.train().for_export()
+    plain, x = folded.eval().for_export(), torch.randn(2, 16, 2)
+    with torch.no_grad():
+        before = plain(x)[0]
+        for tensor in network.state_dict().values():
+            tensor.zero_()
+        assert torch.equal(plain(x)[0], before)
+
+
+def test_large_graphs_stay_sparse_for_export() -> None:
+    layer: Any = stirred(SemGConv(2, 3, nx.path_graph(600)))
+    plain = Folded(layer).eval().for_export()
+    assert type(plain) is SemGConv
+    with torch.no_grad():
+        x = torch.randn(1, 600, 2)
+        close(plain(x), layer(x))
 
 
 def test_under_a_compiler_the_network_itself_is_seen() -> None:

@@ -341,6 +341,65 @@ def test_layers_of_others_are_taken_with_their_hops() -> None:
     assert_exact(network, (1, 0))
 
 
+class Centred(nn.Module):
+    """Reads all nodes, and nothing in it shows that."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.linear(x - x.mean(1, keepdim=True))
+        return y
+
+
+class Gated(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.linear(x).sigmoid()
+
+
+class Named(nn.Sequential):
+    """Does what a row of layers does."""
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (Centred, "Centred"),
+        (lambda c: nn.Sequential(nn.Linear(c, c), Gated(c)), "blocks.0.0.1 is a Gated"),
+        (lambda c: nn.TransformerEncoderLayer(c, 2, batch_first=True), "TransformerEncoderLayer"),
+        (lambda c: nn.GRU(c, c, batch_first=True), "GRU"),
+        (lambda c: nn.InstanceNorm1d(c), "InstanceNorm1d"),
+        (lambda c: nn.Softmax(1), "Softmax"),
+    ],
+)
+def test_modules_that_may_read_all_nodes_are_refused(make: Any, told: str) -> None:
+    hierarchy = coarsen(nx.path_graph(12), levels=1)
+
+    def build(part: Hierarchy) -> MultiScaleGCN:
+        return usual(part, block=lambda channels, graph: make(channels)).eval()
+
+    with pytest.raises(ValueError, match=rf"{told}.*, and 0 in place of 1 if it reads no other"):
+        InParts(build, hierarchy, [0, 1], k=3)
+
+
+def test_modules_of_nodes_are_taken() -> None:
+    hierarchy = coarsen(strip(), levels=1)
+
+    def block(channels: int, graph: Graph) -> nn.Module:
+        linear = nn.utils.parametrizations.weight_norm(nn.Linear(channels, channels))
+        return Named(linear, nn.LayerNorm(channels), nn.GELU(), Gated(channels), nn.PReLU())
+
+    def build(part: Hierarchy) -> MultiScaleGCN:
+        return usual(part, block=block).eval()
+
+    assert_exact(InParts(build, hierarchy, [0, 1], 3, hops={Gated: 0}), (1, 0))
+
+
 def test_maps_of_several_weights_a_node_are_refused() -> None:
     hierarchy = coarsen(nx.grid_2d_graph(5, 5), levels=1)
 

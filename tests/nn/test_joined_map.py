@@ -87,10 +87,10 @@ class TestKernels:
 
     def test_opcheck(self) -> None:
         leaves = [leaf.detach() for leaf in maps(8, 16, device="cuda")]
-        torch.library.opcheck(on_cuda.FORWARD, tuple(leaves))
+        torch.library.opcheck(on_cuda.FORWARD.overload, tuple(leaves))
         weight, bias = torch.randn(2, 16, device="cuda"), torch.randn(2, device="cuda")
         backward = (weight, bias, leaves[0], *leaves[3:])
-        torch.library.opcheck(on_cuda.BACKWARD, backward)
+        torch.library.opcheck(on_cuda.BACKWARD.overload, backward)
 
     def test_maps_of_several_types_are_left_to_pytorch(self) -> None:
         leaves = maps(8, 16, device="cuda")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from multiscale_gcn.ops.kernels import launch
+from multiscale_gcn.ops.kernels.packing import pack
 from multiscale_gcn.ops.kernels.registration import define
 
 
@@ -26,11 +29,27 @@ DOUBLE = define(
 
 def test_a_defined_operator_is_one_of_pytorch() -> None:
     x = torch.randn(3, 2)
-    torch.library.opcheck(DOUBLE, (x, [2]))
+    torch.library.opcheck(DOUBLE.overload, (x, [2]))
     compiled = torch.compile(
         lambda x: DOUBLE(x, [2]) + 1, fullgraph=True, backend="aot_eager", dynamic=True
     )
     torch.testing.assert_close(compiled(x), 2 * x + 1)
+
+
+def test_arguments_lie_as_in_c() -> None:
+    x = torch.zeros(3)
+    given = (x, np.int32(-7), None, np.float32(1.5), -9, True, 0.25)
+    kinds: tuple[Any, ...] = (
+        *(ctypes.c_void_p, ctypes.c_int32, ctypes.c_void_p, ctypes.c_float),
+        *(ctypes.c_int64, ctypes.c_bool, ctypes.c_double),
+    )
+    for _ in range(2):
+        places = (ctypes.c_uint64 * len(given)).from_address(pack(given))
+        found = [kind.from_address(place).value for kind, place in zip(kinds, places, strict=True)]
+        assert found == [x.data_ptr(), -7, None, 1.5, -9, True, 0.25]
+        assert all(
+            place % ctypes.alignment(kind) == 0 for kind, place in zip(kinds, places, strict=True)
+        )
 
 
 @pytest.mark.gpu
@@ -75,11 +94,12 @@ class TestLaunch:
     ) -> None:
         kernels = self.kernels(monkeypatch, tmp_path)
         x = torch.zeros(100, device="cuda")
-        with (
-            pytest.raises(RuntimeError, match=r"add is not compiled yet.*run the operator once"),
-            torch.cuda.graph(torch.cuda.CUDAGraph()),
-        ):
-            kernels.launch("add", (1,), (128,), (x, 100, 1.0, None), x.device, 512)
+        with torch.cuda.graph(torch.cuda.CUDAGraph()):
+            x.zero_()  # an empty capture would warn
+            with pytest.raises(
+                RuntimeError, match=r"add is not compiled yet.*run the operator once"
+            ):
+                kernels.launch("add", (1,), (128,), (x, 100, 1.0, None), x.device, 512)
         kernels.load("add", x.device)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):

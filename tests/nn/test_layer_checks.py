@@ -186,6 +186,16 @@ def test_features_of_another_kind_are_refused(layer: nn.Module, x: torch.Tensor)
         layer(x.to("meta"))
 
 
+def test_one_member_alone_is_told_how_to_be_a_batch() -> None:
+    with pytest.raises(ValueError, match=r"expected \[B, 5, 3\]; one member .* scale 0\[None\]"):
+        network()(torch.randn(5, 3))
+    layer = untyped.SemGConv(3, 4, GRAPH)
+    with pytest.raises(ValueError, match=r"expected \[B, 5, 3\]; one member is a batch too: x\["):
+        layer(torch.randn(5, 3))
+    with pytest.raises(ValueError, match=r"expected \[B, 5, 3\]$"):
+        layer(torch.randn(4, 3))
+
+
 def test_one_row_has_no_variance() -> None:
     x = torch.ones(1, 1, 4)
     with pytest.raises(ValueError, match=r"one row has no variance; .* call eval\(\)"):

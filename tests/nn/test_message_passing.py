@@ -74,6 +74,15 @@ class TestGraphConv(MessagePassingTests):
     [
         (partial(pyg.GATv2Conv, edge_dim=1), "edge_attr"),
         (partial(pyg.TransformerConv, heads=2, concat=False, edge_dim=1), "edge_attr"),
+        (lambda i, o, graph: pyg.GINEConv(nn.Linear(i, o), edge_dim=1), "edge_attr"),
+        (lambda i, o, graph: pyg.NNConv(i, o, nn.Linear(1, i * o)), "edge_attr"),
+        (partial(pyg.GMMConv, dim=1, kernel_size=3), "edge_attr"),
+        (partial(pyg.GeneralConv, in_edge_channels=1), "edge_attr"),
+        (partial(pyg.GENConv, norm="layer", edge_dim=1), "edge_attr"),
+        (partial(pyg.PDNConv, edge_dim=1, hidden_channels=3), "edge_attr"),
+        (partial(pyg.ResGatedGraphConv, edge_dim=1), "edge_attr"),
+        (pyg.GeneralConv, None),
+        (pyg.TransformerConv, None),
         (pyg.GCNConv, "edge_weight"),
         (partial(pyg.ChebConv, K=3), "edge_weight"),
         (pyg.GATConv, None),
@@ -186,6 +195,11 @@ class _TooNarrow(nn.Module):
         (pyg.GINConv, TypeError, r"GINConv is not made of \(in_channels, out_channels\)"),
         (partial(pyg.GCNConv, cached=True), ValueError, "keeps the edges of the first batch"),
         (partial(pyg.GATv2Conv, edge_dim=3), ValueError, "edge_dim = 3, and an edge .* one weight"),
+        (
+            partial(pyg.GMMConv, dim=2, kernel_size=3),
+            ValueError,
+            "GMMConv has dim = 2, and",
+        ),
         (_NeedsPositions, TypeError, "_NeedsPositions.forward needs pos"),
         (pyg.HypergraphConv, TypeError, "HypergraphConv.forward takes no edge_index"),
     ],
@@ -208,6 +222,13 @@ def test_layers_that_do_not_fit_are_refused_when_made(
 def test_a_result_of_another_width_is_refused(convolution: Any, message: str) -> None:
     block = GraphConvBlock(4, 8, GRID, convolution=convolution)
     with pytest.raises(ValueError, match=message):
+        block(torch.randn(2, 12, 4))
+
+
+def test_a_layer_that_needs_more_than_its_signature_says_is_named() -> None:
+    """RGCNConv may be called without types of edges, by its signature alone."""
+    block = GraphConvBlock(4, 8, GRID, convolution=partial(pyg.RGCNConv, num_relations=2))
+    with pytest.raises(TypeError, match=r"RGCNConv\.forward wants more than .* ConvolutionLayer"):
         block(torch.randn(2, 12, 4))
 
 

@@ -7,16 +7,19 @@ import io
 import shutil
 from typing import Any
 
+import networkx as nx
 import pytest
 import torch
 from layer_graphs import ring
 from torch import Tensor, nn
 
+from multiscale_gcn import coarsen
 from multiscale_gcn.nn import (
     CrossScaleFusion,
     GConv,
     GraphConvBlock,
     GraphPattern,
+    HierarchyTransfer,
     MultiScaleGCN,
     NonLocal,
     ResGConv,
@@ -463,3 +466,16 @@ def test_blocks_that_change_the_width_are_refused():
     net = network(block=lambda channels, graph: nn.Linear(channels, channels + 1))
     with pytest.raises(ValueError, match="what a block of scale 0 made has 9 channels on axis 2"):
         net(torch.randn(1, 5, 2))
+
+
+def test_the_levels_of_a_hierarchy_are_its_graphs():
+    hierarchy = coarsen(nx.grid_2d_graph(4, 4), levels=2)
+    widths: dict[str, Any] = {"in_channels": 2, "channels": 4, "out_channels": [1, 0, 0]}
+    transfer = HierarchyTransfer(hierarchy)
+    networks = []
+    for graphs in (hierarchy, list(hierarchy), [level.graph for level in hierarchy]):
+        torch.manual_seed(0)
+        networks.append(MultiScaleGCN(graphs, "v_cycle", transfer=transfer, **widths))
+    x = torch.randn(3, 16, 2)
+    for net in networks[1:]:
+        assert torch.equal(net(x)[0], networks[0](x)[0])

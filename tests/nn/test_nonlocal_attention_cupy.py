@@ -273,11 +273,11 @@ def test_opcheck() -> None:
     source, target, value = parts(draw(3, 40, 5).detach())
     gradient = torch.randn_like(value)
     check = torch.library.opcheck
-    check(block_on_cuda.FORWARD, (source, target, value))
-    check(block_on_cuda.BACKWARD, (gradient, source, target, value))
-    check(chunks_on_cuda.SORTED_FORWARD, (source, target, value))
+    check(block_on_cuda.FORWARD.overload, (source, target, value))
+    check(block_on_cuda.BACKWARD.overload, (gradient, source, target, value))
+    check(chunks_on_cuda.SORTED_FORWARD.overload, (source, target, value))
     kept = chunks_on_cuda.SORTED_FORWARD(source, target, value)[1:]
-    check(chunks_on_cuda.SORTED_BACKWARD, (gradient, value, *kept))
+    check(chunks_on_cuda.SORTED_BACKWARD.overload, (gradient, value, *kept))
 
 
 @pytest.mark.parametrize("nodes", [48, 1000])

@@ -28,6 +28,15 @@ def test_nonlocal_is_its_formula():
     torch.testing.assert_close(layer(x), expected)
 
 
+@pytest.mark.parametrize("groups", [None, [[0, 3], [4, 1, 2]]])
+def test_members_of_a_batch_may_be_mapped(groups):
+    torch.manual_seed(0)
+    layer = NonLocal(4, groups=groups).eval()
+    nn.init.ones_(layer.norm.weight)
+    x = torch.randn(3, 2, 5, 4)
+    torch.testing.assert_close(torch.vmap(layer)(x), torch.stack([layer(batch) for batch in x]))
+
+
 GROUPS = [[0, 3], [4], [6, 1, 5], [2, 7]]
 
 

@@ -319,10 +319,10 @@ def test_the_operators_of_a_large_layer_are_well_defined() -> None:
     x, logits, weight, bias = (leaf.detach() for leaf in layer.leaves)
     pattern = list(layer.pattern)
     forward: tuple[Any, ...] = (x, logits, weight, bias, pattern, [], 0.0, True, False)
-    torch.library.opcheck(FORWARD, forward)
+    torch.library.opcheck(FORWARD.overload, forward)
     upstream = torch.randn(2, 1500, 16, device="cuda")
     backward = (upstream, x, logits, weight, pattern, True, [True, True, True, True])
-    torch.library.opcheck(BACKWARD, backward)
+    torch.library.opcheck(BACKWARD.overload, backward)
 
 
 @pytest.mark.filterwarnings("default")  # of the compiler itself

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from multiscale_gcn.ops.graph_convolution.whole_layer.division import (
     divide_backward,
     divide_forward,
+    divide_portable,
+    divide_portable_backward,
 )
 from multiscale_gcn.ops.graph_convolution.whole_layer.sizes import MOST_LAYER_NODES, LayerSizes
 
@@ -41,6 +45,18 @@ def test_every_layer_has_a_forward_division_that_fits(sizes: LayerSizes) -> None
     assert chosen.stages in (1, 2)
 
 
+@given(layers(), st.sampled_from([101_376, 166_912, 232_448]))
+def test_every_layer_has_a_portable_division_that_fits(sizes: LayerSizes, memory: int) -> None:
+    sizes = replace(sizes, shared_memory=memory)
+    chosen = divide_portable(sizes)
+    assert chosen.shared_memory <= memory
+    assert chosen.graphs * sizes.nodes <= MOST_LAYER_NODES
+    assert sizes.out_channels % chosen.columns == 0
+    assert 1 <= chosen.blocks <= sizes.batch
+    assert chosen.columns % (32 * chosen.split) == 0
+    assert max(32, sizes.nodes) <= chosen.threads(sizes.nodes) <= 256
+
+
 @given(layers())
 def test_backward_divisions_fit(sizes: LayerSizes) -> None:
     chosen = divide_backward(sizes)
@@ -53,10 +69,24 @@ def test_backward_divisions_fit(sizes: LayerSizes) -> None:
     assert 1 <= chosen.blocks <= sizes.batch
 
 
+@given(layers(), st.sampled_from([101_376, 166_912, 232_448]))
+def test_portable_backward_divisions_fit(sizes: LayerSizes, memory: int) -> None:
+    sizes = replace(sizes, shared_memory=memory)
+    chosen = divide_portable_backward(sizes)
+    if chosen is None:
+        return
+    assert sizes.out_channels in (64, 128)
+    assert chosen.shared_memory <= memory
+    assert chosen.graphs * sizes.nodes <= MOST_LAYER_NODES
+    assert chosen.columns == 32 * sizes.per_word
+    assert 1 <= chosen.blocks <= sizes.batch
+
+
 @given(st.sampled_from([0, 1, 2, 3]), st.sampled_from([17, 48, 96]), st.integers(1, 20_000))
 def test_the_layers_of_hgn_have_a_backward_division(element: int, nodes: int, batch: int) -> None:
     sizes = LayerSizes(batch, nodes, 7 * nodes, 128, 128, element, 2, **H100)
     assert divide_backward(sizes) is not None
+    assert divide_portable_backward(sizes) is not None
 
 
 def test_many_entries_leave_no_room_for_a_backward_division() -> None:

@@ -223,6 +223,16 @@ def test_other_files_are_not_touched(tmp_path: Path) -> None:
         coarsen(nx.path_graph(4), levels=1, out=tmp_path / "a file")
     with pytest.raises(FileNotFoundError, match="make it"):
         coarsen(nx.path_graph(4), levels=1, out=tmp_path / "no" / "where")
+    for name in ("a file/levels", "a" * 300):
+        with pytest.raises(OSError, match=r"out = .* cannot be made: .*; name another folder"):
+            coarsen(nx.path_graph(4), levels=1, out=tmp_path / name)
+
+
+@pytest.mark.parametrize("engine", ["dask", OneMachine, 3])
+def test_what_is_no_engine_is_told_how_one_is_made(engine: Any, tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"engine = .* is none; make one, such as Ray\("):
+        coarsen(nx.path_graph(4), levels=1, out=tmp_path / "levels", engine=engine)
+    assert list(tmp_path.iterdir()) == []
 
 
 @settings(max_examples=10)

@@ -42,6 +42,16 @@ def members(seed: int = 0, **options: Any) -> list[Data]:
     return found
 
 
+def test_narrow_indices_give_the_same() -> None:
+    torch.manual_seed(0)
+    network = MultiScaleNet(3, 8, 2, levels=2).double()
+    batch = Batch.from_data_list(members())
+    expected = network(batch)
+    for k in ("", "_1", "_2"):
+        batch[f"edge_index{k}"] = batch[f"edge_index{k}"].to(torch.int32)
+    assert torch.equal(network(batch), expected)
+
+
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("convolution", CONVOLUTIONS)
 def test_members_of_a_batch_are_by_themselves(schedule: Any, convolution: Any) -> None:

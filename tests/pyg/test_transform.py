@@ -273,6 +273,29 @@ def test_a_graph_without_edges(dtype: torch.dtype) -> None:
     assert Coarsen(ratio=0.5)(Data(edge_index=empty.edge_index, num_nodes=0)).num_nodes_of(1) == 0
 
 
+def test_levels_have_the_type_of_the_edges() -> None:
+    wide = with_features(as_graph(nx.grid_2d_graph(4, 4)))
+    narrow = wide.clone()
+    narrow.edge_index = wide.edge_index.to(torch.int32)
+    one, other = Coarsen(2)(wide), Coarsen(2)(narrow)
+    indices = ["edge_index", "edge_index_1", "edge_index_2"]
+    assert {one[name].dtype for name in indices} == {torch.int64}
+    assert {other[name].dtype for name in indices} == {torch.int32}
+    assert other.parent_0.dtype == torch.int64
+    assert_equal(one, other)
+    batch = Batch.from_data_list([other, other])
+    assert {batch[name].dtype for name in indices} == {torch.int32}
+    assert_equal(batch, Batch.from_data_list([one, one]))
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.float32])
+def test_edges_of_other_types_are_refused(dtype: torch.dtype) -> None:
+    data = with_features(as_graph(nx.path_graph(3)))
+    data.edge_index = data.edge_index.to(dtype)
+    with pytest.raises(ValueError, match=f"edge_index is {dtype}; .* data.edge_index.long"):
+        Coarsen(1)(data)
+
+
 def test_batches_from_workers_are_those_of_one_process() -> None:
     dataset = FakeDataset(num_graphs=6, avg_num_nodes=15, transform=Coarsen(ratio=[0.5, 0.5]))
     alone = list(DataLoader(dataset, batch_size=3))

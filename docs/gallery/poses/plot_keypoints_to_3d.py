@@ -2,10 +2,10 @@
 From keypoints to a body in space
 =================================
 
-A pose detector finds joints in a picture. Hierarchical Graph Networks make of them a skeleton in
-space and a coarse mesh of the body, which has the levels of this library. Here with the weights
-that come with the example, on a clip whose truth is known. It runs from a clone with the extra
-``pose``.
+A pose detector finds joints in a picture. A network over several graphs makes of them a skeleton
+in space and a coarse mesh of the body, which has the levels of this library. Here with the weights
+for real video that come with the example, on a clip whose truth is known. It runs from a clone
+with the extra ``pose``.
 """
 
 from pathlib import Path

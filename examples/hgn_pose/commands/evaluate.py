@@ -34,9 +34,9 @@ from examples.hgn_pose.samples.preparing import PreparedData, prepare_data
 class Evaluate:
     """Measure trained weights on the test frames; print the errors and write them as JSON."""
 
-    weights: Annotated[Path | None, tyro.conf.Positional] = None
-    """File of weights that demo or train wrote; or studio or robust, those that come with the
-    example. By default studio."""
+    weights: Annotated[Path, tyro.conf.Positional] = Path("studio")
+    """File of weights that demo or train wrote; or studio, lifter, video or robust, those that come
+    with the example."""
     data: Annotated[DataOptions, Flat] = field(default_factory=DataOptions)
     machine: Annotated[MachineOptions, Flat] = field(default_factory=MachineOptions)
     protocol: Annotated[ProtocolOptions, Flat] = field(default_factory=ProtocolOptions)

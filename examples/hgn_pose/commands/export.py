@@ -31,10 +31,10 @@ more is no rounding."""
 class Export:
     """Write a trained network as ONNX or as a program of PyTorch, from pixels to metres."""
 
-    weights: Annotated[Path | None, tyro.conf.Positional] = None
-    """File of weights that demo or train wrote, or studio, robust or lifter, those that come along;
-    by default studio."""
-    out: Path = Path("runs/export/hgn.onnx")
+    weights: Annotated[Path, tyro.conf.Positional] = Path("video")
+    """File of weights that demo or train wrote, or video, robust, studio or lifter, those that come
+    along."""
+    out: Path = Path("runs/export/network.onnx")
     """File to write: .onnx, for onnxruntime and its kin, or .pt2, for PyTorch without this
     package."""
     flip: bool = True

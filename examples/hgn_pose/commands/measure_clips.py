@@ -41,8 +41,9 @@ Lift = Callable[[np.ndarray], np.ndarray]
 class MeasureClips:
     """Lift held-out clips frame by frame and as clips, exact and spoiled; print the errors."""
 
-    weights: Path | None = None
-    """File of weights that demo or train wrote, or studio or robust, those that come along."""
+    weights: Path = Path("studio")
+    """File of weights that demo or train wrote, or studio, lifter, video or robust, those that come
+    along."""
     data: Annotated[DataOptions, Flat] = field(default_factory=DataOptions)
     clips_every: int = 3
     """Take every so many-th held-out clip, each before one of the four cameras in turn."""
@@ -105,7 +106,10 @@ class MeasureClips:
         def alone(pixels: np.ndarray) -> np.ndarray:
             size = clip.image_size
             view = ViewOptions().read(size)
-            return lifter.lift(pixels, size, self.framing, view, flip=True, meshes=False)[0]
+            time = frame / clip.fps
+            return lifter.lift(
+                pixels, size, self.framing, view, flip=True, meshes=False, time=time
+            )[0]
 
         def together(pixels: np.ndarray) -> np.ndarray:
             joints = repair(frame, pixels, np.ones(pixels.shape[:2])).joints

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +23,7 @@ from examples.hgn_pose.lifting.lifter import Lifter
 from examples.hgn_pose.lifting.mapping import trunk_of
 from examples.hgn_pose.lifting.outputs.body_clip import LEVEL
 from examples.hgn_pose.lifting.outputs.formats import check_formats, destinations, write_files
+from examples.hgn_pose.lifting.over_time.standing import down_of_standing
 from examples.hgn_pose.lifting.over_time.steady import TimeOptions, steady
 from examples.hgn_pose.lifting.over_time.trajectory import trajectory
 from examples.hgn_pose.lifting.prediction import Prediction, coarse_meshes
@@ -38,11 +39,12 @@ class Predict:
     """Lift the 2D joints that a pose detector found to 3D poses and coarse meshes."""
 
     keypoints: Annotated[Path, tyro.conf.Positional]
-    """File of 2D joints (.json, .csv, .npz), or OpenPose's folder; one image or a whole video."""
-    weights: Path | None = None
-    """File of weights that demo or train wrote; or those that come with the example: studio, for
-    level cameras with exact joints; robust, for real video; lifter, nearer to the truth than studio
-    and without meshes. By default studio."""
+    """What a detector of 2D joints wrote: a file (.json, .csv, .npz, .h5, .txt and others), or a
+    folder of one file a frame; of one image or a whole video."""
+    weights: Path = Path("video")
+    """File of weights that demo or train wrote; or the name of some that come with the example:
+    video, for real video; robust, HGN for the same; studio, HGN for level cameras with exact
+    joints; lifter, nearer to the truth than studio and without meshes."""
     body: Annotated[BodyOptions, Flat] = field(default_factory=BodyOptions)
     out: tuple[Path, ...] = (Path("runs/predict"),)
     """Folder for prediction.npz, prediction.json and prediction.html, or files for other tools, or
@@ -55,8 +57,9 @@ class Predict:
     view: Annotated[ViewOptions, Flat] = field(default_factory=ViewOptions)
     framing: ChosenFraming = "auto"
     """person: bring every frame to the place and size that the network was trained with, for any
-    camera; image: keep them, for a camera like those of the training, five metres away. auto:
-    person, but nothing with weights that face the person by themselves."""
+    camera, and for joints of an image that was cut out around the person; image: keep them, for a
+    camera like those of the training, five metres away. auto: person, but nothing with weights that
+    face the person by themselves."""
     flip: bool = True
     """Predict the mirrored input too, and average."""
     truth: Path | None = None
@@ -110,11 +113,19 @@ class Predict:
             flip=self.flip,
             time=person.track.frame / person.fps,
         )
+        by_rays = lifter.facing and self.framing == "auto"
         facts = person.facts
         root = None
         if person.clip:
             pose, meshes = steady(pose, meshes, person.track.frame, person.fps, self.time)
             facts = {**facts, "smooth_ms": self.time.smooth, "one_length": self.time.one_length}
+            down = down_of_standing(pose) if lifter.facing and view.down is None else None
+            if down is not None:
+                view = replace(view, down=down)
+                facts |= {"down": view.facts()["down"], "down_from": "how the person stands"}
+                print(
+                    f"  down is {_askew(down):.0f} degrees off the camera's, as the person stands"
+                )
             root = walked(pose, person, view) if view.known else None
         return Prediction(
             frame=person.track.frame,
@@ -131,8 +142,8 @@ class Predict:
                 "network": lifter.network,
                 "weights": weights.name,
                 "trained_on": lifter.trained_on,
-                "framing": "rays" if lifter.facing else self.framing.replace("auto", "person"),
-                **(view.facts() if lifter.facing or view.known else {}),
+                "framing": "rays" if by_rays else self.framing.replace("auto", "person"),
+                **(view.facts() if view.known or by_rays else {}),
                 "flip": self.flip,
                 "multiscale_gcn": __version__,
             },
@@ -156,6 +167,10 @@ def walked(pose: np.ndarray, person: Person, view: View) -> np.ndarray:  # [T, 3
     down = np.array(LEVEL) if view.down is None else view.down
     slopes = view.slopes(track.joints)
     return trajectory(pose, slopes, weight, down, pace).astype(np.float32)
+
+
+def _askew(down: np.ndarray) -> float:
+    return float(np.rad2deg(np.arccos(min(1.0, float(down @ LEVEL)))))
 
 
 def _compare(result: Prediction, truth: Prediction) -> None:

@@ -41,7 +41,8 @@ class Robustness:
 
     weights: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
     """Files of weights that demo or train wrote, or folders of a run or of runs that differ in
-    their seeds, which count as one network; by default the weights that come with the example."""
+    their seeds, which count as one network; by default those of the studio, which come with
+    the example."""
     table: TableName | None = None
     """The networks of a table that was made, in place of files: every line with all its seeds."""
     runs: Path = Path("runs/tables")

@@ -23,7 +23,7 @@ from examples.hgn_pose.lifting.lifter import Lifter
 from examples.hgn_pose.lifting.live import Steadying
 from examples.hgn_pose.lifting.mapping import Trunk, to_skeleton
 from examples.hgn_pose.lifting.reading import ConventionName
-from examples.hgn_pose.lifting.viewing import ViewOptions
+from examples.hgn_pose.lifting.viewing import ChosenFraming, ViewOptions
 from examples.hgn_pose.network.weights import weights_file
 from multiscale_gcn.checks.arguments import real_number
 
@@ -40,11 +40,14 @@ class Stream:
     convention: ConventionName = "coco17"
     """Which joints a line holds: a list of [x, y, confidence], alone or as "keypoints" of an object
     that may have "frame" and "seconds"."""
-    weights: Path | None = None
-    """File of weights that demo or train wrote, or studio or robust, those that come along."""
+    weights: Path = Path("video")
+    """File of weights that demo or train wrote, or video, robust, studio or lifter, those that come
+    along."""
     view: Annotated[ViewOptions, Flat] = field(default_factory=ViewOptions)
     image_size: tuple[int, int] | None = None
-    """Width and height in pixels, where the weights or the options of the camera need them."""
+    """Width and height in pixels, which the options of the camera need; by default the person is
+    taken to stand in the middle of the image, and poses are as seen by a camera that looks there.
+    """
     body: Annotated[BodyOptions, Flat] = field(default_factory=BodyOptions)
     fps: float = 30.0
     """Frames per second, for lines without "seconds"."""
@@ -85,13 +88,14 @@ class Stream:
         """From joints [17, 2] to a pose [17, 3], and what does it."""
         size = self.image_size or (1, 1)
         view = self.view.read(size)
-        if self.image_size is None and (lifter.facing or view.known):
+        if self.image_size is None and view.known:
             raise ValueError("image_size is missing: the camera is looked at; give --image-size")
+        framing: ChosenFraming = "person" if self.image_size is None else "auto"
         answer, how = answering(lifter.model, self.networks)
         answer(np.zeros((17, 2), np.float32))  # the first one takes longer
 
         def ask(joints: np.ndarray) -> np.ndarray:
-            asked = lifter.asked(joints[None], size, "auto", view)
+            asked = lifter.asked(joints[None], size, framing, view)
             return asked.turned_back(answer(asked.image[0])[None])[0]
 
         return ask, how

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from examples.hgn_pose.lifting.framing import Framing, frame_clips
-from examples.hgn_pose.lifting.mapping import Trunk
+from examples.hgn_pose.lifting.viewing import Input
+
+LONGEST_GAP = 0.5
+"""Seconds without the person that are part of a clip; longer ones end it, as the video's ends do.
+Steps of a slow video are no gaps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,8 +21,8 @@ class TrackClips:
     """F clips, cut out of a track when they are needed.
 
     A clip has as many frames a second as those of the training, whatever the video has: the joints
-    between two frames are interpolated, and those before the first frame and after the last one
-    stand still.
+    between two frames are interpolated, and those before the first frame, after the last one and
+    beyond a long gap stand still.
 
     Parameters
     ----------
@@ -31,8 +34,8 @@ class TrackClips:
         Of a clip, an odd number.
     steps_per_second : float
         Of a clip.
-    image_size, framing, trunk
-        As in :func:`~examples.hgn_pose.lifting.framing.frame_clips`.
+    ask : callable
+        From clips in pixels, (B, frames, 17, 2), to what the network is asked of them.
     device : torch.device
         Where the clips go.
     """
@@ -41,9 +44,7 @@ class TrackClips:
     joints: np.ndarray
     frames: int
     steps_per_second: float
-    image_size: tuple[int, int]
-    framing: Framing
-    trunk: Trunk
+    ask: Callable[[np.ndarray], Input]
     device: torch.device
 
     def __len__(self) -> int:
@@ -51,18 +52,21 @@ class TrackClips:
 
     def split(self, size: int, /) -> Iterator[Tensor]:  # each [B, frames, 17, 2]
         """So many clips at a time, in order."""
+        moments = self._moments()
         for begin in range(0, len(self), size):
-            clips = frame_clips(
-                self._joints_at(self._moments(slice(begin, begin + size))),
-                self.image_size,
-                self.framing,
-                self.trunk,
-            )
-            yield torch.from_numpy(clips).to(self.device)
+            clips = self._joints_at(moments[begin : begin + size])
+            yield torch.from_numpy(self.ask(clips).image).to(self.device)
 
-    def _moments(self, chosen: slice) -> np.ndarray:  # [B, frames] seconds
+    def _moments(self) -> np.ndarray:  # [F, frames] seconds
         half = self.frames // 2
-        return self.time[chosen, None] + np.arange(-half, half + 1) / self.steps_per_second
+        moments = self.time[:, None] + np.arange(-half, half + 1) / self.steps_per_second
+        steps = np.diff(self.time)
+        usual = np.median(steps) if len(steps) else 0.0
+        breaks = np.flatnonzero(steps > max(LONGEST_GAP, 2 * usual))
+        begins, ends = np.r_[0, breaks + 1], np.r_[breaks, len(self) - 1]
+        stretch = np.searchsorted(ends, np.arange(len(self)))
+        first, last = self.time[begins][stretch], self.time[ends][stretch]
+        return moments.clip(first[:, None], last[:, None])
 
     def _joints_at(self, moments: np.ndarray) -> np.ndarray:  # [B, frames, 17, 2]
         columns = self.joints.reshape(len(self), -1).T

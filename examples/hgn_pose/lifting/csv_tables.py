@@ -15,6 +15,7 @@ from examples.hgn_pose.lifting.csv_text import Table, read_table
 from examples.hgn_pose.lifting.deeplabcut import found_in_columns
 from examples.hgn_pose.lifting.detections import MOST_DIGITS, ONLY, Rows, frame_number
 from examples.hgn_pose.lifting.found import CONFIDENCE, Found
+from examples.hgn_pose.lifting.times import pace, times_named
 from multiscale_gcn.checks.arguments import shown
 
 MOST_JOINTS = 1000
@@ -155,7 +156,12 @@ def _wide(table: Table) -> Found:
             f"{table.source} has no column frame, but {head[person]}; number the frames, as one "
             f"may show several people; its columns are {_listed(head)}"
         )
-    notes = _unread(table, {frame, person}, by_joint, joints)
+    numbered = [
+        row if frame is None else _frame(table, line, head[frame], cells[frame])
+        for row, (line, cells) in enumerate(table.lines)
+    ]
+    time, timing, told = _pace(table, numbered)
+    notes = [*_unread(table, {frame, person, time}, by_joint, joints), *told]
     names = list(joints)
     numbers = _numbers(names)
     if numbers is not None:
@@ -173,14 +179,12 @@ def _wide(table: Table) -> Found:
             for j in names
         ]
         c = [1.0 if p is None else table.number(line, head[p], cells[p]) for p in sure]
-        number = row if frame is None else _frame(table, line, head[frame], cells[frame])
-        rows.append((number, _who(person, cells), place, c))
+        rows.append((numbered[row], _who(person, cells), place, c))
     if frame is None:
         notes.append("there is no column frame: every line counts as one")
     found = _one_a_frame(person is not None, rows)
-    return Found(
-        found, facts={} if numbers is not None else {"names": tuple(names)}, notes=tuple(notes)
-    )
+    named = {} if numbers is not None else {"names": tuple(names)}
+    return Found(found, facts={**named, **timing}, notes=tuple(notes))
 
 
 def _unread(
@@ -255,10 +259,15 @@ def _long(table: Table) -> Found:
             1.0 if sure is None else table.number(line, head[sure], cells[sure]),
         ]
     rows: Rows = [(*key, joints[:, :2], joints[:, 2]) for key, joints in found.items()]
+    each = [
+        0 if frame is None else _frame(table, line, head[frame], cells[frame])
+        for line, cells in table.lines
+    ]
+    time, timing, told = _pace(table, each)
     others = [
         name
         for place, name in enumerate(head)
-        if name and place not in (frame, person, joint, x, y, sure)
+        if name and place not in (frame, person, joint, x, y, sure, time)
     ]
     doubtful = [
         n for n in others if _letters(n) not in HARMLESS and _like_confidence(table, head.index(n))
@@ -269,10 +278,24 @@ def _long(table: Table) -> Found:
             f"{_listed(doubtful)}; call the confidence so, or leave them out"
         )
     notes = (f"columns that were not read: {_listed(others)}",) if others else ()
+    notes = (*notes, *told)
     if frame is None:
         notes = (*notes, "there is no column frame: all lines are of one")
     facts = {} if numbers is not None else {"names": tuple(names)}
-    return Found(_one_a_frame(person is not None, rows), facts=facts, notes=notes)
+    return Found(_one_a_frame(person is not None, rows), facts={**facts, **timing}, notes=notes)
+
+
+def _pace(
+    table: Table, frames: Sequence[int]
+) -> tuple[int | None, dict[str, float], tuple[str, ...]]:
+    """The column of times from which a pace is read, the pace, and what is to be said of it."""
+    head = table.heads[0]
+    for place, name in enumerate(head):
+        if times_named(name):
+            fps, notes = pace(frames, [cells[place] for _, cells in table.lines], name)
+            if fps is not None:
+                return place, {"fps": fps}, notes
+    return None, {}, ()
 
 
 def _counts_up(table: Table) -> bool:

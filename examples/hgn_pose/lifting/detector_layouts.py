@@ -1,4 +1,4 @@
-"""The JSON files that OpenPose, COCO, AlphaPose, MMPose and Ultralytics write."""
+"""The JSON files that OpenPose, COCO, AlphaPose, MMPose, ViTPose and Ultralytics write."""
 
 from __future__ import annotations
 
@@ -130,6 +130,36 @@ def from_ultralytics(content: Any, source: str) -> Found | None:
             rows.append((number, who, place, confidences_in(joints, len(place))))
             largest = max(largest, *map(float, person["box"].values()))
     return Found(rows, facts={"normalised": True} if rows and 0 < largest <= 1 else {})
+
+
+def from_vitpose(content: Any, source: str) -> Found | None:
+    """easy_ViTPose: for each frame joints y, x, score by person, and ``skeleton`` with names."""
+    if not isinstance(content, Mapping) or not isinstance(content.get("skeleton"), Mapping):
+        return None
+    frames: Any = content.get("keypoints")
+    if not all_have(frames):
+        return None
+    numbered = content["skeleton"]
+    names = tuple(numbered[key] for key in sorted(numbered, key=int))
+    rows: Rows = []
+    for number, frame in enumerate(frames):
+        for who, joints in frame.items():
+            place = np.array(joints, dtype=np.float64).reshape(len(joints), 3)
+            rows.append((number, name_of(who), place[:, 1::-1], place[:, 2]))
+    return Found(rows, facts={"names": names, "normalised": False})
+
+
+def from_kinetics(content: Any, source: str) -> Found | None:
+    """Skeletons of Kinetics, as ST-GCN has them: OpenPose's joints as shares of the image."""
+    frames: Any = content.get("data") if isinstance(content, Mapping) else None
+    if not all_have(frames, "frame_index", "skeleton"):
+        return None
+    rows: Rows = []
+    for frame in frames:
+        for person in frame["skeleton"]:
+            place = np.array(person["pose"], dtype=np.float64).reshape(-1, 2)
+            rows.append((frame["frame_index"], None, place, person["score"]))
+    return Found(rows, facts={"normalised": True})
 
 
 def frame_numbers(ids: Sequence[Any], source: str) -> list[int]:

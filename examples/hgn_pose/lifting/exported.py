@@ -15,6 +15,7 @@ from examples.hgn_pose.files.caching import checksum_of
 from examples.hgn_pose.files.writing import make_folder, write_bytes
 from examples.hgn_pose.lifting.onnx_models import onnx_model, session_of
 from multiscale_gcn import __version__
+from multiscale_gcn.nn import Folded
 
 NEEDED = ("onnxruntime", "onnxscript")
 Answer = Callable[[np.ndarray], np.ndarray]
@@ -59,15 +60,17 @@ def answering(model: nn.Module, folder: Path) -> tuple[Answer, str]:
     how : str
         What runs, for reports.
     """
-    whole = _Pose(model).eval()
+    folded = Folded(model).eval()
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
+        whole = _Pose(folded).eval()
         return _plain(whole), f"PyTorch, for {' and '.join(missing)} are not installed"
     import onnxruntime
 
     path = folder / f"{_checksum(model)}.onnx"
     if not path.exists():
         make_folder(folder)
+        whole = _Pose(folded.for_export()).eval()
         write_bytes(path, onnx_model(whole, (torch.zeros(1, 17, 2),)).SerializeToString())
     session = session_of(path)
     name = session.get_inputs()[0].name
@@ -89,4 +92,4 @@ def _plain(whole: nn.Module) -> Answer:
 def _checksum(model: nn.Module) -> str:
     state = model.state_dict()
     arrays = [array.detach().cpu().numpy() for array in state.values()]
-    return checksum_of(torch.__version__, __version__, *state, *arrays)
+    return checksum_of(torch.__version__, __version__, "folded", *state, *arrays)

@@ -14,9 +14,11 @@ from examples.hgn_pose.lifting.detector_layouts import (
     all_have,
     frame_numbers,
     from_coco,
+    from_kinetics,
     from_mmpose,
     from_openpose,
     from_ultralytics,
+    from_vitpose,
     is_person,
     triples,
 )
@@ -32,7 +34,8 @@ from examples.hgn_pose.lifting.landmark_layouts import frame_of, from_landmarks,
 
 LAYOUTS = (
     "this example's own (frames), OpenPose (people), COCO annotations or results and AlphaPose "
-    "(keypoints with image_id), MMPose (instance_info), Ultralytics (box, keypoints with x and y), "
+    "(keypoints with image_id), MMPose (instance_info), easy_ViTPose (keypoints, skeleton), "
+    "Kinetics skeletons (skeleton, pose), Ultralytics (box, keypoints with x and y), "
     "MediaPipe (pose_landmarks), TensorFlow.js (keypoints with name), a mapping of joints"
 )
 WRAPPERS = ("predictions", "results", "data", "detections", "poses")
@@ -118,7 +121,8 @@ def _of_a_film(content: Mapping[str, Any], frames: list[Any], source: str) -> Fo
     size = content.get("image_size") or (content.get("width"), content.get("height"))
     facts = {"image_size": size_of(size), "fps": content.get("fps")}
     known = {name: value for name, value in facts.items() if value is not None}
-    return Found(found.rows, found.sizes, {**known, **found.facts}, found.notes)
+    said = {"fps": known["fps"]} if "fps" in known else {}
+    return Found(found.rows, found.sizes, {**known, **found.facts, **said}, found.notes)
 
 
 def _by_frame(content: Any, source: str) -> Found | None:
@@ -199,6 +203,8 @@ _READERS: dict[str, Callable[[Any, str], Found | None]] = {
     "coco": from_coco,
     "mmpose": from_mmpose,
     "ultralytics": from_ultralytics,
+    "easy_ViTPose": from_vitpose,
+    "Kinetics skeletons": from_kinetics,
     "arrays": _arrays,
     "persons": _persons,
     "mediapipe": from_landmarks,

@@ -27,6 +27,11 @@ ENDINGS = (
     ".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt", ".npz", ".npy", ".pkl", ".pickle",
     ".h5", ".hdf5",
 )  # fmt: skip
+FILMS = (
+    ".avi", ".bmp", ".gif", ".heic", ".jpeg", ".jpg", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg",
+    ".mpg", ".png", ".tif", ".tiff", ".webm", ".webp",
+)  # fmt: skip
+PACKED = (".7z", ".bz2", ".gz", ".tar", ".tgz", ".xz", ".zip", ".zst")
 REMEDY = "give what a pose detector wrote"
 
 
@@ -59,9 +64,23 @@ def read_keypoints(path: Path, video: str | None = None) -> Detections:
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}; give what a pose detector wrote")
     if path.suffix.lower() not in ENDINGS:
-        raise ValueError(f"{path} is no .json, .csv or .npz file, nor a folder; {REMEDY}")
+        raise ValueError(_no_joints(path))
     with reading(path, REMEDY):
         return _file(path, video, one_frame=False).detections(str(path))
+
+
+def _no_joints(path: Path) -> str:
+    """What is wrong with a file by its name alone."""
+    ending = path.suffix.lower()
+    if ending in FILMS:
+        return (
+            f"{path} is an image or a video, and predict takes the joints in it; run a detector of "
+            "2D joints on it first, such as MediaPipe, MMPose, OpenPose or YOLO, and give what it "
+            "wrote"
+        )
+    if ending in PACKED:
+        return f"{path} is packed; unpack it, and give the file or the folder"
+    return f"{path} is none of {', '.join(ENDINGS)}, nor a folder; {REMEDY}"
 
 
 def _file(path: Path, video: str | None, *, one_frame: bool) -> Found:

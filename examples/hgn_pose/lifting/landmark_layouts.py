@@ -18,6 +18,7 @@ from examples.hgn_pose.lifting.found import (
     one_a_frame,
     refuse_unread,
 )
+from examples.hgn_pose.lifting.times import pace, times_named
 
 FRAME_KEYS = (
     "frame", "frame_id", "frameId", "frame_index", "frameIndex", "frame_idx", "frame_number",
@@ -85,7 +86,20 @@ def from_landmarks(content: Any, source: str) -> Found | None:
     elif rows:
         facts["normalised"] = _reach(rows) <= 2
     rows, notes = (rows, ()) if numbered else one_a_frame(rows)
-    return Found(rows, facts=facts, notes=notes)
+    timing, told = _pace(frames)
+    return Found(rows, facts={**facts, **timing}, notes=(*notes, *told))
+
+
+def _pace(frames: list[Any]) -> tuple[dict[str, float], tuple[str, ...]]:
+    """The pace of frames that say when they were taken."""
+    if not all(isinstance(frame, Mapping) for frame in frames):
+        return {}, ()
+    numbers = [frame_of(frame, place) for place, frame in enumerate(frames)]
+    name = next((key for key in frames[0] if times_named(key)), None)
+    if name is None or not all(isinstance(number, int) for number in numbers):
+        return {}, ()
+    fps, notes = pace(numbers, [frame.get(name) for frame in frames], name)
+    return ({}, ()) if fps is None else ({"fps": fps}, notes)
 
 
 def from_named_joints(content: Any, source: str) -> Found | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from examples.hgn_pose.body.body_model import BodyModel
 from examples.hgn_pose.lifting.clips import TrackClips
 from examples.hgn_pose.lifting.mapping import Trunk, trunk_of
-from examples.hgn_pose.lifting.viewing import ChosenFraming, Input, View, network_input
+from examples.hgn_pose.lifting.viewing import ChosenFraming, Input, View, clip_input, network_input
 from examples.hgn_pose.measuring.predictions import answer
 from examples.hgn_pose.network.passports import load_network, network_of, steps_per_second_of
 from examples.hgn_pose.network.weights import read_passport
@@ -113,12 +114,26 @@ class Lifter:
         Raises
         ------
         ValueError
-            For a network that is given clips, without times or with a known camera.
+            For a network that is given clips, without times.
         """
         asked = self.asked(joints, image_size, framing, view)
         inputs: Tensor | Inputs = torch.from_numpy(asked.image).to(self.device)
         if self.window > 1:
-            inputs = self._clips(joints, image_size, framing, view, time)
+            if time is None:
+                raise ValueError(
+                    f"{self.network} is given clips of {self.window} frames; take a network that "
+                    "is given single frames"
+                )
+            ask = partial(
+                clip_input,
+                image_size=image_size,
+                framing=framing,
+                trunk=self.trunk,
+                view=view,
+                facing=self.facing,
+            )
+            rate = self.steps_per_second
+            inputs = TrackClips(time, joints, self.window, rate, ask, self.device)
         levels = [self.hierarchy.level(size) for size in self.mesh_sizes] if meshes else []
         answers = answer(
             self.model,
@@ -128,32 +143,3 @@ class Lifter:
         )
         pose, *vertices = (asked.turned_back(points) for points in answers)
         return pose, vertices
-
-    def _clips(
-        self,
-        joints: np.ndarray,
-        image_size: tuple[int, int],
-        framing: ChosenFraming,
-        view: View,
-        time: np.ndarray | None,
-    ) -> Inputs:
-        if time is None:
-            raise ValueError(
-                f"{self.network} is given clips of {self.window} frames; take a network that is "
-                "given single frames"
-            )
-        if view.known:
-            raise ValueError(
-                f"{self.network} is given clips, and knows no camera; leave --camera, "
-                "--field-of-view, --pitch and --roll out"
-            )
-        return TrackClips(
-            time,
-            joints,
-            self.window,
-            self.steps_per_second,
-            image_size,
-            "person" if framing == "auto" else framing,
-            self.trunk,
-            self.device,
-        )

@@ -5,6 +5,7 @@ The file takes joints in pixels. Framing, test-time flip and the pelvis at the o
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from examples.hgn_pose.lifting.onnx_models import onnx_model, quiet_exporters, s
 from examples.hgn_pose.motion.studio import FOCAL
 from examples.hgn_pose.samples.batches import mirrored
 from multiscale_gcn import __version__
+from multiscale_gcn.nn import Folded
 
 ENDINGS = (".onnx", ".pt2")
 NEEDED_FOR_ONNX = ("onnx", "onnxscript")
@@ -49,7 +51,8 @@ class Portable(nn.Module):
 
     def __init__(self, lifter: Lifter, *, flip: bool) -> None:
         super().__init__()
-        self.model, self.flip, self.facing = lifter.model, flip, lifter.facing
+        self.model: nn.Module = lifter.model
+        self.flip, self.facing = flip, lifter.facing
         self.window, trunk = lifter.window, lifter.trunk
         self._frames_by(trunk)
         levels = [lifter.hierarchy.level(size) for size in lifter.mesh_sizes]
@@ -85,6 +88,8 @@ class Portable(nn.Module):
 
     def _slopes(self, joints: Tensor, camera: Tensor) -> Tensor:
         focal, centre = camera[:, None, :2], camera[:, None, 2:]
+        if joints.dim() == 4:
+            focal, centre = focal[:, None], centre[:, None]
         return FOCAL * (joints - centre) / focal
 
     def _framed(self, joints: Tensor) -> Tensor:
@@ -195,12 +200,19 @@ Shapes = dict[str, dict[int, Any]]
 
 def _onnx_bytes(whole: Portable, given: Example, shapes: Shapes, facts: dict[str, Any]) -> bytes:
     names = {"input_names": given.names, "output_names": whole.names}
-    model = onnx_model(whole, given.given, **names, dynamic_shapes=shapes)
+    model = onnx_model(_folded(whole), given.given, **names, dynamic_shapes=shapes)
     for name, value in facts.items():
         entry = model.metadata_props.add()
         entry.key, entry.value = name, value if isinstance(value, str) else json.dumps(value)
     data: bytes = model.SerializeToString()
     return data
+
+
+def _folded(whole: Portable) -> Portable:
+    """With fewer operators."""
+    made = copy.copy(whole)
+    made._modules = {**whole._modules, "model": Folded(whole.model).eval().for_export()}
+    return made
 
 
 def _pt2_bytes(whole: Portable, given: Example, shapes: Shapes, facts: dict[str, Any]) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from examples.hgn_pose.files.reading import reading
-from examples.hgn_pose.lifting.framing import Framing, frame
+from examples.hgn_pose.lifting.framing import Framing, frame_clips
 from examples.hgn_pose.lifting.mapping import Trunk
 from examples.hgn_pose.motion.studio import FOCAL
 from examples.hgn_pose.motion.turning import axes_towards, turned, turned_back
@@ -110,8 +110,8 @@ class View:
 
     def slopes(
         self,
-        pixels: np.ndarray,  # [T, N, 2]
-    ) -> np.ndarray:  # [T, N, 2]
+        pixels: np.ndarray,  # [..., 2]
+    ) -> np.ndarray:  # [..., 2]
         """Slopes of the rays, x to the right and y down.
 
         Examples
@@ -143,7 +143,7 @@ class View:
 class Input(NamedTuple):
     """What a network is asked, and how its answer is turned back."""
 
-    image: np.ndarray  # [T, 17, 2] float32
+    image: np.ndarray  # [T, 17, 2], or of clips [F, T, 17, 2], float32
     axes: np.ndarray | None  # [T, 3, 3] of the cameras of the image, or None if it was not turned
 
     def turned_back(
@@ -165,31 +165,57 @@ def network_input(
 ) -> Input:
     """The input of a network: as a camera sees the person that turned to them, if one is known.
 
+    The person of every frame by itself, as :func:`clip_input` does it with clips.
+    """
+    asked = clip_input(joints[:, None], image_size, framing, trunk, view, facing=facing)
+    return Input(asked.image[:, 0], asked.axes)
+
+
+def clip_input(
+    clips: np.ndarray,  # [F, T, 17, 2] pixels
+    image_size: tuple[int, int],
+    framing: ChosenFraming,
+    trunk: Trunk,
+    view: View,
+    *,
+    facing: bool,
+) -> Input:
+    """The input of a network that is given clips of T frames, T odd.
+
+    The camera of a clip turns once, to the person of the frame in the middle, so what moves before
+    it moves in the clip.
+
     Networks that face the person take the slopes of the rays, at the studio's focal length, and
-    turn by themselves; only to what is level must they be turned before. The others take what
-    :func:`examples.hgn_pose.lifting.framing.frame` makes, by default of the person.
+    turn by themselves; only to what is level must they be turned before. Of a camera of which
+    nothing is known they take the ``person`` as standing in the middle of the image, as large as in
+    the studio; then it does not matter where the image ends. The others take what
+    :func:`examples.hgn_pose.lifting.framing.frame_clips` makes, by default of the person.
 
     Raises
     ------
     ValueError
-        When a framing is named for a network that faces the person, or as ``frame``.
+        When a network that faces the person is to keep the image's framing, or to leave out what is
+        known of the camera, or as ``frame_clips``.
     """
-    if facing and framing != "auto":
+    if facing and (framing == "image" or (framing == "person" and view.known)):
         raise ValueError(
             f"framing = {framing} is for weights of one kind of camera; leave it out with weights "
             "that face the person"
         )
+    if facing and framing == "person":
+        middle = np.array([0, trunk.pelvis], np.float32)
+        return Input(frame_clips(clips, image_size, "person", trunk) - middle, None)
     if not facing and not view.known:
         chosen: Framing = "person" if framing == "auto" else framing
-        return Input(frame(joints, image_size, chosen, trunk), None)
-    slopes = view.slopes(joints)
+        return Input(frame_clips(clips, image_size, chosen, trunk), None)
+    slopes = view.slopes(clips)
     axes = None
     if view.down is not None or not facing:
-        axes = view.axes(slopes)
-        slopes = turned(slopes, axes)
+        axes = view.axes(slopes[:, slopes.shape[1] // 2])
+        slopes = turned(slopes.reshape(len(slopes), -1, 2), axes).reshape(clips.shape)
     if facing or framing == "image":
         return Input((FOCAL * slopes).astype(np.float32), axes)
-    return Input(frame(slopes, (1, 1), "person", trunk), axes)
+    return Input(frame_clips(slopes, (1, 1), "person", trunk), axes)
 
 
 def direction_down(pitch: float, roll: float) -> np.ndarray:  # [3]

@@ -48,12 +48,21 @@ class Views:
         Degrees that the camera sees across the longer side of its image.
     down : array of float64, shape (S, 3)
         Where things fall, in camera axes.
+    rotation : array of float64, shape (S, 3, 3)
+        From world to camera axes.
+    position : array of float64, shape (S, 3)
+        Of the cameras, in the world of the samples.
+    half : array of float64, shape (S, 2)
+        Slopes of the rays to the right and the lower edge of the image.
     """
 
     slopes: NDArray[np.float64]
     pose: NDArray[np.float32]
     field: NDArray[np.float64]
     down: NDArray[np.float64]
+    rotation: NDArray[np.float64]
+    position: NDArray[np.float64]
+    half: NDArray[np.float64]
 
     def detected(self, pixels: float, seed: int) -> NDArray[np.float64]:  # [S, 17, 2]
         """The slopes as a detector finds them, whose errors are as large as the person appears.
@@ -69,28 +78,29 @@ class Views:
         random = np.random.default_rng(seed)
         return Detector(pixels).spoil(self.slopes * unit, random) / unit
 
-    def taken_for(
-        self,
-        slopes: NDArray[np.float64],  # [S, 17, 2]
-        field: float,
-    ) -> NDArray[np.float64]:  # [S, 17, 2]
-        """What slopes are taken for by who believes that all cameras see so many degrees."""
+    def stretched(self, field: float) -> NDArray[np.float64]:  # [S]
+        """How many times as large slopes seem to who takes this for the field of all cameras."""
         true, believed = np.tan(np.deg2rad(self.field / 2)), np.tan(np.deg2rad(field / 2))
-        return slopes * (believed / true)[:, None, None]
+        ratio: NDArray[np.float64] = believed / true
+        return ratio
 
 
 def level_views(samples: Samples, cameras: Cameras) -> Views:
-    """Every frame in every camera of the studio."""
+    """Every frame in every camera of the studio, whose images have no edges."""
     views = len(cameras)
     everything = torch.arange(len(samples) * views, device=samples.positions.device)
     batch = samples.batch(cameras, everything // views, everything % views)
-    down = -cameras.rotation[everything % views, :, 2]
+    view = everything % views
+    down = -cameras.rotation[view, :, 2]
     field = 2 * np.rad2deg(np.arctan(1 / FOCAL))
     return Views(
         slopes=batch.image.double().cpu().numpy() / FOCAL,
         pose=batch.pose.cpu().numpy(),
         field=np.full(len(everything), field),
         down=down.double().cpu().numpy(),
+        rotation=cameras.rotation[view].double().cpu().numpy(),
+        position=cameras.position[view].double().cpu().numpy(),
+        half=np.full((len(everything), 2), np.inf),
     )
 
 
@@ -118,7 +128,7 @@ def wild_views(samples: Samples, views: int, seed: int) -> Views:
         slopes=(seen[..., :2] / seen[..., 2:]).numpy(),
         pose=(seen - seen[:, :1]).float().numpy(),
         field=parts["field"].numpy(),
-        down=parts["down"].numpy(),
+        **{name: parts[name].numpy() for name in ("down", "rotation", "position", "half")},
     )
 
 
@@ -154,4 +164,7 @@ def _drawn(points: Tensor, random: np.random.Generator) -> dict[str, Tensor]:
         "inside": inside,
         "field": field,
         "down": -rotation[:, :, 2],
+        "rotation": rotation,
+        "position": position,
+        "half": half,
     }

@@ -104,7 +104,8 @@ class NetworkOptions:
     pelvis, and those away from it. With decoupled, others for what a joint tells itself."""
     facing: bool = False
     """Turn the camera to the person and bring the person to one size before the network sees
-    them, and turn the answer back: any lens, any place in the image, any distance."""
+    them, and turn the answer back: any lens, any place in the image, any distance. One turn and one
+    size for a whole clip."""
 
     def __post_init__(self) -> None:
         one_of(self.network, "network", tuple(ARCHITECTURES))
@@ -154,11 +155,6 @@ class NetworkOptions:
             raise ValueError(
                 f"spacing = {self.spacing} is of the frames of a clip, and {self.network} is given "
                 "one frame; leave it out"
-            )
-        if self.window > 1 and self.facing:
-            raise ValueError(
-                f"{self.network} is given clips, for which no camera turns to the person; leave "
-                "facing and --robust out"
             )
 
     def _check_frames(self, frames: int) -> None:

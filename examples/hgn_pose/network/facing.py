@@ -4,6 +4,9 @@ A camera that turns about its optical centre sees the same rays, so its picture 
 old one by a homography, with no knowledge of the scene. Here it turns to the pelvis. What remains
 in the picture does not depend on where in the image the person stood; how large they are there,
 which lens and distance change together, is taken away. The answer is turned back.
+
+The camera of a clip turns once, to the pelvis of the frame in the middle, and the clip has one
+scale. So what moves before the camera moves in what the network sees.
 """
 
 from __future__ import annotations
@@ -23,7 +26,8 @@ class Facing(nn.Module):
     Parameters
     ----------
     network : nn.Module
-        Takes (B, 17, 2) and returns a tuple of tensors (B, N, 3).
+        Takes (B, 17, 2) and returns a tuple of tensors (B, N, 3). Or it takes clips (B, T, 17, 2),
+        T odd, and answers for the frame in the middle of each or for all, (B, T, 17, 3).
 
     Notes
     -----
@@ -38,9 +42,16 @@ class Facing(nn.Module):
 
     def forward(
         self,
-        image: Tensor,  # [B, 17, 2]
-    ) -> tuple[Tensor, ...]:  # each [B, N_k, 3]
+        image: Tensor,  # [B, 17, 2], of clips [B, T, 17, 2]
+    ) -> tuple[Tensor, ...]:  # each [B, N_k, 3]; of all frames [B, T, 17, 3]
         """Turn, scale, ask the network, and turn its answer back."""
+        if image.dim() == 4:
+            axes = turned_axes(image[:, image.shape[1] // 2, 0] / FOCAL)
+            joints = turned(image.flatten(1, 2) / FOCAL, axes)
+            outputs = self.network(size_of_clips(joints.view_as(image)))
+            return tuple(
+                turned_back(output.flatten(1, -2), axes).view_as(output) for output in outputs
+            )
         axes = turned_axes(image[:, 0] / FOCAL)
         seen = standard_size(turned(image / FOCAL, axes))
         return tuple(turned_back(output, axes) for output in self.network(seen))
@@ -92,3 +103,12 @@ def standard_size(
 ) -> Tensor:  # [B, 17, 2]
     """The same picture, scaled so that all bones together are as long as in the studio."""
     return slopes * (BONES / bone_length(slopes).clamp(min=1e-6))[:, None, None]
+
+
+def size_of_clips(
+    slopes: Tensor,  # [B, T, 17, 2]
+) -> Tensor:  # [B, T, 17, 2]
+    """The same pictures, each clip scaled so that bones are as long in it as in the studio, on
+    average over its frames."""
+    length = bone_length(slopes.flatten(0, 1)).view(slopes.shape[:2]).mean(1)
+    return slopes * (BONES / length.clamp(min=1e-6))[:, None, None, None]

@@ -25,8 +25,18 @@ ROBUST_WEIGHTS = SHIPPED_WEIGHTS.with_name("hgn_cmu17_robust.safetensors")
 LIFTER_WEIGHTS = SHIPPED_WEIGHTS.with_name("body_streams_cmu17.safetensors")
 """Body streams, the best at the pose in the laboratory; they give no meshes."""
 
-SHIPPED = {"studio": SHIPPED_WEIGHTS, "robust": ROBUST_WEIGHTS, "lifter": LIFTER_WEIGHTS}
-"""Weights that have a name of their own."""
+VIDEO_WEIGHTS = SHIPPED_WEIGHTS.with_name("body_streams_cmu17_robust.safetensors")
+"""Body streams for real video, with meshes."""
+
+SHIPPED = {
+    "studio": SHIPPED_WEIGHTS,
+    "robust": ROBUST_WEIGHTS,
+    "lifter": LIFTER_WEIGHTS,
+    "video": VIDEO_WEIGHTS,
+}
+"""Weights that have a name of their own. Commands that ask about files of a detector take those of
+``video`` if nobody says otherwise, and commands that measure on the motion of the laboratory those
+of ``studio``."""
 
 
 def shipped_weights() -> tuple[Path, ...]:
@@ -34,8 +44,8 @@ def shipped_weights() -> tuple[Path, ...]:
     return tuple(path for path in SHIPPED.values() if path.exists())
 
 
-def weights_file(choice: Path | None) -> Path:
-    """The file of weights that is meant: a path, a name of ``SHIPPED``, or the usual one.
+def weights_file(choice: Path) -> Path:
+    """The file of weights that is meant by a path or a name of ``SHIPPED``.
 
     Raises
     ------
@@ -46,11 +56,9 @@ def weights_file(choice: Path | None) -> Path:
     --------
     >>> from pathlib import Path
     >>> from examples.hgn_pose.network.weights import weights_file
-    >>> weights_file(Path("studio")) == weights_file(None), weights_file(Path("my/own")).name
-    (True, 'own')
+    >>> weights_file(Path("studio")).name, weights_file(Path("my/own")).name
+    ('hgn_cmu17.safetensors', 'own')
     """
-    if choice is None:
-        return SHIPPED_WEIGHTS
     path = SHIPPED.get(str(choice), choice)
     if path != choice and not path.exists():
         raise FileNotFoundError(

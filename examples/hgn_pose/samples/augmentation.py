@@ -14,7 +14,15 @@ from torch import Tensor
 from examples.hgn_pose.motion.cameras import Cameras
 from examples.hgn_pose.motion.hand_held import HandHeld, HeldCameras, places
 from examples.hgn_pose.samples.batches import mirrored
-from examples.hgn_pose.samples.detecting import Errors, draw_errors, spoiled
+from examples.hgn_pose.samples.detecting import (
+    Course,
+    Errors,
+    draw_course,
+    draw_levels,
+    errors_at,
+    over_time,
+    spoiled,
+)
 from examples.hgn_pose.samples.other_bodies import LENGTHS, SWUNG, rebuilt
 from multiscale_gcn.checks.arguments import one_of, real_number
 
@@ -45,7 +53,8 @@ class Augmentation:
     """How the wild cameras vary."""
     detector: float = 0.0
     """Jitter of the 2D joints, in pixels of an image 1,000 wide, up to which each sample has its
-    own, with the missing joints, misplaced joints and confused limbs that go with it."""
+    own, with the missing joints, misplaced joints and confused limbs that go with it. Over a clip
+    half of it drifts, and half is new in every frame."""
 
     def __post_init__(self) -> None:
         real_number(self.bones, "bones", least=0, most=0.5)
@@ -97,8 +106,8 @@ class Augmentation:
             detector=self.detector or 10.0,
         )
 
-    def draw(self, count: int, generator: torch.Generator) -> Variation:
-        """One variation for each of ``count`` samples; always draws the same amount."""
+    def draw(self, count: int, generator: torch.Generator, *, clips: bool = False) -> Variation:
+        """One variation for each of ``count`` samples, or clips; always draws the same amount."""
         heading, size, flip = torch.rand(3, count, generator=generator)
         bones = limb = None
         if self.bones:
@@ -110,7 +119,11 @@ class Augmentation:
             turned = 2 * torch.rand(count, len(SWUNG), 3, generator=generator) - 1
             swing = turned * math.radians(self.swing)
         camera = self.wild.draw(count, generator) if self.cameras == "wild" else None
-        errors = draw_errors(count, self.detector, generator) if self.detector else None
+        errors = course = None
+        if self.detector:
+            level = draw_levels(count, self.detector, generator)
+            errors = errors_at(level, generator)
+            course = draw_course(level, generator) if clips else None
         return Variation(
             heading=heading * (2 * torch.pi * self.heading),
             size=1 + self.size * (2 * size - 1),
@@ -120,6 +133,7 @@ class Augmentation:
             swing=swing,
             camera=camera,
             errors=errors,
+            course=course,
         )
 
 
@@ -144,8 +158,15 @@ class Variation:
     swing: Tensor | None = None  # [B, 10, 3] rotation vectors of other_bodies.SWUNG, radians
     camera: HeldCameras | None = None
     errors: Errors | None = None
+    course: Course | None = None
+    """Of the errors over a clip; those are of its frame in the middle then."""
     window: int = 1
     """Elements in a row that are frames of one sample."""
+
+    @property
+    def as_filmed(self) -> bool:
+        """Whether somebody holds the camera, or a detector errs."""
+        return self.camera is not None or self.errors is not None
 
     def to(self, device: torch.device | str) -> Variation:
         return Variation.of({name: value.to(device) for name, value in self.tensors().items()})
@@ -157,7 +178,7 @@ class Variation:
             value = getattr(self, name)
             if isinstance(value, Tensor):
                 named[name] = value
-            elif isinstance(value, HeldCameras | Errors):
+            elif isinstance(value, HeldCameras | Errors | Course):
                 named |= {f"{name}.{key}": part for key, part in value._asdict().items()}
         return named
 
@@ -171,7 +192,7 @@ class Variation:
                 parts.setdefault(whole, {})[part] = tensor
             else:
                 parts[whole] = tensor
-        for name, kind in (("camera", HeldCameras), ("errors", Errors)):
+        for name, kind in (("camera", HeldCameras), ("errors", Errors), ("course", Course)):
             if name in parts:
                 parts[name] = kind(**parts[name])
         return Variation(**parts)
@@ -184,13 +205,27 @@ class Variation:
             {name: torch.cat([column[name] for column in columns]) for name in columns[0]}
         )
 
-    def for_each(self, frames: int) -> Variation:
-        """The same for every frame of a window, window by window: [B * frames]."""
-        repeated = {
-            name: values[:, None].expand(-1, frames, *values.shape[1:]).flatten(0, 1)
-            for name, values in self.tensors().items()
-        }
-        return replace(Variation.of(repeated), window=frames)
+    def over_time(
+        self,
+        time: Tensor,  # [T] seconds, 0 in the middle
+    ) -> Variation:  # of B * T
+        """The same for every frame of a window, window by window, but for the detector's errors.
+
+        Raises
+        ------
+        ValueError
+            When there are such errors, and it was not drawn for clips.
+        """
+        alike = replace(self, errors=None, course=None).tensors()
+        every = Variation.of({name: _for_each(values, len(time)) for name, values in alike.items()})
+        errors = self.errors
+        if errors is not None:
+            if self.course is None:
+                raise ValueError(
+                    "the detector's errors are of single frames; draw them with clips=True"
+                )
+            errors = over_time(errors, self.course, time)
+        return replace(every, errors=errors, window=len(time))
 
     def mirror(
         self,
@@ -222,10 +257,16 @@ class Variation:
         view: Tensor,  # [B] int64
         pelvis: Tensor,  # [B, 3]
     ) -> tuple[Cameras, Tensor]:
-        """The cameras that see the samples, and which of them each: those given, or held ones."""
+        """The cameras that see the samples, and which of them each: those given, or held ones.
+
+        A window is seen by one, which is told by what it sees of the frame in the middle.
+        """
         if self.camera is None:
             return cameras, view
         held, rotation, distance, slope, _ = self.camera
+        if self.window > 1:
+            middle = pelvis.unflatten(0, (-1, self.window))[:, self.window // 2]
+            pelvis = _for_each(middle, self.window)
         place = places(rotation, pelvis, distance, slope)
         own = replace(
             cameras,
@@ -243,3 +284,7 @@ class Variation:
             held, lens = self.camera.held, self.camera.lens
             image = image * torch.where(held, lens, torch.ones_like(lens))[:, None, None]
         return image if self.errors is None else spoiled(image, self.errors)
+
+
+def _for_each(values: Tensor, frames: int) -> Tensor:  # [B, ...] -> [B * frames, ...]
+    return values[:, None].expand(-1, frames, *values.shape[1:]).flatten(0, 1)

@@ -180,7 +180,7 @@ def _clips(
         number = number[sight]
     asked = np.flatnonzero(number % stride == 0)
     windows = windows_around(asked, run, number, step_of(run, number), frames, spacing)
-    return ClipSamples(samples, around, windows)
+    return ClipSamples(samples, around, windows, _steps_per_second(whole))
 
 
 def _steps_per_second(footage: Footage) -> float:

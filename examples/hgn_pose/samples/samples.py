@@ -202,13 +202,22 @@ class Samples:
         view: Tensor,  # [B] int64
         variation: Variation | None = None,
     ) -> tuple[Tensor, Tensor]:  # [B, 17, 2], [B, 17, 3]
-        """The image and the pose of :meth:`batch` alone, before cameras that do not move."""
+        """The image of :meth:`batch`, and the joints in the frame of the camera.
+
+        The variation may be that of windows. Joints nearer than half a metre to a camera that
+        somebody holds, or behind it, are in the image where they would be half a metre away.
+        """
         points = self.positions[row]
         if variation is not None:
             points = variation.rebuild(variation.mirror(points, joint_flip(points.device)))
             points = points @ variation.turn_and_scale()
+            cameras, view = variation.seen_by(cameras, view, points[:, 0])
         seen = cameras.to_camera(points, view)
-        return cameras.normalise(cameras.project(seen)), seen - seen[:, :1]
+        before = seen
+        if variation is not None and variation.camera is not None:
+            before = torch.cat([seen[..., :2], seen[..., 2:].clamp(min=NEAREST)], dim=2)
+        image = cameras.normalise(cameras.project(before))
+        return image if variation is None else variation.detected(image), seen
 
     def _mirrored_meshes(self, meshes: list[Tensor], variation: Variation) -> list[Tensor]:
         return [
@@ -290,14 +299,14 @@ class RecordedSamples(Samples):
         view: Tensor,  # [B] int64
         variation: Variation | None = None,
     ) -> tuple[Tensor, Tensor]:  # [B, 17, 2], [B, 17, 3]
-        """The image, as it was detected, and the pose of :meth:`batch` alone."""
+        """The image of :meth:`batch`, and the joints in the frame of the camera."""
         image = self.image[row]
         seen = cameras.to_camera(self.positions[self.frame[row]], self.camera[row])
-        pose = seen - seen[:, :1]
         if variation is not None:
             flip = joint_flip(image.device)
-            image, pose = variation.mirror(image, flip), variation.mirror(pose, flip)
-        return image, pose
+            image, seen = variation.mirror(image, flip), variation.mirror(seen, flip)
+            image = variation.detected(image)
+        return image, seen
 
 
 def _moved(value: Any, device: torch.device | str) -> Any:

@@ -120,7 +120,7 @@ class Trainer:
             else torch.optim.Adam(model.parameters(), **settings)
         )
         self.records: list[EpochRecord] = []
-        self._varied = tuple(options.augmentation.draw(1, torch.Generator()).tensors())
+        self._varied = tuple(self._draw(1, torch.Generator()).tensors())
         self._best: dict[str, Tensor] = {}
         self.team = team
         self.shared = SharedStep(
@@ -306,13 +306,14 @@ class Trainer:
         size = self.options.batch_size
         generator = torch.Generator().manual_seed(seed)
         order = torch.randperm(len(self.samples) * views, generator=generator)
-        varied = [
-            self.options.augmentation.draw(len(chosen), generator) for chosen in order.split(size)
-        ]
+        varied = [self._draw(len(chosen), generator) for chosen in order.split(size)]
         variation = Variation.joined(varied).tensors()
         epoch = [order // views, order % views, *variation.values()]
         device = self.samples.device
         return zip(*(column.to(device).split(size) for column in epoch), strict=True)
+
+    def _draw(self, count: int, generator: torch.Generator) -> Variation:
+        return self.options.augmentation.draw(count, generator, clips=self.samples.frames > 1)
 
     def _batch(self, row: Tensor, view: Tensor, *varied: Tensor) -> Batch:
         variation = Variation.of(dict(zip(self._varied, varied, strict=True)))

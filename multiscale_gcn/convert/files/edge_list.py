@@ -21,7 +21,7 @@ DELIMITERS = ("\t", ";", ",")  # else spaces
 
 
 def read(path: Path, options: Options) -> Entries:
-    lines = numbered_lines(read_text(path), comments="#%")
+    lines = _without_empty_data(numbered_lines(read_text(path), comments="#%"))
     if not lines:
         raise ValueError(f"{path} holds no text; look whether it is a list of edges")
     delimiter = next((mark for mark in DELIMITERS if mark in lines[0][1]), None)
@@ -51,6 +51,13 @@ def read(path: Path, options: Options) -> Entries:
     )
 
 
+def _without_empty_data(lines: list[Line]) -> list[Line]:
+    """As ``networkx.write_edgelist`` writes edges without attributes: an empty dict behind each."""
+    if all(text.rstrip().endswith(" {}") for _, text in lines):
+        return [(number, text.rstrip().removesuffix("{}")) for number, text in lines]
+    return lines
+
+
 def _between_names(
     columns: list[list[Line]], called: list[str], weights: object, options: Options, path: Path
 ) -> Entries:
@@ -59,6 +66,9 @@ def _between_names(
             f"num_nodes = {options.num_nodes} does not go with the names of nodes in {path}, which "
             "say how many there are; leave it out"
         )
+    for line in columns[0] + columns[1]:
+        if "\N{REPLACEMENT CHARACTER}" in line[1]:
+            refuse(path, line, "has a name that is not in UTF-8", "save the file in UTF-8")
     texts = [np.array([cell for _, cell in cells]) for cells in columns[:2]]
     ends, names = numbered(dict(zip(called[:2], texts, strict=True)))
     if len(columns) == 3:

@@ -32,6 +32,16 @@ START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from multiscale_gcn.convert.files.meshio_alone import answer; answer(*sys.argv[2:])"
 )
+UNPACKED_BY = {
+    ".7z": "7z x",
+    ".bz2": "bunzip2",
+    ".gz": "gunzip",
+    ".tar": "tar xf",
+    ".tgz": "tar xf",
+    ".xz": "unxz",
+    ".zip": "unzip",
+    ".zst": "unzstd",
+}
 READ_IT_YOURSELF = "as_graph also takes the mesh that meshio.read(path) gives, which has no bounds"
 
 
@@ -45,6 +55,9 @@ def read(path: Path, options: Options) -> Mesh:
 
 def check_suffix(path: Path, others: Iterable[str]) -> None:
     """Refuse a file whose suffix meshio does not know, naming the others that are read."""
+    unpack = UNPACKED_BY.get(path.suffix.lower())
+    if unpack is not None and Path(path.stem).suffix.lower() in ("", *others):
+        raise ValueError(f"{path} is packed; unpack it first: {unpack} {path.name}")
     if not any(path.name.lower().endswith(known) for known in _meshio(path).extension_to_filetypes):
         raise ValueError(
             f"the suffix of {path} is none that is read: {', '.join(others)}, and those of meshio; "

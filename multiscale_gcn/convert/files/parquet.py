@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from multiscale_gcn.checks.libraries import library
 from multiscale_gcn.convert.assembly import Entries
-from multiscale_gcn.convert.frames import from_frame
+from multiscale_gcn.convert.frames import Columns, from_frame
 from multiscale_gcn.convert.options import Options
 
 
@@ -20,15 +19,4 @@ def read(path: Path, options: Options) -> Entries:
             f"pyarrow cannot read {path} ({type(error).__name__}); look whether it is a Parquet "
             "file, and whole"
         ) from error
-    return from_frame(_Columns(table), options)
-
-
-class _Columns:
-    """A table of pyarrow as the frame that it stands for."""
-
-    def __init__(self, table: Any) -> None:
-        self.table = table
-        self.columns = table.column_names
-
-    def __getitem__(self, name: str) -> Any:
-        return self.table[name].to_numpy()
+    return from_frame(Columns(table), options)

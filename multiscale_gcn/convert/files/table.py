@@ -97,11 +97,14 @@ def from_file(source: str | PathLike[str], options: Options) -> Entries | Mesh:
 def _existing(source: Any) -> Path:
     try:
         path = Path(fspath(source))
-        there = path.is_file()
+        there, folder = path.is_file(), path.is_dir()
     except (OSError, TypeError, ValueError):  # too long, no text, or with a zero byte
-        there = False
+        there = folder = False
     if not there:
-        raise FileNotFoundError(
-            f"there is no file {str(source)[:300]!r}; a str is read as a path"
-        ) from None
+        remedy = (
+            "it is a folder: name a file in it, or give a folder of edges to coarsen(..., out=...)"
+            if folder
+            else "a str is read as a path"
+        )
+        raise FileNotFoundError(f"there is no file {str(source)[:300]!r}; {remedy}") from None
     return path

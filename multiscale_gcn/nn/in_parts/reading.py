@@ -23,6 +23,28 @@ ONE_HOP = (GConv, SemGConv)
 OF_ALL_NODES = (NonLocal, DenseMap)
 ON_A_GRAPH = (ConvolutionLayer, MeshGraphBlock, GraphPattern, EdgeList)
 
+OF_A_NODE = (
+    nn.Sequential,
+    nn.ModuleList,
+    nn.ModuleDict,
+    nn.Identity,
+    nn.Linear,
+    nn.LayerNorm,
+    nn.RMSNorm,
+    nn.modules.batchnorm._BatchNorm,
+    nn.Dropout,
+    nn.AlphaDropout,
+    *(
+        getattr(nn, name)
+        for name in nn.modules.activation.__all__
+        if name != "MultiheadAttention" and "Soft" not in name
+    ),
+    nn.Softplus,
+    nn.Softshrink,
+    nn.Softsign,
+)
+"""Layers of PyTorch that read nothing of another node, nor do those derived from them."""
+
 Hops = Mapping[type[nn.Module], int]
 
 
@@ -89,14 +111,28 @@ def hops_of(module: nn.Module, name: str, known: Hops) -> int:
         return 1
     if isinstance(module, OF_ALL_NODES):
         raise ValueError(f"{name} is a {kind.__name__}, {_remedy(module)}")
-    if isinstance(module, ON_A_GRAPH) or is_message_passing(kind):
+    on_a_graph = isinstance(module, ON_A_GRAPH) or is_message_passing(kind)
+    if on_a_graph or not (_is_ours(kind) or _is_of_a_node(module)):
         raise ValueError(
             f"{name} is a {kind.__name__}, of which it is not known how far it reads; if that is "
             f"one edge, and nothing in it belongs to a node or to all, say hops={{{kind.__name__}: "
-            "1}}"
+            f"1}}{'' if on_a_graph else ', and 0 in place of 1 if it reads no other node'}"
         )
     children = module.named_children()
-    return sum(hops_of(child, f"{name}.{below}", known) for below, child in children)
+    return sum(
+        hops_of(child, f"{name}.{below}", known)
+        for below, child in children
+        if below != "parametrizations"
+    )
+
+
+def _is_ours(kind: type[nn.Module]) -> bool:
+    return kind.__module__.startswith("multiscale_gcn.")
+
+
+def _is_of_a_node(module: nn.Module) -> bool:
+    forward = type(module).forward
+    return any(isinstance(module, kind) and forward is kind.forward for kind in OF_A_NODE)
 
 
 def _remedy(module: Any) -> str:

@@ -3,13 +3,16 @@
 //     y = f((x - mean) gain / sqrt(variance + epsilon) + offset) + more,   f(y) = y, or ReLU(y)
 //
 // Two kernels forward and two backward. Blocks sum up parts of the rows; then every block merges
-// what it needs of the parts, in a fixed order, while its own rows are on their way again.
+// what it needs of the parts, in a fixed order, while its own rows are on their way again. Where a
+// block, or a cluster of blocks, can hold some channels of all rows, one kernel each way does it.
 //
 // Options:
 //   ELEMENT  see types.cuh
 //   VECTOR   channels that a thread has
 //   LANES    threads side by side in a row: 1, 2, 4, 8, 16 or 32
 //   THREADS  of a block
+//   HELD     rows that a thread holds, where nothing is merged through memory
+//   CLUSTER  blocks that share all rows then: 1, or with compute capability 9.0 and later up to 8
 
 #include "types.cuh"
 
@@ -274,9 +277,10 @@ sums(Sums* parts, const Element* upstream, const Element* x, const Real* statist
         parts[blockIdx.x * channels + c] = board[0][threadIdx.x];
 }
 
-// gradients: [2, channels], of the gains and of the offsets.
+// gradients: [3, channels], of the gains, of the offsets, and of what is added to all rows of x, which
+// moves nothing. copy: what is upstream once more, if that is wanted.
 extern "C" __global__ void __launch_bounds__(THREADS)
-gradient(Element* result, Real* gradients, const Sums* parts, i64 num_parts,
+gradient(Element* result, Element* copy, Real* gradients, const Sums* parts, i64 num_parts,
          const Element* upstream, const Element* x, const Real* statistics, const Real* gain,
          const Real* offset, i64 relu, i64 rows, i64 channels) {
     __shared__ Sums board[MERGERS][CHANNELS];
@@ -291,6 +295,7 @@ gradient(Element* result, Real* gradients, const Sums* parts, i64 num_parts,
         if (blockIdx.x == 0 && threadIdx.x < CHANNELS && c < channels) {
             gradients[c] = board[0][threadIdx.x].other * statistics[channels + c];
             gradients[channels + c] = board[0][threadIdx.x].one;
+            gradients[2 * channels + c] = 0;
         }
 #pragma unroll
         for (int v = 0; v < VECTOR; v++) {
@@ -313,5 +318,231 @@ gradient(Element* result, Real* gradients, const Sums* parts, i64 num_parts,
                 out.of[v] = narrow((g - rest) * affine.scale[v]);
             }
             *reinterpret_cast<Vector*>(result + place) = out;
+            if (copy != nullptr) *reinterpret_cast<Vector*>(copy + place) = above[u];
         });
 }
+
+// ------------------------------------------------------------------------------------- all rows
+
+#ifdef HELD
+
+// One vector, behind the back of the thread where that can be.
+__device__ __forceinline__ void copy_ahead(Vector* to, const Element* from) {
+#if __CUDA_ARCH__ >= 800
+    constexpr int bytes = sizeof(Vector);
+    if (bytes >= 4) {
+        asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(
+                         (unsigned int)__cvta_generic_to_shared(to)),
+                     "l"(from), "n"(bytes < 4 ? 4 : bytes)
+                     : "memory");
+        return;
+    }
+#endif
+    *to = load(from, 0);
+}
+
+__device__ __forceinline__ void wait_for_copies() {
+#if __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.wait_all;" ::: "memory");
+#endif
+}
+
+// What a thread holds of all rows, and of a second tensor in shared memory, where nobody else looks.
+struct Hold {
+    Vector x[HELD];
+    Vector* second;
+
+    __device__ __forceinline__ Hold(const Share& share, const Element* given, const Element* other,
+                                    Vector* room)
+        : second(room + threadIdx.x) {
+        each(share, [&](int k, int place) { x[k] = load(given, place); });
+        if (other != nullptr)
+            each(share, [&](int k, int place) { copy_ahead(second + k * THREADS, other + place); });
+    }
+
+    template <class Act>
+    __device__ __forceinline__ void each(const Share& share, Act act) const {
+        // Places are few enough for 32 bits, and are found again: registers are for the rows.
+        int row = (int)share.first, place = (int)share.place(share.first);
+        const int step = TEAMS * CLUSTER, next = step * (int)share.channels;
+        asm volatile("" : "+r"(row), "+r"(place));
+#pragma unroll
+        for (int k = 0; k < HELD; k++, row += step, place += next)
+            if (row < (int)share.rows) act(k, place);
+    }
+};
+
+#if CLUSTER > 1
+#define IN_CLUSTERS __attribute__((cluster_dims(CLUSTER, 1, 1)))
+
+// All threads of all blocks of a cluster.
+__device__ __forceinline__ void meet() {
+    asm volatile("barrier.cluster.arrive.release;\n"
+                 "barrier.cluster.wait.acquire;" ::
+                     : "memory");
+}
+
+// What another block of the cluster has at the same place.
+__device__ __forceinline__ Real there(const Real* here, int block) {
+    const unsigned int address = (unsigned int)__cvta_generic_to_shared(here);
+    unsigned int mapped;
+    asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(mapped) : "r"(address), "r"(block));
+    Real x;
+#if ELEMENT == 3
+    asm volatile("ld.shared::cluster.f64 %0, [%1];" : "=d"(x) : "r"(mapped) : "memory");
+#else
+    asm volatile("ld.shared::cluster.f32 %0, [%1];" : "=f"(x) : "r"(mapped) : "memory");
+#endif
+    return x;
+}
+#else
+#define IN_CLUSTERS
+#endif
+
+// The sums that the threads found, of all rows, for all threads.
+__device__ __forceinline__ void add_all(Sums (&board)[WARPS][CHANNELS], Sums (&found)[VECTOR]) {
+    add_block(board, found);
+#if CLUSTER > 1
+    __shared__ Sums totals[CHANNELS];
+    meet();
+    if (threadIdx.x < CHANNELS) {
+        Sums all = {0, 0};
+#pragma unroll
+        for (int block = 0; block < CLUSTER; block++) {
+            const Sums& here = board[0][threadIdx.x];
+            all = all + Sums{there(&here.one, block), there(&here.other, block)};
+        }
+        totals[threadIdx.x] = all;
+    }
+    meet();
+    const Sums* sums = totals;
+#else
+    const Sums* sums = board[0];
+#endif
+#pragma unroll
+    for (int v = 0; v < VECTOR; v++) found[v] = sums[threadIdx.x % LANES * VECTOR + v];
+    __syncthreads();
+}
+
+extern "C" __global__ void IN_CLUSTERS __launch_bounds__(THREADS, 2)
+normalise_whole(Element* y, Real* statistics, const Element* x, const Element* more,
+                const Real* gain, const Real* offset, Real* running_mean, Real* running_variance,
+                i64* batches, double momentum, double epsilon, i64 relu, i64 rows, i64 channels) {
+    extern __shared__ __align__(16) unsigned char memory[];
+    __shared__ Sums board[WARPS][CHANNELS];
+    __shared__ Real means[CHANNELS], inverses[CHANNELS];
+    const Share share(rows, channels);
+    const Hold hold(share, x, more, (Vector*)memory);
+    Real middle[VECTOR] = {};
+    if (share.channel < channels) {
+        const Vector row = load(x, share.channel);
+        for (int v = 0; v < VECTOR; v++) middle[v] = widen(row.of[v]);
+    }
+    // Deviations from the first row, then from the mean.
+    Sums found[VECTOR];
+    for (int pass = 0; pass < 2; pass++) {
+#pragma unroll
+        for (int v = 0; v < VECTOR; v++) found[v] = {0, 0};
+        hold.each(share, [&](int k, int) {
+#pragma unroll
+            for (int v = 0; v < VECTOR; v++) {
+                const Real step = widen(hold.x[k].of[v]) - middle[v];
+                found[v] = found[v] + Sums{step, step * step};
+            }
+        });
+        add_all(board, found);
+#pragma unroll
+        for (int v = 0; v < VECTOR; v++) {
+            const Real step = found[v].one / rows;
+            found[v].other -= found[v].one * step;
+            middle[v] += step;
+        }
+    }
+    if (threadIdx.x < LANES && share.channel < channels) {
+#pragma unroll
+        for (int v = 0; v < VECTOR; v++) {
+            const i64 column = share.channel + v;
+            const Real part = (Real)momentum, spread = found[v].other < 0 ? 0 : found[v].other;
+            const Real inverse = 1 / sqrt(spread / rows + (Real)epsilon);
+            means[threadIdx.x * VECTOR + v] = middle[v];
+            inverses[threadIdx.x * VECTOR + v] = inverse;
+            if (blockIdx.x > 0) continue;
+            statistics[column] = middle[v];
+            statistics[channels + column] = inverse;
+            if (running_mean != nullptr)
+                running_mean[column] = (1 - part) * running_mean[column] + part * middle[v];
+            if (running_variance != nullptr)
+                running_variance[column] =
+                    (1 - part) * running_variance[column] + part * (spread / (rows - 1));
+            if (column == 0 && batches != nullptr) *batches += 1;
+        }
+    }
+    __syncthreads();
+    Affine affine;
+    affine.take(means, inverses, gain, offset, share);
+    wait_for_copies();
+    hold.each(share, [&](int k, int place) {
+        Vector out, added;
+        if (more != nullptr) added = hold.second[k * THREADS];
+#pragma unroll
+        for (int v = 0; v < VECTOR; v++) {
+            Real value = affine(widen(hold.x[k].of[v]), v);
+            if (relu && value < 0) value = 0;
+            if (more != nullptr) value += widen(added.of[v]);
+            out.of[v] = narrow(value);
+        }
+        *reinterpret_cast<Vector*>(y + place) = out;
+    });
+}
+
+extern "C" __global__ void IN_CLUSTERS __launch_bounds__(THREADS, 2)
+gradient_whole(Element* result, Element* copy, Real* gradients, const Element* upstream,
+               const Element* x, const Real* statistics, const Real* gain, const Real* offset, i64 relu, i64 rows,
+               i64 channels) {
+    extern __shared__ __align__(16) unsigned char memory[];
+    __shared__ Sums board[WARPS][CHANNELS];
+    const Share share(rows, channels);
+    const Hold hold(share, x, upstream, (Vector*)memory);
+    const Real* means = statistics + blockIdx.y * CHANNELS;
+    Affine affine;
+    affine.take(means, means + channels, gain, offset, share);
+    wait_for_copies();
+    Sums found[VECTOR] = {};
+    hold.each(share, [&](int k, int) {
+        const Vector above = hold.second[k * THREADS];
+#pragma unroll
+        for (int v = 0; v < VECTOR; v++) {
+            const Real here = widen(hold.x[k].of[v]);
+            const Real g = affine.behind(widen(above.of[v]), here, v, relu);
+            found[v] = found[v] + Sums{g, g * (here - affine.mean[v])};
+        }
+    });
+    add_all(board, found);
+    Real mean[VECTOR], slope[VECTOR];
+#pragma unroll
+    for (int v = 0; v < VECTOR; v++) {
+        const i64 c = share.channel + v;
+        mean[v] = found[v].one / rows;
+        slope[v] = found[v].other / rows * affine.inverse[v] * affine.inverse[v];
+        if (blockIdx.x == 0 && threadIdx.x < LANES && c < channels) {
+            gradients[c] = found[v].other * affine.inverse[v];
+            gradients[channels + c] = found[v].one;
+            gradients[2 * channels + c] = 0;
+        }
+    }
+    hold.each(share, [&](int k, int place) {
+        const Vector above = hold.second[k * THREADS];
+        Vector out;
+#pragma unroll
+        for (int v = 0; v < VECTOR; v++) {
+            const Real here = widen(hold.x[k].of[v]);
+            const Real g = affine.behind(widen(above.of[v]), here, v, relu);
+            const Real rest = mean[v] + (here - affine.mean[v]) * slope[v];
+            out.of[v] = narrow((g - rest) * affine.scale[v]);
+        }
+        *reinterpret_cast<Vector*>(result + place) = out;
+        if (copy != nullptr) *reinterpret_cast<Vector*>(copy + place) = above;
+    });
+}
+
+#endif

@@ -15,7 +15,7 @@ from multiscale_gcn.ops.graph_convolution.layer_arguments import (
 )
 from multiscale_gcn.ops.graph_convolution.on_cuda import layer_on_cuda
 from multiscale_gcn.ops.graph_convolution.plain import plain_layer
-from multiscale_gcn.ops.graph_convolution.whole_layer.sizes import has_whole_layer
+from multiscale_gcn.ops.graph_convolution.whole_layer.sizes import whole_layer_form
 from multiscale_gcn.ops.option_checks import flag
 from multiscale_gcn.ops.propagate.plain import propagates_dense
 from multiscale_gcn.ops.selection import (
@@ -165,14 +165,15 @@ def _plain_form_per_channel(case: OperatorCase) -> Backend:
 
 
 def _kernel(case: OperatorCase) -> Backend:
-    if has_whole_layer(
+    form = whole_layer_form(
         torch.cuda.get_device_capability(case.device),
         case.dtype,
         case.num_nodes,
         case.in_channels,
         case.out_channels,
-    ):
-        return Backend("cupy", "one kernel for the whole layer, on the tensor cores of Hopper")
+    )
+    if form is not None:
+        return Backend("cupy", f"one kernel for the whole layer, on {form.value}")
     return Backend(
         "cupy", "a matrix product, and a kernel that takes the softmax and aggregates neighbours"
     )

@@ -1,7 +1,7 @@
 """Graph convolution on CUDA devices, as operators of PyTorch.
 
-On Hopper, graphs of up to 128 nodes take one kernel for the whole layer, and one for all its
-gradients (``whole_layer``). All else is a matrix product of PyTorch beside kernels for neighbours
+Graphs of up to 128 nodes take one kernel for the whole layer, and one for all its gradients
+(``whole_layer``). All else is a matrix product of PyTorch beside kernels for neighbours
 (``layer_parts``).
 """
 
@@ -21,7 +21,7 @@ from multiscale_gcn.ops.graph_convolution.layer_arguments import LayerArguments,
 from multiscale_gcn.ops.graph_convolution.layer_parts.on_cuda import parts_backward, parts_forward
 from multiscale_gcn.ops.graph_convolution.whole_layer.backward_on_cuda import whole_layer_backward
 from multiscale_gcn.ops.graph_convolution.whole_layer.on_cuda import whole_layer
-from multiscale_gcn.ops.graph_convolution.whole_layer.sizes import has_whole_layer
+from multiscale_gcn.ops.graph_convolution.whole_layer.sizes import WholeLayer, whole_layer_form
 from multiscale_gcn.ops.kernels.arguments import empty_by_node
 from multiscale_gcn.ops.kernels.registration import define
 
@@ -43,13 +43,13 @@ def layer_on_cuda(layer: LayerArguments) -> Tensor:  # [B, N, C_out]
     return finish(result, norm, relu)
 
 
-def _takes_whole_layer(layer: LayerArguments) -> bool:
+def _form_of(layer: LayerArguments) -> WholeLayer | None:
     batch, nodes, in_channels = layer.x.shape
     if mixes_per_channel(layer) or batch == 0:
-        return False
+        return None
     capability = torch.cuda.get_device_capability(layer.x.device)
     out_channels = layer.weight.shape[2]
-    return has_whole_layer(capability, layer.x.dtype, nodes, in_channels, out_channels)
+    return whole_layer_form(capability, layer.x.dtype, nodes, in_channels, out_channels)
 
 
 def _forward(
@@ -66,7 +66,8 @@ def _forward(
     normalisation = Normalisation(*norm, epsilon) if norm else None  # type: ignore[arg-type, call-arg]
     layer = LayerArguments(x, mixing, weight, bias, Pattern(*pattern), softmax, normalisation, relu)
     with torch.autocast("cuda", enabled=False):
-        return (whole_layer if _takes_whole_layer(layer) else parts_forward)(layer)
+        form = _form_of(layer)
+        return parts_forward(layer) if form is None else whole_layer(layer, form)
 
 
 def _forward_fake(x: Tensor, mixing: Tensor, weight: Tensor, *rest: Any) -> Tensor:
@@ -84,8 +85,9 @@ def _backward(
 ) -> LayerGradients:
     layer = LayerArguments(x, mixing, weight, None, Pattern(*pattern), softmax)
     with torch.autocast("cuda", enabled=False):
-        if _takes_whole_layer(layer):
-            found = whole_layer_backward(layer, gradient, needs)
+        form = _form_of(layer)
+        if form is not None:
+            found = whole_layer_backward(layer, gradient, needs, form)
             if found is not None:
                 return found
         return parts_backward(layer, gradient, needs)

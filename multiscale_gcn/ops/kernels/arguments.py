@@ -50,7 +50,7 @@ def norm_arguments(norm: Normalisation | None, x: Tensor) -> tuple[Any, ...]:
     """Of a kernel that normalises its result."""
     if norm is None:
         return (None, None, None, None, 0.0)
-    return (*(real(tensor, x) for tensor in norm[:4]), norm.epsilon)
+    return (*(real(tensor, x) for tensor in norm[:4]), float(norm.epsilon))
 
 
 def place(x: Tensor | None) -> tuple[Any, ...]:

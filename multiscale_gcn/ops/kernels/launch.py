@@ -7,7 +7,8 @@ stream, on the device of the tensors. CuPy is imported when the first kernel is 
 An operator on a device is three things: kernels in its folder, a function that launches them and
 that :func:`~multiscale_gcn.ops.kernels.registration.define` makes known to PyTorch, and outside of
 it an ``autograd.Function``. So ``torch.compile`` sees one opaque operator with a known shape,
-forward and backward.
+forward and backward. Where nothing of PyTorch watches, calls that were made before are repeated by
+:class:`~multiscale_gcn.ops.kernels.prepared.PreparedCalls`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+
+from multiscale_gcn.ops.kernels.packing import (
+    current_device,
+    current_stream,
+    driver_of_thread,
+    pack,
+)
+from multiscale_gcn.ops.kernels.rehearsal import rehearsal_of_thread
 
 FOLDER = Path(__file__).parents[1]
 """Of the operators: the files of kernels are named from here."""
@@ -52,9 +60,10 @@ class Kernels:
     file: str
     options: tuple[str, ...] = ()
     architecture: str | None = None
-    _loaded: dict[tuple[str, int], Any] = field(
+    _loaded: dict[tuple[str, int], int] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+    _alive: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def launch(
         self,
@@ -89,20 +98,27 @@ class Kernels:
         if 0 in grid:
             return
         index = device.index
-        if index != torch.cuda.current_device():
+        if index != current_device():
             with torch.cuda.device(index):
                 self.launch(name, grid, block, arguments, device, shared_memory)
             return
-        kernel = self._loaded.get((name, index))
-        if kernel is None:
-            kernel = self.load(name, device)
-        values = tuple(
-            a.data_ptr() if isinstance(a, Tensor) else 0 if a is None else a for a in arguments
-        )
-        kernel(grid, block, values, shared_memory, _stream(index))
+        address = self._loaded.get((name, index))
+        if address is None:
+            address = self.load(name, device)
+        sizes = (*grid, 1, 1)[:3] + (*block, 1, 1)[:3] + (shared_memory,)
+        rehearsal = rehearsal_of_thread()
+        if rehearsal is not None:
+            rehearsal.launch(address, sizes, arguments)
+        driver_of_thread(index)(address, *sizes, current_stream(index), pack(arguments), 0)
 
-    def load(self, name: str, device: torch.device) -> Any:
-        """Compile a kernel for a device now, as its first launch would do otherwise."""
+    def load(self, name: str, device: torch.device) -> int:
+        """Compile a kernel for a device now, as its first launch would do otherwise.
+
+        Returns
+        -------
+        int
+            The driver's name for it.
+        """
         if torch.cuda.is_current_stream_capturing():
             raise RuntimeError(
                 f"the kernel {name} is not compiled yet, and a CUDA graph is being captured; run "
@@ -115,7 +131,8 @@ class Kernels:
                 kernel.max_dynamic_shared_size_bytes = (
                     shared_memory_per_block(key[1]) - kernel.shared_size_bytes
                 )
-                self._loaded[key] = kernel.kernel
+                self._alive.append(kernel.kernel)
+                self._loaded[key] = kernel.kernel.ptr
         return self._loaded[key]
 
 
@@ -190,21 +207,3 @@ def _cubin(file: str, code: str, options: tuple[str, ...]) -> Path:
         stream.write(cubin)
     Path(temporary).replace(path)
     return path
-
-
-class _Stream:
-    """What CuPy takes as a stream: anything that has its address."""
-
-    def __init__(self, address: int) -> None:
-        self.ptr = address
-
-
-_streams: dict[int, _Stream] = {}
-
-
-def _stream(index: int) -> _Stream:
-    address = torch._C._cuda_getCurrentRawStream(index)
-    stream = _streams.get(address)
-    if stream is None:
-        stream = _streams[address] = _Stream(address)
-    return stream

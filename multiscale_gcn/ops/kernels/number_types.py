@@ -12,7 +12,7 @@ DTYPES = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2, torch.float64: 
 def allow_tf32() -> bool:
     """Whether PyTorch may round the factors of float32 products."""
     try:
-        return bool(torch.backends.cuda.matmul.allow_tf32)
+        return bool(torch._C._get_cublas_allow_tf32())
     except RuntimeError:  # it was set by the newer of the two interfaces
         return bool(torch.backends.cuda.matmul.fp32_precision == "tf32")
 

@@ -2,13 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
+
+from multiscale_gcn.ops.kernels.prepared import PreparedCalls
+from multiscale_gcn.ops.kernels.rehearsal import rehearsal_of_thread
 
 NAMESPACE = "multiscale_gcn"
 """Compiled programs know the operators by it."""
+
+
+class Operator:
+    """An operator without a gradient. It takes the arguments by their places.
+
+    Where nobody watches, a call that was made before takes the way of
+    :class:`~multiscale_gcn.ops.kernels.prepared.PreparedCalls`, past PyTorch's dispatcher.
+
+    Attributes
+    ----------
+    overload : OpOverload
+        What PyTorch knows.
+    """
+
+    def __init__(self, overload: torch._ops.OpOverload, cuda: Callable[..., Any]) -> None:
+        self.overload = overload
+        self._cuda = cuda
+        self._calls = PreparedCalls()
+
+    def __call__(self, *arguments: Any) -> Any:
+        if torch.compiler.is_compiling():
+            return self.overload(*arguments)
+        if rehearsal_of_thread() is not None:
+            return self._cuda(*arguments)
+        tensors: list[Tensor] = []
+        constants: list[Any] = []
+        _take_apart(arguments, tensors, constants)
+
+        def run() -> Any:
+            chosen = self.overload if rehearsal_of_thread() is None else self._cuda
+            return chosen(*arguments)
+
+        return self._calls(run, tensors, tuple(constants))
+
+
+def _take_apart(arguments: Sequence[Any], tensors: list[Tensor], constants: list[Any]) -> None:
+    """Tensors, and all that is none, with the places where tensors stand."""
+    for argument in arguments:
+        if isinstance(argument, Tensor):
+            tensors.append(argument)
+            constants.append(Tensor)
+        elif isinstance(argument, list | tuple):
+            constants.append(len(argument))
+            _take_apart(argument, tensors, constants)
+        else:
+            constants.append(argument)
 
 
 def define(
@@ -16,7 +66,7 @@ def define(
     cuda: Callable[..., Any],
     fake: Callable[..., Any],
     cpu: Callable[..., Any] | None = None,
-) -> torch._ops.OpOverload:
+) -> Operator:
     """Make a function of tensors known to PyTorch as an operator, without a gradient.
 
     Parameters
@@ -33,8 +83,7 @@ def define(
 
     Returns
     -------
-    OpOverload
-        The operator. It takes the arguments by their places.
+    Operator
     """
     name = schema.partition("(")[0]
     full = f"{NAMESPACE}::{name}"
@@ -43,5 +92,4 @@ def define(
     if cpu is not None:
         torch.library.impl(full, "cpu", cpu)
     torch.library.register_fake(full, fake)
-    operator: torch._ops.OpOverload = getattr(getattr(torch.ops, NAMESPACE), name).default
-    return operator
+    return Operator(getattr(getattr(torch.ops, NAMESPACE), name).default, cuda)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from multiscale_gcn.ops.differentiable import DifferentiableFunction, keep_signature
+from multiscale_gcn.ops.differentiable import DifferentiableFunction, applied, keep_signature
 from multiscale_gcn.ops.nonlocal_attention.operands import check_attention
 
 
@@ -60,7 +60,7 @@ def nonlocal_attention_dense(
 def attend_densely(source: Tensor, target: Tensor, value: Tensor) -> Tensor:
     """:func:`nonlocal_attention_dense` of what fits."""
     source, target = source.to(value.dtype), target.to(value.dtype)
-    result: Tensor = _DenseAttention.apply(source, target, value)[0]
+    result: Tensor = applied(_DenseAttention, source, target, value)[0]
     return result
 
 
@@ -132,7 +132,7 @@ def nonlocal_attention_sorted(
 def attend_sorted(source: Tensor, target: Tensor, value: Tensor) -> Tensor:
     """:func:`nonlocal_attention_sorted` of what fits."""
     wide = torch.promote_types(value.dtype, torch.float32)
-    result, _ = _SortedAttention.apply(source.to(wide), target.to(wide), value.to(wide))
+    result, _ = applied(_SortedAttention, source.to(wide), target.to(wide), value.to(wide))
     attended: Tensor = result.to(value.dtype)
     return attended
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from multiscale_gcn.ops.bags import sum_bags
 from multiscale_gcn.ops.csr_pattern import CrossPattern, Pattern, shape_of
-from multiscale_gcn.ops.differentiable import DifferentiableFunction, keep_signature
+from multiscale_gcn.ops.differentiable import DifferentiableFunction, applied, keep_signature
 from multiscale_gcn.ops.layout import by_node, rows_mixed
 from multiscale_gcn.ops.operand_checks import check_one_type, check_product
 
@@ -143,7 +143,8 @@ def _sparse(x: Tensor, values: Tensor, pattern: Pattern | CrossPattern) -> Tenso
     nodes = by_node(features)
     square = isinstance(pattern, Pattern)
     back = (None, None) if square else (pattern.back_indptr, pattern.back_columns)
-    result: Tensor = _SparseProduct.apply(
+    result: Tensor = applied(
+        _SparseProduct,
         nodes.flatten(1),
         weights,
         False,

@@ -12,8 +12,9 @@ from refusals import refused
 from examples.hgn_pose.__main__ import main
 from examples.hgn_pose.lifting import prediction
 from examples.hgn_pose.lifting.clips import TrackClips
-from examples.hgn_pose.lifting.framing import frame
+from examples.hgn_pose.lifting.framing import frame, frame_clips
 from examples.hgn_pose.lifting.mapping import HUMAN36M_TRUNK
+from examples.hgn_pose.lifting.viewing import Input
 from examples.hgn_pose.network.tensor_files import read_tensors, write_tensors
 
 QUICK = ["--test-every", "60", "--device", "cpu", "--data", "builtin"]
@@ -115,16 +116,6 @@ def test_spacing_is_of_clips():
         main(["train", "--network", "mlp", "--spacing", "3"])
 
 
-def test_held_cameras_are_not_for_clips(folder, tmp_path):
-    with refused("is of a network that is given clips"):
-        main(["wild", weights_of(folder), *QUICK, "--out", str(tmp_path)])
-    train = [*TRAIN, "--network", "temporal_convolutions", "--out", str(tmp_path / "r")]
-    with refused("is given clips, for which no camera turns to the person"):
-        main([*train, "--robust"])
-    with refused("clips are seen by the cameras of the studio"):
-        main([*train, "--augmentation.detector", "5"])
-
-
 def test_figures_take_both_kinds(folder, tmp_path):
     both = [weights_of(folder), weights_of(folder / "mlp")]
     main(["figures", *both, *QUICK, "--out", str(tmp_path)])
@@ -158,16 +149,10 @@ def test_weights_that_do_not_say_how_fast_are_refused(folder, tmp_path):
 
 
 def clips_of(time, joints, frames, rate, framing="image"):
-    track = TrackClips(
-        np.array(time),
-        joints,
-        frames,
-        rate,
-        (1000, 500),
-        framing,
-        HUMAN36M_TRUNK,
-        torch.device("cpu"),
-    )
+    def ask(clips):
+        return Input(frame_clips(clips, (1000, 500), framing, HUMAN36M_TRUNK), None)
+
+    track = TrackClips(np.array(time), joints, frames, rate, ask, torch.device("cpu"))
     return torch.cat(list(track.split(2))).numpy()
 
 
@@ -180,6 +165,53 @@ def test_clips_of_a_track_have_the_pace_of_the_training():
         found = (clips_of(time, joints, 5, rate)[:, :, 3, 0] + 1) / 2 * 1000
         wanted = np.clip(time[:, None] + np.arange(-2, 3) / rate, 0, 0.6) * 100
         np.testing.assert_allclose(found, wanted, atol=1e-3)
+
+
+def test_clips_of_a_track_end_at_a_long_gap():
+    time = np.array([0.0, 0.1, 0.2, 5.0, 5.1, 5.2, 9.0])
+    joints = np.zeros((7, 17, 2))
+    joints[..., 0] = 100 * time[:, None]
+    found = (clips_of(time, joints, 5, 10)[:, :, 3, 0] + 1) / 2 * 1000
+    bounds = np.array([[0.0, 0.2]] * 3 + [[5.0, 5.2]] * 3 + [[9.0, 9.0]])
+    for row, moment, (first, last) in zip(found, time, bounds, strict=True):
+        wanted = [min(max(moment + step / 10, first), last) * 100 for step in range(-2, 3)]
+        np.testing.assert_allclose(row, wanted, atol=2e-2)
+
+
+def test_predict_turns_clips_to_the_person_when_it_knows_the_camera(folder, tmp_path):
+    """A person who stands aside, before the camera of the file and before one that faces them."""
+    keypoints = json.loads((folder / "keypoints.json").read_text())
+    width, height = keypoints["image_size"]
+    focal = 1145 / 1000 * width
+    options = ["--weights", weights_of(folder), "--device", "cpu", "--no-page", "--smooth", "0"]
+    options += ["--no-one-length", "--no-repair"]
+    matrix = [[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]]
+    (tmp_path / "camera.json").write_text(json.dumps({"matrix": matrix}))
+    options += ["--camera", str(tmp_path / "camera.json")]
+    yaw = np.deg2rad(15)
+    axes = np.array([[np.cos(yaw), 0, -np.sin(yaw)], [0, 1, 0], [np.sin(yaw), 0, np.cos(yaw)]])
+    for frame_seen in keypoints["frames"]:
+        for person in frame_seen["persons"]:
+            points = np.array(person["keypoints"])
+            rays = np.c_[(points[:, :2] - [width / 2, height / 2]) / focal, np.ones(len(points))]
+            rays = rays @ axes.T
+            moved = rays[:, :2] / rays[:, 2:] * focal + [width / 2, height / 2]
+            person["keypoints"] = np.c_[moved, points[:, 2:]].tolist()
+    (tmp_path / "aside.json").write_text(json.dumps(keypoints))
+    poses = []
+    for source in (folder / "keypoints.json", tmp_path / "aside.json"):
+        main(["predict", str(source), "--no-check", *options, "--out", str(tmp_path / "p")])
+        found = prediction.load(tmp_path / "p" / "prediction.npz")
+        assert found.root is not None
+        poses.append(found.pose)
+    np.testing.assert_allclose(poses[1], poses[0] @ axes.T, atol=1e-3)
+
+
+def test_measure_clips_takes_networks_of_clips(folder, tmp_path):
+    options = ["--data", "builtin", "--device", "cpu", "--frames", "20", "--clips-every", "9"]
+    main(["measure-clips", "--weights", weights_of(folder), *options, "--out", str(tmp_path)])
+    figures = json.loads((tmp_path / "clips.json").read_text())["figures"]
+    assert figures["exact 2D: MPJPE, mm"][0] > 0
 
 
 def test_a_clip_is_framed_by_its_middle():

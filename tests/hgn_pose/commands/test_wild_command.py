@@ -7,7 +7,7 @@ from examples.hgn_pose.__main__ import main
 from examples.hgn_pose.lifting import prediction
 from examples.hgn_pose.network import weights
 from examples.hgn_pose.network.passports import network_of
-from examples.hgn_pose.network.weights import ROBUST_WEIGHTS, read_passport
+from examples.hgn_pose.network.weights import ROBUST_WEIGHTS, VIDEO_WEIGHTS, read_passport
 
 QUICK = ["--train-every", "60", "--test-every", "60", "--device", "cpu"]
 SMALL = ["--network", "mlp", "--channels", "16", "--epochs", "3", *QUICK]
@@ -80,14 +80,21 @@ def test_names_of_weights_and_what_did_not_come_along(folder, tmp_path, monkeypa
         main(["predict", keypoints, "--pitch", "99"])
 
 
-@pytest.mark.skipif(not ROBUST_WEIGHTS.exists(), reason="the robust weights did not come along")
-def test_the_robust_weights_face_the_person():
-    passport = read_passport(ROBUST_WEIGHTS)
-    assert network_of(ROBUST_WEIGHTS, passport).facing
+@pytest.mark.parametrize("file", [ROBUST_WEIGHTS, VIDEO_WEIGHTS])
+def test_weights_for_real_video_face_the_person(file):
+    passport = read_passport(file)
+    assert network_of(file, passport).facing
+    assert passport.facts["meshes"]
     varied = passport.facts["training"]["augmentation"]
     assert varied["cameras"] == "wild"
-    figures = json.loads(ROBUST_WEIGHTS.with_suffix(".json").read_text())
+    figures = json.loads(file.with_suffix(".json").read_text())
     assert figures["options"]["facing"] is True
-    assert f"| {figures['scores']['mpjpe_mm']:.1f} |" in (
-        ROBUST_WEIGHTS.with_name("README.md").read_text()
-    )
+
+
+def test_weights_for_real_video_are_better_where_people_hold_the_camera(tmp_path):
+    out = tmp_path / "wild.json"
+    few = ["--data", "builtin", "--test-every", "20", "--device", "cpu", "--out", str(out)]
+    main(["wild", "studio", "video", "--detector", "2.5", *few])
+    studio, video = json.loads(out.read_text())["errors"].values()
+    assert video["wild"]["mpjpe"] < 0.75 * studio["wild"]["mpjpe"]
+    assert video["wild"]["pa_mpjpe"] < studio["wild"]["pa_mpjpe"]

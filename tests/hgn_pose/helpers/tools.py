@@ -70,6 +70,26 @@ def alphapose_cmu(path, points, sure):
     return dump(path, frames)
 
 
+def vitpose(names):
+    """easy_ViTPose, with y before x."""
+
+    def write(path, points, sure):
+        frames = [{"1": np.stack([p[:, 1], p[:, 0], s], axis=1).tolist()}
+                  for p, s in zip(points, sure, strict=True)]  # fmt: skip
+        return dump(path, {"keypoints": frames, "skeleton": dict(enumerate(names))})
+
+    return write
+
+
+def kinetics(path, points, sure):
+    return dump(path, {"label": "walking", "label_index": 0, "data": [
+        {"frame_index": t, "skeleton": [
+            {"pose": (points[t] / 1000).ravel().tolist(), "score": sure[t].tolist()}
+        ]}
+        for t in range(len(points))
+    ]})  # fmt: skip
+
+
 def mmpose_video(path, points, sure):
     return dump(path, [
         {"frame_id": t, "instances": [{

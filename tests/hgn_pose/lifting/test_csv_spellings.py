@@ -214,6 +214,39 @@ def test_columns_that_do_no_harm_are_reported(extra, tmp_path):
     np.testing.assert_allclose(found.in_convention("auto").points, POINTS, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("name", "step", "fps"),
+    [
+        ("time", 1 / 30, 30), ("Timestamp", 40, 25), ("timestamp", 20_000, 50),
+        ("time_s", 0.5, 2), ("Time (ms)", 5, 200), ("timestamp_ms", 5, 200), ("time", 2e-6, None),
+        ("timestamp", 1, None), ("time", 0, None), ("time", -1, None), ("timer", 0.04, None),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("long_form", [True, False])
+def test_times_of_frames_say_their_pace(name, step, fps, long_form, tmp_path):
+    head, *lines = (
+        long(["frame", "joint", "x", "y", "score"], NAMES) if long_form else wide("{}_x", "{}_y")
+    ).splitlines()
+    lines = [f"{line},{1000 + step * int(line.split(',')[0])}" for line in lines]
+    found = read(tmp_path, "\n".join([f"{head},{name}", *lines]))
+    if fps is None:
+        assert found.fps is None
+        assert found.notes == (f"columns that were not read: {name}",)
+    else:
+        assert found.fps == pytest.approx(fps, rel=1e-3)
+        assert found.notes == (f"{found.fps:g} frames per second, by {name}",)
+
+
+def test_frames_that_are_not_evenly_spaced_are_told(tmp_path):
+    head, *lines = wide("{}_x", "{}_y").splitlines()
+    times = np.arange(len(lines)) / 25
+    times[5:] += 1
+    text = [f"{head},time", *(f"{line},{t}" for line, t in zip(lines, times, strict=True))]
+    found = read(tmp_path, "\n".join(text))
+    assert found.fps == 25
+    assert found.notes[1:] == ("frames are from 0.04 to 1.04 s apart, and taken as evenly spaced",)
+
+
 def test_a_column_beside_joints_that_looks_like_a_confidence_is_asked_about(tmp_path):
     with pytest.raises(ValueError, match="may be confidences: sicher; call the confidence so"):
         read(tmp_path, long(["frame", "joint", "x", "y", "sicher"]))

@@ -31,6 +31,7 @@ TOOLS = {
         "mmpose.json": tools.mmpose_video,
         "mmpose_named.json": tools.mmpose_named(CONVENTIONS["coco17"].points),
         "inferencer.json": tools.mmpose_inferencer,
+        "vitpose.json": tools.vitpose(CONVENTIONS["coco17"].points),
         "ultralytics.json": tools.ultralytics_json,
         "ultralytics": tools.ultralytics_texts,
         "movenet.json": tools.tensorflow_js("coco17"),
@@ -52,7 +53,11 @@ TOOLS = {
         "mmpose_named.json": tools.mmpose_named(CONVENTIONS["wholebody133"].points),
         "alphapose.json": tools.alphapose,
     },
-    "openpose18": {"folder": tools.openpose_folder, "controlnet.json": tools.openpose_list},
+    "openpose18": {
+        "folder": tools.openpose_folder,
+        "controlnet.json": tools.openpose_list,
+        "kinetics.json": tools.kinetics,
+    },
     "body25": {"folder": tools.openpose_folder, "controlnet.json": tools.openpose_list},
     "body25b": {"folder": tools.openpose_folder, "controlnet.json": tools.openpose_list},
     "mpii16": {"mmpose.json": tools.mmpose_named(CONVENTIONS["mpii16"].points)},
@@ -109,6 +114,22 @@ def test_a_rendered_skeleton_has_its_joints_where_the_body_has_them(convention):
     joints, _ = to_skeleton(points, sure, convention, TRUNKS["builtin"], 0.3)
     true = FILM.in_convention("skeleton17").astype(np.float64)
     assert np.linalg.norm(joints - true, axis=2).mean() < 4
+
+
+def test_landmarks_with_times_say_their_pace(tmp_path):
+    points = pixels("mediapipe33") / 1000
+    frames = [
+        {
+            "timestamp_ms": 7 + 20 * t,
+            "pose_landmarks": [{"x": x, "y": y, "z": 0, "visibility": 1} for x, y in p],
+        }
+        for t, p in enumerate(points.tolist())
+    ]
+    found = read_keypoints(tools.dump(tmp_path / "a.json", frames))
+    assert found.fps == 50
+    assert found.notes == ("50 frames per second, by timestamp_ms",)
+    film = {"fps": 30, "results": frames}
+    assert read_keypoints(tools.dump(tmp_path / "b.json", film)).fps == 30
 
 
 def one_by_one(**more):

@@ -165,6 +165,11 @@ def test_names_in_another_order_are_put_right(tmp_path):
         ("a.csv", "frame,nose_x,nose_y\nhalf,1,2\n", "line 2: frame is 'half'"),
         ("a.npz", "no zip", "no npz file"),
         ("a.txt", "", "no .json, .csv or .npz"),
+        ("a.MP4", "", "is an image or a video, .*; run a detector of 2D joints on it first"),
+        ("a.jpg", "", "is an image or a video"),
+        ("a.json.gz", "", "is packed; unpack it"),
+        ("a.trc", "", r"is none of \.json, .*\.h5, .*, nor a folder; give what a pose detector"),
+        ("a", "", r"is none of \.json"),
     ],
 )
 def test_bad_files_are_refused(name, content, message, tmp_path):

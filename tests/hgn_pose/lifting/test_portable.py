@@ -86,14 +86,20 @@ def test_it_answers_as_the_lifter_does(weights, joints, options, flip) -> None:
         assert np.abs(one.numpy() - other).max() < 1e-4 * np.abs(other).max()
 
 
-def test_clips_are_framed_by_their_middle(weights, joints) -> None:
-    lifter = lifter_of(weights(network="temporal_convolutions"))
+@pytest.mark.parametrize("facing", [False, True])
+def test_clips_are_framed_by_their_middle(weights, joints, facing) -> None:
+    lifter = lifter_of(weights(network="temporal_convolutions", facing=facing))
     time = np.arange(5) / lifter.steps_per_second
-    pose, _ = lifter.lift(joints, SIZE, "auto", ViewOptions().read(SIZE), flip=True, time=time)
+    view = ViewOptions(field_of_view=50 if facing else None).read(SIZE)
+    pose, _ = lifter.lift(joints, SIZE, "auto", view, flip=True, time=time)
     half = lifter.window // 2
     rows = np.clip(np.arange(5)[:, None] + np.arange(-half, half + 1), 0, 4)
+    given = [torch.tensor(joints[rows], dtype=torch.float32)]
+    if facing:
+        camera = np.concatenate([view.focal, view.centre])
+        given.append(torch.tensor(camera, dtype=torch.float32).repeat(len(joints), 1))
     with torch.no_grad():
-        found = Portable(lifter, flip=True).eval()(torch.tensor(joints[rows], dtype=torch.float32))
+        found = Portable(lifter, flip=True).eval()(*given)
     assert np.abs(found[0].numpy() - pose).max() < 1e-4
 
 

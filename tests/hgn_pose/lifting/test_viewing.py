@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
+from torch import nn
 
 from examples.hgn_pose.datasets.readers.builtin import load_builtin
 from examples.hgn_pose.lifting.framing import frame
@@ -11,6 +12,7 @@ from examples.hgn_pose.lifting.mapping import trunk_of
 from examples.hgn_pose.lifting.viewing import (
     View,
     ViewOptions,
+    clip_input,
     direction_down,
     network_input,
     undistorted,
@@ -18,6 +20,7 @@ from examples.hgn_pose.lifting.viewing import (
 from examples.hgn_pose.motion.hand_held import rotations
 from examples.hgn_pose.motion.studio import FOCAL
 from examples.hgn_pose.motion.turning import axes_towards, turned, turned_back
+from examples.hgn_pose.network.facing import Facing
 
 SIZE = (1920, 1080)
 TRUNK = trunk_of("cmu17")
@@ -68,6 +71,27 @@ def test_a_tilted_camera_gives_what_the_level_one_gives(pitch, roll, framing, fa
     assert np.abs(away - answers[0]).max() > 0.01
 
 
+@pytest.mark.parametrize("framing", ["auto", "image"])
+@pytest.mark.parametrize("facing", [False, True])
+def test_a_clip_is_seen_by_the_camera_of_its_middle(framing, facing):
+    """A tilted camera shows a clip as the level one does, where its middle alone is seen so."""
+    if facing and framing == "image":
+        pytest.skip("weights that face the person have no framing")
+    people = scene()
+    walks = np.arange(3)[:, None, None] * [0.1, 0.3, 0.0]
+    seen_by = []
+    for pitch, roll in ((0.0, 0.0), (25.0, -12.0)):
+        view = ViewOptions(field_of_view=70, pitch=pitch, roll=roll).read(SIZE)
+        clips = np.stack([seen(pitch, roll, view, people + step)[0] for step in walks], axis=1)
+        asked = clip_input(clips, SIZE, framing, TRUNK, view, facing=facing)
+        alone = network_input(clips[:, 1], SIZE, framing, TRUNK, view, facing=facing)
+        np.testing.assert_array_equal(asked.image[:, 1], alone.image)
+        np.testing.assert_array_equal(asked.axes, alone.axes)
+        assert np.abs(asked.image[:, 2] - asked.image[:, 1]).mean() > 1e-3
+        seen_by.append(asked.image)
+    np.testing.assert_allclose(seen_by[1], seen_by[0], atol=2e-5)
+
+
 def test_without_a_word_of_the_camera_the_input_is_what_it_was():
     view = ViewOptions().read(SIZE)
     pixels, _ = seen(10, 5, view)
@@ -88,6 +112,31 @@ def test_networks_that_face_the_person_get_the_rays():
     np.testing.assert_allclose(asked.image, FOCAL * points[..., :2] / points[..., 2:], atol=1e-6)
     with pytest.raises(ValueError, match="framing = person is for weights of one kind of camera"):
         network_input(pixels, SIZE, "person", TRUNK, view, facing=True)
+
+
+def test_networks_that_face_the_person_can_do_without_the_image():
+    """As if the person stood before the camera, wherever they are and however large."""
+    untold = ViewOptions().read(SIZE)
+    pixels, _ = seen(10, 5, untold)
+    asked = network_input(pixels, SIZE, "person", TRUNK, untold, facing=True)
+    again = network_input(3 * pixels + 700, (1, 1), "person", TRUNK, untold, facing=True)
+    np.testing.assert_allclose(again.image, asked.image, atol=1e-5)
+    assert np.abs(asked.image[:, 0]).max() < 1e-6
+    far = (pixels - pixels[:, :1]) / 1e4 + untold.centre  # in the middle, small, and so seen flat
+    same = network_input(far, SIZE, "auto", TRUNK, untold, facing=True)
+    faces = Facing(Rest())
+    np.testing.assert_allclose(
+        faces(torch.from_numpy(asked.image))[0], faces(torch.from_numpy(same.image))[0], atol=1e-4
+    )
+    with pytest.raises(ValueError, match="framing = image is for weights of one kind of camera"):
+        network_input(pixels, SIZE, "image", TRUNK, untold, facing=True)
+
+
+class Rest(nn.Module):
+    """Gives back what it saw, at one depth."""
+
+    def forward(self, seen):
+        return (torch.cat([seen, torch.ones_like(seen[..., :1])], dim=2),)
 
 
 @pytest.mark.parametrize(("pitch", "roll"), [(0.0, 0.0), (25.0, -12.0), (-40.0, 90.0)])

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -118,3 +120,74 @@ def test_a_network_that_faces_can_be_recorded():
 def test_options_say_it_only_where_it_is_so():
     assert "facing" not in NetworkOptions("mlp").as_json()
     assert NetworkOptions("mlp", facing=True).as_json()["facing"] is True
+
+
+def walking():
+    """Clips of people who walk to the right and towards the camera: [B, 5, 17, 3]."""
+    step = torch.tensor([0.2, 0.0, -0.3]).double()
+    return people()[:, None] + step * torch.arange(-2, 3)[:, None, None]
+
+
+class AllFrames(Seen):
+    def forward(self, image):
+        (points,) = super().forward(image.flatten(0, 1))
+        self.image = image
+        return points.unflatten(0, image.shape[:2]), points.unflatten(0, image.shape[:2])[:, 2]
+
+
+@pytest.mark.parametrize("yaw", TURNS[::3])
+@pytest.mark.parametrize("pitch", TURNS[::3])
+def test_the_camera_of_a_clip_turns_once(yaw, pitch):
+    """A camera that turned away before a clip gives the same input and the turned answers."""
+    points = walking()
+    network = AllFrames()
+    model = Facing(network)
+    straight = model(picture(points))
+    first = network.image
+    turn = about_y(yaw) @ about_x(pitch)
+    away = model(picture(points @ turn.T))
+    torch.testing.assert_close(network.image, first, atol=1e-9, rtol=0)
+    for there, here in zip(away, straight, strict=True):
+        torch.testing.assert_close(there, here @ turn.T, atol=1e-9, rtol=0)
+
+
+def test_what_moves_before_the_camera_moves_in_the_clip():
+    points = walking()
+    network = AllFrames()
+    Facing(network)(picture(points))
+    seen = network.image
+    torch.testing.assert_close(seen[:, 2, 0], torch.zeros_like(seen[:, 2, 0]))
+    assert (seen[:, 1:, 0, 0] > seen[:, :-1, 0, 0]).all()
+    a, b = torch.tensor(EDGES).T
+    length = (seen[:, :, a] - seen[:, :, b]).norm(dim=3).sum(2)
+    torch.testing.assert_close(length.mean(1), torch.full_like(length[:, 0], BONES))
+    assert (length[:, -1] > 1.1 * length[:, 0]).all()  # who comes nearer grows
+
+
+def test_a_clip_of_people_who_stand_is_a_frame_over_and_over():
+    image = picture(people())
+    alone, clip = Seen(), AllFrames()
+    (answer,) = Facing(alone)(image)
+    every, middle = Facing(clip)(image[:, None].expand(-1, 5, -1, -1))
+    for frame in range(5):
+        torch.testing.assert_close(clip.image[:, frame], alone.image)
+        torch.testing.assert_close(every[:, frame], answer)
+    torch.testing.assert_close(middle, answer)
+
+
+@pytest.mark.parametrize("name", ["body_clips", "temporal_convolutions", "spatio_temporal"])
+def test_networks_of_clips_can_face(name):
+    body, hierarchy = coarse_body()
+    options = NetworkOptions(name, 8, clusters="none" if name == "body_clips" else "heavy_edge")
+    plain, facing_one = (
+        build_network(replace(options, facing=wanted), hierarchy, 3, body)
+        for wanted in (False, True)
+    )
+    for key, value in plain.state_dict().items():
+        assert torch.equal(facing_one.state_dict()[f"network.{key}"], value)
+    image = 0.3 * torch.randn(4, options.window, 17, 2, generator=torch.Generator().manual_seed(0))
+    facing_one.eval()
+    with Recordable():
+        (pose,) = facing_one(image)
+    assert pose.shape == (4, 17, 3)
+    assert facing_one(torch.zeros_like(image))[0].isfinite().all()

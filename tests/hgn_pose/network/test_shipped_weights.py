@@ -1,17 +1,23 @@
 """The weights that come with the example."""
 
+import io
 import json
 import os
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from examples.hgn_pose.__main__ import main
 from examples.hgn_pose.body.coarse import coarse_body
+from examples.hgn_pose.commands.export import Export
 from examples.hgn_pose.datasets.options import DataOptions
 from examples.hgn_pose.datasets.readers.cmu17 import CMU17_VARIABLE
+from examples.hgn_pose.lifting import exported, prediction
 from examples.hgn_pose.measuring.evaluation import evaluate, watch
+from examples.hgn_pose.measuring.metrics import mpjpe
 from examples.hgn_pose.network.building import NetworkOptions, build_network, count_parameters
 from examples.hgn_pose.network.weights import (
     SHIPPED_WEIGHTS,
@@ -63,8 +69,27 @@ def test_evaluate_takes_them_by_default(tmp_path, monkeypatch, capsys):
     assert written["scores"]["samples"] == 4 * written["split"]["test_frames"]
 
 
+def test_files_of_detectors_are_lifted_by_those_for_real_video(tmp_path, monkeypatch, capsys):
+    keypoints = tmp_path / "keypoints.json"
+    main(["sample", "--convention", "skeleton17", "--out", str(keypoints)])
+    main(["predict", str(keypoints), "--no-page", "--device", "cpu", "--out", str(tmp_path)])
+    result = prediction.load(tmp_path / "prediction.npz")
+    assert result.facts["weights"] == "body_streams_cmu17_robust.safetensors"
+    assert set(result.meshes) == {48, 96}
+    assert weights_file(Export().weights).name == result.facts["weights"]
+    frames = json.loads(keypoints.read_text())["frames"][:2]
+    lines = "".join(json.dumps(frame["persons"][0]["keypoints"]) + "\n" for frame in frames)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
+    monkeypatch.setattr(exported, "NEEDED", ("no_such_package",))
+    capsys.readouterr()
+    main(["stream", "--convention", "skeleton17"])  # which does not know the image's size
+    poses = [json.loads(line)["pose"] for line in capsys.readouterr().out.splitlines()]
+    assert mpjpe(np.array(poses), prediction.select(result, np.arange(2)).pose) < 40
+
+
 def test_terms_stand_beside_them():
     notice = (FOLDER / "NOTICE").read_text()
+    assert all(file.name in notice for file in FOLDER.glob("*.safetensors"))
     assert "obtained from mocap.cs.cmu.edu" in notice
     assert "NSF EIA-0196217" in notice
 
@@ -76,7 +101,7 @@ def test_the_readme_states_what_was_measured(figures):
     assert figures["machine"]["device"] in readme
 
 
-@pytest.mark.parametrize("name", ["robust", "lifter"])
+@pytest.mark.parametrize("name", ["robust", "lifter", "video"])
 def test_the_others_are_what_the_readme_says(name):
     file = weights_file(Path(name))
     measured = json.loads(file.with_suffix(".json").read_text())
@@ -84,6 +109,8 @@ def test_the_others_are_what_the_readme_says(name):
     scores, mirrored = measured["scores"], measured["mirrored"]["mpjpe_mm"]
     assert f"| {scores['mpjpe_mm']:.1f} | {scores['pa_mpjpe_mm']:.1f} |" in readme
     assert f"| {mirrored:.1f} |" in readme
+    for error in scores["mpvpe_mm"].values():
+        assert f"| {error:.1f} |" in readme
     options = NetworkOptions(**read_passport(file).network)
     body, hierarchy = coarse_body()
     network = build_network(options, hierarchy, seed=0, body=body)

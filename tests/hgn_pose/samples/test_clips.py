@@ -7,6 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from recordable import Recordable
 from torch import nn
 
 from examples.hgn_pose.body.skeleton import EDGES, FLIP
@@ -17,6 +20,7 @@ from examples.hgn_pose.motion.cameras import ring_of_cameras
 from examples.hgn_pose.motion.recording import Recording
 from examples.hgn_pose.samples.augmentation import Augmentation, Variation
 from examples.hgn_pose.samples.batches import mirrored
+from examples.hgn_pose.samples.clips import whole_time
 from examples.hgn_pose.samples.gathering import gather
 from examples.hgn_pose.samples.preparing import _clips, prepare_data
 
@@ -223,3 +227,146 @@ def test_windows_of_recordings_stay_with_a_camera_and_end_at_gaps():
     assert torch.equal(batch.pose, samples.single.batch(whole.cameras, row, row * 0).pose)
     assert batch.poses is not None
     assert torch.equal(batch.poses[:, 1], batch.pose)
+
+
+HELD = Augmentation(bones=0.1, crossover=0.3).robust()
+
+
+def filmed(samples, count=60, augmentation=HELD):
+    row, view, _ = some(samples, count)
+    drawn = augmentation.draw(count, torch.Generator().manual_seed(3), clips=True)
+    return row, view, drawn
+
+
+def test_held_cameras_see_the_sample_of_single_frames_in_the_middle(single, clips):
+    row, view, drawn = filmed(single.train)
+    a = single.train.batch(single.cameras, row, view, drawn)
+    b = clips.train.batch(clips.cameras, row, view, drawn)
+    assert torch.equal(a.pose, b.pose)
+    torch.testing.assert_close(b.image[:, FRAMES // 2], a.image)
+    torch.testing.assert_close(b.poses[:, FRAMES // 2], a.pose)
+    first, second = (torch.Generator().manual_seed(4) for _ in range(2))
+    alone = HELD.draw(9, first).tensors()
+    together = HELD.draw(9, second, clips=True).tensors()
+    for name, values in alone.items():
+        assert torch.equal(together[name], values)
+
+
+def test_a_window_is_seen_by_one_held_camera(clips):
+    """Point by point, in plain Python, from what the variation says of the camera."""
+    augmentation = replace(HELD, crossover=0.0, bones=0.0, detector=0.0)
+    augmentation = replace(augmentation, wild=replace(augmentation.wild, share=1.0))
+    row, view, drawn = filmed(clips.train, 20, augmentation)
+    batch = clips.train.batch(clips.cameras, row, view, drawn)
+    camera, rows = drawn.camera, clips.train.windows.rows(row)
+    assert camera is not None
+    for b in range(len(row)):
+        points = clips.train.around.positions[rows[b]].double().numpy()
+        if drawn.flip[b]:
+            points = points[:, FLIP] * [-1, 1, 1]
+        c, s = np.cos(drawn.heading[b].item()), np.sin(drawn.heading[b].item())
+        turn = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])
+        points = points @ turn * drawn.size[b].item()
+        axes = camera.rotation[b].double().numpy()
+        ray = np.append(camera.slope[b].double().numpy(), 1)
+        ray *= camera.distance[b].item() / np.linalg.norm(ray)
+        stands = points[FRAMES // 2, 0] - ray @ axes
+        stands[2] = max(stands[2], 0.2)
+        seen = (points - stands) @ axes.T
+        assert seen[..., 2].min() > 0.5  # else the window would end
+        image = 2.29 * seen[..., :2] / seen[..., 2:] * camera.lens[b].item()
+        np.testing.assert_allclose(batch.image[b].numpy(), image, atol=2e-4)
+        np.testing.assert_allclose(batch.poses[b].numpy(), seen - seen[:, :1], atol=1e-5)
+
+
+def test_a_window_ends_where_the_person_is_too_near_or_not_found():
+    windows = torch.tensor([[4, 5, 6, 7, 8], [4, 4, 4, 5, 6], [4, 5, 6, 6, 6]])
+    seen = torch.ones(3, 5, dtype=torch.bool)
+    assert whole_time(windows, seen).tolist() == [[0, 1, 2, 3, 4], [2, 2, 2, 3, 4], [0, 1, 2, 2, 2]]
+    seen[0, [0, 3]] = False
+    seen[1, 4] = False
+    assert whole_time(windows, seen).tolist() == [[1, 1, 2, 2, 2], [2, 2, 2, 3, 3], [0, 1, 2, 2, 2]]
+
+
+@given(st.data())
+def test_windows_end_as_they_do_step_by_step(data):
+    frames = 2 * data.draw(st.integers(1, 5)) + 1
+    rows = data.draw(st.lists(st.integers(0, 2), min_size=frames, max_size=frames))
+    seen = data.draw(st.lists(st.booleans(), min_size=frames, max_size=frames))
+    shown = [frames // 2] * frames
+    for way, end in ((1, frames), (-1, -1)):
+        ended = False
+        for moment in range(frames // 2 + way, end, way):
+            ended |= not seen[moment] or rows[moment] == rows[moment - way]
+            shown[moment] = shown[moment - way] if ended else moment
+    assert whole_time(torch.tensor([rows]), torch.tensor([seen])).tolist() == [shown]
+
+
+def test_who_comes_to_the_camera_leaves_a_clip_that_stands_still(clips):
+    """Somebody who runs at the camera, past it and on: finite, and never from behind it."""
+    around = clips.train.around
+    run = torch.arange(len(around.positions))[:, None, None] * torch.tensor([0.9, 0.0, 0.0])
+    samples = replace(
+        clips.train,
+        around=replace(around, positions=around.positions[:1] + run),
+        single=replace(
+            clips.train.single,
+            positions=(around.positions[:1] + run)[clips.train.windows.order][
+                clips.train.windows.place
+            ],
+        ),
+    )
+    row, view, drawn = filmed(samples, 200, replace(HELD, detector=0.0, crossover=0.0))
+    batch = samples.batch(clips.cameras, row, view, drawn)
+    assert drawn.camera is not None
+    held = drawn.camera.held
+    depth = []
+    for b in torch.nonzero(held)[:, 0].tolist():
+        still = (batch.image[b, 1:] == batch.image[b, :-1]).flatten(1).all(1)
+        depth.append(still.any().item())
+        assert torch.equal(still[2:], still[2:].cummax(0)[0])  # once it stands, it stands
+        assert torch.equal(still[:2].flip(0), still[:2].flip(0).cummax(0)[0])
+    assert 0.05 < np.mean(depth) < 0.95
+    assert batch.image.isfinite().all()
+
+
+def test_frames_that_are_repeated_have_one_error(clips):
+    """As in a video, in which a detector looks at each frame once."""
+    row, view, drawn = filmed(clips.train, 200)
+    rows = clips.train.windows.rows(row)
+    batch = clips.train.batch(clips.cameras, row, view, drawn)
+    again = rows[:, 1:] == rows[:, :-1]
+    assert 0 < again.float().mean() < 0.5
+    assert torch.equal(batch.image[:, 1:][again], batch.image[:, :-1][again])
+    exact = clips.train.batch(clips.cameras, row, view, replace(drawn, errors=None, course=None))
+    assert (batch.image != exact.image).float().mean() > 0.9
+
+
+def test_errors_of_single_frames_are_refused_for_clips(clips):
+    row, view, _ = filmed(clips.train, 5)
+    drawn = HELD.draw(5, torch.Generator())
+    with pytest.raises(ValueError, match="draw them with clips=True"):
+        clips.train.batch(clips.cameras, row, view, drawn)
+
+
+def test_a_batch_before_held_cameras_reads_no_value_back(clips):
+    row, view, drawn = filmed(clips.train)
+    clips.train.batch(clips.cameras, row, view, drawn)  # what is made once per device
+    with Recordable():
+        clips.train.batch(clips.cameras, row, view, drawn)
+
+
+def test_a_detector_errs_on_clips_of_recordings_too():
+    whole = recording()
+    part = whole.every(2)
+    samples = _clips(gather(part), whole, part, 2, 3)
+    samples.check_in_view(whole.cameras, Augmentation(detector=5.0))
+    with pytest.raises(ValueError, match="make what real cameras did not see"):
+        samples.check_in_view(whole.cameras, HELD)
+    row = torch.arange(len(samples))
+    drawn = Augmentation(detector=5.0).draw(len(row), torch.Generator().manual_seed(0), clips=True)
+    found = samples.batch(whole.cameras, row, row * 0, drawn)
+    alone = samples.single.batch(whole.cameras, row, row * 0, drawn)
+    assert found.poses is not None
+    torch.testing.assert_close(found.image[:, 1], alone.image)
+    torch.testing.assert_close(found.poses[:, 1], alone.pose)

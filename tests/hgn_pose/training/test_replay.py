@@ -63,6 +63,17 @@ def test_other_bodies_are_recorded_too(prepared):
         assert second.loss == pytest.approx(first.loss, rel=1e-3)
 
 
+def test_clips_before_held_cameras_are_recorded_too(prepared):
+    modern = replace(RECIPES["modern"], steps=20, batch_size=32)
+    options = replace(modern, augmentation=modern.augmentation.robust())
+    network = NetworkOptions(
+        "body_clips", 16, dropout=0.0, clusters="none", head="xyz", facing=True
+    )
+    plain, replayed = (run(prepared, options, network, replay=replay) for replay in (False, True))
+    for first, second in zip(plain.records, replayed.records, strict=True):
+        assert second.loss == pytest.approx(first.loss, rel=0.02)
+
+
 @pytest.mark.parametrize("name", ["body_streams", "hgn", "semgcn", "transformer"])
 def test_the_modern_recipe_is_recorded_too(prepared, name):
     options = replace(RECIPES["modern"], steps=20, batch_size=32)

@@ -260,8 +260,9 @@ def test_first_answers_lie_near_the_pelvis(prepared):
         assert count_parameters(model) > 1000
 
 
-def test_a_run_on_clips_stops_and_goes_on_as_if_it_had_not(clips):
-    options = replace(SHORT, epochs=3)
+@pytest.mark.parametrize("augmentation", [Augmentation(), Augmentation().robust()])
+def test_a_run_on_clips_stops_and_goes_on_as_if_it_had_not(clips, augmentation):
+    options = replace(SHORT, epochs=3, augmentation=augmentation)
     network = NetworkOptions("temporal_convolutions", 4)
     straight = trained(clips, options, network)
     first = build_network(network, None, options.seed)

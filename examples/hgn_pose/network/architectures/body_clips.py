@@ -3,56 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
-from itertools import permutations
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from examples.hgn_pose.network.architecture import Architecture, Wanted, check_clips
+from examples.hgn_pose.network.architecture import Wanted, check_clips
+from examples.hgn_pose.network.architectures.body_streams import ARCHITECTURE as BODY_STREAMS
 from examples.hgn_pose.network.architectures.body_streams import (
     HEADS,
-    STAGES,
     STOCHASTIC_DEPTH,
-    Answer,
-    body_block,
+    BodyStreams,
 )
 from multiscale_gcn import Graph
-from multiscale_gcn.nn import (
-    GraphAttention,
-    GraphMLP,
-    MultiScaleGCN,
-    PreNormResidual,
-    Schedule,
-    spatio_temporal,
-)
+from multiscale_gcn.nn import GraphAttention, GraphMLP, PreNormResidual, spatio_temporal
 from multiscale_gcn.nn.hierarchy_transfer import Transfer
 
 FRAMES = 27
 
 
-class BodyClips(MultiScaleGCN):
-    """Streams of features: of the joints of every frame, and of one body that all frames share.
+class BodyClips(BodyStreams):
+    """Body streams of the joints of every frame of a clip, and of bodies that are there once.
 
-    The joints are those of :class:`.body_streams.BodyStreams`, which also attend to themselves in
-    the other frames. The coarse bodies are there once: after every stage they read the joints of
-    all frames, and all frames read them. So what does not change in a clip, which is how long and
-    how broad the person is, has a place of its own, and costs as much as in a single frame.
+    The joints also attend to themselves in the other frames. After every stage the bodies read the
+    joints of all frames, and all frames read them. So what does not change in a clip, which is how
+    long and how broad the person is, has a place of its own, and costs as much as in a single
+    frame.
 
     Parameters
     ----------
-    skeleton : Graph
-    meshes : sequence of Graph
-        The coarse graphs, at most two; none: the joints alone.
-    nearness : callable (source, target) -> array, optional
-        How maps between the nodes of two streams begin in a frame; at random by default.
-    channels : int
-        Of a joint: a multiple of 8.
+    skeleton, meshes, nearness, channels, drop
+        As in :class:`.body_streams.BodyStreams`, of a frame.
     frames : int
         Of a clip, an odd number.
-    drop : float
-        Stochastic depth, of whole clips.
 
     Notes
     -----
@@ -80,20 +65,14 @@ class BodyClips(MultiScaleGCN):
         frames: int = FRAMES,
         drop: float = STOCHASTIC_DEPTH,
     ) -> None:
-        graphs = [spatio_temporal(skeleton, frames), *meshes]
-        streams = range(len(graphs))
-        joint_block = partial(clip_block, skeleton=skeleton, frames=frames, drop=drop)
         super().__init__(
-            graphs,
-            Schedule([streams] * STAGES, [list(permutations(streams, 2))] * STAGES),
-            in_channels=2,
-            channels=[channels, channels // 2, 3 * channels // 8][: len(graphs)],
-            out_channels=3,
-            transfer=None if nearness is None else in_all_frames(nearness, frames),
+            spatio_temporal(skeleton, frames),
+            meshes,
+            None if nearness is None else in_all_frames(nearness, frames),
+            channels,
+            drop=drop,
             encoder=partial(ClipTokens, frames=frames),
-            decoder=Answer,
-            block=[joint_block] + [partial(body_block, drop=drop)] * len(meshes),
-            start="given",
+            block=partial(clip_block, skeleton=skeleton, frames=frames),
         )
         self.frames, self.joints = frames, skeleton.num_nodes
 
@@ -199,16 +178,11 @@ def _build(wanted: Wanted) -> BodyClips:
     )
 
 
-ARCHITECTURE = Architecture(
+ARCHITECTURE = replace(
+    BODY_STREAMS,
     name="body_clips",
     title="Body clips",
     what="Body streams over the frames of a clip, with one body for all, this library's own",
     build=_build,
-    last_layers=lambda model: [answer[1] for answer in model.outputs.values()],
-    first_layers=lambda model: list(model.inputs.values()),
-    channels_step=HEADS,
     frames=(FRAMES, 9),
-    has_meshes=True,
-    begins_by_distance=True,
-    head="ray",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import permutations
 from typing import Any
@@ -49,6 +49,8 @@ class BodyStreams(MultiScaleGCN):
         Stochastic depth.
     fusion : {"every", "last"}
         Whether streams read each other after every stage or after the last one alone.
+    encoder, block : callable, optional
+        What the joints begin as, and what they have in every stage: here those of single frames.
 
     Examples
     --------
@@ -68,8 +70,11 @@ class BodyStreams(MultiScaleGCN):
         *,
         drop: float = STOCHASTIC_DEPTH,
         fusion: Fusion = "every",
+        encoder: Callable[..., nn.Module] | None = None,
+        block: Callable[..., nn.Module] | None = None,
     ) -> None:
         graphs = [skeleton, *meshes]
+        blocks = [block or joint_block, *[body_block] * len(meshes)]
         streams = range(len(graphs))
         exchange = list(permutations(streams, 2))
         early = exchange if fusion == "every" else []
@@ -80,10 +85,9 @@ class BodyStreams(MultiScaleGCN):
             channels=[channels, channels // 2, 3 * channels // 8][: len(graphs)],
             out_channels=3,
             transfer=nearness,
-            encoder=Tokens,
+            encoder=encoder or Tokens,
             decoder=Answer,
-            block=[partial(joint_block, drop=drop)]
-            + [partial(body_block, drop=drop)] * len(meshes),
+            block=[partial(block, drop=drop) for block in blocks],
             start="given",
         )
 

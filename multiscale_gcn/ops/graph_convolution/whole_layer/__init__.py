@@ -1,1 +1,1 @@
-"""The whole layer in one kernel, and all its gradients in another, for small graphs on Hopper."""
+"""The whole layer in one kernel, and all its gradients in another, for small graphs."""

@@ -1,8 +1,9 @@
-"""All gradients of a whole layer in one pass: ``semgconv_sm90_backward.cu``."""
+"""All gradients of a whole layer in one pass over its features."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,35 +13,67 @@ from multiscale_gcn.ops.graph_convolution.layer_arguments import LayerArguments
 from multiscale_gcn.ops.graph_convolution.whole_layer.compiled import (
     CONSUMERS_AND_PRODUCER,
     multipliers,
+    portable_kernels,
     whole_kernels,
 )
-from multiscale_gcn.ops.graph_convolution.whole_layer.division import divide_backward
-from multiscale_gcn.ops.graph_convolution.whole_layer.sizes import LayerSizes
+from multiscale_gcn.ops.graph_convolution.whole_layer.division import (
+    BackwardDivision,
+    divide_backward,
+    divide_portable_backward,
+)
+from multiscale_gcn.ops.graph_convolution.whole_layer.sizes import LayerSizes, WholeLayer
 from multiscale_gcn.ops.kernels.arguments import place, rows_of_16_bytes
+from multiscale_gcn.ops.kernels.launch import Kernels
 
 THREADS_THAT_ADD = 256
+PORTABLE_THREADS = 256
+
+
+@dataclass(frozen=True)
+class _Kernel:
+    """A form of the kernel, compiled for one division of a layer."""
+
+    kernels: Kernels
+    name: str
+    threads: int
+    division: BackwardDivision
+
+
+def _for_hopper(sizes: LayerSizes, options: dict[str, int]) -> _Kernel | None:
+    chosen = divide_backward(sizes)
+    if chosen is None:
+        return None
+    kernels = whole_kernels(
+        "semgconv_sm90_backward.cu", **options, **chosen.options(sizes), COLUMNS=chosen.columns
+    )
+    return _Kernel(kernels, "semgconv_whole_backward", CONSUMERS_AND_PRODUCER, chosen)
+
+
+def _portable(sizes: LayerSizes, options: dict[str, int]) -> _Kernel | None:
+    chosen = divide_portable_backward(sizes)
+    if chosen is None:
+        return None
+    kernels = portable_kernels("semgconv_portable_backward.cu", **options, **chosen.options(sizes))
+    return _Kernel(kernels, "semgconv_portable_backward", PORTABLE_THREADS, chosen)
+
+
+_FORMS = {WholeLayer.HOPPER: _for_hopper, WholeLayer.PORTABLE: _portable}
 
 
 def whole_layer_backward(
     layer: LayerArguments,
     gradient: Tensor,  # [B, N, C_out]
     needs: Sequence[bool],
+    form: WholeLayer,
 ) -> LayerGradients | None:
     """The gradients of :func:`empty_gradients`; None if no division takes these sizes."""
     x, mixing, weight, pattern = layer.x, layer.mixing, layer.weight, layer.pattern
     multiplied = multipliers(weight, x)
     sizes = LayerSizes.of(x, multiplied, pattern)
-    chosen = divide_backward(sizes)
-    if chosen is None:
+    kernel = _FORMS[form](sizes, sizes.options(multiplied, layer.softmax))
+    if kernel is None:
         return None
-    kernels = whole_kernels(
-        "semgconv_sm90_backward.cu",
-        **sizes.options(multiplied, layer.softmax),
-        WIDTH=sizes.matrices * chosen.columns,
-        COLUMNS=chosen.columns,
-        GRAPHS=chosen.graphs,
-        STAGES=chosen.stages,
-    )
+    kernels, chosen = kernel.kernels, kernel.division
     x, gradient = rows_of_16_bytes(x), rows_of_16_bytes(gradient.to(x.dtype))
     values = mixing.float().contiguous()
     for_x = empty_gradients(layer, [needs[0], False, False, False])[0]
@@ -50,9 +83,9 @@ def whole_layer_backward(
     bias_parts = values.new_empty(grid[0], sizes.out_channels)
     matrix = (pattern.indptr, pattern.rows, pattern.columns, pattern.diagonal, pattern.mirror)
     kernels.launch(
-        "semgconv_whole_backward",
+        kernel.name,
         grid,
-        (CONSUMERS_AND_PRODUCER,),
+        (kernel.threads,),
         (
             *place(x),
             *place(gradient),

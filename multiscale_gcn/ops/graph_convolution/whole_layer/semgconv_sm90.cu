@@ -15,9 +15,8 @@
 //   STAGES             tiles in shared memory
 
 #include "sm90.cuh"
+#include "forward.cuh"
 
-#define ROW_WORDS (IN * SIZE / 4)        // 32-bit words of a row of X
-#define GROUPS (ROW_WORDS / 16)          // of 16 words; a thread has 4 of each
 #define ROWS (NODES * GRAPHS)
 #define HALF_ROWS (ROWS <= 64 ? ROWS : (ROWS + 1) / 2)
 #define BLOCKS_OF_K (MATRICES * ROW_WORDS / 32)  // 128 bytes of a column's weights each
@@ -67,77 +66,14 @@ __device__ void load_weights(u32* weights, const Weight* __restrict__ weight, in
                              ((i64)matrix * IN + (word - matrix * ROW_WORDS) * PER_WORD) * OUT +
                              first_column + column;
         float values[2][4];
-#pragma unroll
-        for (int k = 0; k < PER_WORD; k++) {
-#if WEIGHT_ELEMENT == 0
-            float4 four = *reinterpret_cast<const float4*>(from + k * OUT);
-            values[k][0] = four.x, values[k][1] = four.y, values[k][2] = four.z,
-            values[k][3] = four.w;
-#else
-            uint2 two = *reinterpret_cast<const uint2*>(from + k * OUT);
-            values[k][0] = low(two.x), values[k][1] = high(two.x), values[k][2] = low(two.y),
-            values[k][3] = high(two.y);
-#endif
-        }
+        read_weights(values, from);
 #pragma unroll
         for (int v = 0; v < 4; v++)
             put_weight(weights, word, column + v, values[0][v], values[PER_WORD - 1][v]);
     }
 }
 
-struct __align__(8) Entry {
-    int offset;   // of the neighbour's row in its graph, in words
-    float value;
-};
-
-// Past the end of a row: nothing of the row itself.
-__device__ __forceinline__ Entry entry_of(const Entry* entries, int place, int end, int home) {
-    Entry entry = {home, 0.0f};
-    if (place < end) entry = entries[place];
-    return entry;
-}
-
-// The entries of every row: without its diagonal for two matrices.
-__device__ void load_entries(Entry* entries, const float* values, const i64* __restrict__ rows,
-                             const i64* __restrict__ columns, const i64* __restrict__ loops,
-                             int count) {
-    for (int e = threadIdx.x - CONSUMERS; e < count; e += PRODUCERS) {
-        int row = (int)rows[e];
-        int place = listed_place(e, row, (int)loops[row]);
-        if (place >= 0) entries[place] = {(int)columns[e] * ROW_WORDS, values[e]};
-    }
-}
-
 // ---------------------------------------------------------------------------------------- mixing
-
-// A thread's share of a row: 4 of every 16 words. Quads of even number read the words of an even
-// group first and those of odd number the words of the odd one, so that no two fall into the same
-// banks. `turn` puts them into order.
-#define SUMS (GROUPS * 4 * PER_WORD)
-
-__device__ __forceinline__ void add_four(float (&sums)[SUMS], int q, uint4 four, float value) {
-    u32 words[4] = {four.x, four.y, four.z, four.w};
-#pragma unroll
-    for (int u = 0; u < 4; u++) {
-#if HALF
-        sums[8 * q + 2 * u] += value * low(words[u]);
-        sums[8 * q + 2 * u + 1] += value * high(words[u]);
-#else
-        sums[4 * q + u] += value * __uint_as_float(words[u]);
-#endif
-    }
-}
-
-__device__ __forceinline__ void add_rows(float (&sums)[2][SUMS], const u32* first,
-                                         const u32* second, int odd, float one, float other) {
-#pragma unroll
-    for (int q = 0; q < GROUPS; q++) {
-        uint4 here = *reinterpret_cast<const uint4*>(first + 16 * (q ^ odd));
-        uint4 there = *reinterpret_cast<const uint4*>(second + 16 * (q ^ odd));
-        add_four(sums[0], q, here, one);
-        add_four(sums[1], q, there, other);
-    }
-}
 
 // The sums as words of the left operand, in order; `rest` is what rounding took away.
 __device__ __forceinline__ void turn(const float (&sums)[SUMS], int odd, u32 (&words)[4 * GROUPS],
@@ -237,16 +173,8 @@ semgconv_whole(const Element* __restrict__ x, i64 x_graph, i64 x_node,
     } else {
         load_weights(weights, weight, first_column);
         for (int c = threadIdx.x; c < WIDTH; c += CONSUMERS) {
-            int column = first_column + c;
-            float factor = 1, addend = bias == nullptr ? 0 : bias[column];
-            if (mean != nullptr) {
-                factor = 1 / sqrtf(variance[column] + (float)epsilon);
-                if (gain != nullptr) factor *= gain[column];
-                addend = (addend - mean[column]) * factor;
-                if (offset != nullptr) addend += offset[column];
-            }
-            scale[c] = factor;
-            shift[c] = addend;
+            Affine f = affine_of(first_column + c, bias, mean, variance, gain, offset, epsilon);
+            scale[c] = f.factor, shift[c] = f.addend;
         }
         asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
     }

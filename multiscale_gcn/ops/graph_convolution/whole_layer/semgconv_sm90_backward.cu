@@ -38,12 +38,7 @@
 #define UP_TILE (ROWS * UP_PITCH)
 #define X_TILE (ROWS * X_WORDS)
 
-struct __align__(16) Entry {
-    int offset;      // of the neighbour's row in its graph, in words of X
-    float value;
-    float mirrored;  // the value of the transposed entry
-    int place;       // among all entries
-};
+#include "backward.cuh"
 
 __device__ __forceinline__ void consumers_wait() {
     asm volatile("bar.sync 1, %0;" ::"n"(CONSUMERS) : "memory");
@@ -65,16 +60,7 @@ __device__ void load_weights(u32* weights, const Weight* __restrict__ weight, in
         const Weight* from = weight + ((i64)matrix * IN + first_column + channel) * OUT +
                              (16 * q + 4 * t) * PER_WORD;
         float k[4 * PER_WORD];
-#pragma unroll
-        for (int i = 0; i < 4 * PER_WORD; i += 4) {
-#if WEIGHT_ELEMENT == 0
-            float4 four = *reinterpret_cast<const float4*>(from + i);
-            k[i] = four.x, k[i + 1] = four.y, k[i + 2] = four.z, k[i + 3] = four.w;
-#else
-            uint2 two = *reinterpret_cast<const uint2*>(from + i);
-            k[i] = low(two.x), k[i + 1] = high(two.x), k[i + 2] = low(two.y), k[i + 3] = high(two.y);
-#endif
-        }
+        read_weights(k, from);
         u32* to = weights + (q / 2) * (32 * WIDTH) + number * 32 + t;
 #pragma unroll
         for (int u = 0; u < 4; u++) {
@@ -89,49 +75,7 @@ __device__ void load_weights(u32* weights, const Weight* __restrict__ weight, in
     }
 }
 
-__device__ void load_entries(Entry* entries, const float* values, const i64* __restrict__ rows,
-                             const i64* __restrict__ columns, const i64* __restrict__ loops,
-                             const i64* __restrict__ mirror, int count) {
-    for (int e = threadIdx.x - CONSUMERS; e < count; e += PRODUCERS) {
-        int row = (int)rows[e];
-        int place = listed_place(e, row, (int)loops[row]);
-        if (place >= 0)
-            entries[place] = {(int)columns[e] * X_WORDS, values[e], values[(int)mirror[e]], e};
-    }
-}
-
 // ---------------------------------------------------------------------------------------- tiles
-
-// The RUN channels in 4 words.
-__device__ __forceinline__ void widen(float (&channels)[RUN], uint4 four) {
-    u32 words[4] = {four.x, four.y, four.z, four.w};
-#pragma unroll
-    for (int u = 0; u < 4; u++) {
-#if HALF
-        channels[2 * u] = low(words[u]);
-        channels[2 * u + 1] = high(words[u]);
-#else
-        channels[u] = __uint_as_float(words[u]);
-#endif
-    }
-}
-
-__device__ __forceinline__ uint4 narrow(const float* channels) {
-#if HALF
-    return make_uint4(pack(channels[0], channels[1]), pack(channels[2], channels[3]),
-                      pack(channels[4], channels[5]), pack(channels[6], channels[7]));
-#else
-    return make_uint4(__float_as_uint(channels[0]), __float_as_uint(channels[1]),
-                      __float_as_uint(channels[2]), __float_as_uint(channels[3]));
-#endif
-}
-
-// Past the end of a row: nothing of the row itself.
-__device__ __forceinline__ Entry entry_of(const Entry* entries, int at, int end, int home) {
-    Entry entry = {home, 0.0f, 0.0f, -1};
-    if (at < end) entry = entries[at];
-    return entry;
-}
 
 // One entry of one row: dA, and what it adds to Aoff X and dX.
 __device__ __forceinline__ float take(const u32* x, const u32* g, int odd, Entry entry,
@@ -151,11 +95,6 @@ __device__ __forceinline__ float take(const u32* x, const u32* g, int odd, Entry
         }
     }
     return dot;
-}
-
-__device__ __forceinline__ float sum_of_quad(float x) {
-    x += __shfl_xor_sync(0xffffffff, x, 1);
-    return x + __shfl_xor_sync(0xffffffff, x, 2);
 }
 
 // Rows k and k + 8 of one matrix, transposed, to the right operand of dW: k is below 8 in a block of
@@ -550,69 +489,4 @@ semgconv_whole_backward(
     }
 }
 
-// ---------------------------------------------------------------------------------- adding up
-
-#define THREADS 256
-
-__device__ __forceinline__ float sum_of_warp(float x) {
-#pragma unroll
-    for (int step = 16; step > 0; step /= 2) x += __shfl_xor_sync(0xffffffff, x, step);
-    return x;
-}
-
-// The gradients from the parts of all blocks. Blocks of 256 threads, by number: first those for the
-// weights, one number a thread; then one for each row of the matrix, whose warps have an entry each;
-// then one for the bias.
-extern "C" __global__ void __launch_bounds__(THREADS)
-semgconv_whole_sums(const float* __restrict__ value_parts, const float* __restrict__ weight_parts,
-                    const float* __restrict__ bias_parts, i64 blocks, i64 slices,
-                    const float* __restrict__ given, const i64* __restrict__ indptr,
-                    i64 entries_in_all, float* __restrict__ for_given,
-                    float* __restrict__ for_weight, float* __restrict__ for_bias) {
-    constexpr int weights = MATRICES * IN * OUT, weight_blocks = weights / THREADS;
-    const int count = (int)blocks, entries = (int)entries_in_all;
-    if (blockIdx.x < weight_blocks) {
-        const int at = blockIdx.x * THREADS + threadIdx.x;
-        float sum = 0;
-#pragma unroll 16
-        for (int block = 0; block < count; block++) sum += weight_parts[(i64)block * weights + at];
-        for_weight[at] = sum;
-    } else if (blockIdx.x < weight_blocks + NODES) {
-        __shared__ float upstream[NODES];
-        const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, row = blockIdx.x - weight_blocks;
-        const int begin = (int)indptr[row], length = (int)indptr[row + 1] - begin;
-        for (int e = warp; e < length; e += THREADS / 32) {
-            float part = 0;
-#pragma unroll 4
-            for (int p = lane; p < count * (int)slices; p += 32)
-                part += value_parts[(i64)p * entries + begin + e];
-            part = sum_of_warp(part);
-            if (lane == 0) upstream[e] = part;
-        }
-        __syncthreads();
-        if (warp > 0) return;
-#if SOFTMAX
-        float highest = __int_as_float(0xff800000), sum = 0, dot = 0;
-        for (int e = lane; e < length; e += 32) highest = fmaxf(highest, given[begin + e]);
-#pragma unroll
-        for (int step = 16; step > 0; step /= 2)
-            highest = fmaxf(highest, __shfl_xor_sync(0xffffffff, highest, step));
-        for (int e = lane; e < length; e += 32) {
-            float power = expf(given[begin + e] - highest);
-            sum += power, dot += power * upstream[e];
-        }
-        sum = sum_of_warp(sum), dot = sum_of_warp(dot) / sum;
-        for (int e = lane; e < length; e += 32)
-            for_given[begin + e] = expf(given[begin + e] - highest) / sum * (upstream[e] - dot);
-#else
-        for (int e = lane; e < length; e += 32) for_given[begin + e] = upstream[e];
-#endif
-    } else {
-        for (int c = threadIdx.x; c < OUT; c += THREADS) {
-            float sum = 0;
-#pragma unroll 16
-            for (int block = 0; block < count; block++) sum += bias_parts[block * OUT + c];
-            for_bias[c] = sum;
-        }
-    }
-}
+#include "adding_up.cuh"

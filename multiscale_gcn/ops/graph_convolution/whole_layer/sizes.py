@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 import torch
 from torch import Tensor
@@ -17,23 +18,32 @@ EXACT_FLOAT32 = 3
 """The kernels make float32 products of three of tf32."""
 
 
-def has_whole_layer(
+class WholeLayer(Enum):
+    """The forms of the kernel for the whole layer."""
+
+    HOPPER = "the tensor cores of Hopper"
+    PORTABLE = "the tensor cores"
+
+
+def whole_layer_form(
     capability: tuple[int, int],
     dtype: torch.dtype,
     num_nodes: int,
     in_channels: int,
     out_channels: int,
-) -> bool:
-    """Whether there is a kernel for the whole layer of these sizes."""
+) -> WholeLayer | None:
+    """The kernel that takes whole layers of these sizes on a device, if there is one."""
     size = dtype.itemsize
-    return (
-        capability == (9, 0)
-        and dtype in (torch.float32, torch.bfloat16, torch.float16)
+    fits = (
+        dtype in (torch.float32, torch.bfloat16, torch.float16)
         and num_nodes <= MOST_LAYER_NODES
         and in_channels * size % 128 == 0
         and in_channels * size <= 512
         and out_channels % 32 == 0
     )
+    if not fits or capability < (8, 0):
+        return None
+    return WholeLayer.HOPPER if capability == (9, 0) else WholeLayer.PORTABLE
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,10 @@
-// What the kernels for whole layers share: types, barriers, Hopper's tensor cores, the entries of the
-// mixing matrix, and tiles of features.
+// What the kernels for whole layers on Hopper share: barriers, its tensor cores, and tiles of features.
 //
-// Options:
-//   ELEMENT            0 float32 as tf32, 1 bfloat16, 2 float16, 3 float32 as three tf32 products
-//   WEIGHT_ELEMENT     0 float32, or that of ELEMENT: the type of the weights in memory
+// Options, beside those of numbers.cuh and entries.cuh:
 //   WIDTH              columns of a product: 32, 64 or 128
-//   NODES              of a graph
-//   MATRICES           2, or 1: a single matrix for a node and its neighbours
-//   SOFTMAX            1: the values are logits; every row is normalised first
 
-typedef unsigned int u32;
-typedef long long i64;
-typedef unsigned long long u64;
+#include "numbers.cuh"
 
-#define HALF (ELEMENT == 1 || ELEMENT == 2)
-#define THREE (ELEMENT == 3)
-#define SIZE (HALF ? 2 : 4)
-#define PER_WORD (4 / SIZE)
-#define RUN (16 / SIZE)                  // consecutive columns that a thread has, 16 bytes
 #define CONSUMERS 256                    // threads that multiply
 #define PRODUCERS 128                    // threads behind them, that copy
 
@@ -25,47 +12,6 @@ typedef unsigned long long u64;
 
 __device__ __forceinline__ u32 shared_address(const void* pointer) {
     return (u32)__cvta_generic_to_shared(pointer);
-}
-
-__device__ __forceinline__ float low(u32 word) {
-#if ELEMENT == 2
-    float x;
-    asm("{.reg .b16 a, b; mov.b32 {a, b}, %1; cvt.f32.f16 %0, a;}" : "=f"(x) : "r"(word));
-    return x;
-#else
-    return __uint_as_float(word << 16);
-#endif
-}
-
-__device__ __forceinline__ float high(u32 word) {
-#if ELEMENT == 2
-    float x;
-    asm("{.reg .b16 a, b; mov.b32 {a, b}, %1; cvt.f32.f16 %0, b;}" : "=f"(x) : "r"(word));
-    return x;
-#else
-    return __uint_as_float(word & 0xffff0000u);
-#endif
-}
-
-__device__ __forceinline__ u32 pack(float a, float b) {
-    u32 word;
-#if ELEMENT == 2
-    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(b), "f"(a));
-#else
-    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(b), "f"(a));
-#endif
-    return word;
-}
-
-// The tensor cores read the upper 19 bits. Half of their last one is added, but not to infinity and
-// NaN.
-__device__ __forceinline__ u32 to_tf32(float x) {
-    return fabsf(x) < __int_as_float(0x7f800000) ? __float_as_uint(x) + 0x1000 : __float_as_uint(x);
-}
-
-// What rounding takes away.
-__device__ __forceinline__ u32 remainder_of(float x) {
-    return to_tf32(x - __uint_as_float(to_tf32(x) & 0xffffe000));
 }
 
 __device__ __forceinline__ void barrier_init(u64* barrier, u32 count) {
@@ -177,54 +123,20 @@ __device__ __forceinline__ int number_of(int column) {
     return 8 * (RUN / 2 * p + v / 2) + 2 * t + v % 2;
 }
 
-#if HALF
-typedef unsigned short Element;
-#else
-typedef float Element;
-#endif
-
-#if WEIGHT_ELEMENT == 0
-typedef float Weight;
-#else
-typedef unsigned short Weight;
-#endif
-
 // --------------------------------------------------------------------------- the mixing matrix
 
-__device__ __forceinline__ void producers_wait() {
+// The producers prepare it while the consumers prepare the weights.
+#define LISTERS PRODUCERS
+
+__device__ __forceinline__ int lister() { return threadIdx.x - CONSUMERS; }
+
+__device__ __forceinline__ void listers_wait() {
     asm volatile("bar.sync 2, %0;" ::"n"(PRODUCERS) : "memory");
 }
 
-// The producers prepare the matrix while the consumers prepare the weights. First the values of all
-// entries, each row normalised if they are logits. Ends with a barrier.
-__device__ void load_values(float* values, const float* __restrict__ given,
-                            const i64* __restrict__ indptr, int entries) {
-    const int thread = threadIdx.x - CONSUMERS;
-#pragma unroll 4
-    for (int e = thread; e < entries; e += PRODUCERS) values[e] = given[e];
-    [[maybe_unused]] int begin = 0, end = 0;
-    if (SOFTMAX && thread < NODES) begin = (int)indptr[thread], end = (int)indptr[thread + 1];
-    producers_wait();
-#if SOFTMAX
-    float highest = __int_as_float(0xff800000), sum = 0;
-    for (int e = begin; e < end; e++) highest = fmaxf(highest, values[e]);
-    for (int e = begin; e < end; e++) {
-        values[e] = expf(values[e] - highest);
-        sum += values[e];
-    }
-    for (int e = begin; e < end; e++) values[e] /= sum;
-    producers_wait();
-#endif
-}
+#include "entries.cuh"
 
-// Where rows begin among the entries that are listed: without the diagonal for two matrices.
-__device__ void load_rows(int* starts, float* diagonal, const float* values,
-                          const i64* __restrict__ indptr, const i64* __restrict__ loops) {
-    for (int i = threadIdx.x - CONSUMERS; i <= NODES; i += PRODUCERS) {
-        starts[i] = (int)indptr[i] - (MATRICES == 2 ? i : 0);
-        if (i < NODES) diagonal[i] = values[loops[i]];
-    }
-}
+// ------------------------------------------------------------------------------ tiles of features
 
 // A row of a tile for each producer, so that no warp issues many copies.
 __device__ __forceinline__ int row_of_producer() {
@@ -249,10 +161,3 @@ __device__ void prefetch(const Element* from, i64 graph_step, i64 node_step, int
                          from + row / NODES * graph_step + row % NODES * node_step),
                      "r"(words * 4));
 }
-
-// The place of an entry in that list; negative if it is not there.
-__device__ __forceinline__ int listed_place(int entry, int row, int loop) {
-    if (MATRICES == 1) return entry;
-    return entry == loop ? -1 : entry - row - (entry > loop ? 1 : 0);
-}
-

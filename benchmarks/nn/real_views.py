@@ -1,0 +1,118 @@
+"""What ``predict`` makes of real video that several calibrated cameras saw, beside the truth.
+
+    python -m benchmarks.nn.real_views Calib.toml cam_01.json cam_02.json cam_03.json \
+        --weights studio video
+
+Run from a clone. Each file has the 2D joints of one person before the camera of that name;
+Calib.toml is Pose2Sim's, with translations in metres. Nothing of the cameras is told to the
+networks. Sides that a detector confused are not repaired. The truth is triangulated from all
+cameras, without what is far from the others in one of them, and as smooth as predictions are. So it
+is no nearer than the detector.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tomllib
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter1d
+from scipy.spatial.transform import Rotation
+
+from examples.hgn_pose.body.built_in import load_body
+from examples.hgn_pose.lifting.lifter import Lifter
+from examples.hgn_pose.lifting.mapping import trunk_of
+from examples.hgn_pose.lifting.over_time.standing import down_of_standing
+from examples.hgn_pose.lifting.over_time.steady import TimeOptions, steady
+from examples.hgn_pose.lifting.reading import KeypointOptions, read_person
+from examples.hgn_pose.lifting.viewing import ViewOptions
+from examples.hgn_pose.measuring.metrics import mpjpe, pa_mpjpe
+from examples.hgn_pose.network.weights import weights_file
+
+FAR = 0.015
+"""Slope by which a joint may be off in a camera; beyond it the camera is left out for the joint."""
+
+
+def triangulated(
+    slopes: np.ndarray,  # [V, 2]
+    cameras: np.ndarray,  # [V, 3, 4]
+) -> np.ndarray:  # [3]
+    """The point whose rays are nearest, from all cameras but at most one."""
+
+    def solved(chosen: tuple[int, ...]) -> tuple[float, np.ndarray]:
+        rows = [
+            slopes[v, axis] * cameras[v, 2] - cameras[v, axis] for v in chosen for axis in (0, 1)
+        ]
+        point = np.linalg.svd(np.array(rows))[2][-1]
+        seen = cameras[list(chosen)] @ point
+        off = np.linalg.norm(seen[:, :2] / seen[:, 2:] - slopes[list(chosen)], axis=1)
+        return float(off.max()), point[:3] / point[3]
+
+    everybody = tuple(range(len(slopes)))
+    off, point = solved(everybody)
+    if off > FAR and len(everybody) > 3:
+        off, point = min(
+            (solved(chosen) for chosen in combinations(everybody, len(everybody) - 1)),
+            key=lambda found: found[0],
+        )
+    return point
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("calibration", type=Path)
+    parser.add_argument("keypoints", type=Path, nargs="+")
+    parser.add_argument("--weights", nargs="+", default=["studio", "video"])
+    options = parser.parse_args()
+    calibration = tomllib.loads(options.calibration.read_text())
+    reading = KeypointOptions(threshold=0.0, repair=False)
+    trunk = trunk_of("cmu17")
+    tracks = {path.stem: read_person(path, reading, trunk) for path in options.keypoints}
+    views = {name: ViewOptions(options.calibration, name).read((1, 1)) for name in tracks}
+    rotations = {
+        name: Rotation.from_rotvec(calibration[name]["rotation"]).as_matrix() for name in tracks
+    }
+    cameras = np.stack(
+        [np.c_[rotations[name], calibration[name]["translation"]] for name in tracks]
+    )
+    frames = min(len(person.track) for person in tracks.values())
+    slopes = np.stack(
+        [views[name].slopes(person.track.joints[:frames]) for name, person in tracks.items()]
+    )
+    world = np.array(
+        [[triangulated(slopes[:, t, j], cameras) for j in range(17)] for t in range(frames)]
+    )
+    fps = next(iter(tracks.values())).fps
+    world = gaussian_filter1d(world, TimeOptions().smooth / 1000 * fps, axis=0)
+    print("camera     weights   MPJPE  PA-MPJPE  down of the camera's is off by, and of who stands")
+    for name, person in tracks.items():
+        truth = (world - world[:, :1]) @ rotations[name].T
+        for weights in options.weights:
+            lifter = Lifter.load(weights_file(Path(weights)), load_body(), torch.device("cpu"))
+            size = person.image_size
+            view = ViewOptions().read(size)  # nothing of the camera is told
+            pose, _ = lifter.lift(
+                person.track.joints[:frames], size, "auto", view, flip=True, meshes=False
+            )
+            frame = person.track.frame[:frames]
+            pose, _ = steady(pose, [], frame, person.fps, TimeOptions())
+            down = views[name].down
+            stands = down_of_standing(pose) if lifter.facing else None
+            tilts = [_angle(down, np.array([0.0, 1.0, 0.0])), _angle(down, stands)]
+            print(
+                f"{name:10s} {weights:8s} {mpjpe(pose, truth):6.1f} {pa_mpjpe(pose, truth):9.1f}  "
+                + ", ".join(tilts)
+            )
+
+
+def _angle(one: np.ndarray | None, other: np.ndarray | None) -> str:
+    if one is None or other is None:
+        return "-"
+    return f"{np.rad2deg(np.arccos(np.clip(one @ other, -1, 1))):.0f} degrees"
+
+
+if __name__ == "__main__":
+    main()

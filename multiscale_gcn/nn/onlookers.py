@@ -1,0 +1,27 @@
+"""Whether a module does what its class does, and nobody looks on: then its numbers may be read."""
+
+from __future__ import annotations
+
+from torch import nn
+from torch.nn.modules import module as torch_module
+
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+def is_watched(module: nn.Module) -> bool:
+    """Whether a hook waits for the module itself to be called."""
+    return any(
+        getattr(module, hooks) or getattr(torch_module, f"_global{hooks}") for hooks in HOOKS
+    )
+
+
+def runs_as(module: nn.Module, *kinds: type[nn.Module]) -> bool:
+    """Whether calling the module does what one of these classes does, and nothing more.
+
+    A class derived from it may hold its parameters in another way, as parametrizations do.
+    """
+    return (
+        any(isinstance(module, kind) and type(module).forward is kind.forward for kind in kinds)
+        and "forward" not in module.__dict__
+        and not is_watched(module)
+    )

@@ -1,0 +1,1 @@
+"""Learned maps of nodes between scales, all of them at once."""

@@ -1,0 +1,44 @@
+// What every architecture from compute capability 8.0 has: copies into shared memory that run beside
+// other work, and products of small matrices by the threads of a warp.
+
+__device__ __forceinline__ void copy_16_bytes(void* to, const void* from) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(
+                     (u32)__cvta_generic_to_shared(to)),
+                 "l"(from)
+                 : "memory");
+}
+
+// What is not there is 0.
+__device__ __forceinline__ void copy_16_bytes_or_zeros(void* to, const void* from, bool there) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(
+                     (u32)__cvta_generic_to_shared(to)),
+                 "l"(from), "r"(there ? 16 : 0)
+                 : "memory");
+}
+
+// Copies since the last call are a group.
+__device__ __forceinline__ void end_group_of_copies() {
+    asm volatile("cp.async.commit_group;" ::: "memory");
+}
+
+// Until all groups but the last few of this thread are there.
+template <int LAST>
+__device__ __forceinline__ void wait_for_copies() {
+    asm volatile("cp.async.wait_group %0;" ::"n"(LAST) : "memory");
+}
+
+// c += a b, for 16 rows, 8 columns and 8 words of k. Thread t of quad g of a warp holds words t and
+// t + 4 of rows g (a[0], a[2]) and g + 8 (a[1], a[3]) and of column g (b), and columns 2t and 2t + 1 of
+// rows g (c[0], c[1]) and g + 8 (c[2], c[3]).
+__device__ __forceinline__ void multiply(float (&c)[4], const u32 (&a)[4], const u32 (&b)[2]) {
+#if ELEMENT == 1
+#define MULTIPLY "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32"
+#elif ELEMENT == 2
+#define MULTIPLY "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32"
+#else
+#define MULTIPLY "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32"
+#endif
+    asm volatile(MULTIPLY " {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}

@@ -1,0 +1,1 @@
+"""Products over rows: the gradients of linear maps."""

@@ -1,0 +1,270 @@
+"""The portable kernel for whole layers: its own code, run on the host thread by thread."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from layer_graphs import as_matrix, neighbourhoods, pattern_of, random_graph, ring
+from torch import Tensor
+
+from multiscale_gcn import Graph
+from multiscale_gcn.ops.graph_convolution.whole_layer.backward_on_cuda import (
+    PORTABLE_THREADS,
+    THREADS_THAT_ADD,
+)
+from multiscale_gcn.ops.graph_convolution.whole_layer.division import (
+    divide_portable,
+    divide_portable_backward,
+)
+from multiscale_gcn.ops.graph_convolution.whole_layer.sizes import LayerSizes
+from multiscale_gcn.ops.kernels.arguments import empty_by_node, place
+from multiscale_gcn.ops.kernels.launch import FOLDER
+
+HOST = Path(__file__).parent / "device_on_host"
+COMPILER = shutil.which("g++")
+pytestmark = pytest.mark.skipif(COMPILER is None, reason="needs g++")
+
+ELEMENTS = {0: torch.float32, 1: torch.bfloat16, 2: torch.float16, 3: torch.float32}
+NAMES = ("x", "given", "weight", "bias")
+IN_EITHER_ORDER = (0, 1)
+"""Threads take turns forwards, and copies arrive late; or backwards, and they arrive at once."""
+TOLERANCE = {0: 2e-3, 1: 1e-2, 2: 1.5e-3, 3: 2e-6}
+
+
+def on_host(path: Path) -> str:
+    """The code, with the host's version of what only a device has."""
+
+    def included(name: str) -> str:
+        host = HOST / name
+        return on_host(host if host.exists() else path.parent / name)
+
+    code = path.read_text().replace("extern __shared__", "extern")
+    return re.sub(r'#include "(.+)"', lambda found: included(found[1]), code)
+
+
+CALLS = {
+    "semgconv_portable.cu": """
+extern "C" bool run(unsigned across, unsigned down, unsigned threads, int bytes, bool backwards,
+                    const Element* x, i64 x_graph, i64 x_node, Element* y, i64 y_graph, i64 y_node,
+                    i64 batch, const float* given, const Weight* weight, const float* bias,
+                    const float* mean, const float* variance, const float* gain,
+                    const float* offset, double epsilon, const i64* indptr, const i64* rows,
+                    const i64* columns, const i64* loops, Entry* scratch, i64 entries, i64 relu) {
+    return launch({across, down, 1}, threads, bytes, backwards, [&] {
+        semgconv_portable(x, x_graph, x_node, y, y_graph, y_node, batch, given, weight, bias, mean,
+                          variance, gain, offset, epsilon, indptr, rows, columns, loops, scratch,
+                          entries, relu);
+    });
+}
+""",
+    "semgconv_portable_backward.cu": """
+extern "C" bool run(unsigned across, unsigned down, unsigned threads, int bytes, bool backwards,
+                    const Element* x, i64 x_graph, i64 x_node, const Element* up, i64 up_graph,
+                    i64 up_node, Element* for_x, i64 for_x_graph, i64 for_x_node, i64 batch,
+                    const float* given, const Weight* weight, const i64* indptr, const i64* rows,
+                    const i64* columns, const i64* loops, const i64* mirror, i64 entries,
+                    float* value_parts, float* weight_parts, float* bias_parts) {
+    return launch({across, down, 1}, threads, bytes, backwards, [&] {
+        semgconv_portable_backward(x, x_graph, x_node, up, up_graph, up_node, for_x, for_x_graph,
+                                   for_x_node, batch, given, weight, indptr, rows, columns, loops,
+                                   mirror, entries, value_parts, weight_parts, bias_parts);
+    });
+}
+
+extern "C" bool add_up(unsigned blocks, const float* value_parts, const float* weight_parts,
+                       const float* bias_parts, i64 across, i64 down, const float* given,
+                       const i64* indptr, i64 entries, float* for_given, float* for_weight,
+                       float* for_bias) {
+    return launch({blocks, 1, 1}, ADDERS, 0, false, [&] {
+        semgconv_whole_sums(value_parts, weight_parts, bias_parts, across, down, given, indptr,
+                            entries, for_given, for_weight, for_bias);
+    });
+}
+""",
+}
+
+
+def compiled(file: str, folder: Path, options: dict[str, int]) -> ctypes.CDLL:
+    kernel = FOLDER / "graph_convolution/whole_layer" / file
+    source, library = folder / "kernel.cpp", folder / "kernel.so"
+    source.write_text(f"{(HOST / 'device.hpp').read_text()}{on_host(kernel)}{CALLS[file]}")
+    defined = [f"-D{name}={value}" for name, value in options.items()]
+    flags = ["-std=c++17", "-O1", "-shared", "-fPIC", "-w"]
+    flags += ["-fsanitize=alignment,bounds", "-fsanitize-undefined-trap-on-error"]
+    told = subprocess.run(
+        [str(COMPILER), *flags, *defined, "-o", str(library), str(source)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 0, told.stderr
+    return ctypes.CDLL(str(library))
+
+
+def as_argument(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return ctypes.c_void_p(value.data_ptr())
+    if value is None:
+        return ctypes.c_void_p(None)
+    return ctypes.c_double(value) if isinstance(value, float) else ctypes.c_longlong(value)
+
+
+def run(function: Any, *arguments: Any) -> bool:
+    function.restype = ctypes.c_bool
+    return bool(function(*map(as_argument, arguments)))
+
+
+class Layer:
+    """Random arguments, and the formula in float64."""
+
+    def __init__(
+        self, graph: Graph, batch: int, channels: tuple[int, int], element: int, options: Any
+    ) -> None:
+        torch.manual_seed(0)
+        dtype, n = ELEMENTS[element], graph.num_nodes
+        matrices = options.get("matrices", 2)
+        self.graph, self.batch, self.element = graph, batch, element
+        self.softmax = options.get("softmax", True)
+        self.pattern = pattern_of(graph)
+        self.x = torch.randn(batch, n, channels[0]).to(dtype)
+        self.upstream = torch.randn(batch, n, channels[1]).to(dtype)
+        self.given = torch.randn(len(self.pattern.rows))
+        weight = torch.randn(matrices, *channels) / channels[0] ** 0.5
+        self.weight = weight if options.get("wide_weights") else weight.to(dtype)
+        self.bias = torch.randn(channels[1])
+        self.sizes = LayerSizes(
+            **{"batch": batch, "nodes": n, "entries": len(self.given), "element": element},
+            **{"in_channels": channels[0], "out_channels": channels[1], "matrices": matrices},
+            processors=options.get("processors", 1),
+            shared_memory=options.get("shared_memory", 101_376),
+        )
+
+    def options(self) -> dict[str, int]:
+        return self.sizes.options(self.weight, self.softmax)
+
+    def formula(self, x: Tensor, given: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        matrix = as_matrix(given, self.graph)
+        if self.softmax:
+            apart = neighbourhoods(self.graph) == 0
+            matrix = matrix.masked_fill(apart, -torch.inf).softmax(-1)
+        diagonal = matrix.diagonal() if len(weight) == 2 else torch.zeros(len(matrix)).double()
+        y = torch.einsum("i,bic->bic", diagonal, x @ weight[0]) + bias
+        return y + torch.einsum("ij,bjc->bic", matrix - torch.diag(diagonal), x @ weight[-1])
+
+    def leaves(self) -> list[Tensor]:
+        return [t.double() for t in (self.x, self.given, self.weight, self.bias)]
+
+
+def error(result: Tensor, expected: Tensor) -> float:
+    return float((result.double() - expected).norm() / expected.norm())
+
+
+CASES = [
+    # graph, batch, channels, element, options
+    (ring(17), 20, (32, 32), 0, {}),
+    (ring(17), 11, (64, 64), 1, {"shared_memory": 20_000}),
+    (ring(20, 3), 13, (128, 32), 2, {"wide_weights": True}),
+    (random_graph(9, 0.4, 0), 14, (64, 96), 3, {"softmax": False, "batch_norm": False}),
+    (random_graph(40, 1.0, 1), 4, (32, 64), 3, {"matrices": 1, "shared_memory": 16_000}),
+    (random_graph(1, 0.0, 0), 60, (32, 128), 0, {}),
+]
+
+
+@pytest.mark.parametrize(("graph", "batch", "channels", "element", "options"), CASES)
+def test_values(
+    graph: Graph,
+    batch: int,
+    channels: tuple[int, int],
+    element: int,
+    options: dict[str, Any],
+    tmp_path: Path,
+) -> None:
+    layer = Layer(graph, batch, channels, element, options)
+    pattern, entries = layer.pattern, len(layer.given)
+    chosen = divide_portable(layer.sizes)
+    mean, variance, gain, offset = torch.randn(4, channels[1]).unbind()
+    variance = variance.square() + 0.5
+    normalises = options.get("batch_norm", True)
+    y = empty_by_node(layer.x, channels[1])
+    grid = (chosen.blocks, channels[1] // chosen.columns)
+    scratch = torch.empty(grid[0] * grid[1] * entries * 4) if chosen.scratch else None
+    library = compiled("semgconv_portable.cu", tmp_path, layer.options() | chosen.options())
+    expected = layer.formula(*layer.leaves())
+    if normalises:
+        expected = (expected - mean) / (variance + 1e-5).sqrt() * gain + offset
+        expected = expected.relu()
+    for order in IN_EITHER_ORDER:
+        y[:] = torch.nan
+        assert run(
+            library.run,
+            *(*grid, chosen.threads(graph.num_nodes), chosen.shared_memory, order),
+            *(*place(layer.x), *place(y), batch, layer.given, layer.weight, layer.bias),
+            *((mean, variance, gain, offset) if normalises else [None] * 4),
+            *(1e-5, pattern.indptr, pattern.rows, pattern.columns, pattern.diagonal),
+            *(scratch, entries, int(normalises)),
+        )
+        assert error(y, expected) < TOLERANCE[element]
+
+
+GRADIENT_CASES = [
+    (ring(17), 20, (64, 64), 0, {}),
+    (ring(17), 11, (64, 64), 1, {"wide_weights": True}),
+    (ring(20, 3), 7, (64, 128), 2, {"shared_memory": 70_000}),
+    (random_graph(9, 0.4, 0), 14, (32, 128), 3, {"softmax": False, "shared_memory": 80_000}),
+    (random_graph(40, 0.3, 1), 4, (32, 64), 3, {"matrices": 1}),
+    (random_graph(17, 1.0, 1), 9, (128, 64), 1, {"matrices": 1}),
+    (random_graph(1, 0.0, 0), 60, (32, 128), 0, {}),
+]
+
+
+@pytest.mark.parametrize(("graph", "batch", "channels", "element", "options"), GRADIENT_CASES)
+def test_gradients(
+    graph: Graph,
+    batch: int,
+    channels: tuple[int, int],
+    element: int,
+    options: dict[str, Any],
+    tmp_path: Path,
+) -> None:
+    layer = Layer(graph, batch, channels, element, options)
+    pattern, entries = layer.pattern, len(layer.given)
+    chosen = divide_portable_backward(layer.sizes)
+    assert chosen is not None
+    grid = (chosen.blocks, channels[0] // chosen.columns)
+    parts = [
+        torch.empty((*grid, entries)),
+        torch.empty((grid[0], *layer.weight.shape)),
+        torch.empty((grid[0], channels[1])),
+    ]
+    for_x, for_given = empty_by_node(layer.x, channels[0]), torch.empty(entries)
+    for_weight, for_bias = torch.empty(layer.weight.shape), torch.empty(channels[1])
+    found = (for_x, for_given, for_weight, for_bias)
+    file = "semgconv_portable_backward.cu"
+    library = compiled(file, tmp_path, layer.options() | chosen.options(layer.sizes))
+    leaves = [leaf.requires_grad_() for leaf in layer.leaves()]
+    expected = torch.autograd.grad(layer.formula(*leaves), leaves, layer.upstream.double())
+    for order in IN_EITHER_ORDER:
+        for tensor in (*parts, *found):
+            tensor[:] = torch.nan
+        assert run(
+            library.run,
+            *(*grid, PORTABLE_THREADS, chosen.shared_memory, order),
+            *(*place(layer.x), *place(layer.upstream), *place(for_x), batch),
+            *(layer.given, layer.weight, pattern.indptr, pattern.rows, pattern.columns),
+            *(pattern.diagonal, pattern.mirror, entries, *parts),
+        )
+        blocks = layer.weight.numel() // THREADS_THAT_ADD + graph.num_nodes + 1
+        assert run(
+            library.add_up,
+            *(blocks, *parts, *grid, layer.given, pattern.indptr, entries),
+            *(for_given, for_weight, for_bias),
+        )
+        for name, one, other in zip(NAMES, found, expected, strict=True):
+            assert other.norm() == 0 or error(one, other) < 4 * TOLERANCE[element], name
