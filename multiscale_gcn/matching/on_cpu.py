@@ -137,7 +137,7 @@ class _Passes:
     several: bool
     """Whether several threads share them."""
 
-    def over(self, step: int, nodes: np.ndarray, rows: np.ndarray | range | None = None) -> None:
+    def over(self, step: np.int64, nodes: np.ndarray, rows: np.ndarray | range | None = None) -> None:
         """One step for a list of nodes, by parts of their rows."""
         for low, high in self.sweep.parts(nodes if rows is None else rows):
             self._share(step, low, nodes[low:high], (nodes[:0], nodes[:0]))
@@ -152,7 +152,7 @@ class _Passes:
             lists.append(np.concatenate(chunks))
         return lists[0], lists[1]
 
-    def _share(self, step: int, begin: int, nodes: np.ndarray, spare: tuple) -> np.ndarray:
+    def _share(self, step: np.int64, begin: int, nodes: np.ndarray, spare: tuple) -> np.ndarray:
         several = self.several and len(nodes) > SMALL and step != VISIT
         counts = np.zeros((-(-len(nodes) // CHUNK) if several else 1, 2), np.int64)
         state = (self.mate, self.kind, self.candidate, self.edges, self.weights)
