@@ -137,7 +137,9 @@ class _Passes:
     several: bool
     """Whether several threads share them."""
 
-    def over(self, step: np.int64, nodes: np.ndarray, rows: np.ndarray | range | None = None) -> None:
+    def over(
+        self, step: np.int64, nodes: np.ndarray, rows: np.ndarray | range | None = None
+    ) -> None:
         """One step for a list of nodes, by parts of their rows."""
         for low, high in self.sweep.parts(nodes if rows is None else rows):
             self._share(step, low, nodes[low:high], (nodes[:0], nodes[:0]))
