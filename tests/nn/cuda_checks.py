@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from multiscale_gcn import BackendUnavailable
 from multiscale_gcn.ops import select_backend
@@ -34,6 +34,18 @@ needs_kernels = [
     pytest.mark.gpu,
     pytest.mark.skipif(not _kernels_run(), reason="needs a CUDA device and CuPy"),
 ]
+
+
+def drawn(layer: nn.Module, seed: int = 0) -> nn.Module:
+    """With parameters and statistics that nothing starts with."""
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for name, tensor in layer.state_dict().items():
+            if tensor.is_floating_point():
+                tensor.copy_(torch.rand_like(tensor) * 0.2 + 0.1)
+                if "var" not in name:
+                    tensor.sub_(0.2)
+    return layer
 
 
 def error(result: Tensor, expected: Tensor) -> float:

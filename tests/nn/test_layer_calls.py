@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from cuda_checks import drawn
 from emulated_device import EmulatedDevice, emulate, forget, there
 from layer_graphs import ring
 from torch import Tensor, nn
@@ -39,18 +40,6 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
     "ResGConv": lambda: ResGConv(C, ring(9, 2)),
     "ResGConv of GConv": lambda: ResGConv(C, ring(9, 2), convolution=GConv, non_local=False),
 }
-
-
-def drawn(layer: nn.Module, seed: int = 0) -> nn.Module:
-    """With parameters and statistics that nothing starts with."""
-    torch.manual_seed(seed)
-    with torch.no_grad():
-        for name, tensor in layer.state_dict().items():
-            if tensor.is_floating_point():
-                tensor.copy_(torch.rand_like(tensor) * 0.2 + 0.1)
-                if "var" not in name:
-                    tensor.sub_(0.2)
-    return layer
 
 
 def features(batch: int = 3, nodes: int = 9) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from cuda_checks import TOLERANCE, error, needs_kernels
+from cuda_checks import TOLERANCE, drawn, error, needs_kernels
 from layer_graphs import ring
 from torch import Tensor, nn
 
@@ -44,15 +44,8 @@ CHANNELS = (128, 20)
 """With a kernel for the whole layer, and without."""
 
 
-def drawn(layer: nn.Module) -> nn.Module:
-    torch.manual_seed(0)
-    with torch.no_grad():
-        for name, tensor in layer.state_dict().items():
-            if tensor.is_floating_point():
-                tensor.copy_(torch.rand_like(tensor) * 0.2 + 0.1)
-                if "var" not in name:
-                    tensor.sub_(0.2)
-    return layer.cuda()
+def on_device(layer: nn.Module) -> nn.Module:
+    return drawn(layer).cuda()
 
 
 def exact(layer: nn.Module) -> nn.Module:
@@ -79,7 +72,7 @@ def count_rehearsals(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 @pytest.mark.parametrize("channels", CHANNELS)
 @pytest.mark.parametrize("name", LAYERS)
 def test_evaluation(name: str, channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    layer = drawn(LAYERS[name](channels)).eval()
+    layer = on_device(LAYERS[name](channels)).eval()
     twin = exact(layer)
     rehearsals = count_rehearsals(monkeypatch)
     with torch.no_grad():
@@ -102,7 +95,7 @@ def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.parametrize("channels", CHANNELS)
 @pytest.mark.parametrize("name", LAYERS)
 def test_training(name: str, channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    layer = drawn(LAYERS[name](channels)).train()
+    layer = on_device(LAYERS[name](channels)).train()
     twin, doubled = copy.deepcopy(layer), exact(layer)
     for _ in range(3):
         x = features(64, channels).requires_grad_()
@@ -127,7 +120,7 @@ def test_training(name: str, channels: int, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("order", ["parallel", "sequential"])
 def test_a_fusion(order: Any) -> None:
-    fusion = drawn(CrossScaleFusion([17, 9, 5], order))
+    fusion = on_device(CrossScaleFusion([17, 9, 5], order))
     twin = exact(fusion)
     for _ in range(2):
         given = [features(8, 32, nodes).requires_grad_() for nodes in (17, 9, 5)]
@@ -153,7 +146,7 @@ def test_a_fusion(order: Any) -> None:
 def network() -> MultiScaleGCN:
     graphs = [ring(17, 1), ring(48, 3)]
     made = MultiScaleGCN(graphs, [(0,), (0, 1), (0, 1)], in_channels=2, channels=64, out_channels=3)
-    drawn(made)
+    on_device(made)
     return made
 
 
@@ -195,7 +188,7 @@ def test_steps_of_training_are_recorded() -> None:
 
 
 def test_launches_go_to_the_current_stream() -> None:
-    layer, x = drawn(ResGConv(128, ring(17, 2))).eval(), features(4, 128)
+    layer, x = on_device(ResGConv(128, ring(17, 2))).eval(), features(4, 128)
     with torch.no_grad():
         expected = [layer(x) for _ in range(2)][1]
         torch.cuda.synchronize()
@@ -210,7 +203,7 @@ def test_launches_go_to_the_current_stream() -> None:
 
 
 def test_threads() -> None:
-    layer = drawn(ResGConv(128, ring(17, 2))).eval()
+    layer = on_device(ResGConv(128, ring(17, 2))).eval()
     inputs = [features(4, 128) for _ in range(4)]
     with torch.no_grad():
         expected = [layer(x) for x in inputs]
@@ -234,7 +227,7 @@ def test_threads() -> None:
 
 @pytest.mark.parametrize("training", [False, True])
 def test_autocast_between_other_calls(training: bool) -> None:
-    layer = drawn(ResGConv(128, ring(17, 2))).train(training)
+    layer = on_device(ResGConv(128, ring(17, 2))).train(training)
     x = features(8, 128)
     with torch.no_grad():
         exactly = exact(layer)(x.cpu().double())
@@ -246,7 +239,7 @@ def test_autocast_between_other_calls(training: bool) -> None:
 
 
 def test_types_and_devices_change() -> None:
-    layer = drawn(ResGConv(128, ring(17, 2))).eval()
+    layer = on_device(ResGConv(128, ring(17, 2))).eval()
     x = features(8, 128)
     with torch.no_grad():
         first = [layer(x) for _ in range(2)][1]
@@ -264,7 +257,7 @@ def test_types_and_devices_change() -> None:
 @pytest.mark.filterwarnings("default")  # of the compiler itself
 @pytest.mark.parametrize("training", [False, True])
 def test_compiled_behind_kept_calls(training: bool) -> None:
-    layer = drawn(ResGConv(128, ring(17, 2))).train(training)
+    layer = on_device(ResGConv(128, ring(17, 2))).train(training)
     twin = copy.deepcopy(layer)
     x = features(8, 128)
     with torch.no_grad():

@@ -9,11 +9,10 @@ from typing import Any, cast
 
 import pytest
 import torch
-from cuda_checks import error
+from cuda_checks import drawn, error
 from cuda_on_cpu import emulated, needs_compiler
 from emulated_device import DEVICE, KERNELS, EmulatedDevice, emulate, forget, there
 from layer_graphs import ring
-from test_layer_calls import drawn
 from torch import Tensor, nn
 from whole_networks import LAYERS, NETWORKS, RINGS, SIZES, inputs_of, program_of_layer
 

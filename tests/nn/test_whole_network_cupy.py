@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from cuda_checks import error, needs_kernels
+from cuda_checks import drawn, error, needs_kernels
 from layer_graphs import ring
-from test_layer_calls import drawn
 from torch import Tensor, nn
 from whole_networks import LAYERS, NETWORKS, SIZES, inputs_of, program_of_layer
 
