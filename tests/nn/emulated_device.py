@@ -255,14 +255,12 @@ def semgconv_whole_sums(where: int, grid: Any, o: dict[str, int]) -> None:
 
 @kernel
 def join(where: int, grid: Any, o: dict[str, int]) -> None:
-    weight, bias, score, vw, vb, lw, lb, rw, rb, inner, c = values(where, "P" * 9 + "qq")
-    s = array(score, 2, inner)
-    array(weight, inner + 2, c)[:] = np.concatenate(
-        [array(vw, inner, c), [s[0] @ array(lw, inner, c)], [s[1] @ array(rw, inner, c)]]
-    )
-    array(bias, inner + 2)[:] = np.concatenate(
-        [array(vb, inner), [s[0] @ array(lb, inner)], [s[1] @ array(rb, inner)]]
-    )
+    weight, bias, score, vw, vb, lw, lb, rw, rb, inner, rows, c = values(where, "P" * 9 + "qqq")
+    s, nothing = array(score, 2, inner), np.zeros((rows - inner - 2, c))
+    scores = [s[0] @ array(lw, inner, c)], [s[1] @ array(rw, inner, c)]
+    array(weight, rows, c)[:] = np.concatenate([array(vw, inner, c), *scores, nothing])
+    scores = [s[0] @ array(lb, inner)], [s[1] @ array(rb, inner)]
+    array(bias, rows)[:] = np.concatenate([array(vb, inner), *scores, nothing[:, 0]])
 
 
 @kernel
@@ -296,13 +294,13 @@ def attend(where: int, grid: Any, o: dict[str, int]) -> None:
 
 @kernel
 def attend_gradient(where: int, grid: Any, o: dict[str, int]) -> None:
-    given = values(where, "Pqq" * 4 + "PPPqqP" + "qqqq")
-    n, c = given[18:20]
+    given = values(where, "Pqq" * 4 + "PPPqqqP" + "qqqq")
+    n, c = given[19:21]
     batch = grid[0]
     scores, value, _ = attention(given[:9], batch, n, c)
     g, g0, g1 = given[9:12]
     up = array(g, batch, n, c, strides=(g0, g1, 1)) / n
-    for_value, for_source, for_target, f0, f1, parts = given[12:18]
+    for_value, for_source, for_target, f0, f1, padding, parts = given[12:19]
     of_scores = np.where(scores > 0, up @ value.transpose(0, 2, 1), 0)
     array(for_value, batch, n, c, strides=(f0, f1, 1))[:] = (
         np.maximum(scores, 0).transpose(0, 2, 1) @ up
@@ -313,7 +311,9 @@ def attend_gradient(where: int, grid: Any, o: dict[str, int]) -> None:
         room[0] = of_scores.sum(2), of_scores.sum(1)
     else:
         array(for_source, batch, n, strides=(f0, f1))[:] = of_scores.sum(2)
-        array(for_target, batch, n, strides=(f0, f1))[:] = of_scores.sum(1)
+        behind = array(for_target, batch, n, 1 + padding, strides=(f0, f1, 1))
+        behind[:] = 0
+        behind[..., 0] = of_scores.sum(1)
 
 
 @kernel
