@@ -406,7 +406,7 @@ def rows_of(places: list[int], nodes: list[int], columns: int) -> list[Any]:
 
 
 def sent(where: int, o: dict[str, int], back: bool) -> None:
-    *places, columns, _ = values(where, "P" * 40 + "qq")
+    *places, columns = values(where, "P" * 40 + "q")
     nodes, maps = fusion_maps(o)
     x, y = rows_of(places[:4], nodes, columns), rows_of(places[4:8], nodes, columns)
     weights, biases = places[8:24], places[24:40]
@@ -437,7 +437,7 @@ def fuse_back(where: int, grid: Any, o: dict[str, int]) -> None:
 
 @kernel
 def fuse_parts(where: int, grid: Any, o: dict[str, int]) -> None:
-    *places, parts, columns, _ = values(where, "P" * 9 + "qq")
+    *places, parts, columns = values(where, "P" * 9 + "q")
     nodes, maps = fusion_maps(o)
     up, x = rows_of(places[:4], nodes, columns), rows_of(places[4:], nodes, columns)
     found = [up[t] @ x[s].T for t, s in maps] + [up[t].sum(1) for t, _ in maps]
@@ -456,7 +456,7 @@ def add_parts(where: int, grid: Any, o: dict[str, int]) -> None:
 
 @kernel
 def row_parts(where: int, grid: Any, o: dict[str, int]) -> None:
-    a0, b0, a1, b1, parts, rows, _ = values(where, "P" * 5 + "qq")
+    a0, b0, a1, b1, parts, rows = values(where, "P" * 5 + "q")
     found, sums = [], []
     for p, a, b in ((0, a0, b0), (1, a1, b1)):
         left, right = array(a, rows, o[f"M{p}"]), array(b, rows, o[f"N{p}"])

@@ -117,7 +117,7 @@ def nonlocal_attention_joined(
 
 
 def attend_joined(joined: Tensor, channels: int, backend: str = "auto") -> Tensor:
-    """:func:`nonlocal_attention_joined` of so many channels; what is behind the targets is not read."""
+    """:func:`nonlocal_attention_joined` of so many channels, whatever is behind the targets."""
     if _takes_kernel(joined, channels, backend):
         return nonlocal_attention_joined_on_cuda(joined, channels)
     behind = joined.shape[2] - channels - 2
