@@ -27,6 +27,7 @@ from multiscale_gcn.ops.graph_convolution import on_cuda as graph_convolution
 from multiscale_gcn.ops.joined_map import on_cuda as joined_map
 from multiscale_gcn.ops.kernels import launch, packing, prepared, rehearsal
 from multiscale_gcn.ops.nonlocal_attention import block_on_cuda, walks_on_cuda
+from multiscale_gcn.ops.normalised_map import on_cuda as normalised_map
 from multiscale_gcn.ops.row_products import on_cuda as row_products
 
 OPERATORS = (batch_norm, fusion, graph_convolution, joined_map, block_on_cuda)
@@ -148,7 +149,8 @@ def emulate(monkeypatch: pytest.MonkeyPatch) -> EmulatedDevice:
     for operators in OPERATORS:
         for operator in (operators.FORWARD, operators.BACKWARD):
             monkeypatch.setattr(operator, "overload", operator._cuda)
-    for single in (known_on_cuda.KNOWN, row_products.ROW_PRODUCTS):
+    singles = (known_on_cuda.KNOWN, row_products.ROW_PRODUCTS, normalised_map.NORMALISED_MAP)
+    for single in singles:
         monkeypatch.setattr(single, "overload", single._cuda)
     forget()
     return made
@@ -392,6 +394,18 @@ def normalise_known(where: int, grid: Any, o: dict[str, int]) -> None:
     result = result * (array(gain, c) if gain else 1) + array(offset, c)
     result = np.maximum(result, 0) if relu else result
     array(y, rows, c)[:] = result + (array(more, rows, c) if more else 0)
+
+
+@kernel
+def map_and_normalise(where: int, grid: Any, o: dict[str, int]) -> None:
+    y, x, weight, before, mean, variance, gain, offset, more, epsilon, rows = values(
+        where, "P" * 9 + "dq"
+    )
+    c = o["OUT"]
+    result = array(x, rows, o["IN"]) @ array(weight, c, o["IN"]).T + array(before, c)
+    result = (result - array(mean, c)) / np.sqrt(array(variance, c) + epsilon)
+    result = result * (array(gain, c) if gain else 1) + array(offset, c)
+    array(y, rows, c)[:] = result + array(more, rows, c)
 
 
 def fusion_maps(o: dict[str, int]) -> tuple[list[int], list[tuple[int, int]]]:

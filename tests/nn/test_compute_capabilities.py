@@ -54,6 +54,7 @@ OPERATORS: dict[str, dict[str, int]] = {
         **{"ELEMENT": 1, "WIDTH": 2, "COPY": 4, "STEP": STEP},
         **{"LENGTH": 64, "GROUP": 8},
     },
+    "normalised_map/normalised_map.cu": {"IN": 36, "OUT": 72, "ROWS": 64, "STAGES": 3},
     "row_products/row_products.cu": {
         **{"M0": 128, "N0": 64, "M1": 68, "N1": 128, "S0": 0, "S1": 1},
         **{"ROWS": 16, "STAGES": 3, "TASKS": 2, "THREE": 1},

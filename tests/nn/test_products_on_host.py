@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import re
 import shutil
+import struct
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from multiscale_gcn.ops.fusion import division as fusion
 from multiscale_gcn.ops.kernels.launch import FOLDER, HEADERS
+from multiscale_gcn.ops.normalised_map import division as normalised_map
 from multiscale_gcn.ops.row_products import division as row_products
 
 HOST = Path(__file__).parent / "device_on_host"
@@ -49,13 +51,15 @@ def on_host(path: Path) -> str:
 CALLING = """
 #include <utility>
 
+typedef unsigned long long u64;
+
 template <class... Kinds, size_t... Places>
-void call(void (*kernel)(Kinds...), std::index_sequence<Places...>, void** given) {
-    kernel((Kinds)given[Places]...);
+void call(void (*kernel)(Kinds...), std::index_sequence<Places...>, const u64* given) {
+    kernel(same_bits<Kinds>(given[Places])...);
 }
 template <class... Kinds>
 bool call(void (*kernel)(Kinds...), unsigned blocks, unsigned threads, int bytes, bool backwards,
-          void** given) {
+          const u64* given) {
     return launch({blocks, 1, 1}, threads, bytes, backwards,
                   [&] { call(kernel, std::index_sequence_for<Kinds...>{}, given); });
 }
@@ -63,12 +67,12 @@ bool call(void (*kernel)(Kinds...), unsigned blocks, unsigned threads, int bytes
 
 
 def compiled(file: str, folder: Path, kernels: Sequence[str], options: dict[str, int]) -> Any:
-    """Functions that launch kernels, which take pointers and ``i64`` alone."""
+    """Functions that launch kernels, whose arguments have 8 bytes each."""
     code = on_host(FOLDER / file) + CALLING
     for name in kernels:
         code += f"""
 extern "C" bool run_{name}(unsigned blocks, unsigned threads, int bytes, bool backwards,
-                           void** given) {{
+                           const u64* given) {{
     return call({name}, blocks, threads, bytes, backwards, given);
 }}
 """
@@ -92,7 +96,8 @@ extern "C" bool run_{name}(unsigned blocks, unsigned threads, int bytes, bool ba
 def run(function: Any, blocks: int, threads: int, memory: int, order: bool, *given: Any) -> None:
     function.restype = ctypes.c_bool
     numbers = [x.data_ptr() if isinstance(x, Tensor) else x or 0 for x in given]
-    arguments = (ctypes.c_uint64 * len(numbers))(*numbers)
+    codes = "".join("d" if isinstance(x, float) else "q" for x in numbers)
+    arguments = ctypes.create_string_buffer(struct.pack(f"={codes}", *numbers))
     assert function(blocks, threads, memory, order, arguments), "wrote beyond its shared memory"
 
 
@@ -212,3 +217,48 @@ def test_fusions(
         assert torch.isfinite(total).all()
         for begin, one in zip(scales.places(), of_maps, strict=False):
             assert error(total[begin : begin + one.numel()].view(one.shape), one) < TOLERANCE[three]
+
+
+NORMALISED_MAPS = [
+    # columns of x and y, rows, processors, bytes of shared memory, whether all is there
+    (64, 128, 500, 2, 232448, True),
+    (20, 44, 321, 1, 40_000, False),
+    (4, 8, 31, 3, 232448, True),
+    (36, 160, 150, 2, 110_000, True),
+]
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside", "rows", "processors", "memory", "everything"), NORMALISED_MAPS
+)
+def test_normalised_maps(
+    inside: int,
+    outside: int,
+    rows: int,
+    processors: int,
+    memory: int,
+    everything: bool,
+    tmp_path: Path,
+) -> None:
+    torch.manual_seed(0)
+    chosen = normalised_map.divide_map(inside, outside, rows, processors, memory)
+    assert chosen is not None
+    options = {"IN": inside, "OUT": outside, "ROWS": chosen.rows, "STAGES": chosen.stages}
+    file = "normalised_map/normalised_map.cu"
+    library = compiled(file, tmp_path, ["map_and_normalise"], options)
+    x, more = torch.randn(rows, inside), torch.randn(rows, outside)
+    weight = torch.randn(outside, inside)
+    before, mean, variance, gain, offset = torch.randn(5, outside).unbind()
+    variance = variance.square() + 0.5
+    mapped = x.double() @ weight.double().t()
+    if everything:
+        expected = (mapped + before - mean) / (variance + 1e-3).sqrt() * gain + offset + more
+    else:
+        expected = (mapped - mean) / (variance + 1e-3).sqrt() + more
+    given = [x if everything else None for x in (before, mean, variance, gain, offset)]
+    given[1:3] = mean, variance
+    for order in ORDERS:
+        y = torch.full((rows, outside), torch.nan)
+        size = (chosen.blocks, normalised_map.THREADS, chosen.shared_memory, order)
+        run(library.run_map_and_normalise, *size, y, x, weight, *given, more, 1e-3, rows)
+        assert error(y, expected) < TOLERANCE[0]
