@@ -186,7 +186,7 @@ class ScaleSum(nn.Module):
                 x = on_rows(self.channel_maps[str(place)], x)
             result = made.mix(x, result)
         assert result is not None
-        bias = _sum_of([made.bias for made in maps])
+        bias = torch.cat([made.bias for made in maps]).view(len(maps), -1).sum(0)
         return result + bias.unsqueeze(-1).to(result.dtype)
 
     def _fused(self, sources: list[Tensor], base: Tensor | None) -> Tensor | None:
@@ -201,12 +201,6 @@ class ScaleSum(nn.Module):
         given = range(len(features))
         found = fused_by_kernels(features, weights, biases, scales, given, [target])
         return None if found is None else found[0]
-
-
-def _sum_of(biases: list[Tensor]) -> Tensor:
-    if len(biases) > 2:
-        return torch.stack(biases).sum(0)
-    return biases[0] if len(biases) == 1 else biases[0] + biases[1]
 
 
 class CrossScaleFusion(nn.Module):
