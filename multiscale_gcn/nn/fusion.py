@@ -177,9 +177,10 @@ class ScaleSum(nn.Module):
             expected = (sources[0].shape[0], maps[0].out_features, width)
             if base.shape != expected:
                 raise ValueError(f"base has shape {list(base.shape)}, expected {list(expected)}")
-        fused = self._fused(sources, base)
-        if fused is not None:
-            return fused
+        if sources[0].is_cuda:
+            fused = self._fused(sources, base)
+            if fused is not None:
+                return fused
         result = base
         for place, (made, x) in enumerate(zip(maps, sources, strict=True)):
             if str(place) in self.channel_maps:
@@ -344,7 +345,7 @@ class CrossScaleFusion(nn.Module):
 
     def _fused(self, features: list[Tensor]) -> list[Tensor]:
         self._check(features)
-        if self._is_dense and self.fusion_order == "parallel":
+        if features[0].is_cuda and self._is_dense and self.fusion_order == "parallel":
             fused = self._fused_at_once(features)
             if fused is not None:
                 return fused
