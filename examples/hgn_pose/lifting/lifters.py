@@ -21,8 +21,9 @@ from examples.hgn_pose.samples.other_bodies import carried, shares_of_bones
 
 FRAMES, CLIPS = Path("video"), Path("clips")
 """Weights of the networks that lift if none are named."""
-SLOWEST = 8.0
-"""Frames a second below which frames are lifted one by one: too much happens between them."""
+SLOWEST, SHORTEST = 10.0, 1.0
+"""Frames a second below which, and seconds under which, frames of a clip are lifted one by one: too
+much happens between them, or too little is seen around them."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class Lifters:
     ----------
     weights : Path, optional
         Of the only network, as :func:`examples.hgn_pose.network.weights.weights_file` takes them.
-        By default those of ``clips`` lift people in clips of at least ``SLOWEST`` frames a second,
-        with the meshes of those of ``video``; these lift all others.
+        By default those of ``clips`` lift people in clips of at least ``SLOWEST`` frames a second
+        and ``SHORTEST`` seconds, with the meshes of those of ``video``; these lift all others.
     body : BodyModel
     device : torch.device
     """
@@ -58,8 +59,7 @@ class Lifters:
             As :meth:`.lifter.Lifter.load`.
         """
         usual = self._lifter(self.weights or FRAMES)
-        moving = person.clip and person.fps / usual_step(person.track.frame) >= SLOWEST
-        if self.weights is None and moving:
+        if self.weights is None and _shows_enough(person):
             return PoseAndMeshes(self._lifter(CLIPS), usual)
         return PoseAndMeshes(usual, usual)
 
@@ -67,6 +67,14 @@ class Lifters:
         if weights not in self._read:
             self._read[weights] = Lifter.load(weights_file(weights), self.body, self.device)
         return self._read[weights]
+
+
+def _shows_enough(person: Person) -> bool:
+    """Whether the frames around each tell what one by itself does not."""
+    frame, fps = person.track.frame, person.fps
+    step = usual_step(frame)
+    lasts = (frame[-1] - frame[0] + step) / fps
+    return person.clip and lasts >= SHORTEST and fps / step >= SLOWEST
 
 
 @dataclass(frozen=True, eq=False)

@@ -74,9 +74,10 @@ def test_files_of_detectors_are_lifted_by_those_for_real_video(tmp_path, monkeyp
     main(["sample", "--convention", "skeleton17", "--out", str(keypoints)])
     main(["predict", str(keypoints), "--no-page", "--device", "cpu", "--out", str(tmp_path)])
     result = prediction.load(tmp_path / "prediction.npz")
-    assert result.facts["weights"] == "body_streams_cmu17_robust.safetensors"
+    assert result.facts["weights"] == "body_clips_cmu17_robust.safetensors"
+    assert result.facts["meshes"] == "body_streams_cmu17_robust.safetensors"
     assert set(result.meshes) == {48, 96}
-    assert weights_file(Export().weights).name == result.facts["weights"]
+    assert weights_file(Export().weights).name == result.facts["meshes"]
     frames = json.loads(keypoints.read_text())["frames"][:2]
     lines = "".join(json.dumps(frame["persons"][0]["keypoints"]) + "\n" for frame in frames)
     monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
@@ -101,7 +102,7 @@ def test_the_readme_states_what_was_measured(figures):
     assert figures["machine"]["device"] in readme
 
 
-@pytest.mark.parametrize("name", ["robust", "lifter", "video"])
+@pytest.mark.parametrize("name", ["robust", "lifter", "video", "clips"])
 def test_the_others_are_what_the_readme_says(name):
     file = weights_file(Path(name))
     measured = json.loads(file.with_suffix(".json").read_text())
