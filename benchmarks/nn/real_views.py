@@ -1,7 +1,7 @@
 """What ``predict`` makes of real video that several calibrated cameras saw, beside the truth.
 
     python -m benchmarks.nn.real_views Calib.toml cam_01.json cam_02.json cam_03.json \
-        --weights video clips --smooth 0 40
+        --weights video clips --smooth 0 40 --middle 60
 
 Run from a clone. Each file has the 2D joints of one person before the camera of that name;
 Calib.toml is Pose2Sim's, with translations in metres. Nothing of the cameras is told to the
@@ -25,6 +25,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
 from examples.hgn_pose.body.built_in import load_body
+from examples.hgn_pose.lifting.gaps import Track
 from examples.hgn_pose.lifting.lifter import Lifter
 from examples.hgn_pose.lifting.mapping import trunk_of
 from examples.hgn_pose.lifting.over_time.standing import down_of_standing
@@ -71,6 +72,7 @@ def main() -> None:
     parser.add_argument("--weights", nargs="+", default=["studio", "video", "clips"])
     parser.add_argument("--smooth", type=float, nargs="+", default=[TimeOptions().smooth])
     parser.add_argument("--repair", action="store_true")
+    parser.add_argument("--middle", type=int, help="lift so many frames in the middle alone")
     options = parser.parse_args()
     torch.set_num_threads(1)
     calibration = tomllib.loads(options.calibration.read_text())
@@ -101,10 +103,11 @@ def main() -> None:
         "camera     weights  smooth  MPJPE  PA-MPJPE  acceleration  down is off by, of who stands"
     )
     for name, person in repaired.items():
-        truth = (world - world[:, :1]) @ rotations[name].T
+        shown = np.isin(frames, _middle(person.track, options.middle).frame)
+        truth = (world[shown] - world[shown, :1]) @ rotations[name].T
         for weights in options.weights:
             lifter = Lifter.load(weights_file(Path(weights)), load_body(), torch.device("cpu"))
-            size, track = person.image_size, person.track
+            size, track = person.image_size, _middle(person.track, options.middle)
             view = ViewOptions().read(size)  # nothing of the camera is told
             time = track.frame / person.fps
             lifted, _ = lifter.lift(
@@ -112,7 +115,7 @@ def main() -> None:
             )
             for smooth in options.smooth:
                 pose, _ = steady(lifted, [], track.frame, person.fps, TimeOptions(smooth))
-                pose = pose[rows[name]]
+                pose = pose[np.isin(track.frame, frames)]
                 down = views[name].down
                 stands = down_of_standing(pose) if lifter.facing else None
                 tilts = [_angle(down, np.array([0.0, 1.0, 0.0])), _angle(down, stands)]
@@ -122,6 +125,14 @@ def main() -> None:
                     f"({acceleration(truth):.1f})  {', '.join(tilts)}",
                     flush=True,
                 )
+
+
+def _middle(track: Track, count: int | None) -> Track:
+    """So many frames in the middle of a track, or all."""
+    first = 0 if count is None else max(0, len(track) // 2 - count // 2)
+    shown = slice(first, None if count is None else first + count)
+    arrays = (track.frame, track.joints, track.confidence, track.origin)
+    return Track(*(array[shown] for array in arrays))
 
 
 def _angle(one: np.ndarray | None, other: np.ndarray | None) -> str:

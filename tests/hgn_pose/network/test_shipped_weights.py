@@ -19,6 +19,7 @@ from examples.hgn_pose.lifting import exported, prediction
 from examples.hgn_pose.measuring.evaluation import evaluate, watch
 from examples.hgn_pose.measuring.metrics import mpjpe
 from examples.hgn_pose.network.building import NetworkOptions, build_network, count_parameters
+from examples.hgn_pose.network.passports import load_network, network_of
 from examples.hgn_pose.network.weights import (
     SHIPPED_WEIGHTS,
     load_weights,
@@ -112,12 +113,13 @@ def test_the_others_are_what_the_readme_says(name):
     assert f"| {mirrored:.1f} |" in readme
     for error in scores["mpvpe_mm"].values():
         assert f"| {error:.1f} |" in readme
-    options = NetworkOptions(**read_passport(file).network)
-    body, hierarchy = coarse_body()
-    network = build_network(options, hierarchy, seed=0, body=body)
-    load_weights(file, network, hierarchy.fingerprint)
+    options = network_of(file, read_passport(file))
+    network = load_network(file, *coarse_body())
     assert count_parameters(network) == measured["parameters"]
-    prepared = prepare_data(DataOptions(data="builtin", test_every=20), CPU, test_only=True)
+    data = DataOptions(data="builtin", test_every=20)
+    prepared = prepare_data(
+        data, CPU, test_only=True, frames=options.window, spacing=options.spacing
+    )
     assert 20 < watch(network, prepared.test, prepared.cameras) < 108
 
 
