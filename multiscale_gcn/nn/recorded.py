@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from multiscale_gcn.checks.arguments import instance, shown, whole_number
+from multiscale_gcn.nn.optimizers_at_once import optimizers_at_once
+from multiscale_gcn.ops.kernels.side_streams import SideStreams
 
 WARM_UP = 3
 """Calls before a recording, in which libraries, kernels and optimizers set themselves up."""
@@ -176,7 +178,8 @@ class _Recording:
             with torch.cuda.stream(stream):
                 for _ in range(WARM_UP):
                     module(*self.places)
-            with torch.cuda.graph(self.graph, stream=stream):
+            self.streams = SideStreams(stream)
+            with torch.cuda.graph(self.graph, stream=stream), self.streams.recording():
                 self.outputs = module(*self.places)
         current.wait_stream(stream)
 
@@ -304,6 +307,11 @@ class RecordedStep:
         self._places = tuple(argument.clone() for argument in arguments)
         graph = torch.cuda.CUDAGraph()
         # Other threads, such as those that watch over NCCL, may go on asking the device.
-        with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+        self._side_streams = SideStreams(stream)
+        with (
+            torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"),
+            self._side_streams.recording(),
+            optimizers_at_once(),
+        ):
             self._result = self.step(*self._places)
         return graph
