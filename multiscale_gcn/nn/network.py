@@ -299,9 +299,9 @@ class MultiScaleGCN(nn.Module):
                 f"got {len(inputs)} inputs, the network takes {len(self.inputs)}; give one for "
                 "each scale with input channels"
             )
-        answers = in_one_kernel(self, inputs)
-        if answers is not None:
-            return answers
+        at_once = in_one_kernel(self, inputs)
+        if at_once is not None:
+            return at_once
         features: dict[int, Tensor] = {}
         for (key, block), x in zip(self.inputs.items(), inputs, strict=True):
             k = int(key)
@@ -321,9 +321,10 @@ class MultiScaleGCN(nn.Module):
 
     def _take(self, place: int, stage: Sequence[int], features: dict[int, Tensor]) -> None:
         """A stage: its blocks, and what they exchange."""
-        blocks, fusion = self.blocks[place], self.fusions[place]
+        blocks: Any = self.blocks[place]
+        fusion = self.fusions[place]
         pairs = self.plan.exchanges[place]
-        parts = [blocks[str(k)] for k in stage]  # type: ignore[index]
+        parts = [blocks[str(k)] for k in stage]
         given = [features[k] for k in stage]
         scales = members(stage, pairs) if pairs else []
         if scales and not set(scales).difference(stage):

@@ -87,8 +87,9 @@ def learned_stage(
         return None
 
     def as_stage(place: Place) -> Stage | None:
-        steps = [module._as_step(place) for module in layer if hasattr(module, "_as_step")]
-        if len(steps) < len(layer) or None in steps:
+        ways: list[Any] = [getattr(module, "_as_step", None) for module in layer]
+        steps: list[Any] = [None if as_step is None else as_step(place) for as_step in ways]
+        if None in steps:
             return None
         of_fusion = None if fusion is None else steps.pop()
         if of_fusion is not None and not all(isinstance(step, ResidualStep) for step in steps):

@@ -74,15 +74,17 @@ class Stage:
                 for up, x in zip(of_results, kept[-1], strict=True)
             ]
             of_fused, found = self.fusion.backward(given, kept[-1], t, (), needs)
-            for k, up in zip(self.scales, of_fused, strict=True):
-                ups[k] = up
+            for k, of_result in zip(self.scales, of_fused, strict=True):
+                ups[k] = of_result
         tasks: list[Callable[[], tuple[list[Tensor], Gradients]]] = []
-        reached = [k for k, up in enumerate(ups) if up is not None]
-        for k in reached:
+        reached: list[int] = []
+        for k, up in enumerate(ups):
+            if up is None:
+                continue
             own = {-1} if k - len(inputs) in needs else set()
             needed = frozenset(place for place in needs if place >= 0) | own
-            read = ([ups[k]], [inputs[k]], t, kept[k], needed)
-            tasks.append(partial(self.parts[k].backward, *read))
+            reached.append(k)
+            tasks.append(partial(self.parts[k].backward, [up], [inputs[k]], t, kept[k], needed))
         of_inputs: list[Tensor | None] = [None] * len(inputs)
         for k, ((of_input,), more) in zip(reached, at_once(tasks), strict=True):
             of_inputs[k] = of_input
