@@ -91,10 +91,17 @@ class Watch(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        result = func(*args, **kwargs)
         name = func._schema.name.removeprefix("aten::")
-        made = _tensors(result)
         given = _tensors((args, kwargs))
+        may_write = {
+            id(tensor): tensor
+            for argument, value in zip(func._schema.arguments, args, strict=False)
+            if argument.alias_info is not None and argument.alias_info.is_write
+            for tensor in _tensors(value)
+        }
+        before = {key: _bytes(self._known(tensor)) for key, tensor in may_write.items()}
+        result = func(*args, **kwargs)
+        made = _tensors(result)
         if name in _NEW:
             for tensor in made:
                 self._know(tensor, self.current)
@@ -102,16 +109,14 @@ class Watch(TorchDispatchMode):
                     _fill(tensor, float("nan"))
             self._tick()
             return result
+        # Fused optimizers say that they write gradients, and do so where they are scaled.
         written = {
-            id(tensor)
-            for argument, value in zip(func._schema.arguments, args, strict=False)
-            if argument.alias_info is not None and argument.alias_info.is_write
-            for tensor in _tensors(value)
+            key for key, tensor in may_write.items() if _bytes(self._known(tensor)) != before[key]
         }
         moment = self._tick()
         own = {self._known(tensor).alive.cdata for tensor in given}
         new = [t for t in made if StorageWeakRef(t.untyped_storage()).cdata not in own]
-        if not (new or written):  # a view
+        if not (new or may_write):  # a view
             return result
         for tensor in given:
             memory = self._known(tensor)

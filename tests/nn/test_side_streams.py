@@ -80,6 +80,32 @@ def test_a_step_is_the_same_on_many_streams(
         assert watch.used >= {0, 1, 2, 4, 5, 6}
 
 
+def test_steps_of_training_in_a_row_are_the_same_in_one_recording(
+    device: EmulatedDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = network().train()
+    step(first, torch.ones(3, 9, C))
+    second, steps = copy.deepcopy(first), [torch.randn(3, 9, C) for _ in range(3)]
+    optimizers = []
+    for each in (first, second):
+        for p in each.parameters():
+            p.grad = torch.ones_like(p)
+        optimizers.append(torch.optim.Adam(each.parameters(), lr=torch.tensor(0.01), fused=True))
+        optimizers[-1].step()  # makes its state
+
+    def train(network: MultiScaleGCN, optimizer: torch.optim.Optimizer) -> None:
+        for x in steps:
+            step(network, x)
+            optimizer.step()
+
+    with device.here():
+        train(first, optimizers[0])
+        with watched_recording(monkeypatch) as watch, optimizers_at_once():
+            train(second, optimizers[1])
+    same(first.state_dict().values(), second.state_dict().values())
+    assert watch.used == set(range(LANES))
+
+
 def test_a_step_that_reads_one_answer(
     device: EmulatedDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
