@@ -13,6 +13,7 @@ wrong then, whatever the order in which a device would get to it, is
 from __future__ import annotations
 
 import ctypes
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -222,8 +223,8 @@ def watched_recording(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
         patch.setattr(torch._C, "_len_torch_dispatch_stack", lambda: 0)
         patch.setattr(torch.cuda, "current_stream", lambda device: watch.streams[watch.current])
         patch.setattr(torch.cuda, "stream", watch.on)
-        patch.setattr(side_streams, "_own_streams", lambda device: watch.streams[1:])
-        patch.setattr(side_streams, "_as_of_torch", lambda stream, device: stream)
+        patch.setattr(side_streams, "_new_streams", lambda device: watch.streams[1:])
+        patch.setattr(side_streams, "_spare", defaultdict(list))
         patch.setattr(emulated_device.launch, "pack", packed)
         patch.setattr(emulated_device.launch, "driver_of_thread", lambda index: launched)
         main: Any = watch.streams[0]

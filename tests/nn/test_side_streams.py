@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,6 +25,7 @@ from multiscale_gcn.ops import selection
 from multiscale_gcn.ops.kernels import side_streams
 from multiscale_gcn.ops.kernels.side_streams import (
     LANES,
+    SideStreams,
     at_once,
     beside,
     is_parted,
@@ -352,6 +355,25 @@ def test_without_cupy_there_is_one_stream(
     monkeypatch.setattr(selection, "_cupy_hindrance", lambda: "there is none")
     with device.here(), watched_recording(monkeypatch):
         assert not is_recorded(torch.zeros(3))
+
+
+def test_recordings_have_streams_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def new(device: torch.device) -> list[str]:
+        made.append(f"streams {len(made)}")
+        return [made[-1]]
+
+    monkeypatch.setattr(side_streams, "_new_streams", new)
+    monkeypatch.setattr(side_streams, "_spare", defaultdict(list))
+    monkeypatch.setattr(selection, "_cupy_hindrance", lambda: None)
+    main: Any = SimpleNamespace(device=DEVICE)
+    one, other = SideStreams(main), SideStreams(main)
+    assert [one.lanes[1:], other.lanes[1:]] == [["streams 0"], ["streams 1"]]
+    del one
+    assert SideStreams(main).lanes[1:] == ["streams 0"]
+    assert SideStreams(main).lanes[1:] == ["streams 0"]
+    assert len(made) == 2
 
 
 OPTIMIZERS: dict[str, Any] = {

@@ -19,6 +19,8 @@ written one.
 from __future__ import annotations
 
 import threading
+import weakref
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -46,8 +48,10 @@ class SideStreams:
     def __init__(self, main: torch.cuda.Stream) -> None:
         self.lanes: list[torch.cuda.Stream] = [main]
         if selection.cupy_hindrance() is None:
-            self._owned = _own_streams(main.device)
-            self.lanes += [_as_of_torch(stream, main.device) for stream in self._owned]
+            spare = _spare[main.device.index]
+            owned = spare.pop() if spare else _new_streams(main.device)
+            weakref.finalize(self, spare.append, owned)
+            self.lanes += owned
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -60,16 +64,17 @@ class SideStreams:
             del _recordings[key]
 
 
-def _own_streams(device: torch.device) -> list[Any]:
-    """PyTorch has 32 streams for all, and gives the same ones again and again."""
-    import cupy
-
-    with cupy.cuda.Device(device.index):
-        return [cupy.cuda.Stream(non_blocking=True) for _ in range(LANES - 1)]
+_spare: defaultdict[int, list[list[torch.cuda.Stream]]] = defaultdict(list)
+"""Of each device, those of recordings that are no more: PyTorch keeps room for each for ever."""
 
 
-def _as_of_torch(stream: Any, device: torch.device) -> torch.cuda.Stream:
-    return torch.cuda.ExternalStream(stream.ptr, device)  # type: ignore[no-untyped-call]
+def _new_streams(device: torch.device) -> list[torch.cuda.Stream]:
+    """None of PyTorch's, which has 32 for all and gives the same ones again and again."""
+    from cupy.cuda import runtime
+
+    with torch.cuda.device(device):
+        made = [runtime.streamCreateWithFlags(runtime.streamNonBlocking) for _ in range(LANES - 1)]
+    return [torch.cuda.ExternalStream(stream, device) for stream in made]  # type: ignore[no-untyped-call]
 
 
 _recordings: dict[int, SideStreams] = {}
