@@ -14,11 +14,14 @@ import pytest
 import torch
 from cuda_checks import drawn
 from emulated_device import EmulatedDevice, emulate, forget
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from layer_graphs import ring
+from random_schedules import Case, cases
 from stream_watch import Race, watched_recording
 from torch import Tensor
 
-from multiscale_gcn.nn import MultiScaleGCN, NonLocal, ResGConv
+from multiscale_gcn.nn import GraphConvBlock, MultiScaleGCN, NonLocal, ResGConv, SemGConv
 from multiscale_gcn.nn.optimizers_at_once import optimizers_at_once
 from multiscale_gcn.nn.side_by_side import LearnedStage
 from multiscale_gcn.ops import selection
@@ -107,6 +110,50 @@ def test_steps_of_training_in_a_row_are_the_same_in_one_recording(
             train(second, optimizers[1])
     same(first.state_dict().values(), second.state_dict().values())
     assert watch.used == set(range(LANES))
+
+
+@given(cases(most_scales=3, most_stages=3), st.sampled_from(["parallel", "sequential"]), st.data())
+@settings(max_examples=20)
+def test_any_schedule_is_the_same_on_many_streams(case: Case, order: Any, data: Any) -> None:
+    blocks = [ResGConv, partial(GraphConvBlock, C), partial(SemGConv, C)]
+    options: dict[str, Any] = {
+        "in_channels": [C * width for width in case.inputs],
+        "out_channels": [C * width for width in case.outputs],
+        "block": [data.draw(st.sampled_from(blocks)) for _ in case.inputs],
+    }
+    try:
+        first = MultiScaleGCN(
+            [ring(n, 2) for n in (9, 5, 7)[: len(case.inputs)]],
+            case.schedule,
+            channels=C,
+            fusion_order=order,
+            **options,
+        )
+    except ValueError:  # a schedule that the network refuses
+        assume(False)
+    second = copy.deepcopy(drawn(first).train())
+    features = [torch.randn(3, n, C) for n, k in zip((9, 5, 7), case.inputs, strict=False) if k]
+
+    def gradients(network: Any) -> list[Tensor | None]:
+        torch.stack([y.square().mean() for y in network(*features)]).sum().backward()
+        return [p.grad for p in network.parameters()]
+
+    with pytest.MonkeyPatch.context() as patch:
+        device = emulate(patch)
+        try:
+            with device.here():
+                expected = gradients(first)
+                with watched_recording(patch):
+                    found = gradients(second)
+                same(found, expected)
+                same(first.state_dict().values(), second.state_dict().values())
+                first.eval()
+                with torch.no_grad():
+                    answers = first(*features)
+                    with watched_recording(patch):
+                        same(first(*features), answers)
+        finally:
+            forget()
 
 
 def test_a_step_that_reads_one_answer(
