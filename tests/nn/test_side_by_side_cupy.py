@@ -43,7 +43,8 @@ def training(
 
 
 def fused(parameters: Any) -> torch.optim.Optimizer:
-    return torch.optim.Adam(parameters, lr=torch.tensor(1e-3).cuda(), fused=True)
+    rate = torch.tensor(1e-3, device="cuda")
+    return torch.optim.Adam(parameters, lr=rate, capturable=True, fused=True)
 
 
 def of_lists(parameters: Any) -> torch.optim.Optimizer:
