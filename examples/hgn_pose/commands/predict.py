@@ -44,7 +44,7 @@ class Predict:
     clips, for clips of real video, without meshes; video, for single frames of it; robust, HGN for
     the same; studio, HGN for level cameras with exact joints; lifter, nearer to the truth than
     studio and without meshes. By default clips, with the meshes of video, where the frames are of
-    one movement, a second of it or more and ten frames a second or more; else video."""
+    one movement, a second and a half of it or more, of ten frames a second or more; else video."""
     body: Annotated[BodyOptions, Flat] = field(default_factory=BodyOptions)
     out: tuple[Path, ...] = (Path("runs/predict"),)
     """Folder for prediction.npz, prediction.json and prediction.html, or files for other tools, or

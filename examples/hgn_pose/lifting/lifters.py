@@ -21,7 +21,7 @@ from examples.hgn_pose.samples.other_bodies import carried, shares_of_bones
 
 FRAMES, CLIPS = Path("video"), Path("clips")
 """Weights of the networks that lift if none are named."""
-SLOWEST, SHORTEST = 10.0, 1.0
+SLOWEST, SHORTEST = 10.0, 1.5
 """Frames a second below which, and seconds under which, frames of a clip are lifted one by one: too
 much happens between them, or too little is seen around them."""
 

@@ -25,7 +25,7 @@ from examples.hgn_pose.lifting.viewing import ViewOptions
 from examples.hgn_pose.network.weights import CLIPS_WEIGHTS, VIDEO_WEIGHTS, read_passport
 
 CPU = torch.device("cpu")
-WALK = film("walk", 0)
+DANCE = film("dance_a", 0)
 
 
 @pytest.fixture(scope="module")
@@ -35,18 +35,20 @@ def lifters():
 
 @pytest.fixture(scope="module")
 def clips(lifters):
-    return lifters.of(walker())
+    return lifters.of(dancer())
 
 
-def walker(moments=None, fps=WALK.fps):
-    """The walker at some seconds, by a spline; each frame has the number of its moment."""
-    seconds = np.arange(len(WALK.frame)) / WALK.fps
-    moments = seconds if moments is None else np.asarray(moments)
-    joints = CubicSpline(seconds, WALK.in_convention("skeleton17").astype(float))(moments)
-    frame = np.round(moments * fps).astype(np.int64)
+MOMENTS = np.arange(16) / 10
+
+
+def dancer(moments=MOMENTS, fps=10.0):
+    """The dancer at some seconds, by a spline; each frame has the number of its moment."""
+    seconds = np.arange(len(DANCE.frame)) / DANCE.fps
+    joints = CubicSpline(seconds, DANCE.in_convention("skeleton17").astype(float))(moments)
+    frame = np.round(np.asarray(moments) * fps).astype(np.int64)
     sure = np.ones(joints.shape[:2])
     track = Track(frame, joints, sure, np.full(sure.shape, SEEN, np.uint8))
-    return Person(track, WALK.image_size, fps, {}, clip=len(frame) > 1)
+    return Person(track, DANCE.image_size, fps, {}, clip=len(frame) > 1)
 
 
 def lifted(networks, person):
@@ -60,10 +62,10 @@ def test_both_were_trained_on_the_same_motion():
 
 
 def test_clips_are_lifted_as_clips_and_all_else_frame_by_frame(lifters):
-    one, slow = walker([0.3]), walker(np.arange(11) / 9, fps=9.0)
-    short, every_fifth = walker(np.arange(29) / 30, 30.0), walker(np.arange(13) / 12, fps=60.0)
-    unrelated = replace(walker(), clip=False)
-    for person in (walker(), walker(np.arange(11) / 10, 10.0), every_fifth):
+    one, slow = dancer([0.3]), dancer(np.arange(15) / 9, fps=9.0)
+    short, every_fifth = dancer(np.arange(44) / 30, 30.0), dancer(np.arange(19) / 12, 60.0)
+    unrelated = replace(dancer(), clip=False)
+    for person in (dancer(), dancer(np.arange(46) / 30, 30.0), every_fifth):
         networks = lifters.of(person)
         assert networks.facts() == {
             "network": "body_clips",
@@ -80,14 +82,14 @@ def test_clips_are_lifted_as_clips_and_all_else_frame_by_frame(lifters):
 @pytest.mark.parametrize("name", ["clips", "studio"])
 def test_weights_that_are_named_lift_all(name):
     named = Lifters(Path(name), load_body(), CPU)
-    for person in (walker(), walker([0.3])):
+    for person in (dancer(), dancer([0.3])):
         networks = named.of(person)
         assert networks.pose is networks.meshes
         assert (networks.pose.window > 1) == (name == "clips")
 
 
 def test_single_frames_are_lifted_as_ever(lifters):
-    person = walker([0.3])
+    person = dancer([0.3])
     view = ViewOptions().read(person.image_size)
     alone = Lifter.load(VIDEO_WEIGHTS, load_body(), CPU)
     pose, meshes = alone.lift(person.track.joints, person.image_size, "auto", view, flip=False)
@@ -114,8 +116,8 @@ def told(lifter, pose, meshes):
 
 def test_meshes_go_where_their_joints_go(lifters):
     """A forearm that is moved takes with it the nodes at its end, and leaves those of the legs."""
-    person = walker(np.arange(5) / 30, 30.0)
-    video = lifters.of(walker([0.3])).pose
+    person = dancer(np.arange(5) / 30, 30.0)
+    video = lifters.of(dancer([0.3])).pose
     pose, meshes = lifted(PoseAndMeshes(video, video), person)
     wrist = JOINTS.index("L_Wrist")
     moved = pose.copy()
@@ -143,10 +145,10 @@ def test_any_pace_is_lifted_alike(clips):
     for fps in (10, 25, 30, 60, 120):
         moments = np.arange(round(shared[-1] * fps) + 1) / fps
         rows = np.round(shared * fps).astype(int)
-        poses[fps] = lifted(clips, walker(moments, float(fps)))[0][rows]
-    wrong = lifted(clips, walker(np.arange(13) / 30, 10.0))[0][::6]
+        poses[fps] = lifted(clips, dancer(moments, float(fps)))[0][rows]
+    wrong = lifted(clips, dancer(np.arange(13) / 30, 10.0))[0][::6]
     *apart, far = (_apart(pose, poses[60]) for pose in (*poses.values(), wrong))
-    assert max(apart) < 0.002 < 0.004 < far
+    assert max(apart) < 0.01 < 0.02 < far
 
 
 def _apart(one, other):
@@ -157,36 +159,36 @@ def test_numbers_of_frames_say_the_pace(clips):
     """Every second frame of 60 a second is every frame of 30."""
     moments = np.arange(20) / 30
     np.testing.assert_allclose(
-        lifted(clips, walker(moments, 60.0))[0], lifted(clips, walker(moments, 30.0))[0], atol=1e-6
+        lifted(clips, dancer(moments, 60.0))[0], lifted(clips, dancer(moments, 30.0))[0], atol=1e-6
     )
 
 
 def test_who_was_gone_for_long_comes_back_as_another_clip(clips):
     first, second = np.arange(15) / 30, np.arange(12) / 30 + 0.1
-    joints = [walker(moments, 30.0).track.joints for moments in (first, second)]
+    joints = [dancer(moments, 30.0).track.joints for moments in (first, second)]
     frame = np.r_[np.arange(15), np.arange(12) + 15 + 31]
-    whole = walker(np.r_[first, second], 30.0)
+    whole = dancer(np.r_[first, second], 30.0)
     track = replace(whole.track, frame=frame, joints=np.concatenate(joints))
     pose = lifted(clips, replace(whole, track=track))[0]
-    alone = [lifted(clips, walker(moments, 30.0))[0] for moments in (first, second)]
+    alone = [lifted(clips, dancer(moments, 30.0))[0] for moments in (first, second)]
     np.testing.assert_allclose(pose, np.concatenate(alone), atol=1e-5)
 
 
 def test_a_short_gap_is_bridged(clips):
     moments = np.arange(30) / 30
     there = np.ones(30, bool)
-    there[12:20] = False
-    pose = lifted(clips, walker(moments, 30.0))[0][there]
-    found = lifted(clips, walker(moments[there], 30.0))[0]
-    assert _apart(found, pose) < 0.012
+    there[13:16] = False
+    pose = lifted(clips, dancer(moments, 30.0))[0][there]
+    found = lifted(clips, dancer(moments[there], 30.0))[0]
+    assert _apart(found, pose) < 0.015
 
 
 def test_people_of_a_file_are_lifted_each_in_their_way(tmp_path, capsys):
     """One is there all the time, one in two frames; joints of the first are missing."""
     keypoints = tmp_path / "keypoints.json"
-    main(["sample", "--out", str(keypoints)])
+    main(["sample", "--clip", "dance_a", "--out", str(keypoints)])
     content = json.loads(keypoints.read_text())
-    content["frames"] = content["frames"][:31]
+    content["frames"] = content["frames"][::6]
     for number, frame in enumerate(content["frames"]):
         (person,) = frame["persons"]
         points = np.array(person["keypoints"])
@@ -201,8 +203,8 @@ def test_people_of_a_file_are_lifted_each_in_their_way(tmp_path, capsys):
     main(["predict", str(keypoints), *options, "--out", str(tmp_path / "out")])
     results = [prediction.load(file) for file in sorted(tmp_path.glob("out/*/prediction.npz"))]
     by = {len(result): result for result in results}
-    assert set(by) == {31, 2}
-    assert by[31].facts["weights"] == CLIPS_WEIGHTS.name
+    assert set(by) == {17, 2}
+    assert by[17].facts["weights"] == CLIPS_WEIGHTS.name
     assert by[2].facts["weights"] == VIDEO_WEIGHTS.name
     for result in results:
         assert np.isfinite(result.pose).all()
@@ -211,7 +213,9 @@ def test_people_of_a_file_are_lifted_each_in_their_way(tmp_path, capsys):
 
 def test_the_first_person_without_writing(tmp_path):
     keypoints = tmp_path / "keypoints.json"
-    main(["sample", "--out", str(keypoints)])
+    main(["sample", "--clip", "dance_a", "--out", str(keypoints)])
+    content = json.loads(keypoints.read_text())
+    keypoints.write_text(json.dumps({**content, "frames": content["frames"][::6]}))
     found = Predict(keypoints, flip=False).predict(CPU)
     assert found.facts["weights"] == CLIPS_WEIGHTS.name
     assert found.facts["meshes"] == VIDEO_WEIGHTS.name

@@ -75,10 +75,9 @@ def test_files_of_detectors_are_lifted_by_those_for_real_video(tmp_path, monkeyp
     main(["sample", "--convention", "skeleton17", "--out", str(keypoints)])
     main(["predict", str(keypoints), "--no-page", "--device", "cpu", "--out", str(tmp_path)])
     result = prediction.load(tmp_path / "prediction.npz")
-    assert result.facts["weights"] == "body_clips_cmu17_robust.safetensors"
-    assert result.facts["meshes"] == "body_streams_cmu17_robust.safetensors"
+    assert result.facts["weights"] == "body_streams_cmu17_robust.safetensors"
     assert set(result.meshes) == {48, 96}
-    assert weights_file(Export().weights).name == result.facts["meshes"]
+    assert weights_file(Export().weights).name == result.facts["weights"]
     frames = json.loads(keypoints.read_text())["frames"][:2]
     lines = "".join(json.dumps(frame["persons"][0]["keypoints"]) + "\n" for frame in frames)
     monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
