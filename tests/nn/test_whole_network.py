@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -31,6 +32,7 @@ from multiscale_gcn.ops.whole_network.preparation import Matrix
 from multiscale_gcn.ops.whole_network.program import Features, Make, Product, Write, read_by
 
 FILE = "whole_network/{}.cu"
+FORMS = ("EXACT", "FEW", "MANY")
 SOME_THREADS = 64
 """Of a block here: two warps, so that each has several items of most instructions."""
 
@@ -42,7 +44,7 @@ def arrange_weights(where: int, grid: Any, options: dict[str, int]) -> None:
 
 
 def walk_network(where: int, grid: Any, options: dict[str, int]) -> None:
-    kinds = ("int*", "float*", "long long", "long long", "Ends")
+    kinds = ("int*", "float*", "long long", "long long", "long long", "Ends")
     kernel = emulated(FILE.format("walk"), "walk_network", kinds, tuple(options.items()))
     assert kernel(where, grid[0]) == 0
 
@@ -52,7 +54,10 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatedDevice]:
     for kernel in (arrange_weights, walk_network):
         monkeypatch.setitem(KERNELS, kernel.__name__, kernel)
     monkeypatch.setattr(whole_network, "CHOSEN", True)
-    monkeypatch.setattr(on_cuda, "THREADS", SOME_THREADS)
+    monkeypatch.setattr(on_cuda, "ARRANGING", SOME_THREADS)
+    for name in FORMS:
+        form = replace(getattr(on_cuda, name), threads=SOME_THREADS)
+        monkeypatch.setattr(on_cuda, name, form)
     yield emulate(monkeypatch)
     forget()
 

@@ -17,7 +17,7 @@ from multiscale_gcn.ops.whole_network.program import (
 
 
 class Place(NamedTuple):
-    """Where features begin, how far rows are apart, and where they end, in numbers."""
+    """Where features begin, how far rows are apart, and where they end, in words of 4 bytes."""
 
     begin: int
     pitch: int
@@ -35,18 +35,18 @@ class _Room:
     begin: int = 0
 
 
-def pitch_of(channels: int) -> int:
+def pitch_of(channels: int, in_word: int) -> int:
     """Rows begin 4 banks apart, so that tiles are read without conflicts."""
-    return padded(channels, WIDTH) + 4
+    return padded(channels, WIDTH) // in_word + 4
 
 
-def places(phases: Sequence[Sequence[Instruction]]) -> dict[Features, Place]:
-    """For all features, in phases whose instructions run at once.
+def places(phases: Sequence[Sequence[Instruction]], in_word: int = 1) -> dict[Features, Place]:
+    """For all features, in phases whose instructions run at once; so many numbers are in a word.
 
     The largest get theirs first: small ones fit in between.
     """
     settled: list[_Room] = []
-    for room in sorted(_rooms(phases), key=lambda room: (-room.size, room.first)):
+    for room in sorted(_rooms(phases, in_word), key=lambda room: (-room.size, room.first)):
         neighbours = [o for o in settled if o.first <= room.last and room.first <= o.last]
         for other in sorted(neighbours, key=lambda other: other.begin):
             if room.begin + room.size <= other.begin:
@@ -54,24 +54,24 @@ def places(phases: Sequence[Sequence[Instruction]]) -> dict[Features, Place]:
             room.begin = max(room.begin, other.begin + other.size)
         settled.append(room)
     return {
-        tenant: Place(room.begin, pitch_of(tenant.channels), room.begin + room.size)
+        tenant: Place(room.begin, pitch_of(tenant.channels, in_word), room.begin + room.size)
         for room in settled
         for tenant in room.tenants
     }
 
 
-def largest(instructions: Sequence[Instruction]) -> int:
-    """Numbers of the largest features: no order of instructions needs less."""
+def largest(instructions: Sequence[Instruction], in_word: int) -> int:
+    """Words of the largest features: no order of instructions needs less."""
     made = [each.target for each in instructions if not isinstance(each, Write)]
-    return max(features.nodes * pitch_of(features.channels) for features in made)
+    return max(features.nodes * pitch_of(features.channels, in_word) for features in made)
 
 
 def end_of(found: dict[Features, Place]) -> int:
-    """Numbers that all of them need."""
+    """Words that all of them need."""
     return max(place.end for place in found.values())
 
 
-def _rooms(phases: Sequence[Sequence[Instruction]]) -> list[_Room]:
+def _rooms(phases: Sequence[Sequence[Instruction]], in_word: int) -> list[_Room]:
     readers: dict[Features, list[tuple[int, Instruction]]] = {}
     for at, phase in enumerate(phases):
         for instruction in phase:
@@ -85,7 +85,7 @@ def _rooms(phases: Sequence[Sequence[Instruction]]) -> list[_Room]:
             target = instruction.target
             inherited = _inherited(instruction, at, readers)
             if inherited is None:
-                room = _Room(target.nodes * pitch_of(target.channels), at, at)
+                room = _Room(target.nodes * pitch_of(target.channels, in_word), at, at)
             else:
                 room = found[inherited]
             room.tenants.append(target)

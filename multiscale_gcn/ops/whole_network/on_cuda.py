@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,17 +19,53 @@ from multiscale_gcn.ops.kernels.rehearsal import rehearsal_of_thread
 from multiscale_gcn.ops.whole_network.encoding import WORDS, Launch, Walk, launches, walk
 from multiscale_gcn.ops.whole_network.memory import largest
 from multiscale_gcn.ops.whole_network.phases import divisions, phases_of, total_cost
-from multiscale_gcn.ops.whole_network.preparation import POINTERS, TASK
-from multiscale_gcn.ops.whole_network.program import Program
+from multiscale_gcn.ops.whole_network.preparation import POINTERS, TASK, padded
+from multiscale_gcn.ops.whole_network.program import Program, Write
 
-THREADS = 256
-"""Of a block, which have all registers of a multiprocessor."""
+ARRANGING = 256
+"""Threads of a block that lays parameters out."""
 MOST_INSTRUCTIONS = 1000
 """Of a program: the time of planning grows with their square."""
 FIRST = (8, 0)
 """Compute capability that has products in TF32."""
 ENDS = 16
 """Inputs and outputs that a launch can name."""
+SHARED_BY_SYSTEM = 1024
+"""Bytes of shared memory that each block of a multiprocessor has beside its own."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """How members are taken.
+
+    Attributes
+    ----------
+    halves : bool
+        Features are in half precision.
+    threads : int
+        Of a block.
+    blocks : int
+        Of a multiprocessor, at once.
+    """
+
+    halves: bool
+    threads: int
+    blocks: int
+
+    @property
+    def in_word(self) -> int:
+        """Features in 4 bytes."""
+        return 2 if self.halves else 1
+
+    @property
+    def effort(self) -> int:
+        """See :class:`~multiscale_gcn.ops.whole_network.phases.Division`."""
+        return 1 if self.halves else 2
+
+
+EXACT = Form(False, 256, 1)
+FEW, MANY = Form(True, 256, 1), Form(True, 256, 2)
+"""Where products may be those of TF32: members, one for each multiprocessor at most, and more."""
 
 
 def hindrance(program: Program, device: torch.device) -> str | None:
@@ -42,22 +79,36 @@ def hindrance(program: Program, device: torch.device) -> str | None:
     count = len(program.instructions)
     if count > MOST_INSTRUCTIONS:
         return f"it has {count} instructions, and no more than {MOST_INSTRUCTIONS} are put in order"
-    has, needed = _room(device), 4 * largest(program.instructions)
+    form = EXACT if not allow_tf32() else FEW
+    has, needed = _room(program, form, device), 4 * largest(program.instructions, form.in_word)
     if needed <= has:
-        needed = 4 * walk_of(program, device).memory
+        needed = 4 * walk_of(program, form, device).memory
     if needed > has:
         return f"its features take {needed} bytes of shared memory, a block has {has}"
     return None
 
 
-def walk_of(program: Program, device: torch.device) -> Walk:
+def form_for(program: Program, batch: int, device: torch.device) -> Form:
+    """How so many members are taken."""
+    if not allow_tf32():
+        return EXACT
+    if batch <= multiprocessors(_index(device)):
+        return FEW
+    needed = 4 * walk_of(program, MANY, device).memory
+    return MANY if needed <= _room(program, MANY, device) else FEW
+
+
+def walk_of(program: Program, form: Form, device: torch.device) -> Walk:
     """The lists of work: the shortest for which a block has room, or those of least memory."""
-    inputs, room = len(program.inputs), _room(device) // 4
+    inputs, room = len(program.inputs), _room(program, form, device) // 4
     found = [
         (phases_of(program.instructions, division), division)
-        for division in divisions(THREADS // 32)
+        for division in divisions(form.threads // 32, form.effort)
     ]
-    walked = (walk(*each, inputs) for each in sorted(found, key=lambda each: total_cost(*each)))
+    walked = (
+        walk(*each, inputs, form.in_word)
+        for each in sorted(found, key=lambda each: total_cost(*each))
+    )
     tried = []
     for each in walked:
         if each.memory <= room:
@@ -66,14 +117,16 @@ def walk_of(program: Program, device: torch.device) -> Walk:
     return min(tried, key=lambda each: each.memory)
 
 
-def _room(device: torch.device) -> int:
+def _room(program: Program, form: Form, device: torch.device) -> int:
     """Bytes of shared memory for features, beside those of the lists of work."""
-    return shared_memory_per_block(_index(device)) - _own()
+    whole = shared_memory_per_block(_index(device)) + SHARED_BY_SYSTEM
+    features = sum(not isinstance(each, Write) for each in program.instructions)
+    return whole // form.blocks - SHARED_BY_SYSTEM - _own(form, features)
 
 
-def _own() -> int:
-    """Bytes of shared memory for the lists of work."""
-    return THREADS // 32 * 2 * WORDS * 4
+def _own(form: Form, features: int) -> int:
+    """Bytes of shared memory for the lists of work, and for what is known of features."""
+    return form.threads // 32 * 2 * WORDS * 4 + padded(features, 2) * 8 * form.halves
 
 
 def _index(device: torch.device) -> int:
@@ -92,50 +145,61 @@ def run_program(program: Program, inputs: Sequence[Tensor]) -> tuple[Tensor, ...
     """
     first = inputs[0]
     batch = first.shape[0]
-    walked = walk_of(program, first.device)
+    form = form_for(program, batch, first.device)
+    walked = walk_of(program, form, first.device)
     outputs = tuple(first.new_empty((batch, f.nodes, f.channels)) for f in program.outputs)
     workspace = first.new_empty((program.preparation.size,))
     for launch in launches(program.preparation):
-        launch_arrange(launch, table_of(launch.tasks, first), workspace)
+        launch_arrange(launch, form, table_of(launch.tasks, first), workspace)
     table = table_of(walked.lists, first)
-    launch_walk(walked, table, workspace, [*inputs, *outputs], batch)
+    launch_walk(walked, form, table, workspace, [*inputs, *outputs], batch)
     return outputs
 
 
-def launch_arrange(launch: Launch, table: Tensor, workspace: Tensor) -> None:
+def launch_arrange(launch: Launch, form: Form, table: Tensor, workspace: Tensor) -> None:
     """Lay parameters out."""
     absent = [None] * (POINTERS - len(launch.parameters))
     kernels_of(
         "whole_network/arrange.cu",
-        **{**_options(), "POINTERS": POINTERS, "TASK": TASK},
+        HALVES=int(form.halves),
+        THREADS=ARRANGING,
+        POINTERS=POINTERS,
+        TASK=TASK,
     ).launch(
         "arrange_weights",
         (len(launch.tasks),),
-        (THREADS,),
+        (ARRANGING,),
         (table, workspace, *launch.parameters, *absent),
         workspace.device,
     )
 
 
 def launch_walk(
-    walked: Walk, table: Tensor, workspace: Tensor, ends: Sequence[Tensor], batch: int
+    walked: Walk,
+    form: Form,
+    table: Tensor,
+    workspace: Tensor,
+    ends: Sequence[Tensor],
+    batch: int,
 ) -> None:
     """Take all members of a batch through the network: inputs and outputs are its ends."""
     device = workspace.device
     places = [part for end in ends for part in (end, *end.stride())]
     absent = [0] * (4 * ENDS - len(places))
-    kernels_of("whole_network/walk.cu", **_options(), ENDS=ENDS).launch(
+    kernels_of(
+        "whole_network/walk.cu",
+        HALVES=int(form.halves),
+        THREADS=form.threads,
+        BLOCKS=form.blocks,
+        ENDS=ENDS,
+    ).launch(
         "walk_network",
-        (min(batch, multiprocessors(device.index)),),
-        (THREADS,),
-        (table, workspace, len(walked.lists), batch, *places, *absent),
+        (min(batch, form.blocks * multiprocessors(device.index)),),
+        (form.threads,),
+        (table, workspace, len(walked.lists), batch, walked.features, *places, *absent),
         device,
-        4 * walked.memory + _own(),
+        4 * walked.memory + _own(form, walked.features),
     )
-
-
-def _options() -> dict[str, int]:
-    return {"TF32": int(allow_tf32()), "THREADS": THREADS}
 
 
 def table_of(numbers: np.ndarray, beside: Tensor) -> Tensor:

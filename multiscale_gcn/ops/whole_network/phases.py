@@ -38,17 +38,20 @@ class Division:
         Warps among which an instruction is divided; the others have other instructions.
     most : int
         Pieces of work at once, unless a single instruction has more.
+    effort : int
+        What 16 rows of a matrix cost.
     """
 
     warps: int
     sharing: int
     most: int
+    effort: int = 2
 
 
-def divisions(warps: int) -> list[Division]:
+def divisions(warps: int, effort: int = 2) -> list[Division]:
     """Those that are worth trying."""
     return [
-        Division(warps, max(1, warps // parts), most)
+        Division(warps, max(1, warps // parts), most, effort)
         for parts in (1, 2, 4)
         for most in (1 << 30, 2 * warps, 3 * warps // 2, warps, 0)
     ]
@@ -61,8 +64,9 @@ def pieces(make: Make, division: Division) -> list[Piece]:
     """
     target = make.target
     columns = range(0, padded(target.channels, WIDTH), WIDTH)
-    steps = 0 if make.product is None else 2 * (padded(make.product.weights.rows, 16) // 16)
-    steps += 0 if make.nodes is None else padded(make.nodes.z.nodes, 8) // 8
+    steps = 0 if make.product is None else padded(make.product.weights.rows, 16) // 16
+    steps += 0 if make.nodes is None else padded(make.nodes.z.nodes, 16) // 16
+    steps *= division.effort
 
     def cost(tiles: int) -> int:
         return steps * (4 * tiles + 3) + 16 * tiles + 20
