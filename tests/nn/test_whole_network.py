@@ -116,6 +116,24 @@ def test_answers(name: str, tf32: float, device: EmulatedDevice) -> None:
 
 
 @needs_compiler
+@pytest.mark.parametrize("tiles", [1, 2, 3])
+def test_many_members(tiles: int, device: EmulatedDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(on_cuda, "MANY", on_cuda.Form(True, SOME_THREADS, 2, tiles))
+    monkeypatch.setattr(on_cuda, "multiprocessors", lambda index: 1)
+    network = made("one scale of 96 nodes")
+    inputs = inputs_of(network, 5)
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = True
+    try:
+        with torch.no_grad():
+            (found,), (expected,) = there(network, *inputs), exact(network, inputs)
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
+    assert device.kernels[-1][1]["BLOCKS"] == 2
+    assert error(found, expected) < 3e-3
+
+
+@needs_compiler
 def test_parameters_count_as_they_are(device: EmulatedDevice) -> None:
     network = made("V-cycle")
     inputs = inputs_of(network, 2)
@@ -260,7 +278,7 @@ def test_no_features_are_overwritten_before_they_are_read(name: str, division: D
             assert all(holds[at] is features for at in range(place.begin, place.end))
         written: set[int] = set()
         for instruction in phase:
-            if isinstance(instruction, Write):
+            if isinstance(instruction, Write) or instruction.target not in found:
                 continue
             place = found[instruction.target]
             own = set(range(place.begin, place.end))
@@ -287,9 +305,9 @@ def test_less_memory_is_taken_where_less_is_there(
 ) -> None:
     network = made("as HGN")
     program = whole_network.program_of(network)
-    usual = there(on_cuda.walk_of, program, DEVICE).memory
-    monkeypatch.setattr(on_cuda, "_room", lambda device: 4 * usual - 4)
-    assert there(on_cuda.walk_of, program, DEVICE).memory < usual
+    usual = there(on_cuda.walk_of, program, on_cuda.FEW, DEVICE).memory
+    monkeypatch.setattr(on_cuda, "_room", lambda *_: 4 * usual - 4)
+    assert there(on_cuda.walk_of, program, on_cuda.FEW, DEVICE).memory < usual
 
 
 def test_warps_share_the_work_of_an_instruction() -> None:

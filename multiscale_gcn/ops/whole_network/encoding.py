@@ -98,11 +98,12 @@ class _Numbered(NamedTuple):
 
 
 _Found = dict[Features, _Numbered]
+_NOWHERE = _Numbered(Place(-1, 0, 0), 0)
 
 
-def walk(phases: Phases, division: Division, inputs: int, in_word: int) -> Walk:
-    """What the kernel reads, of a program with so many inputs."""
-    settled = places(phases, in_word)
+def walk(phases: Phases, division: Division, inputs: int, in_word: int, room: int) -> Walk:
+    """What the kernel reads, of a program with so many inputs, for so many words."""
+    settled = places(phases, in_word, room)
     found = {
         features: _Numbered(place, number)
         for number, (features, place) in enumerate(settled.items())
@@ -126,7 +127,7 @@ def _lists(
     for place in range(length):
         wait = int(place == length - 1)
         yield [
-            [MAKE, wait, *_piece(had[place], found)]
+            [MAKE, wait, *_piece(had[place], found, inputs)]
             if place < len(had)
             else [IDLE, wait, *[0] * (WORDS - 2)]
             for had in given
@@ -150,11 +151,13 @@ def _head(features: Features, place: Place) -> list[int]:
     return [features.nodes, features.channels, columns, place.begin, place.pitch]
 
 
-def _piece(piece: Piece, found: _Found) -> list[int]:
+def _piece(piece: Piece, found: _Found, inputs: int) -> list[int]:
     make = piece.make
     target = make.target
     x, z, add = [-1, 0, 0, 0, 0], [NO_NODES, 0, 0, 0, 0, 0], [-1, 0]
-    numbers = [found[target].number, 0, 0, 0]
+    place, number = found.get(target, _NOWHERE)
+    numbers = [number, 0, 0, 0]
+    head = _head(target, place)
     rows = None
     if make.product is not None:
         of, weights = make.product.x, make.product.weights
@@ -175,13 +178,13 @@ def _piece(piece: Piece, found: _Found) -> list[int]:
         add = [place.begin, place.pitch]
     return [
         *(piece.tiles, piece.row, piece.column),
-        *_head(target, found[target].place),
+        *head,
         *x,
         _begin(rows),
         *z,
         *(_begin(make.vectors), _begin(make.node_shift), int(make.relu)),
         *add,
-        0,
+        -1 if make.end is None else inputs + make.end,
         *numbers,
     ]
 

@@ -201,11 +201,11 @@ template <int TILES> struct NodeMatrix {
 template <int TILES>
 __device__ __forceinline__ void finish(const Sums<TILES>& sum, const OfColumns& columns,
                                        const OfRows<TILES>& shift, const Work& is, float* memory,
-                                       int lane) {
+                                       const Ends& ends, long long member, int lane) {
     const int left = is.column + 2 * (lane % 4), first = is.row + lane / 4;
-    const int rows = is.rows, channels = is.channels;
+    const int rows = is.rows, channels = is.channels, end = is.end;
     const int pitch = is.target_pitch, add_pitch = is.add_pitch;
-    const bool relu = is.relu, adds = is.add >= 0;
+    const bool relu = is.relu, adds = is.add >= 0, stays = is.target >= 0;
     float* target = memory + is.target + left;
     const float* add = memory + (adds ? is.add : 0) + left;
 #pragma unroll
@@ -237,7 +237,12 @@ __device__ __forceinline__ void finish(const Sums<TILES>& sum, const OfColumns& 
                 y.x = c < channels ? y.x : 0;
                 y.y = c + 1 < channels ? y.y : 0;
                 if (row < rows) {
-                    *(float2*)(target + row * pitch + 8 * n) = y;
+                    if (end >= 0) {
+                        put(ends.at + 4 * end, member, row, c, y, channels);
+                    }
+                    if (stays) {
+                        *(float2*)(target + row * pitch + 8 * n) = y;
+                    }
                 }
             }
         }
@@ -247,12 +252,14 @@ __device__ __forceinline__ void finish(const Sums<TILES>& sum, const OfColumns& 
 // All that comes from far away is asked for at the beginning.
 template <int TILES>
 __device__ __forceinline__ void make(const Work& is, const Work& following, Weights& next,
-                                     float* memory, float*, const float* workspace, int lane) {
+                                     float* memory, float*, const float* workspace,
+                                     const Ends& ends, long long member, int lane) {
     NodeMatrix<TILES> matrix(is, workspace, lane);
     OfRows<TILES> diagonal, shift;
     fetch_rows<TILES>(diagonal, workspace, is.diagonal, is, 1, lane);
     fetch_rows<TILES>(shift, workspace, is.node_shift, is, 0, lane);
-    const OfColumns columns(is, workspace, lane);
+    OfColumns columns;
+    columns.fetch(is, workspace, lane);
     Sums<TILES> sum = {};
     if (is.x >= 0) {
         add_channels<TILES>(sum, next, is, memory, workspace, lane);
@@ -265,7 +272,7 @@ __device__ __forceinline__ void make(const Work& is, const Work& following, Weig
         Scores<TILES> scores(is, memory, lane);
         add_nodes<TILES>(sum, scores, is, memory, lane);
     }
-    finish<TILES>(sum, columns, shift, is, memory, lane);
+    finish<TILES>(sum, columns, shift, is, memory, ends, member, lane);
 }
 
 __device__ void read(const Work& is, float* memory, float*, const long long* end, long long member) {

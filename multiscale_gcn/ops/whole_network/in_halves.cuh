@@ -122,10 +122,11 @@ template <int TILES> struct Scores {
     }
 };
 
-// A from the workspace, fetched two steps before it is needed.
+// A from the workspace, fetched some steps before it is needed.
+#define NODES_AHEAD (MANY_REGISTERS ? 2 : 1)
 template <int TILES> struct NodeMatrix {
     const float4* blocks[TILES];
-    float4 next[2][TILES], now[TILES];
+    float4 next[NODES_AHEAD][TILES], now[TILES];
     int steps;
 
     __device__ __forceinline__ NodeMatrix(const Work& is, const float* workspace, int lane)
@@ -136,7 +137,7 @@ template <int TILES> struct NodeMatrix {
             const int tile = min(is.row / 16 + m, last);
             blocks[m] = (const float4*)(workspace + is.matrix) + tile * steps * 32 + lane;
 #pragma unroll
-            for (int i = 0; i < 2; ++i) {
+            for (int i = 0; i < NODES_AHEAD; ++i) {
                 if (i < steps) {
                     next[i][m] = blocks[m][i * 32];
                 }
@@ -147,9 +148,9 @@ template <int TILES> struct NodeMatrix {
 #pragma unroll
         for (int m = 0; m < TILES; ++m) {
             now[m] = next[0][m];
-            next[0][m] = next[1][m];
-            if (step + 2 < steps) {
-                next[1][m] = blocks[m][(step + 2) * 32];
+            next[0][m] = next[NODES_AHEAD - 1][m];
+            if (step + NODES_AHEAD < steps) {
+                next[NODES_AHEAD - 1][m] = blocks[m][(step + NODES_AHEAD) * 32];
             }
         }
     }
@@ -222,7 +223,7 @@ __device__ __forceinline__ float inverse(float power) {
 struct Columns {
     float2 unit[COLUMN_TILES];
 
-    __device__ __forceinline__ Columns(const Work& is, const float* workspace, int lane) {
+    __device__ __forceinline__ void fetch(const Work& is, const float* workspace, int lane) {
         if (is.x >= 0) {
             const float* units = workspace + is.weights + is.steps * 8 * is.columns + is.column;
 #pragma unroll
@@ -270,11 +271,11 @@ template <int TILES>
 __device__ __forceinline__ void finish(const Sums<TILES>& sum, const OfRows<TILES>& behind,
                                        const OfColumns& columns, const OfRows<TILES>& shift,
                                        const Bound& bound, const Work& is, float* memory,
-                                       float* sizes, int lane) {
+                                       float* sizes, const Ends& ends, long long member, int lane) {
     const int left = is.column + 2 * (lane % 4), first = is.row + lane / 4;
-    const int rows = is.rows, channels = is.channels;
+    const int rows = is.rows, channels = is.channels, end = is.end;
     const int pitch = is.target_pitch, add_pitch = is.add_pitch;
-    const bool relu = is.relu, adds = is.add >= 0;
+    const bool relu = is.relu, adds = is.add >= 0, stays = is.target >= 0;
     const float scale = scale_for(bound(is, sizes));
     const float unit_of_add = adds ? unit_of(sizes, is.add_number) : 0;
     float* target = memory + is.target + left / 2;
@@ -308,33 +309,42 @@ __device__ __forceinline__ void finish(const Sums<TILES>& sum, const OfRows<TILE
                 y.x = c < channels ? y.x : 0;
                 y.y = c + 1 < channels ? y.y : 0;
                 if (row < rows) {
+                    if (end >= 0) {
+                        put(ends.at + 4 * end, member, row, c, y, channels);
+                    }
                     most = larger(most, larger(fabsf(y.x), fabsf(y.y)));
-                    target[row * pitch + 4 * n] =
-                        __uint_as_float(pack_halves(y.x * scale, y.y * scale));
+                    if (stays) {
+                        target[row * pitch + 4 * n] =
+                            __uint_as_float(pack_halves(y.x * scale, y.y * scale));
+                    }
                 }
             }
         }
     }
     most = largest_of_warp(most);
-    if (lane == 0) {
+    if (stays && lane == 0) {
         keep_larger(&largest_of(sizes, is.target_number), most);
         unit_of(sizes, is.target_number) = 1 / scale;
     }
 }
 
-// All that comes from far away is asked for at the beginning.
+// What comes from far away is asked for at the beginning, if there are registers for it.
 template <int TILES>
 __device__ __forceinline__ void make(const Work& is, const Work& following, Weights& next,
                                      float* memory, float* sizes, const float* workspace,
-                                     int lane) {
+                                     const Ends& ends, long long member, int lane) {
     NodeMatrix<TILES> matrix(is, workspace, lane);
     const int units = is.matrix + (is.rows + 15) / 16 * 16 * is.node_steps * 8;
     OfRows<TILES> diagonal, behind, shift;
     fetch_rows<TILES>(diagonal, workspace, is.diagonal, is, 1, lane);
     fetch_rows<TILES>(behind, workspace, is.nodes == NODE_MATRIX ? units : -1, is, 1, lane);
     fetch_rows<TILES>(shift, workspace, is.node_shift, is, 0, lane);
-    const Columns weights(is, workspace, lane);
-    const OfColumns columns(is, workspace, lane);
+    Columns weights;
+    OfColumns columns;
+    if (MANY_REGISTERS) {
+        weights.fetch(is, workspace, lane);
+        columns.fetch(is, workspace, lane);
+    }
     const Bound bound(is, workspace, lane);
     Sums<TILES> sum = {};
     if (is.x >= 0) {
@@ -342,6 +352,9 @@ __device__ __forceinline__ void make(const Work& is, const Work& following, Weig
     }
     find_units<TILES>(behind, is, sizes);
     if (is.x >= 0) {
+        if (!MANY_REGISTERS) {
+            weights.fetch(is, workspace, lane);
+        }
         scale_sums<TILES>(sum, weights, diagonal, behind, unit_of(sizes, is.x_number));
     }
     fetch(next, following, workspace, lane);
@@ -351,7 +364,11 @@ __device__ __forceinline__ void make(const Work& is, const Work& following, Weig
         Scores<TILES> scores(is, memory, lane);
         add_nodes<TILES>(sum, scores, is, memory, lane);
     }
-    finish<TILES>(sum, behind, columns, shift, bound, is, memory, sizes, lane);
+    if (!MANY_REGISTERS) {
+        columns.fetch(is, workspace, lane);
+    }
+    finish<TILES>(sum, behind, columns, shift, bound, is, memory, sizes,
+                  ends, member, lane);
 }
 
 __device__ void read(const Work& is, float* memory, float* sizes, const long long* end,

@@ -46,11 +46,14 @@ class Form:
         Of a block.
     blocks : int
         Of a multiprocessor, at once.
+    tiles : int
+        See :class:`~multiscale_gcn.ops.whole_network.phases.Division`.
     """
 
     halves: bool
     threads: int
     blocks: int
+    tiles: int = 3
 
     @property
     def in_word(self) -> int:
@@ -64,7 +67,7 @@ class Form:
 
 
 EXACT = Form(False, 256, 1)
-FEW, MANY = Form(True, 256, 1), Form(True, 256, 2)
+FEW, MANY = Form(True, 256, 1), Form(True, 256, 2, 2)
 """Where products may be those of TF32: members, one for each multiprocessor at most, and more."""
 
 
@@ -103,10 +106,10 @@ def walk_of(program: Program, form: Form, device: torch.device) -> Walk:
     inputs, room = len(program.inputs), _room(program, form, device) // 4
     found = [
         (phases_of(program.instructions, division), division)
-        for division in divisions(form.threads // 32, form.effort)
+        for division in divisions(form.threads // 32, form.effort, form.tiles)
     ]
     walked = (
-        walk(*each, inputs, form.in_word)
+        walk(*each, inputs, form.in_word, room)
         for each in sorted(found, key=lambda each: total_cost(*each))
     )
     tried = []
@@ -191,6 +194,7 @@ def launch_walk(
         HALVES=int(form.halves),
         THREADS=form.threads,
         BLOCKS=form.blocks,
+        MOST_TILES=form.tiles,
         ENDS=ENDS,
     ).launch(
         "walk_network",

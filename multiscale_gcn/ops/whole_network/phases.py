@@ -12,10 +12,6 @@ from multiscale_gcn.ops.whole_network.program import Features, Instruction, Make
 Phases = Sequence[Sequence[Instruction]]
 
 
-TILES = (3, 2, 1)
-"""Of 16 rows, that a warp may take at once."""
-
-
 class Piece(NamedTuple):
     """Of an instruction: what a warp does, and how long it takes compared to others."""
 
@@ -40,18 +36,21 @@ class Division:
         Pieces of work at once, unless a single instruction has more.
     effort : int
         What 16 rows of a matrix cost.
+    tiles : int
+        Of 16 rows, that a warp may take at once.
     """
 
     warps: int
     sharing: int
     most: int
     effort: int = 2
+    tiles: int = 3
 
 
-def divisions(warps: int, effort: int = 2) -> list[Division]:
+def divisions(warps: int, effort: int = 2, tiles: int = 3) -> list[Division]:
     """Those that are worth trying."""
     return [
-        Division(warps, max(1, warps // parts), most, effort)
+        Division(warps, max(1, warps // parts), most, effort, tiles)
         for parts in (1, 2, 4)
         for most in (1 << 30, 2 * warps, 3 * warps // 2, warps, 0)
     ]
@@ -75,7 +74,7 @@ def pieces(make: Make, division: Division) -> list[Piece]:
         items = -(-target.nodes // (16 * tiles)) * len(columns)
         return -(-items // division.sharing) * cost(tiles)
 
-    best = min(TILES, key=rounds)
+    best = min(range(division.tiles, 0, -1), key=rounds)
     return [
         Piece(make, best, row, column, cost(best))
         for row in range(0, target.nodes, 16 * best)

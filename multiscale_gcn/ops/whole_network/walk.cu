@@ -5,15 +5,17 @@
 //   Y = f((d . (X W) + A Z) . scale + shift + s) + E
 // with a matrix W of channels and a matrix A of nodes, numbers scale and shift a channel, d and s a
 // node, and f a ReLU or nothing; or it reads an input, or writes an output. What is not there is
-// left out. The part is of TILES x 16 rows and 32 columns. Every warp has a list of its own, all
+// left out. The part is of TILES x 16 rows and 32 columns; it stays in shared memory, or is an output,
+// or both. Every warp has a list of its own, all
 // lists are of one length, and where `wait` is set all warps wait for each other.
 //
 // Options: that of fragments.cuh, THREADS, BLOCKS, how many blocks a multiprocessor has at once, and
-// ENDS, how many inputs and outputs there may be.
+// ENDS, how many inputs and outputs there may be, and MOST_TILES.
 
 #include "fragments.cuh"
 
 #define WARPS (THREADS / 32)
+#define MANY_REGISTERS (THREADS * BLOCKS <= 256)
 #define COLUMN_TILES 4
 
 enum { IDLE, READ, WRITE, MAKE };
@@ -30,7 +32,7 @@ struct Work {
     int matrix;                              // A, or the column of Z in which attention has scores
     int vectors, node_shift;                 // scale and shift, and s, in the workspace; < 0: none
     int relu, add, add_pitch;                // E; < 0: none
-    int end;                                 // which input or output
+    int end;                                 // which input or output; < 0: none
     int target_number, x_number, z_number, add_number;  // of the features
 };
 #define WORDS 32
@@ -40,11 +42,23 @@ struct Ends {
     long long at[4 * ENDS];
 };
 
+// Two numbers of an output, of which the second may be padding.
+__device__ __forceinline__ void put(const long long* end, long long member, int r, int c, float2 y,
+                                    int channels) {
+    if (c < channels) {
+        float* target = (float*)end[0] + member * end[1] + r * end[2] + c * end[3];
+        *target = y.x;
+        if (c + 1 < channels) {
+            target[end[3]] = y.y;
+        }
+    }
+}
+
 template <int TILES> using Sums = float[TILES][COLUMN_TILES][4];
 
 // Weights that were fetched before they are needed: some steps, of a piece of work that may come
 // after the next barrier.
-#define AHEAD (HALVES ? 4 : 3)
+#define AHEAD (!HALVES ? 3 : MANY_REGISTERS ? 4 : 2)
 #define LOADS (COLUMN_TILES / PACKED)
 using Weights = float4[AHEAD][LOADS];
 
@@ -90,7 +104,7 @@ __device__ __forceinline__ void fetch_rows(OfRows<TILES>& found, const float* wo
 struct OfColumns {
     float2 scale[COLUMN_TILES], shift[COLUMN_TILES];
 
-    __device__ __forceinline__ OfColumns(const Work& is, const float* workspace, int lane) {
+    __device__ __forceinline__ void fetch(const Work& is, const float* workspace, int lane) {
         const float* at = workspace + is.vectors + is.column + 2 * (lane % 4);
 #pragma unroll
         for (int n = 0; n < COLUMN_TILES; ++n) {
@@ -146,11 +160,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
                     write(is, memory, sizes, ends.at + 4 * is.end, member);
                 }
             } else if (is.tiles == 1) {
-                make<1>(is, following, next, memory, sizes, workspace, lane);
+                make<1>(is, following, next, memory, sizes, workspace, ends, member, lane);
             } else if (is.tiles == 2) {
-                make<2>(is, following, next, memory, sizes, workspace, lane);
-            } else {
-                make<3>(is, following, next, memory, sizes, workspace, lane);
+                make<2>(is, following, next, memory, sizes, workspace, ends, member, lane);
+            } else if (MOST_TILES > 2) {
+                make<MOST_TILES>(is, following, next, memory, sizes, workspace, ends, member, lane);
             }
             const int wait = is.wait;
             __syncwarp();
