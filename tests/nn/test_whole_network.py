@@ -53,12 +53,13 @@ def walk_network(where: int, grid: Any, options: dict[str, int]) -> None:
 def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatedDevice]:
     for kernel in (arrange_weights, walk_network):
         monkeypatch.setitem(KERNELS, kernel.__name__, kernel)
-    monkeypatch.setattr(whole_network, "CHOSEN", True)
     monkeypatch.setattr(on_cuda, "ARRANGING", SOME_THREADS)
     for name in FORMS:
         form = replace(getattr(on_cuda, name), threads=SOME_THREADS)
         monkeypatch.setattr(on_cuda, name, form)
-    yield emulate(monkeypatch)
+    device = emulate(monkeypatch)
+    monkeypatch.setattr(on_cuda, "MEASURED", ((9, 0),))
+    yield device
     forget()
 
 
@@ -173,8 +174,7 @@ def test_weights_of_any_size(tf32: float, device: EmulatedDevice) -> None:
                 assert error(found[..., channel], expected[..., channel]) < tf32
 
 
-def test_compiled_networks_are_traced_layer_by_layer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(whole_network, "CHOSEN", True)
+def test_compiled_networks_are_traced_layer_by_layer() -> None:
     network = made("without non-local")
     inputs = inputs_of(network, 2)
     with torch.no_grad():
@@ -258,10 +258,6 @@ def test_reasons(device: EmulatedDevice, monkeypatch: pytest.MonkeyPatch) -> Non
         assert "bytes of shared memory" in chosen(usual, x)
     monkeypatch.setattr(on_cuda, "MOST_INSTRUCTIONS", 10)
     assert "instructions" in chosen(usual, x)
-
-
-def test_it_is_off_by_default() -> None:
-    assert not whole_network.CHOSEN
 
 
 @pytest.mark.parametrize("division", divisions(8)[::7], ids=str)

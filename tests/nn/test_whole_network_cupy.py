@@ -31,7 +31,6 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> None:
         return on_cuda.run_program(program, inputs)
 
     RUNS.clear()
-    monkeypatch.setattr(whole_network, "CHOSEN", True)
     monkeypatch.setattr(whole_network, "run_program", run)
 
 

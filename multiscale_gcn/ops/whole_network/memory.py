@@ -16,7 +16,6 @@ from multiscale_gcn.ops.whole_network.program import (
     read_by,
 )
 
-
 TRIES = 50
 """Orders in which features get their places, where room is short."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 
 from multiscale_gcn.ops.whole_network.preparation import Matrix, Preparation, Vectors
 
@@ -128,6 +128,20 @@ class Program:
         made = Features(nodes, channels)
         self.instructions.append(Make(made, product, mix, vectors, node_shift, relu, add))
         return made
+
+
+def shape_of(program: Program) -> tuple[object, ...]:
+    """All that plans of a program depend on, which programs of like networks have in common."""
+    numbers: dict[Features, tuple[int, int, int]] = {}
+
+    def known(part: object) -> object:
+        if isinstance(part, Features):
+            return numbers.setdefault(part, (len(numbers), part.nodes, part.channels))
+        if is_dataclass(part):
+            return (type(part), *(known(getattr(part, field.name)) for field in fields(part)))
+        return part
+
+    return tuple(map(known, program.instructions))
 
 
 def read_by(instruction: Instruction) -> list[Features]:
