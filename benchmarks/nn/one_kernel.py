@@ -114,9 +114,8 @@ def times_of(network: MultiScaleGCN, batch: int, repeats: int) -> None:
         tasks = sum(len(launch.tasks) for launch, _ in made)
         print(f"arrange    {microseconds(arrange, 3, repeats):9.1f}  {tasks} tasks")
         lists = whole.lists
-        print(
-            f"walk       {walked(lists):9.1f}  {len(lists)} places, {4 * whole.memory} bytes, {form}"
-        )
+        text = f"{len(lists)} places, {4 * whole.memory} bytes, {form}"
+        print(f"walk       {walked(lists):9.1f}  {text}")
         near = lists.copy()
         near[:, :, COLUMNS] = 0  # the stride of weights
         print(f"walk       {walked(near):9.1f}  if all weights were in the nearest cache")

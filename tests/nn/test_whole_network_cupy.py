@@ -78,7 +78,8 @@ def test_layers(name: str, sizes: tuple[int, int], tolerance: float) -> None:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_answers(name: str, tolerance: float) -> None:
+def test_answers(name: str, tolerance: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whole_network, "loss", lambda *_: None)
     network = NETWORKS[name]()
     drawn(network).eval()
     inputs = inputs_of(network, 300)
@@ -95,7 +96,8 @@ def test_answers(name: str, tolerance: float) -> None:
 
 
 @pytest.mark.parametrize("channels", [32, 128])
-def test_hgn(channels: int, tolerance: float) -> None:
+def test_hgn(channels: int, tolerance: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whole_network, "loss", lambda *_: None)
     network = hgn(channels)
     drawn(network).eval()
     inputs = inputs_of(network, 140)
@@ -133,3 +135,23 @@ def test_with_gradients_layers_run_by_themselves() -> None:
     answers = network(*inputs)
     assert not RUNS
     assert all(answer.requires_grad for answer in answers)
+
+
+@pytest.mark.skipif(
+    torch.cuda.is_available() and torch.cuda.get_device_capability() not in on_cuda.MEASURED,
+    reason="it is not chosen on this device",
+)
+def test_captured_after_a_call_with_other_members() -> None:
+    network = hgn(64)
+    drawn(network).cuda().eval()
+    graph = torch.cuda.CUDAGraph()
+    x = torch.randn(3, 17, 2, device="cuda")
+    with torch.no_grad():
+        network(x[:2])
+        with torch.cuda.graph(graph):
+            found = network(x)
+        graph.replay()
+        for one, other in zip(found, network(x), strict=True):
+            assert torch.equal(one, other)
+    assert RUNS[0] == 2
+    assert 3 in RUNS
