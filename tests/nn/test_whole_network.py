@@ -5,16 +5,16 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 import torch
 from cuda_checks import drawn, error
-from cuda_on_cpu import emulated, needs_compiler
-from emulated_device import DEVICE, KERNELS, EmulatedDevice, emulate, forget, there
+from cuda_on_cpu import needs_compiler
+from emulated_device import DEVICE, EmulatedDevice, forget, there
 from layer_graphs import ring
 from torch import Tensor, nn
+from whole_network_kernels import SOME_THREADS, emulate_whole_networks
 from whole_networks import LAYERS, NETWORKS, RINGS, SIZES, inputs_of, program_of_layer
 
 from multiscale_gcn.nn import ChebConv, GraphConvBlock, MultiScaleGCN, SemGConv, whole_network
@@ -31,35 +31,10 @@ from multiscale_gcn.ops.whole_network.phases import (
 from multiscale_gcn.ops.whole_network.preparation import Matrix
 from multiscale_gcn.ops.whole_network.program import Features, Make, Product, Write, read_by
 
-FILE = "whole_network/{}.cu"
-FORMS = ("EXACT", "FEW", "MANY")
-SOME_THREADS = 64
-"""Of a block here: two warps, so that each has several items of most instructions."""
-
-
-def arrange_weights(where: int, grid: Any, options: dict[str, int]) -> None:
-    kinds = ("int*", "float*", "Parameters")
-    kernel = emulated(FILE.format("arrange"), "arrange_weights", kinds, tuple(options.items()))
-    assert kernel(where, grid[0]) == 0
-
-
-def walk_network(where: int, grid: Any, options: dict[str, int]) -> None:
-    kinds = ("int*", "float*", "long long", "long long", "long long", "Ends")
-    kernel = emulated(FILE.format("walk"), "walk_network", kinds, tuple(options.items()))
-    assert kernel(where, grid[0]) == 0
-
 
 @pytest.fixture
 def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatedDevice]:
-    for kernel in (arrange_weights, walk_network):
-        monkeypatch.setitem(KERNELS, kernel.__name__, kernel)
-    monkeypatch.setattr(on_cuda, "ARRANGING", SOME_THREADS)
-    for name in FORMS:
-        form = replace(getattr(on_cuda, name), threads=SOME_THREADS)
-        monkeypatch.setattr(on_cuda, name, form)
-    device = emulate(monkeypatch)
-    monkeypatch.setattr(on_cuda, "MEASURED", ((9, 0),))
-    yield device
+    yield emulate_whole_networks(monkeypatch)
     forget()
 
 

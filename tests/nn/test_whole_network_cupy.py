@@ -155,3 +155,16 @@ def test_captured_after_a_call_with_other_members() -> None:
             assert torch.equal(one, other)
     assert RUNS[0] == 2
     assert 3 in RUNS
+
+
+def test_under_autocast_layers_run_by_themselves() -> None:
+    network = hgn(64)
+    drawn(network).cuda().eval()
+    inputs = on_device(inputs_of(network, 2))
+    with torch.no_grad():
+        plain = network(*inputs)
+        seen = len(RUNS)
+        with torch.autocast("cuda", torch.bfloat16):
+            found = network(*inputs)
+    assert len(RUNS) == seen
+    assert not all(map(torch.equal, found, plain))
