@@ -159,16 +159,6 @@ def test_tangents(device: EmulatedDevice) -> None:
         assert not asked(device, model, forward_ad.make_dual(x, tangent))[1]
 
 
-def test_autocast(device: EmulatedDevice) -> None:
-    model = network()
-    torch.set_autocast_enabled("cuda", True)
-    try:
-        with torch.no_grad():
-            assert not asked(device, model, graphs())[1]
-    finally:
-        torch.set_autocast_enabled("cuda", False)
-
-
 def test_vmap(device: EmulatedDevice) -> None:
     model, x = network(), torch.randn(3, 2, 9, C)
     answers_alike(device, model, True)
