@@ -47,12 +47,6 @@ def error(found: Tensor, expected: Tensor) -> float:
     return float((found.double().cpu() - expected).norm() / expected.norm())
 
 
-def form_of(text: str) -> on_cuda.Form:
-    """Of threads, blocks and tiles: 256x2x3."""
-    threads, blocks, tiles = map(int, text.split("x"))
-    return on_cuda.Form(True, threads, blocks, tiles)
-
-
 def row(chosen: bool, network: MultiScaleGCN, batch: int, repeats: int, name: str) -> None:
     device = torch.device("cuda")
     model = copy.deepcopy(network).to(device)
@@ -92,21 +86,20 @@ def times_of(network: MultiScaleGCN, batch: int, repeats: int) -> None:
         program = whole_network.program_of(model)
         workspace = x.new_zeros(program.preparation.size)
         outputs = [x.new_empty((batch, f.nodes, f.channels)) for f in program.outputs]
-        form = on_cuda.form_for(program, batch, x.device)
-        whole = on_cuda.walk_of(program, form, x.device)
+        whole = on_cuda.walk_of(program, x.device)
         made = [(m, on_cuda.table_of(m.tasks, x)) for m in launches(program.preparation)]
 
         def arrange() -> None:
             for launch, table in made:
-                on_cuda.launch_arrange(launch, form, table, workspace)
+                on_cuda.launch_arrange(launch, table, workspace)
 
         def walked(lists: np.ndarray) -> float:
-            part = Walk(np.ascontiguousarray(lists), whole.memory, whole.features)
+            part = Walk(np.ascontiguousarray(lists), whole.memory)
             part.lists[-1, :, WAIT] = 1
             table = on_cuda.table_of(part.lists, x)
 
             def run() -> None:
-                on_cuda.launch_walk(part, form, table, workspace, [x, *outputs], batch)
+                on_cuda.launch_walk(part, table, workspace, [x, *outputs], batch)
 
             return microseconds(run, 3, repeats)
 
@@ -114,8 +107,7 @@ def times_of(network: MultiScaleGCN, batch: int, repeats: int) -> None:
         tasks = sum(len(launch.tasks) for launch, _ in made)
         print(f"arrange    {microseconds(arrange, 3, repeats):9.1f}  {tasks} tasks")
         lists = whole.lists
-        text = f"{len(lists)} places, {4 * whole.memory} bytes, {form}"
-        print(f"walk       {walked(lists):9.1f}  {text}")
+        print(f"walk       {walked(lists):9.1f}  {len(lists)} places, {4 * whole.memory} bytes")
         near = lists.copy()
         near[:, :, COLUMNS] = 0  # the stride of weights
         print(f"walk       {walked(near):9.1f}  if all weights were in the nearest cache")
@@ -134,7 +126,7 @@ def kind_of(words: Sequence[int]) -> str:
     if kind != MAKE:
         return ("idle", "read", "write")[kind]
     product = f"{16 * steps} channels" if x >= 0 else ""
-    mixed = ("", f"{16 * columns} nodes", f"attention of {16 * columns}")[nodes]
+    mixed = ("", f"{8 * columns} nodes", f"attention of {8 * columns}")[nodes]
     return " ".join(filter(None, (f"{rows} rows by {tiles}:", product, mixed)))
 
 
@@ -146,7 +138,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--alone", action="store_true", help="without the kernels of layers")
     parser.add_argument("--float32", action="store_true", help="without TF32")
     parser.add_argument("--kinds", action="store_true", help="times of kinds of instructions")
-    parser.add_argument("--forms", type=form_of, nargs="*", help="such as 256x2x3: these instead")
     options = parser.parse_args(arguments)
     torch.backends.cuda.matmul.allow_tf32 = not options.float32
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}; microseconds", flush=True)
@@ -160,11 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.kinds:
             times_of(network, batch, options.repeats)
             continue
-        for form in options.forms or ():
-            on_cuda.FEW = on_cuda.MANY = form
-            name = f"{form.threads}x{form.blocks}x{form.tiles}"
-            row(True, network, batch, options.repeats, name)
-        for chosen in () if options.forms else (True,) if options.alone else (True, False):
+        for chosen in (True,) if options.alone else (True, False):
             name = "one kernel" if chosen else "kernels"
             row(chosen, network, batch, options.repeats, name)
 

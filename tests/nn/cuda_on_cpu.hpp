@@ -190,83 +190,13 @@ static void multiply_tiles(float* c, const float* a, const float* b) {
     }
     part(warp_meetings[warp]);
 }
-struct Halves {
-    const unsigned int *a, *b;
-    float* c;
-};
-static Halves given_halves[THREADS];
-static inline float half_of(unsigned int pair, int which) {
-    return of_half((unsigned short)(pair >> 16 * which));
-}
-static inline unsigned int pack_halves(float low, float high) {
-    return as_half(low) | (unsigned int)as_half(high) << 16;
-}
-static void multiply_halves(float* c, const unsigned int* a, const unsigned int* b) {
-    const int warp = threadIdx.x / 32;
-    given_halves[threadIdx.x] = {a, b, c};
-    if (!meet(warp_meetings[warp])) {
-        return;
-    }
-    float left[16][16], right[16][8];
-    for (int lane = 0; lane < 32; ++lane) {
-        const Halves& of = given_halves[32 * warp + lane];
-        const int r = lane / 4, q = lane % 4;
-        for (int which = 0; which < 2; ++which) {
-            for (int i = 0; i < 4; ++i) {
-                left[r + i % 2 * 8][2 * q + which + i / 2 * 8] = half_of(of.a[i], which);
-            }
-            for (int i = 0; i < 2; ++i) {
-                right[2 * q + which + 8 * i][r] = half_of(of.b[i], which);
-            }
-        }
-    }
-    for (int lane = 0; lane < 32; ++lane) {
-        for (int i = 0; i < 4; ++i) {
-            float& sum = given_halves[32 * warp + lane].c[i];
-            for (int k = 0; k < 16; ++k) {
-                sum += left[lane / 4 + i / 2 * 8][k] * right[k][lane % 4 * 2 + i % 2];
-            }
-        }
-    }
-    part(warp_meetings[warp]);
-}
 static const float* rows[THREADS];
-static void load_tiles(unsigned int* bits, const float* row) {
+static void load_tile(float* a, const float* row) {
     const int lane = threadIdx.x % 32, first = threadIdx.x - lane;
     rows[threadIdx.x] = row;
     __syncwarp();
     for (int i = 0; i < 4; ++i) {
-        bits[i] = __float_as_uint(rows[first + i * 8 + lane / 4][lane % 4]);
+        a[i] = rows[first + i * 8 + lane / 4][lane % 4];
     }
     __syncwarp();
 }
-static void load_transposed(unsigned int* bits, const float* row) {
-    const int lane = threadIdx.x % 32, first = threadIdx.x - lane, r = lane / 4, q = lane % 4;
-    rows[threadIdx.x] = row;
-    __syncwarp();
-    for (int i = 0; i < 4; ++i) {
-        bits[i] = 0;
-        for (int which = 0; which < 2; ++which) {
-            unsigned short half;
-            const float* from = rows[first + i * 8 + 2 * q + which];
-            std::memcpy(&half, (const char*)from + 2 * r, 2);
-            bits[i] |= (unsigned int)half << 16 * which;
-        }
-    }
-    __syncwarp();
-}
-static inline float larger(float x, float y) {
-    return __int_as_float(max(__float_as_int(x), __float_as_int(y)));
-}
-static float of_lanes[THREADS];
-static float largest_of_warp(float x) {
-    const int first = threadIdx.x / 32 * 32;
-    of_lanes[threadIdx.x] = x;
-    __syncwarp();
-    for (int lane = 0; lane < 32; ++lane) {
-        x = larger(x, of_lanes[first + lane]);
-    }
-    __syncwarp();
-    return x;
-}
-static inline void keep_larger(float* number, float x) { *number = larger(*number, x); }

@@ -14,7 +14,7 @@ from cuda_on_cpu import needs_compiler
 from emulated_device import DEVICE, EmulatedDevice, forget, there
 from layer_graphs import ring
 from torch import Tensor, nn
-from whole_network_kernels import SOME_THREADS, emulate_whole_networks
+from whole_network_kernels import emulate_whole_networks
 from whole_networks import LAYERS, NETWORKS, RINGS, SIZES, inputs_of, program_of_layer
 
 from multiscale_gcn.nn import ChebConv, GraphConvBlock, MultiScaleGCN, SemGConv, whole_network
@@ -89,24 +89,6 @@ def test_answers(name: str, tf32: float, device: EmulatedDevice) -> None:
             assert one.shape == other.shape
             assert one.is_contiguous()
             assert error(one, other) < tf32
-
-
-@needs_compiler
-@pytest.mark.parametrize("tiles", [1, 2, 3])
-def test_many_members(tiles: int, device: EmulatedDevice, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(on_cuda, "MANY", on_cuda.Form(True, SOME_THREADS, 2, tiles))
-    monkeypatch.setattr(on_cuda, "multiprocessors", lambda index: 1)
-    network = made("one scale of 96 nodes")
-    inputs = inputs_of(network, 5)
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = True
-    try:
-        with torch.no_grad():
-            (found,), (expected,) = there(network, *inputs), exact(network, inputs)
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = before
-    assert device.kernels[-1][1]["BLOCKS"] == 2
-    assert error(found, expected) < 3e-3
 
 
 @needs_compiler
@@ -276,9 +258,9 @@ def test_less_memory_is_taken_where_less_is_there(
 ) -> None:
     network = made("as HGN")
     program = whole_network.program_of(network)
-    usual = there(on_cuda.walk_of, program, on_cuda.FEW, DEVICE).memory
-    monkeypatch.setattr(on_cuda, "_room", lambda *_: 4 * usual - 4)
-    assert there(on_cuda.walk_of, program, on_cuda.FEW, DEVICE).memory < usual
+    usual = there(on_cuda.walk_of, program, DEVICE).memory
+    monkeypatch.setattr(on_cuda, "_room", lambda device: 4 * usual - 4)
+    assert there(on_cuda.walk_of, program, DEVICE).memory < usual
 
 
 def test_warps_share_the_work_of_an_instruction() -> None:

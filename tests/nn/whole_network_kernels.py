@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from emulated_device import KERNELS, EmulatedDevice, emulate
 from multiscale_gcn.ops.whole_network import on_cuda
 
 FILE = "whole_network/{}.cu"
-FORMS = ("EXACT", "FEW", "MANY")
 SOME_THREADS = 64
 """Of a block here: two warps, so that each has several items of most instructions."""
 
@@ -24,7 +22,7 @@ def arrange_weights(where: int, grid: Any, options: dict[str, int]) -> None:
 
 
 def walk_network(where: int, grid: Any, options: dict[str, int]) -> None:
-    kinds = ("int*", "float*", "long long", "long long", "long long", "Ends")
+    kinds = ("int*", "float*", "long long", "long long", "Ends")
     kernel = emulated(FILE.format("walk"), "walk_network", kinds, tuple(options.items()))
     assert kernel(where, grid[0]) == 0
 
@@ -35,8 +33,5 @@ def emulate_whole_networks(monkeypatch: pytest.MonkeyPatch) -> EmulatedDevice:
     for kernel in (arrange_weights, walk_network):
         monkeypatch.setitem(KERNELS, kernel.__name__, kernel)
     monkeypatch.setattr(on_cuda, "MEASURED", ((9, 0),))
-    monkeypatch.setattr(on_cuda, "ARRANGING", SOME_THREADS)
-    for name in FORMS:
-        form = replace(getattr(on_cuda, name), threads=SOME_THREADS)
-        monkeypatch.setattr(on_cuda, name, form)
+    monkeypatch.setattr(on_cuda, "THREADS", SOME_THREADS)
     return device

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -21,6 +20,7 @@ from multiscale_gcn.ops.whole_network.preparation import (
     padded,
 )
 from multiscale_gcn.ops.whole_network.program import (
+    Attention,
     Features,
     Instruction,
     Make,
@@ -80,42 +80,26 @@ class Walk:
     ----------
     lists : array of int32, shape (length, warps, WORDS)
     memory : int
-        Words for features.
-    features : int
-        How many there are.
     """
 
     lists: np.ndarray
     memory: int
-    features: int
 
 
-class _Numbered(NamedTuple):
-    """Features: where they are, and their number."""
-
-    place: Place
-    number: int
+_NOWHERE = Place(-1, 0, 0)
 
 
-_Found = dict[Features, _Numbered]
-_NOWHERE = _Numbered(Place(-1, 0, 0), 0)
-
-
-def walk(phases: Phases, division: Division, inputs: int, in_word: int, room: int) -> Walk:
-    """What the kernel reads, of a program with so many inputs, for so many words."""
-    settled = places(phases, in_word, room)
-    found = {
-        features: _Numbered(place, number)
-        for number, (features, place) in enumerate(settled.items())
-    }
+def walk(phases: Phases, division: Division, inputs: int) -> Walk:
+    """What the kernel reads, of a program with so many inputs."""
+    found = places(phases)
     lists = [rows for phase in phases for rows in _lists(phase, division, found, inputs)]
-    return Walk(np.array(lists, np.int32), end_of(settled), len(found))
+    return Walk(np.array(lists, np.int32), end_of(found))
 
 
 def _lists(
     phase: Sequence[Instruction],
     division: Division,
-    found: _Found,
+    found: dict[Features, Place],
     inputs: int,
 ) -> Iterator[list[list[int]]]:
     """What all warps do, place by place; in the last place they wait for each other."""
@@ -134,16 +118,15 @@ def _lists(
         ]
 
 
-def _end(instruction: Instruction, found: _Found, inputs: int) -> list[int]:
+def _end(instruction: Instruction, found: dict[Features, Place], inputs: int) -> list[int]:
     """Of an input or output, in which all warps take part."""
     if isinstance(instruction, Read):
         kind, features, end = READ, instruction.target, instruction.end
     else:
         assert not isinstance(instruction, Make)
         kind, features, end = WRITE, instruction.source, inputs + instruction.end
-    place, number = found[features]
-    words = [kind, 1, 0, 0, 0, *_head(features, place)]
-    return [*words, *[0] * (27 - len(words)), end, number, *[0] * 3]
+    words = [kind, 1, 0, 0, 0, *_head(features, found[features])]
+    return [*words, *[0] * (28 - len(words)), end, *[0] * 3]
 
 
 def _head(features: Features, place: Place) -> list[int]:
@@ -151,41 +134,35 @@ def _head(features: Features, place: Place) -> list[int]:
     return [features.nodes, features.channels, columns, place.begin, place.pitch]
 
 
-def _piece(piece: Piece, found: _Found, inputs: int) -> list[int]:
+def _piece(piece: Piece, found: dict[Features, Place], inputs: int) -> list[int]:
     make = piece.make
     target = make.target
-    x, z, add = [-1, 0, 0, 0, 0], [NO_NODES, 0, 0, 0, 0, 0], [-1, 0]
-    place, number = found.get(target, _NOWHERE)
-    numbers = [number, 0, 0, 0]
-    head = _head(target, place)
+    x = [-1, 0, 0, 0, 0]
     rows = None
     if make.product is not None:
-        of, weights = make.product.x, make.product.weights
-        place, numbers[1] = found[of]
+        place, weights = found[make.product.x], make.product.weights
         steps = padded(weights.rows, 16) // 16
-        x = [place.begin, place.pitch, of.nodes, steps, weights.begin]
+        x = [place.begin, place.pitch, make.product.x.nodes, steps, weights.begin]
         rows = make.product.rows
+    z = [NO_NODES, 0, 0, 0, 0, 0, 0]
     if make.nodes is not None:
         of = make.nodes.z
-        place, numbers[2] = found[of]
-        steps = padded(of.nodes, 16) // 16
-        kind, matrix = ATTENTION, target.channels
-        if isinstance(make.nodes, Mix):
-            kind, matrix = NODE_MATRIX, make.nodes.matrix.begin
-        z = [kind, place.begin, place.pitch, of.nodes, steps, matrix]
-    if make.add is not None:
-        place, numbers[3] = found[make.add]
-        add = [place.begin, place.pitch]
+        place = found[of]
+        steps = padded(of.nodes, 8) // 8
+        matrix = make.nodes.matrix.begin if isinstance(make.nodes, Mix) else 0
+        kind = ATTENTION if isinstance(make.nodes, Attention) else NODE_MATRIX
+        z = [kind, place.begin, place.pitch, of.nodes, steps, matrix, target.channels]
+    add = [-1, 0] if make.add is None else list(found[make.add][:2])
     return [
         *(piece.tiles, piece.row, piece.column),
-        *head,
+        *_head(target, found.get(target, _NOWHERE)),
         *x,
         _begin(rows),
         *z,
         *(_begin(make.vectors), _begin(make.node_shift), int(make.relu)),
         *add,
         -1 if make.end is None else inputs + make.end,
-        *numbers,
+        *[0] * 3,
     ]
 
 

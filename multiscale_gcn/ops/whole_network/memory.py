@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -16,12 +15,9 @@ from multiscale_gcn.ops.whole_network.program import (
     read_by,
 )
 
-TRIES = 50
-"""Orders in which features get their places, where room is short."""
-
 
 class Place(NamedTuple):
-    """Where features begin, how far rows are apart, and where they end, in words of 4 bytes."""
+    """Where features begin, how far rows are apart, and where they end, in numbers."""
 
     begin: int
     pitch: int
@@ -36,77 +32,46 @@ class _Room:
     first: int
     last: int
     tenants: list[Features] = field(default_factory=list)
-
-    @property
-    def area(self) -> float:
-        """That it takes in words and phases."""
-        return self.size * (self.last - self.first + 1) ** 0.5
+    begin: int = 0
 
 
-def pitch_of(channels: int, in_word: int) -> int:
+def pitch_of(channels: int) -> int:
     """Rows begin 4 banks apart, so that tiles are read without conflicts."""
-    return padded(channels, WIDTH) // in_word + 4
+    return padded(channels, WIDTH) + 4
 
 
-def places(
-    phases: Sequence[Sequence[Instruction]], in_word: int = 1, room: int = 0
-) -> dict[Features, Place]:
+def places(phases: Sequence[Sequence[Instruction]]) -> dict[Features, Place]:
     """For all features that are read, in phases whose instructions run at once.
 
-    So many numbers are in a word. The largest features get theirs first: small ones fit in between.
-    If that takes more words than there is room for, some other orders are tried.
+    The largest get theirs first: small ones fit in between.
     """
-    rooms = _rooms(phases, in_word)
-    begins = _settled(sorted(rooms, key=lambda each: (-each.size, each.first)))
-    least = max(
-        (sum(r.size for r in rooms if r.first <= at <= r.last) for at in range(len(phases))),
-        default=0,
-    )
-    if least <= room:
-        draws = random.Random(0)
-        for _ in range(TRIES):
-            if _end(begins) <= room:
+    settled: list[_Room] = []
+    for room in sorted(_rooms(phases), key=lambda room: (-room.size, room.first)):
+        neighbours = [o for o in settled if o.first <= room.last and room.first <= o.last]
+        for other in sorted(neighbours, key=lambda other: other.begin):
+            if room.begin + room.size <= other.begin:
                 break
-            weights = {id(each): each.area * draws.uniform(1, 2) for each in rooms}
-            tried = _settled(sorted(rooms, key=lambda each: -weights[id(each)]))
-            begins = min(begins, tried, key=_end)
+            room.begin = max(room.begin, other.begin + other.size)
+        settled.append(room)
     return {
-        tenant: Place(begin, pitch_of(tenant.channels, in_word), begin + each.size)
-        for each, begin in begins
-        for tenant in each.tenants
+        tenant: Place(room.begin, pitch_of(tenant.channels), room.begin + room.size)
+        for room in settled
+        for tenant in room.tenants
     }
 
 
-def _settled(rooms: Sequence[_Room]) -> list[tuple[_Room, int]]:
-    """Where they begin if each goes to the first gap that remains."""
-    settled: list[tuple[_Room, int]] = []
-    for room in rooms:
-        begin = 0
-        at_once = [o for o in settled if o[0].first <= room.last and room.first <= o[0].last]
-        for other, taken in sorted(at_once, key=lambda each: each[1]):
-            if begin + room.size <= taken:
-                break
-            begin = max(begin, taken + other.size)
-        settled.append((room, begin))
-    return settled
-
-
-def _end(begins: Sequence[tuple[_Room, int]]) -> int:
-    return max((begin + room.size for room, begin in begins), default=0)
-
-
-def largest(instructions: Sequence[Instruction], in_word: int) -> int:
-    """Words of the largest features: no order of instructions needs less."""
+def largest(instructions: Sequence[Instruction]) -> int:
+    """Numbers of the largest features: no order of instructions needs less."""
     made = [each.target for each in instructions if not isinstance(each, Write)]
-    return max(features.nodes * pitch_of(features.channels, in_word) for features in made)
+    return max(features.nodes * pitch_of(features.channels) for features in made)
 
 
 def end_of(found: dict[Features, Place]) -> int:
-    """Words that all of them need."""
+    """Numbers that all of them need."""
     return max((place.end for place in found.values()), default=0)
 
 
-def _rooms(phases: Sequence[Sequence[Instruction]], in_word: int) -> list[_Room]:
+def _rooms(phases: Sequence[Sequence[Instruction]]) -> list[_Room]:
     readers: dict[Features, list[tuple[int, Instruction]]] = {}
     for at, phase in enumerate(phases):
         for instruction in phase:
@@ -122,7 +87,7 @@ def _rooms(phases: Sequence[Sequence[Instruction]], in_word: int) -> list[_Room]
                 continue
             inherited = _inherited(instruction, at, readers)
             if inherited is None:
-                room = _Room(target.nodes * pitch_of(target.channels, in_word), at, at)
+                room = _Room(target.nodes * pitch_of(target.channels), at, at)
             else:
                 room = found[inherited]
             room.tenants.append(target)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -20,11 +19,11 @@ from multiscale_gcn.ops.kernels.rehearsal import rehearsal_of_thread
 from multiscale_gcn.ops.whole_network.encoding import WORDS, Launch, Walk, launches, walk
 from multiscale_gcn.ops.whole_network.memory import largest
 from multiscale_gcn.ops.whole_network.phases import divisions, phases_of, total_cost
-from multiscale_gcn.ops.whole_network.preparation import POINTERS, TASK, padded
-from multiscale_gcn.ops.whole_network.program import Program, Write, shape_of
+from multiscale_gcn.ops.whole_network.preparation import POINTERS, TASK
+from multiscale_gcn.ops.whole_network.program import Program, shape_of
 
-ARRANGING = 256
-"""Threads of a block that lays parameters out."""
+THREADS = 256
+"""Of a block, which have all registers of a multiprocessor."""
 MOST_INSTRUCTIONS = 1000
 """Of a program: the time of planning grows with their square."""
 FIRST = (8, 0)
@@ -35,45 +34,6 @@ MOST_ROUNDS = {False: 1, True: 8}
 """Members that a block takes one after another, at which it was not slower than those."""
 ENDS = 16
 """Inputs and outputs that a launch can name."""
-SHARED_BY_SYSTEM = 1024
-"""Bytes of shared memory that each block of a multiprocessor has beside its own."""
-
-
-@dataclass(frozen=True)
-class Form:
-    """How members are taken.
-
-    Attributes
-    ----------
-    halves : bool
-        Features are in half precision.
-    threads : int
-        Of a block.
-    blocks : int
-        Of a multiprocessor, at once.
-    tiles : int
-        See :class:`~multiscale_gcn.ops.whole_network.phases.Division`.
-    """
-
-    halves: bool
-    threads: int
-    blocks: int
-    tiles: int = 3
-
-    @property
-    def in_word(self) -> int:
-        """Features in 4 bytes."""
-        return 2 if self.halves else 1
-
-    @property
-    def effort(self) -> int:
-        """See :class:`~multiscale_gcn.ops.whole_network.phases.Division`."""
-        return 1 if self.halves else 2
-
-
-EXACT = Form(False, 256, 1)
-FEW, MANY = Form(True, 256, 1), Form(True, 256, 2, 2)
-"""Where products may be those of TF32: members, one for each multiprocessor at most, and more."""
 
 
 def hindrance(program: Program, device: torch.device) -> str | None:
@@ -87,10 +47,9 @@ def hindrance(program: Program, device: torch.device) -> str | None:
     count = len(program.instructions)
     if count > MOST_INSTRUCTIONS:
         return f"it has {count} instructions, and no more than {MOST_INSTRUCTIONS} are put in order"
-    form = EXACT if not allow_tf32() else FEW
-    has, needed = _room(program, form, device), 4 * largest(program.instructions, form.in_word)
+    has, needed = _room(device), 4 * largest(program.instructions)
     if needed <= has:
-        needed = 4 * walk_of(program, form, device).memory
+        needed = 4 * walk_of(program, device).memory
     if needed > has:
         return f"its features take {needed} bytes of shared memory, a block has {has}"
     return None
@@ -101,58 +60,44 @@ def loss(program: Program, batch: int, device: torch.device) -> str | None:
     capability = torch.cuda.get_device_capability(device)
     if capability not in MEASURED:
         return f"nobody has timed it on a device of compute capability {capability}"
-    form = form_for(program, batch, device)
-    rounds = MOST_ROUNDS[form.halves]
-    if batch > rounds * form.blocks * multiprocessors(_index(device)):
+    rounds = MOST_ROUNDS[allow_tf32()]
+    if batch > rounds * multiprocessors(_index(device)):
         return f"{batch} members are more than it was fast for"
-    if torch.cuda.is_current_stream_capturing() and not _is_there(program, form, device):
+    if torch.cuda.is_current_stream_capturing() and not _is_there(program, device):
         return "a CUDA graph is being captured, and it did not run before"
     return None
 
 
-def _is_there(program: Program, form: Form, device: torch.device) -> bool:
+def _is_there(program: Program, device: torch.device) -> bool:
     """Whether a call has what it reads on the device, and its kernels."""
     tables = [launch.tasks for launch in launches(program.preparation)]
-    tables.append(walk_of(program, form, device).lists)
+    tables.append(walk_of(program, device).lists)
     return all(_key_of(table, device) in _tables for table in tables)
-
-
-def form_for(program: Program, batch: int, device: torch.device) -> Form:
-    """How so many members are taken."""
-    if not allow_tf32():
-        return EXACT
-    if batch <= multiprocessors(_index(device)):
-        return FEW
-    needed = 4 * walk_of(program, MANY, device).memory
-    return MANY if needed <= _room(program, MANY, device) else FEW
 
 
 _walks: dict[Hashable, Walk] = {}
 MOST_WALKS = 256
 
 
-def walk_of(program: Program, form: Form, device: torch.device) -> Walk:
+def walk_of(program: Program, device: torch.device) -> Walk:
     """The lists of work: the shortest for which a block has room, or those of least memory."""
-    room = _room(program, form, device) // 4
-    key = (shape_of(program), form, room)
+    room = _room(device) // 4
+    key = (shape_of(program), THREADS, room)
     walked = _walks.get(key)
     if walked is None:
         if len(_walks) >= MOST_WALKS:
             _walks.clear()
-        walked = _walks[key] = _planned(program, form, room)
+        walked = _walks[key] = _planned(program, room)
     return walked
 
 
-def _planned(program: Program, form: Form, room: int) -> Walk:
+def _planned(program: Program, room: int) -> Walk:
     inputs = len(program.inputs)
     found = [
         (phases_of(program.instructions, division), division)
-        for division in divisions(form.threads // 32, form.effort, form.tiles)
+        for division in divisions(THREADS // 32)
     ]
-    walked = (
-        walk(*each, inputs, form.in_word, room)
-        for each in sorted(found, key=lambda each: total_cost(*each))
-    )
+    walked = (walk(*each, inputs) for each in sorted(found, key=lambda each: total_cost(*each)))
     tried = []
     for each in walked:
         if each.memory <= room:
@@ -161,16 +106,14 @@ def _planned(program: Program, form: Form, room: int) -> Walk:
     return min(tried, key=lambda each: each.memory)
 
 
-def _room(program: Program, form: Form, device: torch.device) -> int:
+def _room(device: torch.device) -> int:
     """Bytes of shared memory for features, beside those of the lists of work."""
-    whole = shared_memory_per_block(_index(device)) + SHARED_BY_SYSTEM
-    features = sum(not isinstance(each, Write) for each in program.instructions)
-    return whole // form.blocks - SHARED_BY_SYSTEM - _own(form, features)
+    return shared_memory_per_block(_index(device)) - _own()
 
 
-def _own(form: Form, features: int) -> int:
-    """Bytes of shared memory for the lists of work, and for what is known of features."""
-    return form.threads // 32 * 2 * WORDS * 4 + padded(features, 2) * 8 * form.halves
+def _own() -> int:
+    """Bytes of shared memory for the lists of work."""
+    return THREADS // 32 * 2 * WORDS * 4
 
 
 def _index(device: torch.device) -> int:
@@ -189,8 +132,7 @@ def run_program(program: Program, inputs: Sequence[Tensor]) -> tuple[Tensor, ...
     """
     first = inputs[0]
     batch = first.shape[0]
-    form = form_for(program, batch, first.device)
-    walked = walk_of(program, form, first.device)
+    walked = walk_of(program, first.device)
     outputs = tuple(first.new_empty((batch, f.nodes, f.channels)) for f in program.outputs)
     workspace = first.new_empty((program.preparation.size,))
     rehearsal = rehearsal_of_thread()
@@ -198,64 +140,53 @@ def run_program(program: Program, inputs: Sequence[Tensor]) -> tuple[Tensor, ...
         for x in inputs:
             rehearsal.reads_anywhere(x)
     for launch in launches(program.preparation):
-        launch_arrange(launch, form, table_of(launch.tasks, first), workspace)
+        launch_arrange(launch, table_of(launch.tasks, first), workspace)
     table = table_of(walked.lists, first)
-    launch_walk(walked, form, table, workspace, [*inputs, *outputs], batch)
+    launch_walk(walked, table, workspace, [*inputs, *outputs], batch)
     return outputs
 
 
-def launch_arrange(launch: Launch, form: Form, table: Tensor, workspace: Tensor) -> None:
+def launch_arrange(launch: Launch, table: Tensor, workspace: Tensor) -> None:
     """Lay parameters out."""
     absent = [None] * (POINTERS - len(launch.parameters))
     kernels_of(
         "whole_network/arrange.cu",
-        HALVES=int(form.halves),
-        THREADS=ARRANGING,
-        POINTERS=POINTERS,
-        TASK=TASK,
+        **{**_options(), "POINTERS": POINTERS, "TASK": TASK},
     ).launch(
         "arrange_weights",
         (len(launch.tasks),),
-        (ARRANGING,),
+        (THREADS,),
         (table, workspace, *launch.parameters, *absent),
         workspace.device,
     )
 
 
 def launch_walk(
-    walked: Walk,
-    form: Form,
-    table: Tensor,
-    workspace: Tensor,
-    ends: Sequence[Tensor],
-    batch: int,
+    walked: Walk, table: Tensor, workspace: Tensor, ends: Sequence[Tensor], batch: int
 ) -> None:
     """Take all members of a batch through the network: inputs and outputs are its ends."""
     device = workspace.device
     places = [part for end in ends for part in (end, *end.stride())]
     absent = [0] * (4 * ENDS - len(places))
-    kernels_of(
-        "whole_network/walk.cu",
-        HALVES=int(form.halves),
-        THREADS=form.threads,
-        BLOCKS=form.blocks,
-        MOST_TILES=form.tiles,
-        ENDS=ENDS,
-    ).launch(
+    kernels_of("whole_network/walk.cu", **_options(), ENDS=ENDS).launch(
         "walk_network",
-        (min(batch, form.blocks * multiprocessors(device.index)),),
-        (form.threads,),
-        (table, workspace, len(walked.lists), batch, walked.features, *places, *absent),
+        (min(batch, multiprocessors(device.index)),),
+        (THREADS,),
+        (table, workspace, len(walked.lists), batch, *places, *absent),
         device,
-        4 * walked.memory + _own(form, walked.features),
+        4 * walked.memory + _own(),
     )
+
+
+def _options() -> dict[str, int]:
+    return {"TF32": int(allow_tf32()), "THREADS": THREADS}
 
 
 _tables: WeakValueDictionary[Hashable, Tensor] = WeakValueDictionary()
 
 
 def _key_of(numbers: np.ndarray, device: torch.device) -> Hashable:
-    return (device, numbers.tobytes())
+    return (device, allow_tf32(), numbers.tobytes())
 
 
 def table_of(numbers: np.ndarray, beside: Tensor) -> Tensor:

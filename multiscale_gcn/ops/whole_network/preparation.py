@@ -17,8 +17,8 @@ TASK = 16
 """Numbers of a task there."""
 POINTERS = 480
 """Parameters that one launch can name: the arguments of a kernel have room for 4 KB."""
-COLUMNS, ROWS = 8, 16
-"""Of a matrix of channels, and of one of nodes, that a block of threads takes."""
+COLUMNS, PIECE = 8, 4096
+"""Columns of a matrix of channels, and numbers of one of nodes, that a block of threads takes."""
 WIDTH = 32
 """Channels are padded to multiples of it."""
 
@@ -62,8 +62,7 @@ class Task:
         if self.kind in (CHANNEL_MATRIX, JOINED_MATRIX):
             size, step = self.padded_columns, COLUMNS
         else:
-            size = self.size
-            step = ROWS * self.padded_columns if self.kind == NODE_MATRIX else size
+            size, step = self.size, PIECE if self.kind == NODE_MATRIX else self.size
         for begin in range(0, size, step):
             yield begin, min(begin + step, size)
 
@@ -140,8 +139,8 @@ class Preparation:
         return self._nodes(GRAPH_MATRIX, *shape, (values, *pattern, int(softmax), apart))
 
     def room(self, count: int) -> Vectors:
-        """That another task fills, with the largest of its numbers behind."""
-        return Vectors(self._place(count + 1))
+        """That another task fills."""
+        return Vectors(self._place(count))
 
     def _place(self, count: int) -> int:
         begin = self.size
@@ -150,11 +149,11 @@ class Preparation:
 
     def _channels(self, kind: int, rows: int, columns: int, parts: tuple[Part, ...]) -> Matrix:
         wide = padded(columns, WIDTH)
-        # In half precision the numbers take half of that, and what is known of columns follows.
+        # In half precision the numbers take half of that, and a scale for each column follows.
         return self._matrix(kind, rows, columns, wide, padded(rows, 16) * wide, parts)
 
     def _nodes(self, kind: int, rows: int, columns: int, parts: tuple[Part, ...]) -> Matrix:
-        wide = padded(columns, 16)
+        wide = padded(columns, 8)
         return self._matrix(kind, rows, columns, wide, padded(rows, 16) * wide, parts)
 
     def _matrix(
@@ -166,6 +165,6 @@ class Preparation:
 
     def _vectors(self, kind: int, count: int, parts: tuple[Part, ...]) -> Vectors:
         wide = padded(count, WIDTH)
-        begin = self._place(2 * wide + 2)
+        begin = self._place(2 * wide)
         self.tasks.append(Task(kind, begin, 1, count, wide, 2 * wide, parts))
         return Vectors(begin)

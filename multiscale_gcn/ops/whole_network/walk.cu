@@ -9,13 +9,11 @@
 // or both. Every warp has a list of its own, all
 // lists are of one length, and where `wait` is set all warps wait for each other.
 //
-// Options: that of fragments.cuh, THREADS, BLOCKS, how many blocks a multiprocessor has at once, and
-// ENDS, how many inputs and outputs there may be, and MOST_TILES.
+// Options: those of fragments.cuh, THREADS, and ENDS, how many inputs and outputs there may be.
 
 #include "fragments.cuh"
 
 #define WARPS (THREADS / 32)
-#define MANY_REGISTERS (THREADS * BLOCKS <= 256)
 #define COLUMN_TILES 4
 
 enum { IDLE, READ, WRITE, MAKE };
@@ -25,15 +23,15 @@ struct Work {
     int kind, wait;
     int tiles, row, column;                  // of the part of Y
     int rows, channels, columns;             // of Y; columns with padding
-    int target, target_pitch;                // in words of shared memory
+    int target, target_pitch;                // numbers from the begin of shared memory
     int x, x_pitch, x_rows, steps, weights;  // X, W in steps of 16 rows; x < 0: none
     int diagonal;                            // d in the workspace; < 0: none
-    int nodes, z, z_pitch, z_rows, node_steps;  // kind of A, Z, A in steps of 16 columns
-    int matrix;                              // A, or the column of Z in which attention has scores
+    int nodes, z, z_pitch, z_rows, node_steps, matrix;  // kind of A, Z, A in steps of 8 columns
+    int score;                               // the column of Z in which attention has its scores
     int vectors, node_shift;                 // scale and shift, and s, in the workspace; < 0: none
     int relu, add, add_pitch;                // E; < 0: none
     int end;                                 // which input or output; < 0: none
-    int target_number, x_number, z_number, add_number;  // of the features
+    int unused[3];
 };
 #define WORDS 32
 
@@ -56,9 +54,18 @@ __device__ __forceinline__ void put(const long long* end, long long member, int 
 
 template <int TILES> using Sums = float[TILES][COLUMN_TILES][4];
 
+template <int TILES>
+__device__ __forceinline__ void add_products(Sums<TILES>& sum, int m, const Factors<4>& a,
+                                             const Factors<2> (&b)[COLUMN_TILES]) {
+#pragma unroll
+    for (int n = 0; n < COLUMN_TILES; ++n) {
+        add_product(sum[m][n], a, b[n]);
+    }
+}
+
 // Weights that were fetched before they are needed: some steps, of a piece of work that may come
 // after the next barrier.
-#define AHEAD (!HALVES ? 3 : MANY_REGISTERS ? 4 : 2)
+#define AHEAD (TF32 ? 4 : 3)
 #define LOADS (COLUMN_TILES / PACKED)
 using Weights = float4[AHEAD][LOADS];
 
@@ -83,6 +90,81 @@ __device__ __forceinline__ void fetch(Weights& next, const Work& is, const float
     }
 }
 
+// X W, of which the first weights are there.
+template <int TILES>
+__device__ __forceinline__ void add_channels(Sums<TILES>& sum, Weights& next, const Work& is,
+                                             const float* memory, const float* workspace,
+                                             int lane) {
+    const int stride = is.columns * 4 / PACKED, steps = is.steps;
+    const float4* weights = weights_of(is, workspace, lane);
+    const float* x[TILES];
+#pragma unroll
+    for (int m = 0; m < TILES; ++m) {
+        const int row = min(is.row + 16 * m + lane % 16, is.x_rows - 1);
+        x[m] = memory + is.x + row * is.x_pitch + lane / 16 * 4;
+    }
+    for (int first = 0; first < steps; first += AHEAD) {
+#pragma unroll
+        for (int i = 0; i < AHEAD; ++i) {
+            const int step = first + i;
+            if (step < steps) {
+                float tiles[2][TILES][4];
+#pragma unroll
+                for (int part = 0; part < 2; ++part) {
+#pragma unroll
+                    for (int m = 0; m < TILES; ++m) {
+                        load_tile(tiles[part][m], x[m] + 16 * step + 8 * part);
+                    }
+                }
+#pragma unroll
+                for (int part = 0; part < 2; ++part) {
+                    Factors<2> b[COLUMN_TILES];
+#pragma unroll
+                    for (int n = 0; n < COLUMN_TILES; ++n) {
+                        const float4& has = next[i][n / PACKED];
+                        b[n].set_rounded(0, channel_factor(has, n % PACKED, 2 * part));
+                        b[n].set_rounded(1, channel_factor(has, n % PACKED, 2 * part + 1));
+                    }
+#pragma unroll
+                    for (int m = 0; m < TILES; ++m) {
+                        Factors<4> a;
+#pragma unroll
+                        for (int j = 0; j < 4; ++j) {
+                            a.set_feature(j, tiles[part][m][j]);
+                        }
+                        add_products<TILES>(sum, m, a, b);
+                    }
+                }
+                if (step + AHEAD < steps) {
+#pragma unroll
+                    for (int n = 0; n < LOADS; ++n) {
+                        next[i][n] = weights[(step + AHEAD) * stride + n * 32];
+                    }
+                }
+            }
+        }
+    }
+}
+
+#if TF32
+template <int TILES>
+__device__ __forceinline__ void scale_columns(Sums<TILES>& sum, const Work& is,
+                                              const float* workspace, int lane) {
+    const float* scale = workspace + is.weights + is.steps * 8 * is.columns;
+#pragma unroll
+    for (int n = 0; n < COLUMN_TILES; ++n) {
+        const float2 d = *(const float2*)(scale + is.column + 8 * n + 2 * (lane % 4));
+#pragma unroll
+        for (int m = 0; m < TILES; ++m) {
+#pragma unroll
+            for (int i = 0; i < 4; ++i) {
+                sum[m][n][i] *= i % 2 ? d.y : d.x;
+            }
+        }
+    }
+}
+#endif
+
 // Numbers of the rows that a lane has sums of.
 template <int TILES> using OfRows = float[TILES][2];
 
@@ -100,11 +182,128 @@ __device__ __forceinline__ void fetch_rows(OfRows<TILES>& found, const float* wo
     }
 }
 
+template <int TILES>
+__device__ __forceinline__ void scale_rows(Sums<TILES>& sum, const OfRows<TILES>& diagonal) {
+#pragma unroll
+    for (int m = 0; m < TILES; ++m) {
+#pragma unroll
+        for (int n = 0; n < COLUMN_TILES; ++n) {
+#pragma unroll
+            for (int i = 0; i < 4; ++i) {
+                sum[m][n][i] *= diagonal[m][i / 2];
+            }
+        }
+    }
+}
+
+// A Z, of which matrix.tile gives A step by step.
+template <int TILES, class MATRIX>
+__device__ __forceinline__ void add_nodes(Sums<TILES>& sum, MATRIX& matrix, const Work& is,
+                                          const float* memory, int lane) {
+    const float* z = memory + is.z + is.column + lane / 4;
+    const int steps = is.node_steps, pitch = is.z_pitch, last = is.z_rows - 1;
+#pragma unroll 2
+    for (int step = 0; step < steps; ++step) {
+        Factors<2> b[COLUMN_TILES];
+        int k[2];
+#pragma unroll
+        for (int part = 0; part < 2; ++part) {
+            k[part] = 8 * step + 2 * (lane % 4) + part;
+            const float* at = z + min(k[part], last) * pitch;
+#pragma unroll
+            for (int n = 0; n < COLUMN_TILES; ++n) {
+                b[n].set_feature(part, at[8 * n]);
+            }
+        }
+        matrix.step(step, k);
+#pragma unroll
+        for (int m = 0; m < TILES; ++m) {
+            Factors<4> a;
+            matrix.tile(a, m);
+            add_products<TILES>(sum, m, a, b);
+        }
+    }
+}
+
+// A of attention: max(0, source_i + target_j) / N.
+template <int TILES> struct Scores {
+    const float* targets;
+    int pitch, last;
+    float share, source[TILES][2], target[2];
+    bool is_there[2];
+
+    __device__ __forceinline__ Scores(const Work& is, const float* memory, int lane)
+        : targets(memory + is.z + is.score + 1), pitch(is.z_pitch), last(is.z_rows - 1),
+          share(1.0f / is.z_rows) {
+#pragma unroll
+        for (int m = 0; m < TILES; ++m) {
+#pragma unroll
+            for (int half = 0; half < 2; ++half) {
+                const int row = min(is.row + 16 * m + 8 * half + lane / 4, last);
+                source[m][half] = targets[row * pitch - 1];
+            }
+        }
+    }
+    __device__ __forceinline__ void step(int, const int (&k)[2]) {
+#pragma unroll
+        for (int part = 0; part < 2; ++part) {
+            target[part] = targets[min(k[part], last) * pitch];
+            is_there[part] = k[part] <= last;
+        }
+    }
+    __device__ __forceinline__ void tile(Factors<4>& a, int m) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+            const float score = source[m][i % 2] + target[i / 2];
+            a.set(i, score < 0 || !is_there[i / 2] ? 0 : score * share);
+        }
+    }
+};
+
+// A from the workspace, fetched two steps before it is needed.
+template <int TILES> struct NodeMatrix {
+    const float4* blocks[TILES];
+    float4 next[2][TILES], now[TILES];
+    int steps;
+
+    __device__ __forceinline__ NodeMatrix(const Work& is, const float* workspace, int lane)
+        : steps(is.nodes == NODE_MATRIX ? is.node_steps : 0) {
+        const int last = (is.rows + 15) / 16 - 1;
+#pragma unroll
+        for (int m = 0; m < TILES; ++m) {
+            const int tile = min(is.row / 16 + m, last);
+            blocks[m] = (const float4*)(workspace + is.matrix) + tile * steps * 32 + lane;
+#pragma unroll
+            for (int i = 0; i < 2; ++i) {
+                if (i < steps) {
+                    next[i][m] = blocks[m][i * 32];
+                }
+            }
+        }
+    }
+    __device__ __forceinline__ void step(int step, const int (&)[2]) {
+#pragma unroll
+        for (int m = 0; m < TILES; ++m) {
+            now[m] = next[0][m];
+            next[0][m] = next[1][m];
+            if (step + 2 < steps) {
+                next[1][m] = blocks[m][(step + 2) * 32];
+            }
+        }
+    }
+    __device__ __forceinline__ void tile(Factors<4>& a, int m) {
+        a.set_rounded(0, now[m].x);
+        a.set_rounded(1, now[m].y);
+        a.set_rounded(2, now[m].z);
+        a.set_rounded(3, now[m].w);
+    }
+};
+
 // A scale and a shift for the columns that a lane has sums of.
 struct OfColumns {
     float2 scale[COLUMN_TILES], shift[COLUMN_TILES];
 
-    __device__ __forceinline__ void fetch(const Work& is, const float* workspace, int lane) {
+    __device__ __forceinline__ OfColumns(const Work& is, const float* workspace, int lane) {
         const float* at = workspace + is.vectors + is.column + 2 * (lane % 4);
 #pragma unroll
         for (int n = 0; n < COLUMN_TILES; ++n) {
@@ -118,19 +317,107 @@ struct OfColumns {
     }
 };
 
-#if HALVES
-#include "in_halves.cuh"
-#else
-#include "in_floats.cuh"
-#endif
+// Y of the sums.
+template <int TILES>
+__device__ __forceinline__ void finish(const Sums<TILES>& sum, const OfColumns& columns,
+                                       const OfRows<TILES>& shift, const Work& is, float* memory,
+                                       const Ends& ends, long long member, int lane) {
+    const int left = is.column + 2 * (lane % 4), first = is.row + lane / 4;
+    const int rows = is.rows, channels = is.channels, end = is.end;
+    const int pitch = is.target_pitch, add_pitch = is.add_pitch;
+    const bool relu = is.relu, adds = is.add >= 0, stays = is.target >= 0;
+    float* target = memory + is.target + left;
+    const float* add = memory + (adds ? is.add : 0) + left;
+#pragma unroll
+    for (int m = 0; m < TILES; ++m) {
+        float2 e[2][COLUMN_TILES];
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+            const int row = min(first + 16 * m + 8 * half, rows - 1);
+#pragma unroll
+            for (int n = 0; n < COLUMN_TILES; ++n) {
+                e[half][n] = make_float2(0, 0);
+                if (adds) {
+                    e[half][n] = *(const float2*)(add + row * add_pitch + 8 * n);
+                }
+            }
+        }
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+            const int row = first + 16 * m + 8 * half;
+#pragma unroll
+            for (int n = 0; n < COLUMN_TILES; ++n) {
+                const int c = left + 8 * n;
+                const float2 d = columns.scale[n], s = columns.shift[n];
+                float2 y;
+                y.x = sum[m][n][2 * half] * d.x + s.x + shift[m][half];
+                y.y = sum[m][n][2 * half + 1] * d.y + s.y + shift[m][half];
+                y.x = (relu && y.x < 0 ? 0 : y.x) + e[half][n].x;
+                y.y = (relu && y.y < 0 ? 0 : y.y) + e[half][n].y;
+                y.x = c < channels ? as_feature(y.x) : 0;
+                y.y = c + 1 < channels ? as_feature(y.y) : 0;
+                if (row < rows && end >= 0) {
+                    put(ends.at + 4 * end, member, row, c, y, channels);
+                }
+                if (row < rows && stays) {
+                    *(float2*)(target + row * pitch + 8 * n) = y;
+                }
+            }
+        }
+    }
+}
 
-extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
+// All that comes from far away is asked for at the beginning.
+template <int TILES>
+__device__ __forceinline__ void make(const Work& is, const Work& following, Weights& next,
+                                     float* memory, const float* workspace, const Ends& ends,
+                                     long long member, int lane) {
+    NodeMatrix<TILES> matrix(is, workspace, lane);
+    OfRows<TILES> diagonal, shift;
+    fetch_rows<TILES>(diagonal, workspace, is.diagonal, is, 1, lane);
+    fetch_rows<TILES>(shift, workspace, is.node_shift, is, 0, lane);
+    const OfColumns columns(is, workspace, lane);
+    Sums<TILES> sum = {};
+    if (is.x >= 0) {
+        add_channels<TILES>(sum, next, is, memory, workspace, lane);
+#if TF32
+        scale_columns<TILES>(sum, is, workspace, lane);
+#endif
+        scale_rows<TILES>(sum, diagonal);
+    }
+    fetch(next, following, workspace, lane);
+    if (is.nodes == NODE_MATRIX) {
+        add_nodes<TILES>(sum, matrix, is, memory, lane);
+    } else if (is.nodes == ATTENTION) {
+        Scores<TILES> scores(is, memory, lane);
+        add_nodes<TILES>(sum, scores, is, memory, lane);
+    }
+    finish<TILES>(sum, columns, shift, is, memory, ends, member, lane);
+}
+
+__device__ void read(const Work& is, float* memory, const long long* end, long long member) {
+    const float* source = (const float*)end[0] + member * end[1];
+    for (int i = threadIdx.x; i < is.rows * is.columns; i += THREADS) {
+        const int r = i / is.columns, c = i % is.columns;
+        memory[is.target + r * is.target_pitch + c] =
+            c < is.channels ? as_feature(source[r * end[2] + c * end[3]]) : 0;
+    }
+}
+
+__device__ void write(const Work& is, const float* memory, const long long* end,
+                      long long member) {
+    float* target = (float*)end[0] + member * end[1];
+    for (int i = threadIdx.x; i < is.rows * is.channels; i += THREADS) {
+        const int r = i / is.channels, c = i % is.channels;
+        target[r * end[2] + c * end[3]] = memory[is.target + r * is.target_pitch + c];
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
     walk_network(const int* lists, const float* workspace, long long length, long long batch,
-                 long long features, const Ends ends) {
+                 const Ends ends) {
     extern __shared__ __align__(16) int shared[];
-    float* sizes = (float*)(shared + WARPS * 2 * WORDS);
-    const int numbers = HALVES ? ((int)features + 1) / 2 * 4 : 0;  // in units of 16 bytes
-    float* memory = sizes + numbers;
+    float* memory = (float*)(shared + WARPS * 2 * WORDS);
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, count = (int)length;
     const int stride = WARPS * WORDS;
     const int* list = lists + warp * WORDS + lane;
@@ -142,12 +429,6 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
     int now = 0;
     Weights next;
     for (long long member = blockIdx.x; member < batch; member += gridDim.x) {
-        for (int i = threadIdx.x; i < numbers; i += THREADS) {
-            sizes[i] = 0;
-        }
-        if (HALVES) {
-            __syncthreads();
-        }
         for (int place = 0; place < count; ++place) {
             const int word = list[(place + 2) % count * stride];
             const Work& is = *(const Work*)(words + now * WORDS);
@@ -155,16 +436,16 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
             if (is.kind != MAKE) {
                 fetch(next, following, workspace, lane);
                 if (is.kind == READ) {
-                    read(is, memory, sizes, ends.at + 4 * is.end, member);
+                    read(is, memory, ends.at + 4 * is.end, member);
                 } else if (is.kind == WRITE) {
-                    write(is, memory, sizes, ends.at + 4 * is.end, member);
+                    write(is, memory, ends.at + 4 * is.end, member);
                 }
             } else if (is.tiles == 1) {
-                make<1>(is, following, next, memory, sizes, workspace, ends, member, lane);
+                make<1>(is, following, next, memory, workspace, ends, member, lane);
             } else if (is.tiles == 2) {
-                make<2>(is, following, next, memory, sizes, workspace, ends, member, lane);
-            } else if (MOST_TILES > 2) {
-                make<MOST_TILES>(is, following, next, memory, sizes, workspace, ends, member, lane);
+                make<2>(is, following, next, memory, workspace, ends, member, lane);
+            } else {
+                make<3>(is, following, next, memory, workspace, ends, member, lane);
             }
             const int wait = is.wait;
             __syncwarp();
