@@ -86,9 +86,6 @@ class Walk:
     memory: int
 
 
-_NOWHERE = Place(-1, 0, 0)
-
-
 def walk(phases: Phases, division: Division, inputs: int) -> Walk:
     """What the kernel reads, of a program with so many inputs."""
     found = places(phases)
@@ -155,7 +152,7 @@ def _piece(piece: Piece, found: dict[Features, Place], inputs: int) -> list[int]
     add = [-1, 0] if make.add is None else list(found[make.add][:2])
     return [
         *(piece.tiles, piece.row, piece.column),
-        *_head(target, found.get(target, _NOWHERE)),
+        *_head(target, found[target]),
         *x,
         _begin(rows),
         *z,

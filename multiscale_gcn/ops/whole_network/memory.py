@@ -41,7 +41,7 @@ def pitch_of(channels: int) -> int:
 
 
 def places(phases: Sequence[Sequence[Instruction]]) -> dict[Features, Place]:
-    """For all features that are read, in phases whose instructions run at once.
+    """For all features, in phases whose instructions run at once.
 
     The largest get theirs first: small ones fit in between.
     """
@@ -68,7 +68,7 @@ def largest(instructions: Sequence[Instruction]) -> int:
 
 def end_of(found: dict[Features, Place]) -> int:
     """Numbers that all of them need."""
-    return max((place.end for place in found.values()), default=0)
+    return max(place.end for place in found.values())
 
 
 def _rooms(phases: Sequence[Sequence[Instruction]]) -> list[_Room]:
@@ -83,15 +83,13 @@ def _rooms(phases: Sequence[Sequence[Instruction]]) -> list[_Room]:
             if isinstance(instruction, Write):
                 continue
             target = instruction.target
-            if target not in readers:
-                continue
             inherited = _inherited(instruction, at, readers)
             if inherited is None:
                 room = _Room(target.nodes * pitch_of(target.channels), at, at)
             else:
                 room = found[inherited]
             room.tenants.append(target)
-            room.last = max(when for when, _ in readers[target])
+            room.last = max(at, *(when for when, _ in readers.get(target, [(at, instruction)])))
             found[target] = room
     return list({id(room): room for room in found.values()}.values())
 

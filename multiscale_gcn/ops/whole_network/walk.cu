@@ -5,11 +5,12 @@
 //   Y = f((d . (X W) + A Z) . scale + shift + s) + E
 // with a matrix W of channels and a matrix A of nodes, numbers scale and shift a channel, d and s a
 // node, and f a ReLU or nothing; or it reads an input, or writes an output. What is not there is
-// left out. The part is of TILES x 16 rows and 32 columns; it stays in shared memory, or is an output,
-// or both. Every warp has a list of its own, all
+// left out. The part is of TILES x 16 rows and 32 columns; it may be a part of an output too.
+// Every warp has a list of its own, all
 // lists are of one length, and where `wait` is set all warps wait for each other.
 //
-// Options: those of fragments.cuh, THREADS, and ENDS, how many inputs and outputs there may be.
+// Options: those of fragments.cuh, THREADS, ENDS, how many inputs and outputs there may be,
+// and MOST_TILES.
 
 #include "fragments.cuh"
 
@@ -39,18 +40,6 @@ struct Work {
 struct Ends {
     long long at[4 * ENDS];
 };
-
-// Two numbers of an output, of which the second may be padding.
-__device__ __forceinline__ void put(const long long* end, long long member, int r, int c, float2 y,
-                                    int channels) {
-    if (c < channels) {
-        float* target = (float*)end[0] + member * end[1] + r * end[2] + c * end[3];
-        *target = y.x;
-        if (c + 1 < channels) {
-            target[end[3]] = y.y;
-        }
-    }
-}
 
 template <int TILES> using Sums = float[TILES][COLUMN_TILES][4];
 
@@ -147,13 +136,25 @@ __device__ __forceinline__ void add_channels(Sums<TILES>& sum, Weights& next, co
 }
 
 #if TF32
+struct Scales {
+    float2 of[COLUMN_TILES];
+
+    __device__ __forceinline__ Scales(const Work& is, const float* workspace, int lane) {
+        const float* at = workspace + is.weights + is.steps * 8 * is.columns + is.column;
+#pragma unroll
+        for (int n = 0; n < COLUMN_TILES; ++n) {
+            if (is.x >= 0) {
+                of[n] = *(const float2*)(at + 8 * n + 2 * (lane % 4));
+            }
+        }
+    }
+};
+
 template <int TILES>
-__device__ __forceinline__ void scale_columns(Sums<TILES>& sum, const Work& is,
-                                              const float* workspace, int lane) {
-    const float* scale = workspace + is.weights + is.steps * 8 * is.columns;
+__device__ __forceinline__ void scale_columns(Sums<TILES>& sum, const Scales& scales) {
 #pragma unroll
     for (int n = 0; n < COLUMN_TILES; ++n) {
-        const float2 d = *(const float2*)(scale + is.column + 8 * n + 2 * (lane % 4));
+        const float2 d = scales.of[n];
 #pragma unroll
         for (int m = 0; m < TILES; ++m) {
 #pragma unroll
@@ -321,11 +322,12 @@ struct OfColumns {
 template <int TILES>
 __device__ __forceinline__ void finish(const Sums<TILES>& sum, const OfColumns& columns,
                                        const OfRows<TILES>& shift, const Work& is, float* memory,
-                                       const Ends& ends, long long member, int lane) {
+                                       int lane) {
     const int left = is.column + 2 * (lane % 4), first = is.row + lane / 4;
-    const int rows = is.rows, channels = is.channels, end = is.end;
+    const int rows = is.rows;
     const int pitch = is.target_pitch, add_pitch = is.add_pitch;
-    const bool relu = is.relu, adds = is.add >= 0, stays = is.target >= 0;
+    const bool adds = is.add >= 0;
+    const float least = __int_as_float(is.relu ? 0 : 0xff800000);
     float* target = memory + is.target + left;
     const float* add = memory + (adds ? is.add : 0) + left;
 #pragma unroll
@@ -347,22 +349,28 @@ __device__ __forceinline__ void finish(const Sums<TILES>& sum, const OfColumns& 
             const int row = first + 16 * m + 8 * half;
 #pragma unroll
             for (int n = 0; n < COLUMN_TILES; ++n) {
-                const int c = left + 8 * n;
                 const float2 d = columns.scale[n], s = columns.shift[n];
                 float2 y;
                 y.x = sum[m][n][2 * half] * d.x + s.x + shift[m][half];
                 y.y = sum[m][n][2 * half + 1] * d.y + s.y + shift[m][half];
-                y.x = (relu && y.x < 0 ? 0 : y.x) + e[half][n].x;
-                y.y = (relu && y.y < 0 ? 0 : y.y) + e[half][n].y;
-                y.x = c < channels ? as_feature(y.x) : 0;
-                y.y = c + 1 < channels ? as_feature(y.y) : 0;
-                if (row < rows && end >= 0) {
-                    put(ends.at + 4 * end, member, row, c, y, channels);
-                }
-                if (row < rows && stays) {
+                y.x = as_feature(at_least(y.x, least) + e[half][n].x);
+                y.y = as_feature(at_least(y.y, least) + e[half][n].y);
+                if (row < rows) {
                     *(float2*)(target + row * pitch + 8 * n) = y;
                 }
             }
+        }
+    }
+}
+
+// What some threads write of an output, from a row and a column on.
+__device__ void write(const Work& is, const float* memory, const long long* end, long long member,
+                      int row, int column, int rows, int columns, int thread, int threads) {
+    float* target = (float*)end[0] + member * end[1];
+    for (int i = thread; i < rows * columns; i += threads) {
+        const int r = row + i / columns, c = column + i % columns;
+        if (r < is.rows && c < is.channels) {
+            target[r * end[2] + c * end[3]] = memory[is.target + r * is.target_pitch + c];
         }
     }
 }
@@ -377,13 +385,18 @@ __device__ __forceinline__ void make(const Work& is, const Work& following, Weig
     fetch_rows<TILES>(diagonal, workspace, is.diagonal, is, 1, lane);
     fetch_rows<TILES>(shift, workspace, is.node_shift, is, 0, lane);
     const OfColumns columns(is, workspace, lane);
+#if TF32
+    const Scales scales(is, workspace, lane);
+#endif
     Sums<TILES> sum = {};
     if (is.x >= 0) {
         add_channels<TILES>(sum, next, is, memory, workspace, lane);
 #if TF32
-        scale_columns<TILES>(sum, is, workspace, lane);
+        scale_columns<TILES>(sum, scales);
 #endif
-        scale_rows<TILES>(sum, diagonal);
+        if (is.diagonal >= 0) {
+            scale_rows<TILES>(sum, diagonal);
+        }
     }
     fetch(next, following, workspace, lane);
     if (is.nodes == NODE_MATRIX) {
@@ -392,7 +405,12 @@ __device__ __forceinline__ void make(const Work& is, const Work& following, Weig
         Scores<TILES> scores(is, memory, lane);
         add_nodes<TILES>(sum, scores, is, memory, lane);
     }
-    finish<TILES>(sum, columns, shift, is, memory, ends, member, lane);
+    finish<TILES>(sum, columns, shift, is, memory, lane);
+    if (is.end >= 0) {
+        __syncwarp();
+        write(is, memory, ends.at + 4 * is.end, member, is.row, is.column,
+              16 * TILES, 8 * COLUMN_TILES, lane, 32);
+    }
 }
 
 __device__ void read(const Work& is, float* memory, const long long* end, long long member) {
@@ -400,16 +418,7 @@ __device__ void read(const Work& is, float* memory, const long long* end, long l
     for (int i = threadIdx.x; i < is.rows * is.columns; i += THREADS) {
         const int r = i / is.columns, c = i % is.columns;
         memory[is.target + r * is.target_pitch + c] =
-            c < is.channels ? as_feature(source[r * end[2] + c * end[3]]) : 0;
-    }
-}
-
-__device__ void write(const Work& is, const float* memory, const long long* end,
-                      long long member) {
-    float* target = (float*)end[0] + member * end[1];
-    for (int i = threadIdx.x; i < is.rows * is.channels; i += THREADS) {
-        const int r = i / is.channels, c = i % is.channels;
-        target[r * end[2] + c * end[3]] = memory[is.target + r * is.target_pitch + c];
+            c < is.channels ? as_given(source[r * end[2] + c * end[3]]) : 0;
     }
 }
 
@@ -438,14 +447,15 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
                 if (is.kind == READ) {
                     read(is, memory, ends.at + 4 * is.end, member);
                 } else if (is.kind == WRITE) {
-                    write(is, memory, ends.at + 4 * is.end, member);
+                    write(is, memory, ends.at + 4 * is.end, member, 0, 0, is.rows, is.channels,
+                          threadIdx.x, THREADS);
                 }
             } else if (is.tiles == 1) {
                 make<1>(is, following, next, memory, workspace, ends, member, lane);
             } else if (is.tiles == 2) {
                 make<2>(is, following, next, memory, workspace, ends, member, lane);
-            } else {
-                make<3>(is, following, next, memory, workspace, ends, member, lane);
+            } else if (MOST_TILES > 2) {
+                make<MOST_TILES>(is, following, next, memory, workspace, ends, member, lane);
             }
             const int wait = is.wait;
             __syncwarp();
