@@ -201,3 +201,4 @@ static void load_tile(float* a, const float* row) {
     }
     __syncwarp();
 }
+static inline void bring_near(const float* from) { (void)*(volatile const float*)from; }

@@ -50,3 +50,7 @@ __device__ __forceinline__ void load_tile(float* a, const float* row) {
         a[i] = __uint_as_float(bits[i]);
     }
 }
+
+__device__ __forceinline__ void bring_near(const float* from) {
+    asm volatile("prefetch.global.L1 [%0];" : : "l"(from));
+}

@@ -54,7 +54,7 @@ __device__ __forceinline__ void add_products(Sums<TILES>& sum, int m, const Fact
 
 // Weights that were fetched before they are needed: some steps, of a piece of work that may come
 // after the next barrier.
-#define AHEAD (TF32 ? 4 : 3)
+#define AHEAD (!TF32 ? 3 : THREADS > 256 ? 2 : 4)
 #define LOADS (COLUMN_TILES / PACKED)
 using Weights = float4[AHEAD][LOADS];
 
@@ -76,6 +76,20 @@ __device__ __forceinline__ void fetch(Weights& next, const Work& is, const float
                 }
             }
         }
+    }
+}
+
+// What will be read of a matrix of nodes and of a scale and a shift, into the nearest cache.
+__device__ __forceinline__ void bring(const Work& is, const float* workspace, int lane) {
+    if (is.kind == MAKE && is.nodes == NODE_MATRIX) {
+        const float* blocks = workspace + is.matrix + is.row / 16 * is.node_steps * 128;
+        const int tiles = min(is.tiles, (is.rows + 15) / 16 - is.row / 16);
+        for (int at = 32 * lane; at < tiles * is.node_steps * 128; at += 1024) {
+            bring_near(blocks + at);
+        }
+    }
+    if (is.kind == MAKE && is.vectors >= 0 && lane < 2) {
+        bring_near(workspace + is.vectors + is.column + lane * is.columns);
     }
 }
 
@@ -139,7 +153,7 @@ __device__ __forceinline__ void add_channels(Sums<TILES>& sum, Weights& next, co
 struct Scales {
     float2 of[COLUMN_TILES];
 
-    __device__ __forceinline__ Scales(const Work& is, const float* workspace, int lane) {
+    __device__ __forceinline__ void fetch(const Work& is, const float* workspace, int lane) {
         const float* at = workspace + is.weights + is.steps * 8 * is.columns + is.column;
 #pragma unroll
         for (int n = 0; n < COLUMN_TILES; ++n) {
@@ -304,7 +318,7 @@ template <int TILES> struct NodeMatrix {
 struct OfColumns {
     float2 scale[COLUMN_TILES], shift[COLUMN_TILES];
 
-    __device__ __forceinline__ OfColumns(const Work& is, const float* workspace, int lane) {
+    __device__ __forceinline__ void fetch(const Work& is, const float* workspace, int lane) {
         const float* at = workspace + is.vectors + is.column + 2 * (lane % 4);
 #pragma unroll
         for (int n = 0; n < COLUMN_TILES; ++n) {
@@ -375,7 +389,8 @@ __device__ void write(const Work& is, const float* memory, const long long* end,
     }
 }
 
-// All that comes from far away is asked for at the beginning.
+// All that comes from far away is asked for at the beginning, if there are registers for it.
+#define EARLY (THREADS <= 256)
 template <int TILES>
 __device__ __forceinline__ void make(const Work& is, const Work& following, Weights& next,
                                      float* memory, const float* workspace, const Ends& ends,
@@ -384,14 +399,23 @@ __device__ __forceinline__ void make(const Work& is, const Work& following, Weig
     OfRows<TILES> diagonal, shift;
     fetch_rows<TILES>(diagonal, workspace, is.diagonal, is, 1, lane);
     fetch_rows<TILES>(shift, workspace, is.node_shift, is, 0, lane);
-    const OfColumns columns(is, workspace, lane);
+    OfColumns columns;
+    if (EARLY) {
+        columns.fetch(is, workspace, lane);
+    }
 #if TF32
-    const Scales scales(is, workspace, lane);
+    Scales scales;
+    if (EARLY) {
+        scales.fetch(is, workspace, lane);
+    }
 #endif
     Sums<TILES> sum = {};
     if (is.x >= 0) {
         add_channels<TILES>(sum, next, is, memory, workspace, lane);
 #if TF32
+        if (!EARLY) {
+            scales.fetch(is, workspace, lane);
+        }
         scale_columns<TILES>(sum, scales);
 #endif
         if (is.diagonal >= 0) {
@@ -399,11 +423,15 @@ __device__ __forceinline__ void make(const Work& is, const Work& following, Weig
         }
     }
     fetch(next, following, workspace, lane);
+    bring(following, workspace, lane);
     if (is.nodes == NODE_MATRIX) {
         add_nodes<TILES>(sum, matrix, is, memory, lane);
     } else if (is.nodes == ATTENTION) {
         Scores<TILES> scores(is, memory, lane);
         add_nodes<TILES>(sum, scores, is, memory, lane);
+    }
+    if (!EARLY) {
+        columns.fetch(is, workspace, lane);
     }
     finish<TILES>(sum, columns, shift, is, memory, lane);
     if (is.end >= 0) {
@@ -452,10 +480,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
                 }
             } else if (is.tiles == 1) {
                 make<1>(is, following, next, memory, workspace, ends, member, lane);
-            } else if (is.tiles == 2) {
-                make<2>(is, following, next, memory, workspace, ends, member, lane);
+            } else if (MOST_TILES > 1 && is.tiles == 2) {
+                make<(MOST_TILES > 1 ? 2 : 1)>(is, following, next, memory, workspace, ends, member, lane);
             } else if (MOST_TILES > 2) {
-                make<MOST_TILES>(is, following, next, memory, workspace, ends, member, lane);
+                make<(MOST_TILES > 2 ? 3 : 1)>(is, following, next, memory, workspace, ends, member, lane);
             }
             const int wait = is.wait;
             __syncwarp();
