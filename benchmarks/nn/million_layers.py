@@ -1,8 +1,8 @@
 """Time a step of one graph convolution on a mesh of a million nodes, beside others.
 
 Run from a clone: ``python -m benchmarks.nn.million_layers``, on a GPU with ``--device cuda``. The
-mesh is that of ``benchmarks.nn.million``. A step is forward, backward (to the weights and to the
-features, as in the middle of a network) and SGD. The forms are
+mesh is that of ``benchmarks.nn.million``. A step is forward, backward (from a gradient of the
+result to the weights and to the features, as in the middle of a network) and SGD. The forms are
 
 - GConv of this library;
 - GCNConv of PyTorch Geometric with its normalisation cached, on gathered messages, and on a
@@ -82,17 +82,18 @@ class OfLibrary(nn.Module):
         self.layer = layer
 
     def forward(self, x: Tensor) -> Tensor:
-        answer: Tensor = self.layer(x.unsqueeze(0))[0]
+        answer: Tensor = self.layer(x.unsqueeze(0)).squeeze(0)
         return answer
 
 
 def step_of(form: nn.Module, x: Tensor) -> Callable[[], None]:
     optimizer = torch.optim.SGD(form.parameters(), lr=1e-6)
+    gradient = torch.randn_like(x)
 
     def step() -> None:
         optimizer.zero_grad()
         x.grad = None
-        form(x).square().mean().backward()
+        form(x).backward(gradient)
         optimizer.step()
 
     return step
@@ -143,7 +144,9 @@ if __name__ == "__main__":
     parser.add_argument("--channels", type=int, nargs="+", default=[16, 128])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
+    parser.add_argument("--tf32", action="store_true", help="allow TF32 in products, on a GPU")
     options = parser.parse_args()
+    torch.backends.cuda.matmul.allow_tf32 = options.tf32
     torch.manual_seed(0)
     warnings.filterwarnings("ignore", message="Sparse (CSR|invariant)")
     name = torch.cuda.get_device_name(options.device) if options.device.type == "cuda" else "CPU"

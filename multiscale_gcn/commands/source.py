@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 from multiscale_gcn.convert import as_graph
-from multiscale_gcn.convert.files.table import FORMATS, OTHER
+from multiscale_gcn.convert.files.table import format_of
 from multiscale_gcn.graph import Graph
 
 
@@ -35,4 +35,4 @@ class Source:
 
     @property
     def _has_directions(self) -> bool:
-        return "symmetrize" in FORMATS.get(self.file.suffix.lower(), OTHER).sort.accepts
+        return "symmetrize" in format_of(self.file)[0].sort.accepts

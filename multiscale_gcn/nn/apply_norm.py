@@ -13,6 +13,8 @@ from multiscale_gcn.ops.batch_norm.dispatch import check_several_rows
 from multiscale_gcn.ops.batch_norm.known_on_cuda import known_batch_norm
 from multiscale_gcn.ops.epilogue import rectify_and_add
 from multiscale_gcn.ops.learning import Norm
+from multiscale_gcn.ops.normalised_map.on_cuda import normalised_map as mapped_by_kernel
+from multiscale_gcn.ops.normalised_map.on_cuda import takes_normalised_map
 from multiscale_gcn.ops.selection import OperatorCase, select_form
 
 
@@ -79,6 +81,8 @@ def normalised_map(
         return apply_norm(norm, on_rows(linear, x), add=add)
     assert isinstance(linear, nn.Linear)
     weight = linear.weight
+    if takes_normalised_map(x, weight):
+        return mapped_by_kernel(x, weight, linear.bias, statistics, add)
     mapped = on_rows(lambda rows: F.linear(rows, weight), x)
     return known_batch_norm(mapped, statistics, before=linear.bias, add=add)
 

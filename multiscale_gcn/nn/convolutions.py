@@ -12,6 +12,7 @@ from multiscale_gcn.nn.adaptive import AdaptiveGConv
 from multiscale_gcn.nn.adjacency import normalised_adjacency
 from multiscale_gcn.nn.chebyshev import ChebConv
 from multiscale_gcn.nn.graph_attention import GraphAttention
+from multiscale_gcn.nn.kept_softmax import KeptSoftmax
 from multiscale_gcn.nn.layer_calls import Place, class_of
 from multiscale_gcn.nn.modulated import ModulatedGConv
 from multiscale_gcn.nn.neighbour_groups import KHopConv, NeighbourGroupConv
@@ -178,6 +179,7 @@ class SemGConv(WeightedConvolution):
         nnz = self.pattern.num_entries
         shape = (self.out_channels, nnz) if per_channel else (nnz,)
         self.logits: nn.Parameter = nn.Parameter(torch.empty(shape))
+        self._softmax = KeptSoftmax()
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -188,8 +190,13 @@ class SemGConv(WeightedConvolution):
         return super().extra_repr() + (", per_channel=True" if self.logits.dim() == 2 else "")
 
     def convolve(self, x: Tensor, norm: Normalisation | None, relu: bool) -> Tensor:
-        arguments = (x, self.logits, self.weight, self.bias, self.pattern.entries)
-        return semgconv(*arguments, norm=norm, relu=relu)
+        logits, entries = self.logits, self.pattern.entries
+        values = self._softmax(logits, entries)
+        if values is not None:
+            return graph_convolution(
+                x, values, self.weight, self.bias, entries, norm=norm, relu=relu
+            )
+        return semgconv(x, logits, self.weight, self.bias, entries, norm=norm, relu=relu)
 
     def _as_step(self, place: Place) -> ConvolutionStep | None:
         return convolution_step(self, None, place)

@@ -177,16 +177,17 @@ class ScaleSum(nn.Module):
             expected = (sources[0].shape[0], maps[0].out_features, width)
             if base.shape != expected:
                 raise ValueError(f"base has shape {list(base.shape)}, expected {list(expected)}")
-        fused = self._fused(sources, base)
-        if fused is not None:
-            return fused
+        if sources[0].is_cuda:
+            fused = self._fused(sources, base)
+            if fused is not None:
+                return fused
         result = base
         for place, (made, x) in enumerate(zip(maps, sources, strict=True)):
             if str(place) in self.channel_maps:
                 x = on_rows(self.channel_maps[str(place)], x)
             result = made.mix(x, result)
         assert result is not None
-        bias = _sum_of([made.bias for made in maps])
+        bias = torch.cat([made.bias for made in maps]).view(len(maps), -1).sum(0)
         return result + bias.unsqueeze(-1).to(result.dtype)
 
     def _fused(self, sources: list[Tensor], base: Tensor | None) -> Tensor | None:
@@ -201,12 +202,6 @@ class ScaleSum(nn.Module):
         given = range(len(features))
         found = fused_by_kernels(features, weights, biases, scales, given, [target])
         return None if found is None else found[0]
-
-
-def _sum_of(biases: list[Tensor]) -> Tensor:
-    if len(biases) > 2:
-        return torch.stack(biases).sum(0)
-    return biases[0] if len(biases) == 1 else biases[0] + biases[1]
 
 
 class CrossScaleFusion(nn.Module):
@@ -350,7 +345,7 @@ class CrossScaleFusion(nn.Module):
 
     def _fused(self, features: list[Tensor]) -> list[Tensor]:
         self._check(features)
-        if self._is_dense and self.fusion_order == "parallel":
+        if features[0].is_cuda and self._is_dense and self.fusion_order == "parallel":
             fused = self._fused_at_once(features)
             if fused is not None:
                 return fused

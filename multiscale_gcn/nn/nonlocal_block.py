@@ -16,13 +16,10 @@ from multiscale_gcn.nn.layer_calls import LayerCalls, Place
 from multiscale_gcn.nn.layer_checks import check_features, listed, positive
 from multiscale_gcn.nn.onlookers import runs_as
 from multiscale_gcn.nn.pooling import Maxima
-from multiscale_gcn.ops import (
-    joined_map,
-    nonlocal_attention,
-    nonlocal_attention_joined,
-    on_rows,
-)
+from multiscale_gcn.ops import nonlocal_attention, on_rows
+from multiscale_gcn.ops.joined_map.dispatch import padded_map
 from multiscale_gcn.ops.learning import AttentionStep
+from multiscale_gcn.ops.nonlocal_attention.dispatch import attend_joined
 from multiscale_gcn.ops.operand_checks import check_one_type, check_operands
 
 
@@ -136,9 +133,9 @@ class NonLocal(nn.Module):
         if not self.reads_weights():
             return self._attend_by_calls(x)
         maps = ((layer.weight, layer.bias) for layer in (self.value, self.theta, self.phi))
-        weight, bias = joined_map(self.score, *maps)
-        mapped = on_rows(lambda rows: F.linear(rows, weight, bias), x)  # [B, N, C // 2 + 2]
-        return nonlocal_attention_joined(mapped)
+        weight, bias = padded_map(self.score, *maps)
+        mapped = on_rows(lambda rows: F.linear(rows, weight, bias), x)  # [B, N, C // 2 + 2 or more]
+        return attend_joined(mapped, self.channels // 2)
 
     def reads_weights(self) -> bool:
         """Whether its maps are linear layers of which nobody wants more than their numbers."""

@@ -6,12 +6,17 @@ from torch import nn
 from torch.nn.modules import module as torch_module
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+_HOOKS_OF_ALL = [getattr(torch_module, f"_global{name}") for name in HOOKS]
 
 
 def is_watched(module: nn.Module) -> bool:
     """Whether a hook waits for the module itself to be called."""
-    return any(
-        getattr(module, hooks) or getattr(torch_module, f"_global{hooks}") for hooks in HOOKS
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+        or any(_HOOKS_OF_ALL)
     )
 
 
@@ -20,8 +25,8 @@ def runs_as(module: nn.Module, *kinds: type[nn.Module]) -> bool:
 
     A class derived from it may hold its parameters in another way, as parametrizations do.
     """
-    return (
-        any(isinstance(module, kind) and type(module).forward is kind.forward for kind in kinds)
-        and "forward" not in module.__dict__
-        and not is_watched(module)
-    )
+    forward = type(module).forward
+    for kind in kinds:
+        if forward is kind.forward and isinstance(module, kind):
+            return "forward" not in module.__dict__ and not is_watched(module)
+    return False

@@ -248,7 +248,7 @@ class AttentionStep(Step):
         (x,) = inputs
         weight, bias = joined_map.FORWARD(t[self.score], *(t[place] for place in self.maps))
         mapped = _features(F.linear(_rows(x), weight, bias), x)
-        attended = attention.FORWARD(*parts_of(mapped))
+        attended = attention.FORWARD(*parts_of(mapped, t[self.output].shape[1]))
         h = _features(F.linear(_rows(attended), t[self.output], t[self.output_bias]), x)
         y, statistics = self.norm.forward(h, x, t, False)
         return [y], [weight, mapped, attended, h, statistics]
@@ -268,7 +268,8 @@ class AttentionStep(Step):
         )
         up = _rows(for_h)
         for_attended = _features(up @ t[self.output], x)
-        joined = _rows(attention.BACKWARD(for_attended, *parts_of(mapped)))
+        parts = parts_of(mapped, attended.shape[2])
+        joined = _rows(attention.BACKWARD(for_attended, *parts))
         if needs.intersection((self.score, *self.maps, self.output)):
             found |= self._maps_backward(up, _rows(attended), joined, _rows(x), t)
         _rows(around).addmm_(joined, weight)
@@ -278,14 +279,15 @@ class AttentionStep(Step):
         self, up: Tensor, attended: Tensor, joined: Tensor, x: Tensor, t: Sequence[Tensor]
     ) -> Gradients:
         """Of the maps before attention and of that behind it, from rows."""
-        inner = joined.shape[1] - 2
-        pairs = (Pair(up.shape[1], inner, False), Pair(inner + 2, x.shape[1], True))
+        inner = attended.shape[1]
+        pairs = (Pair(up.shape[1], inner, False), Pair(joined.shape[1], x.shape[1], True))
         if takes_row_products(x, pairs, x.shape[0]):
             output, weight, bias = row_products((up, joined), (attended, x), (False, True))
         else:
             output, weight, bias = up.t() @ attended, joined.t() @ x, joined.sum(0)
         read = (t[self.score], *(t[place] for place in self.maps[2:]))
-        rest = joined_map.BACKWARD(weight[inner:], bias[inner:], *read)
+        scores = slice(inner, inner + 2)
+        rest = joined_map.BACKWARD(weight[scores], bias[scores], *read)
         places = (self.output, *self.maps[:2], self.score, *self.maps[2:])
         return dict(zip(places, (output, weight[:inner], bias[:inner], *rest), strict=True))
 

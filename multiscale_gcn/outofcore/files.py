@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from multiscale_gcn.checks.arguments import flag, shown, whole_number
 from multiscale_gcn.checks.arrays import real_array
+from multiscale_gcn.convert.files.packed import refuse_packed
 from multiscale_gcn.convert.options import Symmetrize, as_symmetrize
 from multiscale_gcn.graph.constraints import MOST_NODES
 
@@ -171,6 +172,7 @@ def files_of(source: Any, name: str) -> Files:
     kinds = {KINDS.get(file.suffix.lower()) for file in paths}
     unknown = [file for file in paths if file.suffix.lower() not in KINDS]
     if unknown:
+        refuse_packed(unknown[0])
         raise ValueError(
             f"{name}: {unknown[0]} has none of the suffixes {', '.join(KINDS)}; rename it or "
             "leave it out"

@@ -257,7 +257,7 @@ def test_names_in_another_encoding_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "remedy"),
-    [("a.csv.gz", "gunzip a.csv.gz"), ("a.mtx.BZ2", "bunzip2"), ("a.zip", "unzip a.zip")],
+    [("a.npz.gz", "gunzip a.npz.gz"), ("a.PLY.BZ2", "bunzip2"), ("a.zip", "unzip a.zip")],
 )
 def test_packed_files_are_named(name: str, remedy: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"is packed; unpack it first: {remedy}"):
@@ -327,8 +327,8 @@ def test_options_that_mean_nothing_for_a_file(tmp_path: Path) -> None:
 
 def test_unknown_suffixes_are_refused(tmp_path: Path) -> None:
     pytest.importorskip("meshio", reason="optional: meshes of many formats")
-    (tmp_path / "a.obj.gz").write_bytes(gzip.compress(b"v 0 0 0"))
-    with pytest.raises(ValueError, match=r"a.obj.gz is packed; unpack it first: gunzip"):
-        as_graph(tmp_path / "a.obj.gz")
+    (tmp_path / "a.stl.gz").write_bytes(gzip.compress(b"solid"))
+    with pytest.raises(ValueError, match=r"a.stl.gz is packed; unpack it first: gunzip"):
+        as_graph(tmp_path / "a.stl.gz")
     with pytest.raises(ValueError, match=r"suffix of .*a\.nothing is none that is read: \.csv"):
         as_graph(written(tmp_path / "a.nothing", "0 1"))

@@ -442,6 +442,7 @@ def test_sparse_matrices_and_tensors_on_the_device() -> None:
         torch.tensor(graph.indices).long(),
         torch.tensor(graph.weights),
         matrix.shape,
+        check_invariants=True,
     ).cuda()
     edge_index = torch.tensor(graph.edge_index()).cuda()
     for source in (matrix, tensor, tensor.to_sparse_coo(), edge_index):

@@ -27,6 +27,7 @@ from multiscale_gcn.ops.graph_convolution import on_cuda as graph_convolution
 from multiscale_gcn.ops.joined_map import on_cuda as joined_map
 from multiscale_gcn.ops.kernels import launch, packing, prepared, rehearsal
 from multiscale_gcn.ops.nonlocal_attention import block_on_cuda, walks_on_cuda
+from multiscale_gcn.ops.normalised_map import on_cuda as normalised_map
 from multiscale_gcn.ops.row_products import on_cuda as row_products
 from multiscale_gcn.ops.whole_network import on_cuda as whole_network
 
@@ -150,7 +151,8 @@ def emulate(monkeypatch: pytest.MonkeyPatch) -> EmulatedDevice:
     for operators in OPERATORS:
         for operator in (operators.FORWARD, operators.BACKWARD):
             monkeypatch.setattr(operator, "overload", operator._cuda)
-    for single in (known_on_cuda.KNOWN, row_products.ROW_PRODUCTS):
+    singles = (known_on_cuda.KNOWN, row_products.ROW_PRODUCTS, normalised_map.NORMALISED_MAP)
+    for single in singles:
         monkeypatch.setattr(single, "overload", single._cuda)
     forget()
     return made
@@ -257,14 +259,12 @@ def semgconv_whole_sums(where: int, grid: Any, o: dict[str, int]) -> None:
 
 @kernel
 def join(where: int, grid: Any, o: dict[str, int]) -> None:
-    weight, bias, score, vw, vb, lw, lb, rw, rb, inner, c = values(where, "P" * 9 + "qq")
-    s = array(score, 2, inner)
-    array(weight, inner + 2, c)[:] = np.concatenate(
-        [array(vw, inner, c), [s[0] @ array(lw, inner, c)], [s[1] @ array(rw, inner, c)]]
-    )
-    array(bias, inner + 2)[:] = np.concatenate(
-        [array(vb, inner), [s[0] @ array(lb, inner)], [s[1] @ array(rb, inner)]]
-    )
+    weight, bias, score, vw, vb, lw, lb, rw, rb, inner, rows, c = values(where, "P" * 9 + "qqq")
+    s, nothing = array(score, 2, inner), np.zeros((rows - inner - 2, c))
+    scores = [s[0] @ array(lw, inner, c)], [s[1] @ array(rw, inner, c)]
+    array(weight, rows, c)[:] = np.concatenate([array(vw, inner, c), *scores, nothing])
+    scores = [s[0] @ array(lb, inner)], [s[1] @ array(rb, inner)]
+    array(bias, rows)[:] = np.concatenate([array(vb, inner), *scores, nothing[:, 0]])
 
 
 @kernel
@@ -298,13 +298,13 @@ def attend(where: int, grid: Any, o: dict[str, int]) -> None:
 
 @kernel
 def attend_gradient(where: int, grid: Any, o: dict[str, int]) -> None:
-    given = values(where, "Pqq" * 4 + "PPPqqP" + "qqqq")
-    n, c = given[18:20]
+    given = values(where, "Pqq" * 4 + "PPPqqqP" + "qqqq")
+    n, c = given[19:21]
     batch = grid[0]
     scores, value, _ = attention(given[:9], batch, n, c)
     g, g0, g1 = given[9:12]
     up = array(g, batch, n, c, strides=(g0, g1, 1)) / n
-    for_value, for_source, for_target, f0, f1, parts = given[12:18]
+    for_value, for_source, for_target, f0, f1, padding, parts = given[12:19]
     of_scores = np.where(scores > 0, up @ value.transpose(0, 2, 1), 0)
     array(for_value, batch, n, c, strides=(f0, f1, 1))[:] = (
         np.maximum(scores, 0).transpose(0, 2, 1) @ up
@@ -315,7 +315,9 @@ def attend_gradient(where: int, grid: Any, o: dict[str, int]) -> None:
         room[0] = of_scores.sum(2), of_scores.sum(1)
     else:
         array(for_source, batch, n, strides=(f0, f1))[:] = of_scores.sum(2)
-        array(for_target, batch, n, strides=(f0, f1))[:] = of_scores.sum(1)
+        behind = array(for_target, batch, n, 1 + padding, strides=(f0, f1, 1))
+        behind[:] = 0
+        behind[..., 0] = of_scores.sum(1)
 
 
 @kernel
@@ -396,6 +398,18 @@ def normalise_known(where: int, grid: Any, o: dict[str, int]) -> None:
     array(y, rows, c)[:] = result + (array(more, rows, c) if more else 0)
 
 
+@kernel
+def map_and_normalise(where: int, grid: Any, o: dict[str, int]) -> None:
+    y, x, weight, before, mean, variance, gain, offset, more, epsilon, rows = values(
+        where, "P" * 9 + "dq"
+    )
+    c = o["OUT"]
+    result = array(x, rows, o["IN"]) @ array(weight, c, o["IN"]).T + array(before, c)
+    result = (result - array(mean, c)) / np.sqrt(array(variance, c) + epsilon)
+    result = result * (array(gain, c) if gain else 1) + array(offset, c)
+    array(y, rows, c)[:] = result + array(more, rows, c)
+
+
 def fusion_maps(o: dict[str, int]) -> tuple[list[int], list[tuple[int, int]]]:
     """Nodes of the scales; targets and sources of the maps."""
     return [o[f"N{k}"] for k in range(4)], [divmod(p, 4) for p in range(16) if o["MAPS"] >> p & 1]
@@ -408,7 +422,7 @@ def rows_of(places: list[int], nodes: list[int], columns: int) -> list[Any]:
 
 
 def sent(where: int, o: dict[str, int], back: bool) -> None:
-    *places, columns, _ = values(where, "P" * 40 + "qq")
+    *places, columns = values(where, "P" * 40 + "q")
     nodes, maps = fusion_maps(o)
     x, y = rows_of(places[:4], nodes, columns), rows_of(places[4:8], nodes, columns)
     weights, biases = places[8:24], places[24:40]
@@ -439,7 +453,7 @@ def fuse_back(where: int, grid: Any, o: dict[str, int]) -> None:
 
 @kernel
 def fuse_parts(where: int, grid: Any, o: dict[str, int]) -> None:
-    *places, parts, columns, _ = values(where, "P" * 9 + "qq")
+    *places, parts, columns = values(where, "P" * 9 + "q")
     nodes, maps = fusion_maps(o)
     up, x = rows_of(places[:4], nodes, columns), rows_of(places[4:], nodes, columns)
     found = [up[t] @ x[s].T for t, s in maps] + [up[t].sum(1) for t, _ in maps]
@@ -458,7 +472,7 @@ def add_parts(where: int, grid: Any, o: dict[str, int]) -> None:
 
 @kernel
 def row_parts(where: int, grid: Any, o: dict[str, int]) -> None:
-    a0, b0, a1, b1, parts, rows, _ = values(where, "P" * 5 + "qq")
+    a0, b0, a1, b1, parts, rows = values(where, "P" * 5 + "q")
     found, sums = [], []
     for p, a, b in ((0, a0, b0), (1, a1, b1)):
         left, right = array(a, rows, o[f"M{p}"]), array(b, rows, o[f"N{p}"])

@@ -43,7 +43,8 @@ OPERATORS: dict[str, dict[str, int]] = {
     "batch_norm/known_statistics.cu": {"ELEMENT": 1, "THREADS": 256, "LANES": 32, "ROWS": 32},
     "fusion/fusion.cu": {
         **{"N0": 17, "N1": 48, "N2": 96, "N3": 0, "MAPS": 0x356},
-        **{"TASKS": 3, "ROWS": 11, "THREE": 1},
+        **{"TASKS": 2, "ROWS": 11, "THREE": 1},
+        **{"COLUMNS": 64, "STAGES": 3, "SUM_COLUMNS": 32, "SUM_STAGES": 4},
     },
     "graph_convolution/layer_parts/semgconv.cu": {"ELEMENT": 1, "VECTOR": 4},
     "joined_map/joined_map.cu": {"ELEMENT": 0},
@@ -53,8 +54,10 @@ OPERATORS: dict[str, dict[str, int]] = {
         **{"ELEMENT": 1, "WIDTH": 2, "COPY": 4, "STEP": STEP},
         **{"LENGTH": 64, "GROUP": 8},
     },
+    "normalised_map/normalised_map.cu": {"IN": 36, "OUT": 72, "ROWS": 64, "STAGES": 3},
     "row_products/row_products.cu": {
-        **{"M0": 128, "N0": 64, "M1": 66, "N1": 128, "S0": 0, "S1": 1, "TASKS": 3, "THREE": 0},
+        **{"M0": 128, "N0": 64, "M1": 68, "N1": 128, "S0": 0, "S1": 1},
+        **{"ROWS": 16, "STAGES": 3, "TASKS": 2, "THREE": 1},
     },
     "sparse_sums/aggregate.cu": {"ELEMENT": 0, "VECTOR": 4, "LANES": 32, "SOFTMAX": 1, "OWN": 1},
     "sparse_sums/entry_gradient.cu": {"ELEMENT": 1, "VECTOR": 4, "LANES": 32, "PACKS": 2},

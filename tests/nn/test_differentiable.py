@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import networkx as nx
 import pytest
 import torch
 from layer_graphs import pattern_of, random_graph, ring
 from torch import Tensor, nn
 
-from multiscale_gcn import ops
-from multiscale_gcn.nn import MatrixPattern, MultiScaleGCN, NonLocal
+from multiscale_gcn import coarsen, ops
+from multiscale_gcn.nn import GraphPool, GraphUnpool, MatrixPattern, MultiScaleGCN, NonLocal
 
 ATTENTION = [ops.nonlocal_attention_dense, ops.nonlocal_attention_sorted]
 
@@ -85,3 +86,24 @@ def test_answers_are_the_same_bits_with_and_without_gradients(nodes):
     torch.testing.assert_close(mapped.squeeze(1), expected)
     with torch.inference_mode():
         assert torch.equal(net(x)[0], expected)
+
+
+@pytest.mark.parametrize("kind", ["mean", "sum", "weighted_mean", "max", None])
+def test_pooling_under_the_transforms_of_torch_func(kind):
+    """Every member as alone, its gradient as well; None: unpooling."""
+    torch.manual_seed(0)
+    hierarchy = coarsen(nx.grid_2d_graph(4, 5), sizes=[7])
+    layer = GraphUnpool(hierarchy, 1, 0) if kind is None else GraphPool(hierarchy, 0, 1, kind)
+    nodes = hierarchy.sizes[1 if kind is None else 0]
+    xs = torch.randn(3, 2, nodes, 4, dtype=torch.float64)
+    for axis in (0, 1):
+        found = torch.vmap(layer, in_dims=axis)(xs)
+        assert torch.equal(found, torch.stack([layer(x) for x in xs.unbind(axis)]))
+
+    def loss(x: Tensor) -> Tensor:
+        return layer(x).square().sum()
+
+    gradients = torch.vmap(torch.func.grad(loss))(xs)
+    for x, found in zip(xs, gradients, strict=True):
+        given = x.clone().requires_grad_()
+        torch.testing.assert_close(found, torch.autograd.grad(loss(given), given)[0])

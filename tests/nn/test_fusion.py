@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from itertools import permutations
 from typing import Any
 
@@ -127,6 +128,40 @@ def test_fusion_begins_as_the_identity_and_learns_at_once(order, skips, start):
     for parameter, name in parts:
         assert parameter.grad is not None
         assert parameter.grad.abs().max() > 0, name
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_a_clipped_step_is_written_out(count):
+    """The maps are added to the base in their order, then the sum of the biases in theirs.
+
+    Sources are powers of two, so that sums alone round. Gradients that shared memory would be
+    clipped once for every map.
+    """
+    torch.manual_seed(count)
+    sums = ScaleSum([1] * count, 7)
+    for parameter in sums.parameters():
+        nn.init.normal_(parameter)
+    sources = [2.0 ** torch.randint(-3, 4, (3, 1, 4)) for _ in range(count)]
+    base, target = torch.randn(3, 7, 4), torch.randn(3, 7, 4)
+    names = [f"maps.{place}.{of}" for place in range(count) for of in ("weight", "bias")]
+    start = dict(sums.named_parameters())
+    learned = [start[name].detach().clone().requires_grad_() for name in names]
+
+    expected = base
+    for weight, x in zip(learned[::2], sources, strict=True):
+        expected = expected + weight * x
+    expected = expected + reduce(torch.add, learned[1::2]).unsqueeze(1)
+    gradients = torch.autograd.grad((expected - target).square().sum(), learned)
+    norm = torch.stack([torch.linalg.vector_norm(g) for g in gradients]).norm()
+    shorter = [p - 0.1 * (g / (norm + 1e-6)) for p, g in zip(learned, gradients, strict=True)]
+
+    found = sums(sources, base)
+    (found - target).square().sum().backward()
+    nn.utils.clip_grad_norm_(sums.parameters(), 1.0)
+    torch.optim.SGD(sums.parameters(), lr=0.1).step()
+    assert torch.equal(found, expected)
+    for name, one in zip(names, shorter, strict=True):
+        torch.testing.assert_close(start[name], one, rtol=1e-5, atol=1e-6, msg=name)
 
 
 def test_an_array_is_where_a_dense_map_begins():

@@ -11,7 +11,9 @@ from multiscale_gcn.ops.fusion.division import (
     MOST_ROWS,
     MOST_SCALES,
     MOST_TASKS,
+    SLICES,
     STATIC,
+    SUM_SLICES,
     WARPS,
     Scales,
     divide_fusion,
@@ -39,13 +41,15 @@ def test_what_is_taken_fits(scales: Scales, columns: int, processors: int, memor
     assert columns > 0
     assert columns % 4 == 0
     assert len(scales.nodes) <= MOST_SCALES
-    slices = -(-columns // 64)
-    for division in found:
-        assert 1 <= division.blocks <= min(slices, processors)
-        assert division.stages in (1, 2)
-        assert division.stages == 1 or slices > division.blocks
-        assert division.shared_memory + STATIC <= memory
-    tiles = sum(-(-scales.nodes[t] // 16) * -(-scales.nodes[s] // 32) for t, s in scales.maps)
+    assert found.slices in SLICES
+    assert found.sum_slices in SUM_SLICES
+    assert 1 <= found.blocks <= min(-(-columns // found.slices[0]), processors)
+    slices = -(-columns // found.sum_slices[0])
+    assert 1 <= found.sum_blocks <= min(slices, processors)
+    assert found.sum_blocks == 1 or slices >= 2 * found.sum_blocks
+    for shared_memory in (found.forward, found.back, found.sums):
+        assert shared_memory + STATIC <= memory
+    tiles = sum(-(-scales.nodes[t] // 32) * -(-scales.nodes[s] // 32) for t, s in scales.maps)
     assert tiles <= WARPS * scales.tasks <= WARPS * MOST_TASKS
     assert sum(-(-n // 16) * 16 for n in scales.nodes) <= WARPS * scales.rows <= WARPS * MOST_ROWS
 
@@ -64,7 +68,9 @@ def test_gradients_lie_one_behind_the_other(scales: Scales) -> None:
 def test_published_sizes_are_taken() -> None:
     scales = Scales((17, 48, 96), all_maps(3))
     for batch in (1, 64, 1024):
-        assert divide_fusion(scales, batch * 128, 132, HOPPER) is not None
+        found = divide_fusion(scales, batch * 128, 132, HOPPER)
+        assert found is not None
+        assert (found.slices, found.sum_slices) == ((64, 3), (32, 4))
     assert divide_fusion(scales, 64 * 128, 132, ADA) is None
     assert divide_fusion(Scales((17, 48), all_maps(2)), 64 * 128, 128, ADA) is not None
     assert divide_fusion(Scales((9,) * 5, all_maps(5)), 64 * 128, 132, HOPPER) is None

@@ -85,6 +85,14 @@ class TestKernels:
             assert one.shape == other.shape
             assert error(one, other) < 2 * TOLERANCE[dtype]
 
+    def test_rows_of_zeros_fill_16_bytes(self) -> None:
+        leaves = [leaf.detach() for leaf in maps(64, 128, device="cuda")]
+        weight, bias = on_cuda.FORWARD(*leaves)
+        assert weight.shape == (68, 128)
+        for one, other in zip(joined(leaves, "cupy"), (weight, bias), strict=True):
+            assert torch.equal(one, other[:66])
+            assert not other[66:].any()
+
     def test_opcheck(self) -> None:
         leaves = [leaf.detach() for leaf in maps(8, 16, device="cuda")]
         torch.library.opcheck(on_cuda.FORWARD.overload, tuple(leaves))

@@ -29,6 +29,7 @@ from multiscale_gcn.nn import (
 )
 from multiscale_gcn.ops import selection
 from multiscale_gcn.ops.kernels import prepared
+from multiscale_gcn.ops.normalised_map import on_cuda as normalised_map
 
 C = 64
 LAYERS: dict[str, Callable[[], nn.Module]] = {
@@ -91,6 +92,24 @@ def test_calls_in_evaluation(name: str, device: EmulatedDevice, rehearsals: Rehe
         launched.append(tuple(device.launched))
     assert len(set(launched)) == 1
     assert launched[0]
+    assert rehearsals.count == rehearsals.written == 2
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_calls_where_products_may_be_rounded(
+    name: str, device: EmulatedDevice, rehearsals: Rehearsals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One kernel has the map behind attention with its normalisation and the sum."""
+    monkeypatch.setattr(normalised_map, "allow_tf32", lambda: True)
+    layer = drawn(LAYERS[name]()).eval()
+    attends = any(isinstance(module, NonLocal) for module in layer.modules())
+    for batch in (3, 3, 1):
+        x = features(batch)
+        device.launched.clear()
+        with torch.no_grad():
+            close(there(layer, x), layer(x))
+        assert device.launched.count("map_and_normalise") == attends
+        assert "normalise_known" not in device.launched
     assert rehearsals.count == rehearsals.written == 2
 
 

@@ -380,6 +380,23 @@ def test_fusion_compiles_as_one_graph(fusion_order):
     assert_compiles(fusion, ([torch.randn(2, 2, 4), torch.randn(2, 3, 4)],), "aot_eager")
 
 
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("compiled", [False, True])
+def test_gradients_add_up(compiled):
+    """Each lies in memory of its own: where two shared some, each would be added to both."""
+    net = awake(network(graphs=[*GRAPHS, ring(6)], stages=[(0, 1, 2, 3)], convolution=GConv)).eval()
+    torch._dynamo.reset()
+    run = torch.compile(net, backend="aot_eager") if compiled else net
+    x = torch.randn(4, 5, 2)
+    found = []
+    for _ in range(2):
+        sum(y.square().sum() for y in run(x)).backward()
+        found.append([p.grad.clone() for p in net.parameters() if p.grad is not None])
+    assert found[0]
+    for once, twice in zip(*found, strict=True):
+        torch.testing.assert_close(twice, 2 * once)
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 @pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler")

@@ -111,6 +111,21 @@ def test_values_and_gradients(
     check(draw(batch, nodes, channels, dtype), TOLERANCE[dtype])
 
 
+@pytest.mark.parametrize("dtype", list(TOLERANCE))
+@pytest.mark.parametrize(("nodes", "channels"), [(17, 64), (256, 130), (5, 3)])
+def test_zeros_fill_the_gradients_to_16_bytes(
+    form: str, nodes: int, channels: int, dtype: torch.dtype
+) -> None:
+    source, target, value = parts(draw(3, nodes, channels, dtype).detach())
+    _, kept = on_cuda._attend(source, target, value)
+    torch.empty(1 << 20, device="cuda").fill_(torch.nan)  # what new memory may hold
+    found = on_cuda._gradient(torch.randn_like(value), source, target, value, kept)
+    columns = found.shape[2]
+    assert columns * found.element_size() % 16 == 0
+    assert channels + 2 <= columns < channels + 2 + 16 // found.element_size()
+    assert not found[..., channels + 2 :].any()
+
+
 @pytest.mark.parametrize("form_", [BLOCK, CHUNKS])
 @settings(max_examples=30)
 @given(

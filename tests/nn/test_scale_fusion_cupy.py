@@ -54,6 +54,16 @@ def compare(layer: nn.Module, given: list[Tensor], ups: list[Tensor], tolerance:
         assert error(one, other) < tolerance
 
 
+def rounding(terms: int) -> float:
+    """Relative error of sums of so many terms, each block its part of them, on tensor cores.
+
+    These add eight terms at once, three times for float32, and round what they have so far towards
+    zero: by 2^-24 of it on average. All these errors have one sign.
+    """
+    blocks = torch.cuda.get_device_properties("cuda").multi_processor_count
+    return 3 * terms / blocks / 8 * 2**-24
+
+
 @pytest.mark.parametrize("tf32", [False, True])
 @pytest.mark.parametrize(("batch", "channels"), COLUMNS)
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
@@ -64,7 +74,7 @@ def test_a_fusion(
     layer = drawn(CrossScaleFusion(sizes))
     given = [features(batch, n, channels) for n in sizes]
     ups = [torch.randn(batch, n, channels, device="cuda") for n in sizes]
-    compare(layer, given, ups, 1e-3 if tf32 else 1e-5)
+    compare(layer, given, ups, 1e-3 if tf32 else max(1e-5, rounding(batch * channels)))
 
 
 @pytest.mark.parametrize("sources", [[17], [17, 48], [5, 7, 9]], ids=str)
@@ -74,8 +84,8 @@ def test_a_scale_that_begins(sources: list[int]) -> None:
     compare(layer, given, [torch.randn(64, 96, 128, device="cuda")], 1e-5)
 
 
-def test_one_slice_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where shared memory has no room for two."""
+def test_narrow_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where shared memory has no room for wider ones."""
     small = 170_000
     monkeypatch.setattr(
         on_cuda, "divide_fusion", lambda s, c, p, memory: divide_fusion(s, c, 8, small)

@@ -35,8 +35,8 @@ class Evaluate:
     """Measure trained weights on the test frames; print the errors and write them as JSON."""
 
     weights: Annotated[Path, tyro.conf.Positional] = Path("studio")
-    """File of weights that demo or train wrote; or studio, lifter, video or robust, those that come
-    with the example."""
+    """File of weights that demo or train wrote; or studio, lifter, video, clips or robust, those
+    that come with the example."""
     data: Annotated[DataOptions, Flat] = field(default_factory=DataOptions)
     machine: Annotated[MachineOptions, Flat] = field(default_factory=MachineOptions)
     protocol: Annotated[ProtocolOptions, Flat] = field(default_factory=ProtocolOptions)

@@ -32,8 +32,8 @@ class Export:
     """Write a trained network as ONNX or as a program of PyTorch, from pixels to metres."""
 
     weights: Annotated[Path, tyro.conf.Positional] = Path("video")
-    """File of weights that demo or train wrote, or video, robust, studio or lifter, those that come
-    along."""
+    """File of weights that demo or train wrote, or video, clips, robust, studio or lifter, those
+    that come along."""
     out: Path = Path("runs/export/network.onnx")
     """File to write: .onnx, for onnxruntime and its kin, or .pt2, for PyTorch without this
     package."""

@@ -42,8 +42,8 @@ class MeasureClips:
     """Lift held-out clips frame by frame and as clips, exact and spoiled; print the errors."""
 
     weights: Path = Path("studio")
-    """File of weights that demo or train wrote, or studio, lifter, video or robust, those that come
-    along."""
+    """File of weights that demo or train wrote, or studio, lifter, video, clips or robust, those
+    that come along."""
     data: Annotated[DataOptions, Flat] = field(default_factory=DataOptions)
     clips_every: int = 3
     """Take every so many-th held-out clip, each before one of the four cameras in turn."""

@@ -19,8 +19,7 @@ from examples.hgn_pose.commands.prediction_page import matching, show
 from examples.hgn_pose.files.writing import make_folder
 from examples.hgn_pose.lifting import prediction
 from examples.hgn_pose.lifting.gaps import FROM_TIME, FROM_VIEWS, usual_step
-from examples.hgn_pose.lifting.lifter import Lifter
-from examples.hgn_pose.lifting.mapping import trunk_of
+from examples.hgn_pose.lifting.lifters import Lifters, PoseAndMeshes
 from examples.hgn_pose.lifting.outputs.body_clip import LEVEL
 from examples.hgn_pose.lifting.outputs.formats import check_formats, destinations, write_files
 from examples.hgn_pose.lifting.over_time.standing import down_of_standing
@@ -30,7 +29,6 @@ from examples.hgn_pose.lifting.prediction import Prediction, coarse_meshes
 from examples.hgn_pose.lifting.reading import KeypointOptions, Person, read_people
 from examples.hgn_pose.lifting.viewing import ChosenFraming, View, ViewOptions
 from examples.hgn_pose.measuring.metrics import mpjpe, pa_mpjpe
-from examples.hgn_pose.network.weights import read_passport, weights_file
 from multiscale_gcn import __version__
 
 
@@ -41,10 +39,12 @@ class Predict:
     keypoints: Annotated[Path, tyro.conf.Positional]
     """What a detector of 2D joints wrote: a file (.json, .csv, .npz, .h5, .txt and others), or a
     folder of one file a frame; of one image or a whole video."""
-    weights: Path = Path("video")
+    weights: Path | None = None
     """File of weights that demo or train wrote; or the name of some that come with the example:
-    video, for real video; robust, HGN for the same; studio, HGN for level cameras with exact
-    joints; lifter, nearer to the truth than studio and without meshes."""
+    clips, for clips of real video, without meshes; video, for single frames of it; robust, HGN for
+    the same; studio, HGN for level cameras with exact joints; lifter, nearer to the truth than
+    studio and without meshes. By default clips, with the meshes of video, where the frames are of
+    one movement, a second of it or more and ten frames a second or more; else video."""
     body: Annotated[BodyOptions, Flat] = field(default_factory=BodyOptions)
     out: tuple[Path, ...] = (Path("runs/predict"),)
     """Folder for prediction.npz, prediction.json and prediction.html, or files for other tools, or
@@ -78,41 +78,32 @@ class Predict:
         where = destinations(self.out)
         smpl = None if self.smpl_model is None else load_smpl(self.smpl_model)
         truth = None if self.truth is None else prediction.load(self.truth)
-        weights = weights_file(self.weights)
-        trunk = trunk_of(read_passport(weights).facts["data"])
-        people = read_people(self.keypoints, self.reading, trunk)
+        lifters = Lifters(self.weights, self.body.load(), device)
+        people = read_people(self.keypoints, self.reading, lifters.trunk)
         for folder in where.folders():
             make_folder(folder)
-        lifter = Lifter.load(weights, self.body.load(), device)
-        check_formats(where, smpl or lifter.body)
+        check_formats(where, smpl or lifters.body)
         for person in people:
             _tell(person)
-            result = self._lifted(person, lifter, weights)
+            result = self._lifted(person, lifters.of(person))
             if truth is not None:
                 _compare(result, matching(truth, result))
             here = where if len(people) == 1 else where.numbered(person.number)
             if here.folder is not None:
-                self._write(result, truth, here.folder, lifter.body)
-            write_files(here, result, lifter.body, smpl)
+                self._write(result, truth, here.folder, lifters.body)
+            write_files(here, result, lifters.body, smpl)
 
     def predict(self, device: torch.device) -> Prediction:
         """The first person of the file, without writing anything."""
-        weights = weights_file(self.weights)
-        trunk = trunk_of(read_passport(weights).facts["data"])
-        person = read_people(self.keypoints, self.reading, trunk)[0]
+        lifters = Lifters(self.weights, self.body.load(), device)
+        person = read_people(self.keypoints, self.reading, lifters.trunk)[0]
         _tell(person)
-        return self._lifted(person, Lifter.load(weights, self.body.load(), device), weights)
+        return self._lifted(person, lifters.of(person))
 
-    def _lifted(self, person: Person, lifter: Lifter, weights: Path) -> Prediction:
+    def _lifted(self, person: Person, networks: PoseAndMeshes) -> Prediction:
         view = self.view.read(person.image_size)
-        pose, meshes = lifter.lift(
-            person.track.joints,
-            person.image_size,
-            self.framing,
-            view,
-            flip=self.flip,
-            time=person.track.frame / person.fps,
-        )
+        pose, meshes = networks.lift(person, self.framing, view, flip=self.flip)
+        lifter = networks.pose
         by_rays = lifter.facing and self.framing == "auto"
         facts = person.facts
         root = None
@@ -133,15 +124,13 @@ class Predict:
             confidence=person.track.confidence.astype(np.float32),
             origin=person.track.origin,
             pose=pose,
-            meshes=coarse_meshes(lifter.body, lifter.hierarchy, meshes),
+            meshes=coarse_meshes(lifter.body, networks.meshes.hierarchy, meshes),
             image_size=person.image_size,
             fps=person.fps,
             root=root,
             facts={
                 **facts,
-                "network": lifter.network,
-                "weights": weights.name,
-                "trained_on": lifter.trained_on,
+                **networks.facts(),
                 "framing": "rays" if by_rays else self.framing.replace("auto", "person"),
                 **(view.facts() if view.known or by_rays else {}),
                 "flip": self.flip,

@@ -42,7 +42,7 @@ class Stream:
     that may have "frame" and "seconds"."""
     weights: Path = Path("video")
     """File of weights that demo or train wrote, or video, robust, studio or lifter, those that come
-    along."""
+    along; clips is not for streams, for it waits for a second to come."""
     view: Annotated[ViewOptions, Flat] = field(default_factory=ViewOptions)
     image_size: tuple[int, int] | None = None
     """Width and height in pixels, which the options of the camera need; by default the person is

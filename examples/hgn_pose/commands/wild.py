@@ -52,8 +52,8 @@ class Wild:
     weights: Annotated[tuple[Path, ...], tyro.conf.Positional] = field(
         default_factory=shipped_weights
     )
-    """Files of weights that demo or train wrote, or the names studio, robust, lifter and video; by
-    default all that come with the example."""
+    """Files of weights that demo or train wrote, or the names studio, robust, lifter, video and
+    clips; by default all that come with the example."""
     detector: float = 5.0
     """Jitter of the 2D joints, pixels of the studio's images, with the confused limbs, missing and
     misplaced joints that go with it; as large as the person appears."""

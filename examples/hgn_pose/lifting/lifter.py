@@ -33,7 +33,7 @@ class Lifter:
     hierarchy : Hierarchy
     mesh_sizes : tuple of int
         Nodes of the meshes; none from a network without them.
-    network, trained_on : str
+    network, weights, trained_on : str
         Names for reports.
     trunk : Trunk
         Where the motion that it was trained on has the joints of spine and head.
@@ -51,6 +51,7 @@ class Lifter:
     hierarchy: Hierarchy
     mesh_sizes: tuple[int, ...]
     network: str
+    weights: str
     trained_on: str
     trunk: Trunk
     facing: bool
@@ -77,6 +78,7 @@ class Lifter:
             hierarchy,
             known.mesh_sizes if passport.facts["meshes"] else (),
             known.network,
+            weights.name,
             passport.facts["data"],
             trunk_of(passport.facts["data"]),
             known.facing,

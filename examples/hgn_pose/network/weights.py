@@ -28,15 +28,19 @@ LIFTER_WEIGHTS = SHIPPED_WEIGHTS.with_name("body_streams_cmu17.safetensors")
 VIDEO_WEIGHTS = SHIPPED_WEIGHTS.with_name("body_streams_cmu17_robust.safetensors")
 """Body streams for real video, with meshes."""
 
+CLIPS_WEIGHTS = SHIPPED_WEIGHTS.with_name("body_clips_cmu17_robust.safetensors")
+"""Body clips for real video, which are given the frames around; they give no meshes."""
+
 SHIPPED = {
     "studio": SHIPPED_WEIGHTS,
     "robust": ROBUST_WEIGHTS,
     "lifter": LIFTER_WEIGHTS,
     "video": VIDEO_WEIGHTS,
+    "clips": CLIPS_WEIGHTS,
 }
 """Weights that have a name of their own. Commands that ask about files of a detector take those of
-``video`` if nobody says otherwise, and commands that measure on the motion of the laboratory those
-of ``studio``."""
+``video`` if nobody says otherwise, and ``predict`` those of ``clips`` for clips; commands that
+measure on the motion of the laboratory take those of ``studio``."""
 
 
 def shipped_weights() -> tuple[Path, ...]:

@@ -20,6 +20,7 @@ import numpy as np
 
 from multiscale_gcn.checks.libraries import library
 from multiscale_gcn.convert.assembly import Mesh
+from multiscale_gcn.convert.files.packed import refuse_packed
 from multiscale_gcn.convert.options import Options
 
 SECONDS, SECONDS_PER_BYTE = 30.0, 5e-6
@@ -32,16 +33,6 @@ START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from multiscale_gcn.convert.files.meshio_alone import answer; answer(*sys.argv[2:])"
 )
-UNPACKED_BY = {
-    ".7z": "7z x",
-    ".bz2": "bunzip2",
-    ".gz": "gunzip",
-    ".tar": "tar xf",
-    ".tgz": "tar xf",
-    ".xz": "unxz",
-    ".zip": "unzip",
-    ".zst": "unzstd",
-}
 READ_IT_YOURSELF = "as_graph also takes the mesh that meshio.read(path) gives, which has no bounds"
 
 
@@ -55,9 +46,8 @@ def read(path: Path, options: Options) -> Mesh:
 
 def check_suffix(path: Path, others: Iterable[str]) -> None:
     """Refuse a file whose suffix meshio does not know, naming the others that are read."""
-    unpack = UNPACKED_BY.get(path.suffix.lower())
-    if unpack is not None and Path(path.stem).suffix.lower() in ("", *others):
-        raise ValueError(f"{path} is packed; unpack it first: {unpack} {path.name}")
+    if Path(path.stem).suffix.lower() in ("", *others):
+        refuse_packed(path)
     if not any(path.name.lower().endswith(known) for known in _meshio(path).extension_to_filetypes):
         raise ValueError(
             f"the suffix of {path} is none that is read: {', '.join(others)}, and those of meshio; "

@@ -23,6 +23,7 @@ from multiscale_gcn.convert.files import (
     ply,
     stl,
 )
+from multiscale_gcn.convert.files.packed import what_it_holds
 from multiscale_gcn.convert.options import Kind, Options
 
 
@@ -32,6 +33,8 @@ class Format:
 
     read: Callable[[Path, Options], Entries | Mesh]
     sort: Sort
+    packed: bool = False
+    """Whether packed files of it are unpacked while they are read."""
 
 
 @dataclass(frozen=True)
@@ -49,25 +52,25 @@ MATRIX = Sort(("symmetrize",), "dense")
 MESH = Sort(("measures", "weld"), "faces")
 
 FORMATS = {
-    ".csv": Format(edge_list.read, EDGES),
-    ".edgelist": Format(edge_list.read, EDGES),
-    ".edges": Format(edge_list.read, EDGES),
+    ".csv": Format(edge_list.read, EDGES, packed=True),
+    ".edgelist": Format(edge_list.read, EDGES, packed=True),
+    ".edges": Format(edge_list.read, EDGES, packed=True),
     ".gexf": Format(networkx_files.read_gexf, NETWORK),
     ".glb": Format(gltf.read_binary, MESH),
     ".gltf": Format(gltf.read_json, MESH),
     ".gml": Format(networkx_files.read_gml, NETWORK),
-    ".graph": Format(metis.read, MATRIX),
+    ".graph": Format(metis.read, MATRIX, packed=True),
     ".graphml": Format(networkx_files.read_graphml, NETWORK),
-    ".metis": Format(metis.read, MATRIX),
-    ".mtx": Format(matrix_market.read, MATRIX),
+    ".metis": Format(metis.read, MATRIX, packed=True),
+    ".mtx": Format(matrix_market.read, MATRIX, packed=True),
     ".npz": Format(npz.read, MATRIX),
-    ".obj": Format(obj.read, MESH),
-    ".off": Format(off.read, MESH),
+    ".obj": Format(obj.read, MESH, packed=True),
+    ".off": Format(off.read, MESH, packed=True),
     ".parquet": Format(parquet.read, EDGES),
     ".ply": Format(ply.read, MESH),
     ".stl": Format(stl.read, MESH),
-    ".tsv": Format(edge_list.read, EDGES),
-    ".txt": Format(edge_list.read, EDGES),
+    ".tsv": Format(edge_list.read, EDGES, packed=True),
+    ".txt": Format(edge_list.read, EDGES, packed=True),
 }
 # All other suffixes are meshio's, if it knows them.
 OTHER = Format(meshio_files.read, MESH)
@@ -75,8 +78,7 @@ OTHER = Format(meshio_files.read, MESH)
 
 def from_file(source: str | PathLike[str], options: Options) -> Entries | Mesh:
     path = _existing(source)
-    suffix = path.suffix.lower()
-    form = FORMATS.get(suffix, OTHER)
+    form, suffix = format_of(path)
     if form is OTHER:
         meshio_files.check_suffix(path, FORMATS)
     sort = form.sort
@@ -92,6 +94,16 @@ def from_file(source: str | PathLike[str], options: Options) -> Entries | Mesh:
             "is one, and whole"
         )
     return found
+
+
+def format_of(path: Path) -> tuple[Format, str]:
+    """Of a file by its name, and the suffix that says so."""
+    suffix = what_it_holds(path).suffix.lower()
+    form = FORMATS.get(suffix)
+    if form is not None and form.packed:
+        return form, suffix
+    suffix = path.suffix.lower()
+    return FORMATS.get(suffix, OTHER), suffix
 
 
 def _existing(source: Any) -> Path:

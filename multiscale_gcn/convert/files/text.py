@@ -8,6 +8,8 @@ from typing import NoReturn
 
 import numpy as np
 
+from multiscale_gcn.convert.files.packed import unpacked
+
 MARKS = (  # the longest first, as that of UTF-32 begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -20,7 +22,7 @@ Line = tuple[int, str]
 
 
 def read_text(path: Path) -> str:
-    return decoded(path.read_bytes(), path)
+    return decoded(unpacked(path), path)
 
 
 def is_marked(content: bytes) -> bool:

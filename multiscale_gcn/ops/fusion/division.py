@@ -6,10 +6,17 @@ from dataclasses import dataclass
 from functools import cache
 
 MOST_SCALES = 4
-COLUMNS = 64
-"""Of a slice, that a block takes at once."""
+SLICES = ((64, 3), (64, 2), (32, 2))
+"""Columns of a slice, that a block takes at once, and slices that are there or on their way: the
+first for which there is room. One slice is computed while the others come."""
+SUM_SLICES = ((32, 4), (32, 3), (32, 2))
+"""The same, of what is summed up over columns."""
 THREADS, WARPS = 512, 16
-MOST_TASKS, MOST_ROWS = 4, 16
+TILE = 32
+"""Rows and columns of the gradients that a warp makes at once."""
+BEYOND = 24
+"""Rows behind the last slice that whole tiles read."""
+MOST_TASKS, MOST_ROWS = 2, 16
 """That a warp has registers for: tiles of gradients, and rows whose sums it takes."""
 STATIC = 1024
 """Bytes of shared memory that are no room for features or matrices."""
@@ -43,8 +50,8 @@ class Scales:
 
     @property
     def tasks(self) -> int:
-        """Tiles of the gradients of matrices for a warp, of 16 rows and 32 columns."""
-        tiles = sum(-(-self.nodes[t] // 16) * -(-self.nodes[s] // 32) for t, s in self.maps)
+        """Tiles of the gradients of matrices for a warp."""
+        tiles = sum(-(-self.nodes[t] // TILE) * -(-self.nodes[s] // TILE) for t, s in self.maps)
         return max(1, -(-tiles // WARPS))
 
     @property
@@ -68,39 +75,47 @@ class Scales:
             return up_to(lines, 8) * (up_to(length, 16) + 8)
         return up_to(lines, 16) * (up_to(length, 8) + 4)
 
-    def words(self, back: bool) -> tuple[int, int]:
-        """Of 4 bytes in shared memory, for all matrices and biases and for a slice of features."""
+    def words(self, back: bool, columns: int, stages: int) -> int:
+        """Of 4 bytes in shared memory, for all matrices and biases and for slices of features."""
         matrices = sum(self._matrix(self.nodes[t], self.nodes[s], back) for t, s in self.maps)
-        return matrices + self._padded(16), self._padded(8) * (COLUMNS + 8)
+        return matrices + self._padded(16) + stages * self._padded(8) * (columns + 8)
 
-    def words_of_sums(self) -> int:
-        """For a slice of features and of their gradients."""
-        return (self._padded(16) + self._padded(8)) * (COLUMNS + 4)
+    def words_of_sums(self, columns: int, stages: int) -> int:
+        """For slices of features and of their gradients."""
+        return (stages * (self._padded(16) + self._padded(8)) + BEYOND) * columns
 
 
 @dataclass(frozen=True)
 class FusionDivision:
-    """Blocks, slices that a block holds at once, and bytes of shared memory."""
+    """How kernels divide the columns.
 
+    Attributes
+    ----------
+    slices, sum_slices : pair of int
+        Columns of a slice, and slices that a block holds at once; and where columns are summed up.
+    blocks, sum_blocks : int
+    forward, back, sums : int
+        Bytes of shared memory.
+    """
+
+    slices: tuple[int, int]
+    sum_slices: tuple[int, int]
     blocks: int
-    stages: int
-    shared_memory: int
+    sum_blocks: int
+    forward: int
+    back: int
+    sums: int
 
-
-def _division(
-    slices: int, blocks: int, fixed: int, slice_words: int, memory: int
-) -> FusionDivision | None:
-    room = (memory - STATIC) // 4 - fixed
-    stages = min(2, room // slice_words if room > 0 else 0, -(-slices // blocks))
-    if stages < 1:
-        return None
-    return FusionDivision(blocks, stages, 4 * (fixed + stages * slice_words))
+    def options(self) -> dict[str, int]:
+        """What the kernels are compiled with."""
+        names = ("COLUMNS", "STAGES", "SUM_COLUMNS", "SUM_STAGES")
+        return dict(zip(names, (*self.slices, *self.sum_slices), strict=True))
 
 
 @cache
 def divide_fusion(
     scales: Scales, columns: int, processors: int, memory: int
-) -> tuple[FusionDivision, FusionDivision, FusionDivision] | None:
+) -> FusionDivision | None:
     """For features, for their gradients and for those of the maps; None if no kernel takes them.
 
     Parameters
@@ -120,13 +135,19 @@ def divide_fusion(
     )
     if not fits:
         return None
-    slices = -(-columns // COLUMNS)
-    blocks = min(slices, processors)
-    # Sums are written once for each block: it should take two slices at least.
-    summing = max(1, min(slices // 2, processors))
-    forward = _division(slices, blocks, *scales.words(False), memory)
-    back = _division(slices, blocks, *scales.words(True), memory)
-    sums = _division(slices, summing, 0, scales.words_of_sums(), memory)
-    if forward is None or back is None or sums is None:
+    room = (memory - STATIC) // 4
+    chosen = [c for c in SLICES if max(scales.words(b, *c) for b in (False, True)) <= room]
+    summing = [c for c in SUM_SLICES if scales.words_of_sums(*c) <= room]
+    if not chosen or not summing:
         return None
-    return forward, back, sums
+    # Sums are written once for each block: it should take two slices at least.
+    sum_blocks = min(-(-columns // summing[0][0]) // 2, processors)
+    return FusionDivision(
+        chosen[0],
+        summing[0],
+        min(-(-columns // chosen[0][0]), processors),
+        max(1, sum_blocks),
+        4 * scales.words(False, *chosen[0]),
+        4 * scales.words(True, *chosen[0]),
+        4 * scales.words_of_sums(*summing[0]),
+    )

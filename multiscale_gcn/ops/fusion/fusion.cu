@@ -10,22 +10,24 @@
 // Options:
 //   N0, N1, N2, N3  nodes of the scales, 0 for those that are not there
 //   MAPS            bit 4 t + s: whether there is a map from scale s to scale t
+//   COLUMNS         of a slice, 32 or 64
+//   STAGES          slices that are there or on their way, at least 2
+//   SUM_COLUMNS     of a slice of what is summed up over columns, 32 or 64
+//   SUM_STAGES      of these
 //   TASKS           tiles of dA for a warp, at most
 //   ROWS            rows of dY for a warp, at most
 //   THREE           1: a product of float32 is made of three of tf32
 
 #include "adding_parts.cuh"
-#include "tensor_cores.cuh"
+#include "products.cuh"
 
 typedef long long i64;
 
 #define SCALES 4
 #define THREADS 512
 #define WARPS (THREADS / 32)
-#define COLUMNS 64
-#define GROUPS 2              // of columns, 32 each
+#define GROUPS (COLUMNS / 32) // of columns, 32 each
 #define PITCH (COLUMNS + 8)   // of rows whose columns are the columns of a product
-#define UP_PITCH (COLUMNS + 4) // of rows whose columns are summed up
 
 // ----------------------------------------------------------------------------------------- sizes
 
@@ -52,6 +54,12 @@ template <bool BACK> struct Matrix {
     __device__ static constexpr int pitch(int t, int s) {
         return BACK ? 16 * tiles_of(t) + 8 : up_to(nodes_of(s), 8) + 4;
     }
+    __device__ static constexpr int place(int t, int s) {
+        int place = 0;
+        for (int p = 0; p < 4 * t + s; p++)
+            if (is_there(p / 4, p % 4)) place += lines(p / 4, p % 4) * pitch(p / 4, p % 4);
+        return place;
+    }
 };
 
 struct Pointers {
@@ -63,23 +71,26 @@ struct Pointers {
 struct Shared {
     const float *x[SCALES], *matrix[SCALES * SCALES], *bias[SCALES * SCALES];
     float* y[SCALES];
-    int places[SCALES * SCALES];  // where matrices begin
 };
 
-// Rows of a slice of all scales, on their way.
-__device__ __forceinline__ void fetch(float* tile, const float* const* x, int unit, int pitch,
-                                      i64 slice, i64 columns) {
-    constexpr int fours = COLUMNS / 4;
+// Where rows are read along, four in turn have their pieces of 16 bytes in another order each, so that
+// the threads of a warp read different banks.
+__device__ __forceinline__ int swap_of(int row) { return row % 4 * 2; }
+
+// Rows of a slice of all scales, on their way; with pieces in another order if SWAPPED.
+template <int WIDTH, int UNIT, int PITCH_OF_ROWS, bool SWAPPED>
+__device__ __forceinline__ void fetch(float* tile, const float* const* x, i64 slice, i64 columns) {
+    constexpr int fours = WIDTH / 4;
 #pragma unroll
     for (int k = 0; k < SCALES; k++) {
         if (nodes_of(k) == 0 || x[k] == nullptr) continue;
-        float* to = tile + first_row(k, unit) * pitch;
+        float* to = tile + first_row(k, UNIT) * PITCH_OF_ROWS;
         for (int at = threadIdx.x; at < nodes_of(k) * fours; at += THREADS) {
-            const int row = at / fours, column = at % fours * 4;
-            const i64 place = slice * COLUMNS + column;
+            const int row = at / fours, four = at % fours, swap = SWAPPED ? swap_of(row) : 0;
+            const i64 place = slice * WIDTH + four * 4;
             const bool is_there = place < columns;
-            copy_ahead<16>(to + row * pitch + column, x[k] + (is_there ? row * columns + place : 0),
-                       is_there);
+            copy_ahead<16>(to + row * PITCH_OF_ROWS + (four ^ swap) * 4,
+                           x[k] + (is_there ? row * columns + place : 0), is_there);
         }
     }
 }
@@ -88,7 +99,6 @@ __device__ __forceinline__ void fetch(float* tile, const float* const* x, int un
 template <bool BACK>
 __device__ __forceinline__ void load_matrices(float* matrices, Shared& given) {
     using M = Matrix<BACK>;
-    int place = 0;
 #pragma unroll
     for (int t = 0; t < SCALES; t++) {
 #pragma unroll
@@ -105,31 +115,91 @@ __device__ __forceinline__ void load_matrices(float* matrices, Shared& given) {
                 const bool is_there = line < numbers && inside < length;
                 const float number = is_there ? from[line * length + inside] : 0;
                 if (at < lines * pitch)
-                    matrices[place + at] = THREE ? number : __uint_as_float(to_tf32(number));
+                    matrices[M::place(t, s) + at] =
+                        THREE ? number : __uint_as_float(to_tf32(number));
             }
-            if (threadIdx.x == 0) given.places[4 * t + s] = place;
-            place += lines * pitch;
+        }
+    }
+}
+
+// A tile of 16 rows and 32 columns of the result for scale T. A thread reads two columns side by side
+// of every half of them, as columns of two products: it has four side by side in the end.
+template <bool BACK, int T>
+__device__ __forceinline__ void fuse_tile(const Shared& given, const float* tile,
+                                          const float* matrices, const float* biases, int number,
+                                          int group, i64 slice, i64 columns) {
+    using M = Matrix<BACK>;
+    if (given.y[T] == nullptr) return;
+    const int lane = threadIdx.x % 32, g = lane / 4, u = lane % 4, row = 16 * number + g;
+    const bool has_rows[2] = {row < nodes_of(T), row + 8 < nodes_of(T)};
+    const float* bias = biases + first_row(T, 16) + row;
+    const float* own = tile + (first_row(T, 8) + row) * PITCH + 32 * group + 4 * u;
+    float c[4][4];
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            float4 four = {0, 0, 0, 0};
+            if (has_rows[r] && given.x[T] != nullptr)
+                four = *reinterpret_cast<const float4*>(own + 8 * r * PITCH + 16 * half);
+            c[2 * half][2 * r] = bias[8 * r] + four.x, c[2 * half + 1][2 * r] = bias[8 * r] + four.y;
+            c[2 * half][2 * r + 1] = bias[8 * r] + four.z;
+            c[2 * half + 1][2 * r + 1] = bias[8 * r] + four.w;
+        }
+    }
+#pragma unroll
+    for (int s = 0; s < SCALES; s++) {
+        if (!M::is_there(T, s)) continue;
+        constexpr int unrolled = THREE ? 2 : 4;
+        const int pitch = M::pitch(T, s);
+        const int next_row = BACK ? 1 : pitch, next_k = BACK ? pitch : 1;
+        const float* a = matrices + M::place(T, s) + row * next_row + u * next_k;
+        const float* b = tile + (first_row(s, 8) + u) * PITCH + 32 * group + 2 * g;
+#pragma unroll unrolled
+        for (int k = 0; k < up_to(nodes_of(s), 8); k += 8) {
+            Factors<4, THREE> left;
+            left.put_rounded(0, a[k * next_k]), left.put_rounded(1, a[k * next_k + 8 * next_row]);
+            left.put_rounded(2, a[(k + 4) * next_k]);
+            left.put_rounded(3, a[(k + 4) * next_k + 8 * next_row]);
+            multiply_step<THREE>(c, left,
+                                 pairs_of_columns<THREE>(b + k * PITCH, b + (k + 4) * PITCH));
+        }
+    }
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        const i64 column = slice * COLUMNS + 32 * group + 16 * half + 4 * u;
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            if (!has_rows[r] || column >= columns) continue;
+            *reinterpret_cast<float4*>(given.y[T] + (row + 8 * r) * columns + column) = {
+                c[2 * half][2 * r], c[2 * half + 1][2 * r], c[2 * half][2 * r + 1],
+                c[2 * half + 1][2 * r + 1]};
         }
     }
 }
 
 template <bool BACK>
-__device__ __forceinline__ void fuse_slices(Shared& given, float* memory, i64 columns, int stages) {
-    using M = Matrix<BACK>;
+__device__ __forceinline__ void fuse_slices(Shared& given, float* memory, i64 columns) {
     constexpr int rows = first_row(SCALES, 8), tile_words = rows * PITCH;
-    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, u = lane % 4;
+    const int warp = threadIdx.x / 32;
     const i64 slices = (columns + COLUMNS - 1) / COLUMNS;
     float* biases = memory;
-    float* tiles = biases + 16 * (tiles_of(0) + tiles_of(1) + tiles_of(2) + tiles_of(3));
-    float* matrices = tiles + stages * tile_words;
-    __syncthreads();
-    // What no copy fills is read too, and meets zeros of the matrices.
-    for (int at = threadIdx.x; at < stages * tile_words; at += THREADS) tiles[at] = 0;
-    __syncthreads();
-    for (int k = 0; k < stages; k++) {
-        const i64 slice = blockIdx.x + k * (i64)gridDim.x;
-        if (slice < slices) fetch(tiles + k * tile_words, given.x, 8, PITCH, slice, columns);
+    float* tiles = biases + first_row(SCALES, 16);
+    float* matrices = tiles + STAGES * tile_words;
+    auto fetch_slice = [&](int stage, i64 slice) {
+        if (slice < slices)
+            fetch<COLUMNS, 8, PITCH, false>(tiles + stage * tile_words, given.x, slice, columns);
         copies_end();
+    };
+    __syncthreads();
+    for (int k = 0; k < STAGES - 1; k++) fetch_slice(k, blockIdx.x + k * (i64)gridDim.x);
+    // What no copy fills is read too, and meets zeros of the matrices.
+#pragma unroll
+    for (int k = 0; k < SCALES; k++) {
+        const int filled = nodes_of(k) * PITCH, all = up_to(nodes_of(k), 8) * PITCH;
+        for (int stage = 0; stage < STAGES; stage++)
+            for (int at = filled + threadIdx.x; at < all; at += THREADS)
+                tiles[stage * tile_words + first_row(k, 8) * PITCH + at] = 0;
     }
     load_matrices<BACK>(matrices, given);
 #pragma unroll
@@ -147,61 +217,24 @@ __device__ __forceinline__ void fuse_slices(Shared& given, float* memory, i64 co
 
     int stage = 0;
     for (i64 slice = blockIdx.x; slice < slices; slice += gridDim.x) {
-        if (stages == 1) copies_end();
-        wait_for_earlier_copies();
-        __syncthreads();
+        wait_for_copies<STAGES - 2>();
+        __syncthreads();  // all have left the stage that is filled next
+        fetch_slice(stage == 0 ? STAGES - 1 : stage - 1, slice + (STAGES - 1) * (i64)gridDim.x);
         const float* tile = tiles + stage * tile_words;
         constexpr int in_all = (tiles_of(0) + tiles_of(1) + tiles_of(2) + tiles_of(3)) * GROUPS;
-        for (int task = warp; task < in_all; task += WARPS) {
+        // There and back: whoever had one of the first scale, which reads the most, has none twice.
+        for (int round = 0; round * WARPS < in_all; round++) {
+            const int task = round * WARPS + (round % 2 ? WARPS - 1 - warp : warp);
+            if (task >= in_all) continue;
             const int group = task % GROUPS;
             int number = task / GROUPS, t = 0;
             while (number >= tiles_of(t)) number -= tiles_of(t++);
-            if (given.y[t] == nullptr) continue;
-            const int row = 16 * number + g;
-            const bool has_rows[2] = {row < nodes_of(t), row + 8 < nodes_of(t)};
-            const float* bias = biases + first_row(t, 16) + row;
-            const float* own = tile + (first_row(t, 8) + row) * PITCH + 32 * group + 2 * u;
-            float c[4][4];
-#pragma unroll
-            for (int n = 0; n < 4; n++) {
-#pragma unroll
-                for (int v = 0; v < 4; v++) {
-                    const bool has_own = has_rows[v / 2] && given.x[t] != nullptr;
-                    c[n][v] = bias[8 * (v / 2)] +
-                              (has_own ? own[8 * (v / 2) * PITCH + 8 * n + v % 2] : 0.0f);
-                }
-            }
-#pragma unroll
-            for (int s = 0; s < SCALES; s++) {
-                if (!M::is_there(t, s)) continue;
-                const int pitch = M::pitch(t, s);
-                const int next_row = BACK ? 1 : pitch, next_k = BACK ? pitch : 1;
-                const float* a = matrices + given.places[4 * t + s] + row * next_row + u * next_k;
-                const float* b = tile + (first_row(s, 8) + u) * PITCH + 32 * group + g;
-#pragma unroll 3
-                for (int k = 0; k < up_to(nodes_of(s), 8); k += 8) {
-                    const float left[4] = {a[k * next_k], a[k * next_k + 8 * next_row],
-                                           a[(k + 4) * next_k],
-                                           a[(k + 4) * next_k + 8 * next_row]};
-                    multiply_step<THREE, true>(c, left, b + k * PITCH, 4 * PITCH, 8, 4);
-                }
-            }
-#pragma unroll
-            for (int n = 0; n < 4; n++) {
-                const i64 column = slice * COLUMNS + 32 * group + 8 * n + 2 * u;
-#pragma unroll
-                for (int r = 0; r < 2; r++) {
-                    if (!has_rows[r] || column >= columns) continue;
-                    *reinterpret_cast<float2*>(given.y[t] + (row + 8 * r) * columns + column) =
-                        make_float2(c[n][2 * r], c[n][2 * r + 1]);
-                }
-            }
+            if (t == 0) fuse_tile<BACK, 0>(given, tile, matrices, biases, number, group, slice, columns);
+            if (t == 1) fuse_tile<BACK, 1>(given, tile, matrices, biases, number, group, slice, columns);
+            if (t == 2) fuse_tile<BACK, 2>(given, tile, matrices, biases, number, group, slice, columns);
+            if (t == 3) fuse_tile<BACK, 3>(given, tile, matrices, biases, number, group, slice, columns);
         }
-        __syncthreads();
-        const i64 next = slice + stages * (i64)gridDim.x;
-        if (next < slices) fetch(tiles + stage * tile_words, given.x, 8, PITCH, next, columns);
-        copies_end();
-        stage = stage + 1 < stages ? stage + 1 : 0;
+        stage = stage + 1 < STAGES ? stage + 1 : 0;
     }
 }
 
@@ -213,8 +246,7 @@ __device__ __forceinline__ void fuse_slices(Shared& given, float* memory, i64 co
 #define ARGUMENTS                                                                            \
     FOUR(const float*, x), FOUR(float*, y), FOUR(const float*, a0), FOUR(const float*, a1),  \
         FOUR(const float*, a2), FOUR(const float*, a3), FOUR(const float*, b0),              \
-        FOUR(const float*, b1), FOUR(const float*, b2), FOUR(const float*, b3), i64 columns, \
-        i64 stages
+        FOUR(const float*, b1), FOUR(const float*, b2), FOUR(const float*, b3), i64 columns
 
 #define FUSE(back)                                                                        \
     extern __shared__ __align__(16) float memory[];                                       \
@@ -223,9 +255,8 @@ __device__ __forceinline__ void fuse_slices(Shared& given, float* memory, i64 co
         given = Shared{{LIST(x)},                                                         \
                        {LIST(a0), LIST(a1), LIST(a2), LIST(a3)},                          \
                        {LIST(b0), LIST(b1), LIST(b2), LIST(b3)},                          \
-                       {LIST(y)},                                                         \
-                       {}};                                                               \
-    fuse_slices<back>(given, memory, columns, (int)stages);
+                       {LIST(y)}};                                                        \
+    fuse_slices<back>(given, memory, columns);
 
 extern "C" __global__ void __launch_bounds__(THREADS, 1) fuse(ARGUMENTS) { FUSE(false) }
 
@@ -248,35 +279,36 @@ __device__ constexpr int bias_place(int pair) {
     return place;
 }
 
-// A tile of dA, of 16 rows and 32 columns: the one of this number among all.
+// A tile of dA, of 32 rows and 32 columns: the one of this number among all. What is beyond dA is
+// computed from whatever lies there, and thrown away.
 struct Tile {
-    int t, s = 0, row = 0, column = 0, columns = 0;
+    int t, s = 0, row = 0, column = 0;
 
     __device__ __forceinline__ explicit Tile(int number = -1) : t(-1) {
 #pragma unroll
         for (int pair = 0; pair < 16; pair++) {
             if (!(MAPS >> pair & 1)) continue;
             const int across = (nodes_of(pair % 4) + 31) / 32;
-            const int tiles = tiles_of(pair / 4) * across;
+            const int tiles = (nodes_of(pair / 4) + 31) / 32 * across;
             if (t < 0 && number >= 0 && number < tiles) {
                 t = pair / 4, s = pair % 4;
-                row = 16 * (number / across), column = 32 * (number % across);
-                columns = (min(32, nodes_of(pair % 4) - column) + 7) / 8;
+                row = 32 * (number / across), column = 32 * (number % across);
             }
             number -= tiles;
         }
     }
 };
 
-// parts: [blocks, bias_place(16)].
+// parts: [blocks, bias_place(16)]. Behind the last stage is room for what is read beyond it.
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
-fuse_parts(FOUR(const float*, up), FOUR(const float*, x), float* parts, i64 columns, i64 stages) {
+fuse_parts(FOUR(const float*, up), FOUR(const float*, x), float* parts, i64 columns) {
     extern __shared__ __align__(16) float memory[];
     __shared__ const float *ups[SCALES], *xs[SCALES];
+    constexpr int pitch = SUM_COLUMNS, tall = 8 * pitch;
     constexpr int up_rows = first_row(SCALES, 16), x_rows = first_row(SCALES, 8);
-    constexpr int tile_words = (up_rows + x_rows) * UP_PITCH;
+    constexpr int tile_words = (up_rows + x_rows) * pitch;
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, u = lane % 4;
-    const i64 slices = (columns + COLUMNS - 1) / COLUMNS;
+    const i64 slices = (columns + SUM_COLUMNS - 1) / SUM_COLUMNS;
     if (threadIdx.x == 0) {
         const Pointers given[2] = {{LIST(up)}, {LIST(x)}};
         for (int k = 0; k < SCALES; k++) ups[k] = given[0].of[k], xs[k] = given[1].of[k];
@@ -285,66 +317,88 @@ fuse_parts(FOUR(const float*, up), FOUR(const float*, x), float* parts, i64 colu
     auto fetch_both = [&](int stage, i64 slice) {
         float* tile = memory + stage * tile_words;
         if (slice < slices) {
-            fetch(tile, ups, 16, UP_PITCH, slice, columns);
-            fetch(tile + up_rows * UP_PITCH, xs, 8, UP_PITCH, slice, columns);
+            fetch<SUM_COLUMNS, 16, pitch, true>(tile, ups, slice, columns);
+            fetch<SUM_COLUMNS, 8, pitch, true>(tile + up_rows * pitch, xs, slice, columns);
         }
         copies_end();
     };
-    for (int k = 0; k < stages; k++) fetch_both(k, blockIdx.x + k * (i64)gridDim.x);
+    for (int k = 0; k < SUM_STAGES - 1; k++) fetch_both(k, blockIdx.x + k * (i64)gridDim.x);
 
-    float sums[TASKS][4][4] = {}, biases[ROWS] = {};
-    int a_of[TASKS], b_of[TASKS], columns_of[TASKS];  // where the rows of its tiles are
+    float sums[TASKS][2][4][4] = {}, biases[ROWS] = {};
+    int a_of[TASKS], b_of[TASKS];  // where the rows of its tiles are
+    bool is_there[TASKS];
 #pragma unroll
     for (int task = 0; task < TASKS; task++) {
         const Tile at(warp + task * WARPS);
-        a_of[task] = (first_row(at.t, 16) + at.row + g) * UP_PITCH + u;
-        b_of[task] = (first_row(at.s, 8) + at.column + g) * UP_PITCH + u;
-        columns_of[task] = at.columns;
+        a_of[task] = (first_row(at.t, 16) + at.row + g) * pitch;
+        b_of[task] = (up_rows + first_row(at.s, 8) + at.column + g) * pitch;
+        is_there[task] = at.t >= 0;
     }
     int stage = 0;
     for (i64 slice = blockIdx.x; slice < slices; slice += gridDim.x) {
-        if (stages == 1) copies_end();
-        wait_for_earlier_copies();
-        __syncthreads();
-        const float* up_tile = memory + stage * tile_words;
-        const float* x_tile = up_tile + up_rows * UP_PITCH;
+        wait_for_copies<SUM_STAGES - 2>();
+        __syncthreads();  // all have left the stage that is filled next
+        fetch_both(stage == 0 ? SUM_STAGES - 1 : stage - 1,
+                   slice + (SUM_STAGES - 1) * (i64)gridDim.x);
+        const float* tile = memory + stage * tile_words;
 #pragma unroll
         for (int task = 0; task < TASKS; task++) {
-            if (columns_of[task] == 0) continue;
-            const float *a = up_tile + a_of[task], *b = x_tile + b_of[task];
-#pragma unroll 4
-            for (int k = 0; k < COLUMNS; k += 8) {
-                const float left[4] = {a[k], a[k + 8 * UP_PITCH], a[k + 4],
-                                       a[k + 4 + 8 * UP_PITCH]};
-                multiply_step<THREE>(sums[task], left, b + k, 4, 8 * UP_PITCH, columns_of[task]);
+            if (!is_there[task]) continue;
+#pragma unroll
+            for (int k = 0; k < SUM_COLUMNS; k += 8) {  // a thread has two columns side by side
+                const int inside = (((k + 2 * u) / 4 ^ swap_of(g)) * 4) + 2 * u % 4;
+                const float *a = tile + a_of[task] + inside, *b = tile + b_of[task] + inside;
+                Factors<8, THREE> right;
+#pragma unroll
+                for (int n = 0; n < 4; n++) {
+                    const float2 two = *reinterpret_cast<const float2*>(b + n * tall);
+                    right.put(2 * n, two.x), right.put(2 * n + 1, two.y);
+                }
+#pragma unroll
+                for (int i = 0; i < 2; i++) {
+                    const float2 near = *reinterpret_cast<const float2*>(a + 2 * i * tall);
+                    const float2 far = *reinterpret_cast<const float2*>(a + (2 * i + 1) * tall);
+                    Factors<4, THREE> left;
+                    left.put(0, near.x), left.put(1, far.x), left.put(2, near.y), left.put(3, far.y);
+                    multiply_step<THREE>(sums[task][i], left, right);
+                }
             }
         }
 #pragma unroll
         for (int k = 0; k < ROWS; k++) {
             const int row = warp + k * WARPS;
             if (row >= up_rows) continue;
-            const float2 two =
-                *reinterpret_cast<const float2*>(up_tile + row * UP_PITCH + 2 * lane);
-            biases[k] += two.x + two.y;
+#pragma unroll
+            for (int c = 0; c < SUM_COLUMNS; c += 32) biases[k] += tile[row * pitch + c + lane];
         }
-        __syncthreads();
-        fetch_both(stage, slice + stages * (i64)gridDim.x);
-        stage = stage + 1 < stages ? stage + 1 : 0;
+        stage = stage + 1 < SUM_STAGES ? stage + 1 : 0;
     }
 
     float* part = parts + blockIdx.x * (i64)bias_place(16);
+    // Zeros between the results.
+#pragma unroll
+    for (int pair = 0; pair < 16; pair++) {
+        if (!(MAPS >> pair & 1)) continue;
+        const int size = nodes_of(pair / 4) * nodes_of(pair % 4), rows = nodes_of(pair / 4);
+        if (threadIdx.x < up_to(size, 4) - size) part[matrix_place(pair) + size + threadIdx.x] = 0;
+        if (threadIdx.x < up_to(rows, 4) - rows) part[bias_place(pair) + rows + threadIdx.x] = 0;
+    }
 #pragma unroll
     for (int task = 0; task < TASKS; task++) {
         const Tile at(warp + task * WARPS);
         if (at.t < 0) continue;
         float* to = part + matrix_place(4 * at.t + at.s);
 #pragma unroll
-        for (int n = 0; n < 4; n++) {
+        for (int i = 0; i < 2; i++) {
 #pragma unroll
-            for (int v = 0; v < 4; v++) {
-                const int row = at.row + g + 8 * (v / 2), column = at.column + 8 * n + 2 * u + v % 2;
-                if (row < nodes_of(at.t) && column < nodes_of(at.s))
-                    to[row * nodes_of(at.s) + column] = sums[task][n][v];
+            for (int n = 0; n < 4; n++) {
+#pragma unroll
+                for (int v = 0; v < 4; v++) {
+                    const int row = at.row + 16 * i + g + 8 * (v / 2);
+                    const int column = at.column + 8 * n + 2 * u + v % 2;
+                    if (row < nodes_of(at.t) && column < nodes_of(at.s))
+                        to[row * nodes_of(at.s) + column] = sums[task][i][n][v];
+                }
             }
         }
     }

@@ -37,13 +37,11 @@ def takes_fusion(scales: Scales, x: Tensor) -> bool:
     return (
         x.dtype == torch.float32
         and torch.cuda.get_device_capability(x.device) >= LEAST_CAPABILITY
-        and _divisions(scales, x) is not None
+        and _division(scales, x) is not None
     )
 
 
-def _divisions(
-    scales: Scales, x: Tensor
-) -> tuple[FusionDivision, FusionDivision, FusionDivision] | None:
+def _division(scales: Scales, x: Tensor) -> FusionDivision | None:
     index = x.device.index
     memory = shared_memory_per_block(index)
     return divide_fusion(scales, x.shape[0] * x.shape[2], multiprocessors(index), memory)
@@ -55,18 +53,18 @@ class _Fusion:
     def __init__(self, nodes: Sequence[int], maps: Sequence[int], x: Tensor) -> None:
         pairs = tuple(divmod(pair, MOST_SCALES) for pair in maps)
         self.scales = Scales(tuple(nodes), pairs)
-        chosen = _divisions(self.scales, x)
+        chosen = _division(self.scales, x)
         assert chosen is not None
-        self.forward, self.back, self.sums = chosen
+        self.division = chosen
         self.maps, self.device = maps, x.device
         self.batch, _, self.channels = x.shape
         exact = not allow_tf32()
-        self.kernels = kernels_of(KERNELS, **self.scales.options(), THREE=int(exact))
+        options = {**self.scales.options(), **chosen.options(), "THREE": int(exact)}
+        self.kernels = kernels_of(KERNELS, **options)
 
-    def launch(self, name: str, division: FusionDivision, *arguments: Any) -> None:
-        sizes = (self.batch * self.channels, division.stages)
-        grid, memory = (division.blocks,), division.shared_memory
-        self.kernels.launch(name, grid, (THREADS,), (*arguments, *sizes), self.device, memory)
+    def launch(self, name: str, blocks: int, memory: int, *arguments: Any) -> None:
+        given = (*arguments, self.batch * self.channels)
+        self.kernels.launch(name, (blocks,), (THREADS,), given, self.device, memory)
 
     def of_maps(self, given: Sequence[Tensor]) -> ByScale:
         found: ByScale = [None] * MOST_SCALES**2
@@ -108,7 +106,8 @@ def _forward(
     fusion = _Fusion(nodes, maps, features[0])
     x, y = fusion.rows(features, given), fusion.new_rows(features[0], made)
     read = (*fusion.of_maps(weights), *fusion.of_maps(biases))
-    fusion.launch("fuse", fusion.forward, *x, *y, *read)
+    division = fusion.division
+    fusion.launch("fuse", division.blocks, division.forward, *x, *y, *read)
     return _features(y, made)
 
 
@@ -139,13 +138,14 @@ def _backward(
     fusion = _Fusion(nodes, maps, features[0])
     up, down = fusion.rows(gradients, made), fusion.new_rows(features[0], given)
     unbiased: ByScale = [None] * MOST_SCALES**2
-    fusion.launch("fuse_back", fusion.back, *up, *down, *fusion.of_maps(weights), *unbiased)
+    division, matrices = fusion.division, fusion.of_maps(weights)
+    fusion.launch("fuse_back", division.blocks, division.back, *up, *down, *matrices, *unbiased)
     found = _features(down, given)
     if not learns:
         return found
     x = fusion.rows(features, given)
-    parts = features[0].new_empty((fusion.sums.blocks, fusion.scales.places()[-1]))
-    fusion.launch("fuse_parts", fusion.sums, *up, *x, parts)
+    parts = features[0].new_empty((division.sum_blocks, fusion.scales.places()[-1]))
+    fusion.launch("fuse_parts", division.sum_blocks, division.sums, *up, *x, parts)
     return [*found, sum_of_parts(parts, fusion.kernels)]
 
 

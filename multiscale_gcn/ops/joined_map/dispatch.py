@@ -74,6 +74,16 @@ def joined_map(
     for name, pair in (("value", value), ("theta", theta), ("phi", phi)):
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise TypeError(f"{name} is no pair; give the weight and the bias of a linear map")
+    weight, bias = padded_map(score, value, theta, phi, backend=backend)
+    rows = score.shape[1] + 2
+    return (weight, bias) if len(bias) == rows else (weight[:rows], bias[:rows])
+
+
+def padded_map(score: Tensor, value: Map, theta: Map, phi: Map, *, backend: str = "auto") -> Map:
+    """:func:`joined_map`, where a kernel makes it with rows of zeros behind it.
+
+    Rows of what it gives then begin at multiples of 16 bytes, as fast matrix products want it.
+    """
     parts = dict(zip(_PARTS, (*value, *theta, *phi), strict=True))
     _check(score, parts)
     if _takes_kernel(score, (*value, *theta, *phi), backend):

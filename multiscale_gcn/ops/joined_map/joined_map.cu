@@ -1,6 +1,6 @@
 // A map with two rows more, the products of a vector with a matrix, and the gradient.
 //
-//     joined = [value; left' A; right' B],   and the same of the biases
+//     joined = [value; left' A; right' B; 0],   and the same of the biases
 //
 // Biases are one more column. A matrix and its bias come as two pointers.
 //
@@ -29,11 +29,12 @@ struct Result {
     }
 };
 
-// score: [2, inner], left and right. A block has some columns of all rows.
+// score: [2, inner], left and right; rows: of the joined map. A block has some columns of all rows.
 extern "C" __global__ void __launch_bounds__(THREADS)
 join(Element* weight, Element* bias, const Element* score, const Element* value_weight,
      const Element* value_bias, const Element* left_weight, const Element* left_bias,
-     const Element* right_weight, const Element* right_bias, i64 inner, i64 channels) {
+     const Element* right_weight, const Element* right_bias, i64 inner, i64 rows,
+     i64 channels) {
     __shared__ Real board[2][GROUPS][COLUMNS];
     const Map value = {value_weight, value_bias}, left = {left_weight, left_bias},
               right = {right_weight, right_bias};
@@ -49,6 +50,7 @@ join(Element* weight, Element* bias, const Element* score, const Element* value_
         }
         for (i64 k = group; k < inner; k += GROUPS)
             joined.put(k, c, channels, value.at(k, c, channels));
+        for (i64 k = inner + 2 + group; k < rows; k += GROUPS) joined.put(k, c, channels, 0);
     }
     for (int side = 0; side < 2; side++) board[side][group][column] = sums[side];
     __syncthreads();

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from multiscale_gcn.ops.differentiable import DifferentiableFunction
+from multiscale_gcn.ops.kernels.arguments import up_to_16_bytes
 from multiscale_gcn.ops.kernels.launch import kernels_of
 from multiscale_gcn.ops.kernels.number_types import DTYPES
 from multiscale_gcn.ops.kernels.registration import define
@@ -17,7 +18,10 @@ THREADS, COLUMNS = 256, 8
 
 
 class JoinedMapOnCuda(DifferentiableFunction):
-    """Of scores, and of weight and bias of the value, of the left and of the right map."""
+    """Of scores, and of weight and bias of the value, of the left and of the right map.
+
+    Behind the joined map are rows of zeros, as many as make rows of 16 bytes of what it gives.
+    """
 
     @staticmethod
     def forward(ctx: Any, score: Tensor, *maps: Tensor) -> tuple[Tensor, Tensor]:
@@ -28,8 +32,9 @@ class JoinedMapOnCuda(DifferentiableFunction):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, weight: Tensor, bias: Tensor) -> tuple[Tensor, ...]:
-        inner = len(bias) - 2
-        for_score, *for_maps = BACKWARD(weight[inner:], bias[inner:], *ctx.saved_tensors)
+        inner = ctx.saved_tensors[0].shape[1]
+        scores = slice(inner, inner + 2)
+        for_score, *for_maps = BACKWARD(weight[scores], bias[scores], *ctx.saved_tensors)
         return (for_score, weight[:inner], bias[:inner], *for_maps)
 
 
@@ -37,7 +42,7 @@ def _forward(score: Tensor, *maps: Tensor) -> tuple[Tensor, Tensor]:
     weight, bias = _forward_fake(score, *maps)
     inner, channels = maps[0].shape
     read = (tensor.contiguous() for tensor in (score, *maps))
-    arguments = (weight, bias, *read, inner, channels)
+    arguments = (weight, bias, *read, inner, len(bias), channels)
     grid = (-(-(channels + 1) // COLUMNS),)
     kernels = kernels_of(KERNELS, ELEMENT=DTYPES[score.dtype])
     kernels.launch("join", grid, (THREADS,), arguments, score.device)
@@ -46,7 +51,8 @@ def _forward(score: Tensor, *maps: Tensor) -> tuple[Tensor, Tensor]:
 
 def _forward_fake(score: Tensor, *maps: Tensor) -> tuple[Tensor, Tensor]:
     inner, channels = maps[0].shape
-    return score.new_empty((inner + 2, channels)), score.new_empty(inner + 2)
+    rows = up_to_16_bytes(inner + 2, score)
+    return score.new_empty((rows, channels)), score.new_empty(rows)
 
 
 def _backward(

@@ -29,6 +29,12 @@ def aligned(x: Tensor) -> Tensor:
     return x if x.data_ptr() % 16 == 0 else x.clone(memory_format=torch.contiguous_format)
 
 
+def up_to_16_bytes(numbers: int, x: Tensor) -> int:
+    """Columns for so many numbers of the type of ``x``, so that every row begins at a multiple."""
+    unit = 16 // x.element_size()
+    return -(-numbers // unit) * unit
+
+
 def alignment(*tensors: Tensor) -> int:
     """Bytes, up to 16, that divide where every row begins and how long it is."""
     result = 16

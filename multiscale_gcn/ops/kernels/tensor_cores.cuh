@@ -42,34 +42,7 @@ __device__ __forceinline__ void copy_ahead(void* to, const void* from, bool is_t
 
 __device__ __forceinline__ void copies_end() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 
-// All copies are there, but those behind the last end.
-__device__ __forceinline__ void wait_for_earlier_copies() {
-    asm volatile("cp.async.wait_group 1;" ::: "memory");
-}
-
-// 8 products more for 16 rows and `tiles` times 8 columns, at most 32. a: those of this thread, which
-// may be rounded already. b: the first of this thread; the next product is next_k numbers from there,
-// the next tile next_n. With EXACT a product is made of three.
-template <bool EXACT, bool ROUNDED = false>
-__device__ __forceinline__ void multiply_step(float (&c)[4][4], const float (&a)[4],
-                                              const float* b, int next_k, int next_n, int tiles) {
-    u32 left[4];
-    [[maybe_unused]] u32 rest[4];
-#pragma unroll
-    for (int v = 0; v < 4; v++) {
-        left[v] = ROUNDED && !EXACT ? __float_as_uint(a[v]) : to_tf32(a[v]);
-        if (EXACT) rest[v] = remainder_of(a[v]);
-    }
-#pragma unroll
-    for (int n = 0; n < 4; n++) {
-        if (n >= tiles) continue;
-        const float given[2] = {b[n * next_n], b[n * next_n + next_k]};
-        const u32 right[2] = {to_tf32(given[0]), to_tf32(given[1])};
-        multiply(c[n], left, right);
-        if (EXACT) {
-            const u32 small[2] = {remainder_of(given[0]), remainder_of(given[1])};
-            multiply(c[n], left, small);
-            multiply(c[n], rest, right);
-        }
-    }
+// All copies are there, but those of the last LAST groups.
+template <int LAST> __device__ __forceinline__ void wait_for_copies() {
+    asm volatile("cp.async.wait_group %0;" ::"n"(LAST) : "memory");
 }

@@ -11,6 +11,7 @@ from multiscale_gcn.ops.nonlocal_attention.walks_on_cuda import (
     BLOCK,
     JoinedGradients,
     divide,
+    joined_columns,
     launch,
 )
 
@@ -64,7 +65,7 @@ def _backward(gradient: Tensor, source: Tensor, target: Tensor, value: Tensor) -
 
 
 def _backward_fake(gradient: Tensor, source: Tensor, target: Tensor, value: Tensor) -> Tensor:
-    return empty_by_node(value, value.shape[2] + 2)
+    return empty_by_node(value, joined_columns(value))
 
 
 FORWARD = define(

@@ -14,6 +14,7 @@ from multiscale_gcn.ops.nonlocal_attention.walks_on_cuda import (
     GROUP,
     JoinedGradients,
     divide,
+    joined_columns,
     launch,
     walking_kernels,
 )
@@ -105,7 +106,7 @@ def _sorted_backward(
 def _sorted_backward_fake(
     gradient: Tensor, value: Tensor, keys: Tensor, order: Tensor, before: Tensor
 ) -> Tensor:
-    return empty_by_node(value, value.shape[2] + 2)
+    return empty_by_node(value, joined_columns(value))
 
 
 SORTED_FORWARD = define(

@@ -113,9 +113,16 @@ def nonlocal_attention_joined(
     check_operands(joined=joined)
     if joined.dim() != 3 or joined.shape[2] < 2:
         raise ValueError(f"joined has shape {list(joined.shape)}, expected [B, N, C + 2]")
-    if _takes_kernel(joined, joined.shape[2] - 2, backend):
-        return nonlocal_attention_joined_on_cuda(joined)
-    value, source, target = torch.split(joined, [joined.shape[2] - 2, 1, 1], dim=2)
+    return attend_joined(joined, joined.shape[2] - 2, backend)
+
+
+def attend_joined(joined: Tensor, channels: int, backend: str = "auto") -> Tensor:
+    """:func:`nonlocal_attention_joined` of so many channels, whatever is behind the targets."""
+    if _takes_kernel(joined, channels, backend):
+        return nonlocal_attention_joined_on_cuda(joined, channels)
+    behind = joined.shape[2] - channels - 2
+    sizes = [channels, 1, 1, behind] if behind else [channels, 1, 1]
+    value, source, target = torch.split(joined, sizes, dim=2)[:3]
     return _plain(source.squeeze(2), target.squeeze(2), value)
 
 

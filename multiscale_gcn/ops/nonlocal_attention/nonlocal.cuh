@@ -251,18 +251,18 @@ __device__ __forceinline__ void walk_back(const Shared& s, int entries, int c, b
     }
 }
 
-// Where the gradients of the sources and the targets of a graph go. A block has a slice of the
+// Where the gradients of the sources and the targets of a graph go, and how many zeros behind these. A block has a slice of the
 // channels: with several slices they are added up later.
 struct Numbers {
     Element *of_sources, *of_targets;
-    i64 step;
+    i64 step, padding;
     Real *part_of_sources, *part_of_targets;
 };
 
 __device__ __forceinline__ Numbers numbers_of(Element* of_sources, Element* of_targets, i64 graph,
-                                              i64 step, Real* parts, i64 batch, i64 b, int nodes) {
+                                              i64 step, i64 padding, Real* parts, i64 batch, i64 b, int nodes) {
     Real* part = parts == nullptr ? nullptr : parts + (blockIdx.y * 2 * batch + b) * nodes;
-    return {of_sources + b * graph, of_targets + b * graph, step, part,
+    return {of_sources + b * graph, of_targets + b * graph, step, padding, part,
             part == nullptr ? nullptr : part + batch * nodes};
 }
 
@@ -292,8 +292,11 @@ __device__ __forceinline__ void walk_both_ways(const Shared& s, int entries, int
         total /= nodes;
         if (numbers.part_of_sources != nullptr)
             (code < 0 ? numbers.part_of_sources : numbers.part_of_targets)[node] = total;
-        else
-            (code < 0 ? numbers.of_sources : numbers.of_targets)[node * numbers.step] =
-                narrow(total);
+        else {
+            Element* to = (code < 0 ? numbers.of_sources : numbers.of_targets) + node * numbers.step;
+            *to = narrow(total);
+            if (code >= 0)
+                for (i64 k = 1; k <= numbers.padding; k++) to[k] = 0;
+        }
     }
 }

@@ -122,8 +122,8 @@ attend_gradient(const Element* __restrict__ source, i64 source_graph, i64 source
                 const Element* __restrict__ gradient, i64 gradient_graph, i64 gradient_node,
                 Element* __restrict__ for_value, Element* __restrict__ for_source,
                 Element* __restrict__ for_target, i64 result_graph, i64 result_node,
-                Real* __restrict__ parts, i64 num_nodes, i64 num_channels, i64 slice,
-                i64 walkers) {
+                i64 padding, Real* __restrict__ parts, i64 num_nodes, i64 num_channels,
+                i64 slice, i64 walkers) {
     const int nodes = (int)num_nodes, entries = (2 * nodes + STEP - 1) / STEP * STEP;
     const i64 b = blockIdx.x, first = blockIdx.y * slice;
     const int pitch = (int)slice, channels = (int)min(slice, num_channels - first);
@@ -139,7 +139,7 @@ attend_gradient(const Element* __restrict__ source, i64 source_graph, i64 source
     Start start;
     walk_both_ways(s, entries, 2 * nodes, c, c < channels, start,
                    for_value + b * result_graph + first, result_node,
-                   numbers_of(for_source, for_target, result_graph, result_node, parts, gridDim.x,
-                              b, nodes),
+                   numbers_of(for_source, for_target, result_graph, result_node, padding, parts,
+                              gridDim.x, b, nodes),
                    (int)walkers, nodes);
 }

@@ -244,8 +244,8 @@ attend_chunks_gradient(const Element* __restrict__ value, i64 value_graph, i64 v
                        const i64* __restrict__ order, const Real* __restrict__ before,
                        const Real* __restrict__ behind, Element* __restrict__ for_value,
                        Element* __restrict__ for_source, Element* __restrict__ for_target,
-                       i64 result_graph, i64 result_node, Real* __restrict__ parts, i64 batch,
-                       i64 nodes, i64 num_channels, i64 slice, i64 walkers) {
+                       i64 result_graph, i64 result_node, i64 padding,
+                       Real* __restrict__ parts, i64 batch, i64 nodes, i64 num_channels, i64 slice, i64 walkers) {
     const int pitch = (int)slice, within = blockIdx.x % GROUP;
     const Shared s = share(LENGTH, (int)walkers / 32, LENGTH, pitch);
     const Chunk chunk =
@@ -267,7 +267,7 @@ attend_chunks_gradient(const Element* __restrict__ value, i64 value_graph, i64 v
     wait_for_rows();
     walk_both_ways(s, LENGTH, chunk.valid, c, active, start,
                    for_value + chunk.b * result_graph + chunk.first, result_node,
-                   numbers_of(for_source, for_target, result_graph, result_node, parts, batch,
-                              chunk.b, (int)nodes),
+                   numbers_of(for_source, for_target, result_graph, result_node, padding, parts,
+                              batch, chunk.b, (int)nodes),
                    (int)walkers, (int)nodes);
 }

@@ -33,10 +33,11 @@ def nonlocal_attention_on_cuda(
 
 
 def nonlocal_attention_joined_on_cuda(
-    joined: Tensor,  # [B, N, C + 2]
+    joined: Tensor,  # [B, N, C + 2 or more]
+    channels: int,
 ) -> Tensor:  # [B, N, C]
     """The same of values, sources and targets that lie side by side, and so do their gradients."""
-    result: Tensor = _JoinedAttentionOnCuda.apply(joined)
+    result: Tensor = _JoinedAttentionOnCuda.apply(joined, channels)
     return result
 
 
@@ -51,7 +52,7 @@ def _attend(source: Tensor, target: Tensor, value: Tensor) -> tuple[Tensor, list
 
 def _gradient(
     gradient: Tensor, source: Tensor, target: Tensor, value: Tensor, kept: list[Tensor]
-) -> Tensor:  # [B, N, C + 2]
+) -> Tensor:  # [B, N, C + 2], and zeros behind
     gradient = gradient.to(value.dtype)
     if kept:
         walked: Tensor = SORTED_BACKWARD(gradient, value, *kept)
@@ -71,18 +72,20 @@ class _AttentionOnCuda(DifferentiableFunction):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         source, target, value, *kept = ctx.saved_tensors
-        return parts_of(_gradient(gradient, source, target, value, kept))
+        return parts_of(_gradient(gradient, source, target, value, kept), value.shape[2])
 
 
 class _JoinedAttentionOnCuda(DifferentiableFunction):
     @staticmethod
-    def forward(ctx: Any, joined: Tensor) -> Tensor:
-        result, kept = _attend(*parts_of(joined))
+    def forward(ctx: Any, joined: Tensor, channels: int) -> Tensor:
+        result, kept = _attend(*parts_of(joined, channels))
         ctx.save_for_backward(joined, *kept)
+        ctx.channels = channels
         return result
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         joined, *kept = ctx.saved_tensors
-        return _gradient(gradient, *parts_of(joined), kept)
+        found = _gradient(gradient, *parts_of(joined, ctx.channels), kept)
+        return found[..., : joined.shape[2]], None

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from multiscale_gcn.ops.kernels.arguments import alignment, empty_by_node
+from multiscale_gcn.ops.kernels.arguments import alignment, empty_by_node, up_to_16_bytes
 from multiscale_gcn.ops.kernels.launch import Kernels, kernels_of, shared_memory_per_block
 from multiscale_gcn.ops.kernels.number_types import DTYPES, real_type
 from multiscale_gcn.ops.nonlocal_attention.walk_division import (
@@ -25,9 +25,14 @@ GROUP = 8
 """Chunks that one block sums up first."""
 
 
-def parts_of(joined: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Source, target and value."""
-    return joined[..., -2], joined[..., -1], joined[..., :-2]
+def parts_of(joined: Tensor, channels: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Source, target and value of so many channels."""
+    return joined[..., channels], joined[..., channels + 1], joined[..., :channels]
+
+
+def joined_columns(value: Tensor) -> int:
+    """Of the gradients of values, sources and targets, side by side, and zeros behind."""
+    return up_to_16_bytes(value.shape[2] + 2, value)
 
 
 @cache
@@ -72,12 +77,16 @@ def launch(
 
 
 class JoinedGradients:
-    """Gradients of values, sources and targets, side by side."""
+    """Gradients of values, sources and targets, side by side, and zeros behind.
+
+    As many as fill rows of 16 bytes, which fast matrix products want.
+    """
 
     def __init__(self, value: Tensor) -> None:
         batch, nodes, channels = value.shape
-        self.whole = empty_by_node(value, channels + 2)
-        self.for_source, self.for_target, self.for_value = parts_of(self.whole)
+        self.whole = empty_by_node(value, joined_columns(value))
+        self.for_source, self.for_target, self.for_value = parts_of(self.whole, channels)
+        self.padding = self.whole[..., channels + 2 :]
         self.shape = (batch, nodes)
         self.parts: Tensor | None = None
 
@@ -86,11 +95,13 @@ class JoinedGradients:
             wide = real_type(value.dtype)
             self.parts = value.new_empty((slices, 2, *self.shape), dtype=wide)
         strides = self.whole.stride()[:2]
-        return (self.for_value, self.for_source, self.for_target, *strides, self.parts)
+        results = (self.for_value, self.for_source, self.for_target)
+        return (*results, *strides, self.padding.shape[2], self.parts)
 
     def finish(self) -> Tensor:
         if self.parts is not None:
             sums = self.parts.sum(0)
             self.for_source.copy_(sums[0])
             self.for_target.copy_(sums[1])
+            self.padding.zero_()
         return self.whole

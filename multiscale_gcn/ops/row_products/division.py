@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-ROWS = 32
-"""Of a slice, that a block takes at once."""
+SLICES = ((32, 3), (16, 3), (16, 2))
+"""Rows of a slice, that a block takes at once, and slices that are there or on their way: the first
+for which there is room. One slice is computed while the others come."""
 THREADS, WARPS = 512, 16
-MOST_TASKS = 4
-"""Tiles of 16 x 32 results that a warp has registers for."""
+TILE = 32
+"""Rows and columns of the results that a warp makes at once."""
+MOST_TASKS = 2
+"""Tiles that a warp has registers for."""
 MOST_SUMMED = 128
 STATIC = 5120
 """Bytes of shared memory that are no room for rows."""
@@ -32,9 +35,10 @@ class Pair:
 
 @dataclass(frozen=True)
 class RowDivision:
-    """Blocks, slices that a block holds at once, and bytes of shared memory."""
+    """Blocks, rows of a slice, slices that a block holds at once, and bytes of shared memory."""
 
     blocks: int
+    rows: int
     stages: int
     shared_memory: int
 
@@ -51,7 +55,7 @@ def places(pairs: tuple[Pair, ...]) -> list[int]:
 
 def tasks(pairs: tuple[Pair, ...]) -> int:
     """Tiles for a warp, at most."""
-    tiles = sum(-(-pair.left // 16) * -(-pair.right // 32) for pair in pairs)
+    tiles = sum(-(-pair.left // TILE) * -(-pair.right // TILE) for pair in pairs)
     return -(-tiles // WARPS)
 
 
@@ -76,8 +80,11 @@ def divide_row_products(
         and all(pair.left <= MOST_SUMMED for pair in pairs if pair.summed)
     ):
         return None
-    slices = -(-rows // ROWS)
-    blocks = max(1, min(slices // LEAST_SLICES, processors))
-    slice_bytes = 4 * ROWS * sum(_up_to(width, 16) + 8 for width in widths)
-    stages = min(2, (memory - STATIC) // slice_bytes, -(-slices // blocks))
-    return None if stages < 1 else RowDivision(blocks, stages, stages * slice_bytes)
+    row_bytes = 4 * sum(_up_to(width, TILE) + 8 for width in widths)
+    for slice_rows, stages in SLICES:
+        shared_memory = stages * slice_rows * row_bytes
+        if shared_memory + STATIC <= memory:
+            slices = -(-rows // slice_rows)
+            blocks = max(1, min(slices // LEAST_SLICES, processors))
+            return RowDivision(blocks, slice_rows, stages, shared_memory)
+    return None

@@ -78,7 +78,7 @@ def _row_products(lefts: list[Tensor], rights: list[Tensor], summed: list[bool])
         KERNELS,
         **{"M0": one.left, "N0": one.right, "M1": other.left, "N1": other.right},
         **{"S0": int(one.summed), "S1": int(other.summed)},
-        TASKS=tasks(pairs),
+        **{"ROWS": chosen.rows, "STAGES": chosen.stages, "TASKS": tasks(pairs)},
         THREE=int(not allow_tf32()),
     )
     read: list[Tensor | None] = []
@@ -86,7 +86,7 @@ def _row_products(lefts: list[Tensor], rights: list[Tensor], summed: list[bool])
         read += [aligned(a.contiguous()), aligned(b.contiguous())]
     read += [None] * (4 - len(read))
     parts = first.new_empty((chosen.blocks, places(pairs)[-1]))
-    arguments = (*read, parts, rows, chosen.stages)
+    arguments = (*read, parts, rows)
     grid, memory = (chosen.blocks,), chosen.shared_memory
     kernels.launch("row_parts", grid, (THREADS,), arguments, first.device, memory)
     return sum_of_parts(parts, kernels)

@@ -19,6 +19,7 @@ from examples.hgn_pose.lifting import exported, prediction
 from examples.hgn_pose.measuring.evaluation import evaluate, watch
 from examples.hgn_pose.measuring.metrics import mpjpe
 from examples.hgn_pose.network.building import NetworkOptions, build_network, count_parameters
+from examples.hgn_pose.network.passports import load_network, network_of
 from examples.hgn_pose.network.weights import (
     SHIPPED_WEIGHTS,
     load_weights,
@@ -74,9 +75,10 @@ def test_files_of_detectors_are_lifted_by_those_for_real_video(tmp_path, monkeyp
     main(["sample", "--convention", "skeleton17", "--out", str(keypoints)])
     main(["predict", str(keypoints), "--no-page", "--device", "cpu", "--out", str(tmp_path)])
     result = prediction.load(tmp_path / "prediction.npz")
-    assert result.facts["weights"] == "body_streams_cmu17_robust.safetensors"
+    assert result.facts["weights"] == "body_clips_cmu17_robust.safetensors"
+    assert result.facts["meshes"] == "body_streams_cmu17_robust.safetensors"
     assert set(result.meshes) == {48, 96}
-    assert weights_file(Export().weights).name == result.facts["weights"]
+    assert weights_file(Export().weights).name == result.facts["meshes"]
     frames = json.loads(keypoints.read_text())["frames"][:2]
     lines = "".join(json.dumps(frame["persons"][0]["keypoints"]) + "\n" for frame in frames)
     monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
@@ -101,7 +103,7 @@ def test_the_readme_states_what_was_measured(figures):
     assert figures["machine"]["device"] in readme
 
 
-@pytest.mark.parametrize("name", ["robust", "lifter", "video"])
+@pytest.mark.parametrize("name", ["robust", "lifter", "video", "clips"])
 def test_the_others_are_what_the_readme_says(name):
     file = weights_file(Path(name))
     measured = json.loads(file.with_suffix(".json").read_text())
@@ -111,12 +113,13 @@ def test_the_others_are_what_the_readme_says(name):
     assert f"| {mirrored:.1f} |" in readme
     for error in scores["mpvpe_mm"].values():
         assert f"| {error:.1f} |" in readme
-    options = NetworkOptions(**read_passport(file).network)
-    body, hierarchy = coarse_body()
-    network = build_network(options, hierarchy, seed=0, body=body)
-    load_weights(file, network, hierarchy.fingerprint)
+    options = network_of(file, read_passport(file))
+    network = load_network(file, *coarse_body())
     assert count_parameters(network) == measured["parameters"]
-    prepared = prepare_data(DataOptions(data="builtin", test_every=20), CPU, test_only=True)
+    data = DataOptions(data="builtin", test_every=20)
+    prepared = prepare_data(
+        data, CPU, test_only=True, frames=options.window, spacing=options.spacing
+    )
     assert 20 < watch(network, prepared.test, prepared.cameras) < 108
 
 

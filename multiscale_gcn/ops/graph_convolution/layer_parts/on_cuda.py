@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from multiscale_gcn.ops.epilogue import finish
@@ -14,6 +15,9 @@ from multiscale_gcn.ops.graph_convolution.layer_parts.per_channel_mixing_on_cuda
 )
 from multiscale_gcn.ops.graph_convolution.layer_parts.shared_mixing_on_cuda import SharedMixing
 from multiscale_gcn.ops.kernels.arguments import aligned, rows_of_16_bytes
+from multiscale_gcn.ops.kernels.number_types import real_type
+from multiscale_gcn.ops.row_products.division import Pair
+from multiscale_gcn.ops.row_products.on_cuda import row_products, takes_row_products
 
 
 def _rows_of(x: Tensor) -> tuple[Tensor, bool]:
@@ -29,6 +33,10 @@ def _back(rows: Tensor, x: Tensor, by_node: bool) -> Tensor:
     if by_node:
         return rows.view(nodes, batch, channels).transpose(0, 1)
     return rows.view(batch, nodes, channels)
+
+
+def _by_node(x: Tensor) -> Tensor:  # [B, N, C] -> [N B, C]
+    return x.transpose(0, 1).flatten(0, 1)
 
 
 def _mixes_first(layer: LayerArguments) -> bool:
@@ -50,6 +58,30 @@ def _side_by_side(weight: Tensor) -> Tensor:  # [K, C_in, C_out] -> [C_in, K C_o
     return weight.transpose(0, 1).flatten(1)
 
 
+def _product_and_bias(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    if bias is not None and bias.dtype == rows.dtype:
+        return torch.addmm(bias, rows, weight)
+    result = rows @ weight
+    return result if bias is None else result.add_(bias)
+
+
+def _product_over_rows(
+    left: Tensor,  # [R, M]
+    right: Tensor,  # [R, N]
+    summed: bool = False,
+) -> tuple[Tensor, ...]:  # [M, N], and [M] if it is wanted
+    """left' right, and the sum of the rows of the left."""
+    pair = Pair(left.shape[1], right.shape[1], summed)
+    if takes_row_products(left, [pair], left.shape[0]):
+        return tuple(row_products([left], [right], [summed]))
+    product = left.t() @ right
+    return (product, _sum(left)) if summed else (product,)
+
+
+def _sum(x: Tensor) -> Tensor:  # [..., C] -> [C]
+    return x.flatten(0, -2).sum(0, dtype=real_type(x.dtype))
+
+
 def parts_forward(layer: LayerArguments) -> Tensor:  # [B, N, C_out]
     x, bias, norm, relu = layer.x, layer.bias, layer.norm, layer.relu
     weight = layer.weight.to(x.dtype)
@@ -57,9 +89,7 @@ def parts_forward(layer: LayerArguments) -> Tensor:  # [B, N, C_out]
     if _mixes_first(layer):
         mixed = SharedMixing(layer).mix_apart(rows_of_16_bytes(x), matrices)
         rows, by_node = _rows_of(mixed)
-        result = rows @ weight.flatten(0, 1)
-        if bias is not None:
-            result += bias
+        result = _product_and_bias(rows, weight.flatten(0, 1), bias)
         return finish(_back(result, x, by_node), norm, relu)
     rows, by_node = _rows_of(x)
     projected = _back(rows @ _side_by_side(weight), x, by_node)
@@ -80,8 +110,6 @@ def parts_backward(
     matrices, in_channels, out_channels = weight.shape
     for_x, for_mixing, for_weight, for_bias = empty_gradients(layer, needs)
     product = weight.to(x.dtype)
-    if needs[3]:
-        for_bias = gradient.sum((0, 1), dtype=for_bias.dtype)
     x, gradient = rows_of_16_bytes(x), gradient.to(x.dtype)
     gradient_rows, by_node = _rows_of(gradient)
     gradient = _back(gradient_rows, gradient, by_node)
@@ -96,10 +124,15 @@ def parts_backward(
         if needs[0]:
             for_x = shared.mix_back(own, others)
         if needs[2]:
-            mixed = shared.mix_apart(x, matrices)
-            rows = mixed.transpose(0, 1).flatten(0, 1)
-            for_weight = (rows.t() @ gradient.transpose(0, 1).flatten(0, 1)).view(weight.shape)
+            mixed = _by_node(shared.mix_apart(x, matrices))
+            transposed, *sums = _product_over_rows(_by_node(gradient), mixed, needs[3])
+            for_weight = transposed.t().reshape(weight.shape).contiguous()
+            for_bias = sums[0] if needs[3] else for_bias
+        elif needs[3]:
+            for_bias = _sum(gradient)
         return for_x, for_mixing.to(mixing.dtype), for_weight.to(weight.dtype), for_bias
+    if needs[3]:
+        for_bias = _sum(gradient)
     parts = _mixing_of(layer)
     rows, x_by_node = _rows_of(x)
     if needs[1]:
@@ -108,15 +141,11 @@ def parts_backward(
             gradient, others, None if own is None else (gradient, own)
         )
     if needs[0] or needs[2]:
-        mixed = parts.mix_back_apart(gradient, matrices)
-        mixed_rows = mixed.transpose(0, 1).flatten(0, 1)
+        mixed_rows = _by_node(parts.mix_back_apart(gradient, matrices))
     if needs[0]:
         for_x = _back(mixed_rows @ _side_by_side(product).t(), x, True)
     if needs[2]:
-        if not x_by_node:
-            rows = x.transpose(0, 1).flatten(0, 1)
-        for_weight = (
-            (rows.t() @ mixed_rows).view(in_channels, matrices, out_channels).transpose(0, 1)
-        )
+        (joined,) = _product_over_rows(rows if x_by_node else _by_node(x), mixed_rows)
+        for_weight = joined.view(in_channels, matrices, out_channels).transpose(0, 1)
     for_mixing, for_weight = for_mixing.to(mixing.dtype), for_weight.to(weight.dtype)
     return for_x, for_mixing.contiguous(), for_weight.contiguous(), for_bias

@@ -1,0 +1,65 @@
+"""A linear map, its normalisation and a sum in one kernel on a CUDA device, against float64."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from cuda_checks import drawn, error, needs_kernels
+
+from multiscale_gcn.nn import NonLocal
+from multiscale_gcn.ops.normalised_map.on_cuda import NORMALISED_MAP, takes_normalised_map
+
+pytestmark = needs_kernels
+
+
+@pytest.fixture(autouse=True)
+def allow_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", True)
+
+
+@pytest.mark.parametrize(("inside", "outside"), [(64, 128), (20, 44), (4, 8), (128, 256)])
+@pytest.mark.parametrize("rows", [1, 63, 6144, 98304])
+def test_against_float64(inside: int, outside: int, rows: int) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(rows, 1, inside, device="cuda").transpose(0, 1)
+    add = torch.randn(1, rows, outside, device="cuda")
+    weight = torch.randn(outside, inside, device="cuda") / inside**0.5
+    before, mean, variance, gain, offset = torch.randn(5, outside, device="cuda").unbind()
+    variance = variance.square() + 0.5
+    assert takes_normalised_map(x, weight)
+    mapped = x.double() @ weight.double().t()
+    expected = (mapped + before - mean) / (variance + 1e-5).sqrt() * gain + offset + add
+    found = NORMALISED_MAP(x, weight, before, mean, variance, gain, offset, add, 1e-5)
+    assert error(found, expected) < 1e-3
+    expected = (mapped - mean) / (variance + 1e-5).sqrt() + add
+    found = NORMALISED_MAP(x, weight, None, mean, variance, None, None, add, 1e-5)
+    assert error(found, expected) < 1e-3
+
+
+@torch.no_grad()
+def test_the_non_local_block_takes_it() -> None:
+    block = drawn(NonLocal(128)).cuda().eval()
+    x = torch.randn(64, 17, 128, device="cuda")
+    exact = copy.deepcopy(block).double()(x.double())
+    found = block(x)
+    assert error(found, exact) < 1e-3
+    assert torch.equal(found, block(x))
+    torch.backends.cuda.matmul.allow_tf32 = False
+    assert not torch.equal(found, block(x))
+
+
+def test_not_without_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, weight = torch.randn(2, 3, 64, device="cuda"), torch.randn(128, 64, device="cuda")
+    assert takes_normalised_map(x, weight)
+    assert not takes_normalised_map(x.double(), weight.double())
+    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)
+    assert not takes_normalised_map(x, weight)
+
+
+def test_an_operator() -> None:
+    x, add = torch.randn(4, 5, 8, device="cuda"), torch.randn(4, 5, 12, device="cuda")
+    known = torch.rand(5, 12, device="cuda").unbind()
+    weight = torch.randn(12, 8, device="cuda")
+    torch.library.opcheck(NORMALISED_MAP.overload, (x, weight, *known, add, 1e-5))
