@@ -463,11 +463,12 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
         words[i * WORDS + lane] = list[i % count * stride];
     }
     __syncwarp();
-    int now = 0;
+    int now = 0, ahead = 2 % count;
     Weights next;
     for (long long member = blockIdx.x; member < batch; member += gridDim.x) {
         for (int place = 0; place < count; ++place) {
-            const int word = list[(place + 2) % count * stride];
+            const int word = list[ahead * stride];
+            ahead = ahead + 1 == count ? 0 : ahead + 1;
             const Work& is = *(const Work*)(words + now * WORDS);
             const Work& following = *(const Work*)(words + (now ^ 1) * WORDS);
             if (is.kind != MAKE) {
