@@ -47,12 +47,6 @@ def error(found: Tensor, expected: Tensor) -> float:
     return float((found.double().cpu() - expected).norm() / expected.norm())
 
 
-def form_of(text: str) -> tuple[int, int]:
-    """Threads and tiles: 512x2."""
-    threads, tiles = map(int, text.split("x"))
-    return threads, tiles
-
-
 def row(chosen: bool, network: MultiScaleGCN, batch: int, repeats: int, name: str) -> None:
     device = torch.device("cuda")
     model = copy.deepcopy(network).to(device)
@@ -144,7 +138,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--alone", action="store_true", help="without the kernels of layers")
     parser.add_argument("--float32", action="store_true", help="without TF32")
     parser.add_argument("--kinds", action="store_true", help="times of kinds of instructions")
-    parser.add_argument("--forms", type=form_of, nargs="*", help="such as 256x3: these instead")
     options = parser.parse_args(arguments)
     torch.backends.cuda.matmul.allow_tf32 = not options.float32
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}; microseconds", flush=True)
@@ -158,10 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.kinds:
             times_of(network, batch, options.repeats)
             continue
-        for form in options.forms or ():
-            on_cuda.THREADS, on_cuda.TILES = form
-            row(True, network, batch, options.repeats, "{}x{}".format(*form))
-        for chosen in () if options.forms else (True,) if options.alone else (True, False):
+        for chosen in (True,) if options.alone else (True, False):
             name = "one kernel" if chosen else "kernels"
             row(chosen, network, batch, options.repeats, name)
 

@@ -62,7 +62,7 @@ OPERATORS: dict[str, dict[str, int]] = {
     "sparse_sums/aggregate.cu": {"ELEMENT": 0, "VECTOR": 4, "LANES": 32, "SOFTMAX": 1, "OWN": 1},
     "sparse_sums/entry_gradient.cu": {"ELEMENT": 1, "VECTOR": 4, "LANES": 32, "PACKS": 2},
     "whole_network/arrange.cu": {"TF32": 1, "THREADS": 256, "POINTERS": POINTERS, "TASK": TASK},
-    "whole_network/walk.cu": {"TF32": 1, "THREADS": 256, "MOST_TILES": 3, "ENDS": 16},
+    "whole_network/walk.cu": {"TF32": 1, "THREADS": 256, "ENDS": 16},
 }
 """The kernels that run everywhere, and numbers to compile them with."""
 WHOLE_LAYERS = (

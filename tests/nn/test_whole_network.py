@@ -92,22 +92,6 @@ def test_answers(name: str, tf32: float, device: EmulatedDevice) -> None:
 
 
 @needs_compiler
-@both_precisions
-@pytest.mark.parametrize("form", [(96, 1), (64, 2), (288, 2)], ids=str)
-def test_threads_and_tiles(
-    form: tuple[int, int], tf32: float, device: EmulatedDevice, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    threads, tiles = form
-    monkeypatch.setattr(on_cuda, "THREADS", threads)
-    monkeypatch.setattr(on_cuda, "TILES", tiles)
-    network = made("one scale of 96 nodes")
-    inputs = inputs_of(network, 2)
-    with torch.no_grad():
-        (found,), (expected,) = there(network, *inputs), exact(network, inputs)
-    assert error(found, expected) < tf32
-
-
-@needs_compiler
 def test_parameters_count_as_they_are(device: EmulatedDevice) -> None:
     network = made("V-cycle")
     inputs = inputs_of(network, 2)

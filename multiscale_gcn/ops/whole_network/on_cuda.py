@@ -22,8 +22,8 @@ from multiscale_gcn.ops.whole_network.phases import divisions, phases_of, total_
 from multiscale_gcn.ops.whole_network.preparation import POINTERS, TASK
 from multiscale_gcn.ops.whole_network.program import Program, shape_of
 
-THREADS, TILES = 256, 3
-"""Of a block, which have all registers of a multiprocessor; of 16 rows, that a warp may take."""
+THREADS = 256
+"""Of a block, which have all registers of a multiprocessor."""
 MOST_INSTRUCTIONS = 1000
 """Of a program: the time of planning grows with their square."""
 FIRST = (8, 0)
@@ -82,7 +82,7 @@ MOST_WALKS = 256
 def walk_of(program: Program, device: torch.device) -> Walk:
     """The lists of work: the shortest for which a block has room, or those of least memory."""
     room = _room(device) // 4
-    key = (shape_of(program), THREADS, TILES, room)
+    key = (shape_of(program), THREADS, room)
     walked = _walks.get(key)
     if walked is None:
         if len(_walks) >= MOST_WALKS:
@@ -95,7 +95,7 @@ def _planned(program: Program, room: int) -> Walk:
     inputs = len(program.inputs)
     found = [
         (phases_of(program.instructions, division), division)
-        for division in divisions(THREADS // 32, TILES)
+        for division in divisions(THREADS // 32)
     ]
     walked = (walk(*each, inputs) for each in sorted(found, key=lambda each: total_cost(*each)))
     tried = []
@@ -168,7 +168,7 @@ def launch_walk(
     device = workspace.device
     places = [part for end in ends for part in (end, *end.stride())]
     absent = [0] * (4 * ENDS - len(places))
-    kernels_of("whole_network/walk.cu", **_options(), MOST_TILES=TILES, ENDS=ENDS).launch(
+    kernels_of("whole_network/walk.cu", **_options(), ENDS=ENDS).launch(
         "walk_network",
         (min(batch, multiprocessors(device.index)),),
         (THREADS,),

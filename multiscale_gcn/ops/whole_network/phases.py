@@ -12,6 +12,10 @@ from multiscale_gcn.ops.whole_network.program import Features, Instruction, Make
 Phases = Sequence[Sequence[Instruction]]
 
 
+TILES = (3, 2, 1)
+"""Of 16 rows, that a warp may take at once."""
+
+
 class Piece(NamedTuple):
     """Of an instruction: what a warp does, and how long it takes compared to others."""
 
@@ -34,20 +38,17 @@ class Division:
         Warps among which an instruction is divided; the others have other instructions.
     most : int
         Pieces of work at once, unless a single instruction has more.
-    tiles : int
-        Of 16 rows, that a warp may take at once.
     """
 
     warps: int
     sharing: int
     most: int
-    tiles: int = 3
 
 
-def divisions(warps: int, tiles: int = 3) -> list[Division]:
+def divisions(warps: int) -> list[Division]:
     """Those that are worth trying."""
     return [
-        Division(warps, max(1, warps // parts), most, tiles)
+        Division(warps, max(1, warps // parts), most)
         for parts in (1, 2, 4)
         for most in (1 << 30, 2 * warps, 3 * warps // 2, warps, 0)
     ]
@@ -70,7 +71,7 @@ def pieces(make: Make, division: Division) -> list[Piece]:
         items = -(-target.nodes // (16 * tiles)) * len(columns)
         return -(-items // division.sharing) * cost(tiles)
 
-    best = min(range(division.tiles, 0, -1), key=rounds)
+    best = min(TILES, key=rounds)
     return [
         Piece(make, best, row, column, cost(best))
         for row in range(0, target.nodes, 16 * best)

@@ -9,8 +9,7 @@
 // Every warp has a list of its own, all
 // lists are of one length, and where `wait` is set all warps wait for each other.
 //
-// Options: those of fragments.cuh, THREADS, ENDS, how many inputs and outputs there may be,
-// and MOST_TILES.
+// Options: those of fragments.cuh, THREADS, and ENDS, how many inputs and outputs there may be.
 
 #include "fragments.cuh"
 
@@ -54,7 +53,7 @@ __device__ __forceinline__ void add_products(Sums<TILES>& sum, int m, const Fact
 
 // Weights that were fetched before they are needed: some steps, of a piece of work that may come
 // after the next barrier.
-#define AHEAD (!TF32 ? 3 : THREADS > 256 ? 2 : 4)
+#define AHEAD (TF32 ? 4 : 3)
 #define LOADS (COLUMN_TILES / PACKED)
 using Weights = float4[AHEAD][LOADS];
 
@@ -150,10 +149,11 @@ __device__ __forceinline__ void add_channels(Sums<TILES>& sum, Weights& next, co
 }
 
 #if TF32
+// What sums of columns of W are multiplied by, which are in half precision.
 struct Scales {
     float2 of[COLUMN_TILES];
 
-    __device__ __forceinline__ void fetch(const Work& is, const float* workspace, int lane) {
+    __device__ __forceinline__ Scales(const Work& is, const float* workspace, int lane) {
         const float* at = workspace + is.weights + is.steps * 8 * is.columns + is.column;
 #pragma unroll
         for (int n = 0; n < COLUMN_TILES; ++n) {
@@ -318,7 +318,7 @@ template <int TILES> struct NodeMatrix {
 struct OfColumns {
     float2 scale[COLUMN_TILES], shift[COLUMN_TILES];
 
-    __device__ __forceinline__ void fetch(const Work& is, const float* workspace, int lane) {
+    __device__ __forceinline__ OfColumns(const Work& is, const float* workspace, int lane) {
         const float* at = workspace + is.vectors + is.column + 2 * (lane % 4);
 #pragma unroll
         for (int n = 0; n < COLUMN_TILES; ++n) {
@@ -389,8 +389,7 @@ __device__ void write(const Work& is, const float* memory, const long long* end,
     }
 }
 
-// All that comes from far away is asked for at the beginning, if there are registers for it.
-#define EARLY (THREADS <= 256)
+// All that comes from far away is asked for at the beginning.
 template <int TILES>
 __device__ __forceinline__ void make(const Work& is, const Work& following, Weights& next,
                                      float* memory, const float* workspace, const Ends& ends,
@@ -399,23 +398,14 @@ __device__ __forceinline__ void make(const Work& is, const Work& following, Weig
     OfRows<TILES> diagonal, shift;
     fetch_rows<TILES>(diagonal, workspace, is.diagonal, is, 1, lane);
     fetch_rows<TILES>(shift, workspace, is.node_shift, is, 0, lane);
-    OfColumns columns;
-    if (EARLY) {
-        columns.fetch(is, workspace, lane);
-    }
+    const OfColumns columns(is, workspace, lane);
 #if TF32
-    Scales scales;
-    if (EARLY) {
-        scales.fetch(is, workspace, lane);
-    }
+    const Scales scales(is, workspace, lane);
 #endif
     Sums<TILES> sum = {};
     if (is.x >= 0) {
         add_channels<TILES>(sum, next, is, memory, workspace, lane);
 #if TF32
-        if (!EARLY) {
-            scales.fetch(is, workspace, lane);
-        }
         scale_columns<TILES>(sum, scales);
 #endif
         if (is.diagonal >= 0) {
@@ -429,9 +419,6 @@ __device__ __forceinline__ void make(const Work& is, const Work& following, Weig
     } else if (is.nodes == ATTENTION) {
         Scores<TILES> scores(is, memory, lane);
         add_nodes<TILES>(sum, scores, is, memory, lane);
-    }
-    if (!EARLY) {
-        columns.fetch(is, workspace, lane);
     }
     finish<TILES>(sum, columns, shift, is, memory, lane);
     if (is.end >= 0) {
@@ -481,10 +468,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
                 }
             } else if (is.tiles == 1) {
                 make<1>(is, following, next, memory, workspace, ends, member, lane);
-            } else if (MOST_TILES > 1 && is.tiles == 2) {
-                make<(MOST_TILES > 1 ? 2 : 1)>(is, following, next, memory, workspace, ends, member, lane);
-            } else if (MOST_TILES > 2) {
-                make<(MOST_TILES > 2 ? 3 : 1)>(is, following, next, memory, workspace, ends, member, lane);
+            } else if (is.tiles == 2) {
+                make<2>(is, following, next, memory, workspace, ends, member, lane);
+            } else {
+                make<3>(is, following, next, memory, workspace, ends, member, lane);
             }
             const int wait = is.wait;
             __syncwarp();
