@@ -16,7 +16,6 @@ import pstats
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.nn.hgn import in_one_kernel, plain_pytorch
+from benchmarks.nn.hgn import layer_by_layer, plain_pytorch
 from benchmarks.nn.layers import ring
 from examples.hgn_pose.body.skeleton import skeleton_graph
 from examples.hgn_pose.network.architectures.hgn import HGN
@@ -195,14 +194,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     forms = ["plain"] if device.type == "cpu" else ["kernels"]
     forms += ["plain"] * (device.type == "cuda" and not options.alone)
     for form in forms:
-        with plain_pytorch if form == "plain" else nullcontext():
+        with plain_pytorch if form == "plain" else layer_by_layer:
             layer_rows(form, options.channels, device, repeats)
             model = hgn(options.channels, device)
             network_rows(form, model, model, device, repeats)
     if device.type == "cuda":
-        with in_one_kernel:
-            model = hgn(options.channels, device)
-            evaluation_rows("one kernel", model, model, device, repeats)
+        model = hgn(options.channels, device)
+        evaluation_rows("one kernel", model, model, device, repeats)
     if options.compiled:
         with plain_pytorch:
             model = hgn(options.channels, device)

@@ -3,6 +3,7 @@
 Run from a clone, on a GPU: ``python -m benchmarks.nn.one_kernel``. "Recorded" is the median of
 replays of a CUDA graph, "call" that of calls until the device is done, "host" the part of a call
 that keeps Python busy. "Error" is that of the pose against the network in float64 on the CPU.
+"First" is the first call of a network, which compiles where no process did before.
 ``--kinds`` shows where the time goes: that of each kind of instruction alone, with what it takes
 per instruction.
 """
@@ -11,19 +12,23 @@ from __future__ import annotations
 
 import argparse
 import copy
+import time
 from collections.abc import Sequence
 from functools import partial
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from benchmarks.kernels.timing import microseconds
+from benchmarks.nn.hgn import layer_by_layer
 from benchmarks.nn.host import done_microseconds, evaluation, hgn, host_microseconds
 from multiscale_gcn.nn import MultiScaleGCN, whole_network
 from multiscale_gcn.ops.whole_network import on_cuda
 from multiscale_gcn.ops.whole_network.encoding import MAKE, Walk, launches
 
+always_chosen = patch.object(whole_network, "loss", lambda *_: None)
 WAIT, COLUMNS = 1, 7
 """In the words of a piece of work: whether warps wait, and the columns of its result."""
 
@@ -42,24 +47,33 @@ def error(found: Tensor, expected: Tensor) -> float:
     return float((found.double().cpu() - expected).norm() / expected.norm())
 
 
-def row(chosen: bool, network: MultiScaleGCN, batch: int, repeats: int) -> None:
+def row(chosen: bool, network: MultiScaleGCN, batch: int, repeats: int, name: str) -> None:
     device = torch.device("cuda")
     model = copy.deepcopy(network).to(device)
     x = torch.randn(batch, 17, 2)
     with torch.no_grad():
         expected = copy.deepcopy(network).double()(x[:16].double())[0]
     x = x.to(device)
-    whole_network.CHOSEN = chosen
+    with always_chosen if chosen else layer_by_layer:
+        times(model, x, expected, repeats, name)
+
+
+def times(model: MultiScaleGCN, x: Tensor, expected: Tensor, repeats: int, name: str) -> None:
+    device, batch = x.device, len(x)
+    start = time.perf_counter()
     run = evaluation(partial(model, x))
-    for _ in range(2):
-        run()
+    run()
+    torch.cuda.synchronize()
+    first = time.perf_counter() - start
+    run()
     with torch.no_grad():
         wrong = error(model(x)[0][:16], expected)
     recorded = microseconds(run, 1 if batch > 100 else 3, repeats)
     host, done = (m(run, device, repeats) for m in (host_microseconds, done_microseconds))
     print(
-        f"{'one kernel' if chosen else 'kernels':10} B={batch:5}  recorded {recorded:9.1f}  "
-        f"call {done:9.1f}  host {host:9.1f}  error {wrong:.1e}",
+        f"{name:10} B={batch:5}  recorded {recorded:9.1f}  "
+        f"call {done:9.1f}  host {host:9.1f}  error {wrong:.1e}  "
+        f"first {first:5.2f} s",
         flush=True,
     )
 
@@ -138,7 +152,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             times_of(network, batch, options.repeats)
             continue
         for chosen in (True,) if options.alone else (True, False):
-            row(chosen, network, batch, options.repeats)
+            name = "one kernel" if chosen else "kernels"
+            row(chosen, network, batch, options.repeats, name)
 
 
 if __name__ == "__main__":

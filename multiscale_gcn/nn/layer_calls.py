@@ -175,8 +175,9 @@ class _Parts:
                     else:
                         self._numbers[id(tensor)] = len(self._places)
                         self._places.append((held, name))
+        self._watched = any(self._hooks)
         self.known = (
-            not any(self._hooks)
+            not self._watched
             and all(class_of(module) is not None for module in below)
             and not any("forward" in module.__dict__ for module in below)
         )
@@ -208,6 +209,7 @@ class _Parts:
                 self._attributes[0] is layer.__dict__
                 and self._attributes == self._values
                 and self._children == self._members
+                and not self._watched
                 and not any(self._hooks)
                 and list(map(type, self._modules)) == self._classes
                 and all(held[name] is tensor for held, name, tensor in self._twins)

@@ -26,11 +26,9 @@ from multiscale_gcn.ops.whole_network import (
     Program,
     Vectors,
     hindrance,
+    loss,
     run_program,
 )
-
-CHOSEN = False
-"""Whether a network runs in one kernel where it can."""
 
 
 class Unknown(Exception):
@@ -39,21 +37,23 @@ class Unknown(Exception):
 
 def in_one_kernel(network: Any, inputs: Sequence[Tensor]) -> tuple[Tensor, ...] | None:
     """What a ``MultiScaleGCN`` answers, if its call is being kept and one kernel takes it."""
-    if not CHOSEN or torch.compiler.is_compiling() or rehearsal_of_thread() is None:
+    if torch.compiler.is_compiling() or rehearsal_of_thread() is None:
         return None
     found = program_or_reason(network, inputs)
     return None if isinstance(found, str) else run_program(found, inputs)
 
 
 def program_or_reason(network: Any, inputs: Sequence[Tensor]) -> Program | str:
-    """The program of a ``MultiScaleGCN``, or why there is none for these inputs."""
+    """The program of a ``MultiScaleGCN``, or why layer by layer is chosen for these inputs."""
     try:
         program = program_of(network)
     except Unknown as error:
         return str(error)
-    return (
-        _misfit(program, inputs) or cupy_hindrance() or hindrance(program, inputs[0].device)
-    ) or program
+    reason = _misfit(program, inputs) or cupy_hindrance()
+    if reason is None:
+        device = inputs[0].device
+        reason = hindrance(program, device) or loss(program, inputs[0].shape[0], device)
+    return reason or program
 
 
 def program_of(network: Any) -> Program:

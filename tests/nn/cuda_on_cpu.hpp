@@ -140,6 +140,7 @@ static inline float as_tf32(float x) {
     }
     return x;
 }
+static inline float at_least(float x, float least) { return x < least ? least : x; }
 static inline unsigned short as_half(float x) {
     const _Float16 half = (_Float16)x;
     unsigned short bits;
@@ -200,3 +201,4 @@ static void load_tile(float* a, const float* row) {
     }
     __syncwarp();
 }
+static inline void bring_near(const float* from) { (void)*(volatile const float*)from; }

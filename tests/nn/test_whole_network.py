@@ -10,10 +10,11 @@ from typing import Any, cast
 import pytest
 import torch
 from cuda_checks import drawn, error
-from cuda_on_cpu import emulated, needs_compiler
-from emulated_device import DEVICE, KERNELS, EmulatedDevice, emulate, forget, there
+from cuda_on_cpu import needs_compiler
+from emulated_device import DEVICE, EmulatedDevice, forget, there
 from layer_graphs import ring
 from torch import Tensor, nn
+from whole_network_kernels import emulate_whole_networks
 from whole_networks import LAYERS, NETWORKS, RINGS, SIZES, inputs_of, program_of_layer
 
 from multiscale_gcn.nn import ChebConv, GraphConvBlock, MultiScaleGCN, SemGConv, whole_network
@@ -30,30 +31,10 @@ from multiscale_gcn.ops.whole_network.phases import (
 from multiscale_gcn.ops.whole_network.preparation import Matrix
 from multiscale_gcn.ops.whole_network.program import Features, Make, Product, Write, read_by
 
-FILE = "whole_network/{}.cu"
-SOME_THREADS = 64
-"""Of a block here: two warps, so that each has several items of most instructions."""
-
-
-def arrange_weights(where: int, grid: Any, options: dict[str, int]) -> None:
-    kinds = ("int*", "float*", "Parameters")
-    kernel = emulated(FILE.format("arrange"), "arrange_weights", kinds, tuple(options.items()))
-    assert kernel(where, grid[0]) == 0
-
-
-def walk_network(where: int, grid: Any, options: dict[str, int]) -> None:
-    kinds = ("int*", "float*", "long long", "long long", "Ends")
-    kernel = emulated(FILE.format("walk"), "walk_network", kinds, tuple(options.items()))
-    assert kernel(where, grid[0]) == 0
-
 
 @pytest.fixture
 def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatedDevice]:
-    for kernel in (arrange_weights, walk_network):
-        monkeypatch.setitem(KERNELS, kernel.__name__, kernel)
-    monkeypatch.setattr(whole_network, "CHOSEN", True)
-    monkeypatch.setattr(on_cuda, "THREADS", SOME_THREADS)
-    yield emulate(monkeypatch)
+    yield emulate_whole_networks(monkeypatch)
     forget()
 
 
@@ -150,8 +131,7 @@ def test_weights_of_any_size(tf32: float, device: EmulatedDevice) -> None:
                 assert error(found[..., channel], expected[..., channel]) < tf32
 
 
-def test_compiled_networks_are_traced_layer_by_layer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(whole_network, "CHOSEN", True)
+def test_compiled_networks_are_traced_layer_by_layer() -> None:
     network = made("without non-local")
     inputs = inputs_of(network, 2)
     with torch.no_grad():
@@ -235,10 +215,6 @@ def test_reasons(device: EmulatedDevice, monkeypatch: pytest.MonkeyPatch) -> Non
         assert "bytes of shared memory" in chosen(usual, x)
     monkeypatch.setattr(on_cuda, "MOST_INSTRUCTIONS", 10)
     assert "instructions" in chosen(usual, x)
-
-
-def test_it_is_off_by_default() -> None:
-    assert not whole_network.CHOSEN
 
 
 @pytest.mark.parametrize("division", divisions(8)[::7], ids=str)

@@ -31,7 +31,6 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> None:
         return on_cuda.run_program(program, inputs)
 
     RUNS.clear()
-    monkeypatch.setattr(whole_network, "CHOSEN", True)
     monkeypatch.setattr(whole_network, "run_program", run)
 
 
@@ -79,7 +78,8 @@ def test_layers(name: str, sizes: tuple[int, int], tolerance: float) -> None:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_answers(name: str, tolerance: float) -> None:
+def test_answers(name: str, tolerance: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whole_network, "loss", lambda *_: None)
     network = NETWORKS[name]()
     drawn(network).eval()
     inputs = inputs_of(network, 300)
@@ -96,7 +96,8 @@ def test_answers(name: str, tolerance: float) -> None:
 
 
 @pytest.mark.parametrize("channels", [32, 128])
-def test_hgn(channels: int, tolerance: float) -> None:
+def test_hgn(channels: int, tolerance: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whole_network, "loss", lambda *_: None)
     network = hgn(channels)
     drawn(network).eval()
     inputs = inputs_of(network, 140)
@@ -134,3 +135,36 @@ def test_with_gradients_layers_run_by_themselves() -> None:
     answers = network(*inputs)
     assert not RUNS
     assert all(answer.requires_grad for answer in answers)
+
+
+@pytest.mark.skipif(
+    torch.cuda.is_available() and torch.cuda.get_device_capability() not in on_cuda.MEASURED,
+    reason="it is not chosen on this device",
+)
+def test_captured_after_a_call_with_other_members() -> None:
+    network = hgn(64)
+    drawn(network).cuda().eval()
+    graph = torch.cuda.CUDAGraph()
+    x = torch.randn(3, 17, 2, device="cuda")
+    with torch.no_grad():
+        network(x[:2])
+        with torch.cuda.graph(graph):
+            found = network(x)
+        graph.replay()
+        for one, other in zip(found, network(x), strict=True):
+            assert torch.equal(one, other)
+    assert RUNS[0] == 2
+    assert 3 in RUNS
+
+
+def test_under_autocast_layers_run_by_themselves() -> None:
+    network = hgn(64)
+    drawn(network).cuda().eval()
+    inputs = on_device(inputs_of(network, 2))
+    with torch.no_grad():
+        plain = network(*inputs)
+        seen = len(RUNS)
+        with torch.autocast("cuda", torch.bfloat16):
+            found = network(*inputs)
+    assert len(RUNS) == seen
+    assert not all(map(torch.equal, found, plain))

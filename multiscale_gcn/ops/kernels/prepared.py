@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch._C._dynamo.guards import TensorGuards
+from torch.autograd import forward_ad
 
 from multiscale_gcn.ops.kernels.number_types import allow_tf32
 from multiscale_gcn.ops.kernels.packing import current_device
@@ -57,7 +58,7 @@ class PreparedCalls:
         constants : hashable
             All else that it depends on.
         """
-        if torch._C._len_torch_dispatch_stack():
+        if torch._C._len_torch_dispatch_stack() or forward_ad._current_level >= 0:
             return function()
         key = (tensors[0].shape, constants, allow_tf32(), torch.is_grad_enabled())
         kept = self._of_thread.calls
@@ -111,6 +112,7 @@ def may_be_prepared(tensors: Sequence[Tensor], learning: bool = False) -> bool:
     learns = not learning and torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
     watched = (
         torch.compiler.is_compiling()
+        or forward_ad._current_level >= 0
         or torch._C._len_torch_dispatch_stack()
         or torch._C._are_functorch_transforms_active()
         or exporting() is not None

@@ -89,6 +89,7 @@ class Rehearsal(TorchFunctionMode):
         self.bases: dict[int, Tensor] = {}
         self.addresses: dict[str, str] = {}
         self.read: list[str] = []
+        self.anywhere: set[int] = set()
         self.hindrance: str | None = None
         self.count = 0
         for place, tensor in enumerate(tensors):
@@ -157,6 +158,10 @@ class Rehearsal(TorchFunctionMode):
     def keep(self, tensor: Tensor) -> None:
         """Know a tensor that nobody changes; it lives as long as what is written down."""
         self._know(tensor, self._constant(tensor))
+
+    def reads_anywhere(self, tensor: Tensor) -> None:
+        """Let a tensor begin at any address: its kernels read it number by number."""
+        self.anywhere.add(id(tensor))
 
     def _write_launch(
         self, function: int, sizes: tuple[int, ...], arguments: Sequence[Any]
@@ -274,11 +279,11 @@ class Rehearsal(TorchFunctionMode):
         address = self.addresses.get(name)
         if address is None:
             address = self.addresses[name] = f"p{len(self.addresses)}"
-            if name.startswith("t["):
+            if name.startswith("t[") and id(base) not in self.anywhere:
                 self.read.append(address)
                 if base.data_ptr() % ALIGNMENT:
                     raise NotWritten("a tensor does not begin at a multiple of 16 bytes")
-            else:
+            elif not name.startswith("t["):
                 self.lines.append(f"{address} = {name}.data_ptr()")
         return f"{address} + {offset}" if offset else address
 

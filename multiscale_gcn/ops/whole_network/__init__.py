@@ -6,7 +6,7 @@ says what that is, ``memory`` where features lie, ``encoding`` how kernels are t
 launches them.
 """
 
-from multiscale_gcn.ops.whole_network.on_cuda import hindrance, run_program
+from multiscale_gcn.ops.whole_network.on_cuda import hindrance, loss, run_program
 from multiscale_gcn.ops.whole_network.preparation import Preparation, Vectors
 from multiscale_gcn.ops.whole_network.program import Attention, Features, Mix, Product, Program
 
@@ -19,5 +19,6 @@ __all__ = [
     "Program",
     "Vectors",
     "hindrance",
+    "loss",
     "run_program",
 ]

@@ -29,6 +29,7 @@ struct Joined {
         const float* map = n == inner ? theta : phi;
         const float* factors = score + (n - inner) * inner;
         float sum = 0;
+#pragma unroll 16
         for (int i = 0; i < inner; ++i) {
             sum += factors[i] * map[i * width + k];
         }
@@ -54,14 +55,25 @@ __device__ float channel_weight(const Parameters& p, const int* task, int k, int
     return numbers(p, task[8])[task[9] + k * task[10] + n * task[11]];
 }
 
+// Weights that a thread asks for at once.
+#define AT_ONCE 8
+
 __device__ void arrange_channels(float* target, const Parameters& p, const int* task) {
     const int rows = (task[4] + 15) / 16 * 16, columns = task[6];
-    const int n = task[2] + threadIdx.x % 8;
+    const int n = task[2] + threadIdx.x % 8, begin = threadIdx.x / 8, step = THREADS / 8;
+    float kept[AT_ONCE];
 #if TF32
     __shared__ float largest[THREADS];
     float most = 0;
-    for (int k = threadIdx.x / 8; k < rows; k += THREADS / 8) {
-        most = fmaxf(most, fabsf(channel_weight(p, task, k, n)));
+    for (int first = begin; first < rows; first += AT_ONCE * step) {
+#pragma unroll
+        for (int i = 0; i < AT_ONCE; ++i) {
+            kept[i] = channel_weight(p, task, first + i * step, n);
+        }
+#pragma unroll
+        for (int i = 0; i < AT_ONCE; ++i) {
+            most = fmaxf(most, fabsf(kept[i]));
+        }
     }
     largest[threadIdx.x] = most;
     __syncthreads();
@@ -76,13 +88,24 @@ __device__ void arrange_channels(float* target, const Parameters& p, const int* 
     }
     unsigned short* halves = (unsigned short*)target;
 #endif
-    for (int k = threadIdx.x / 8; k < rows; k += THREADS / 8) {
-        const float x = channel_weight(p, task, k, n);
+    for (int first = begin; first < rows; first += AT_ONCE * step) {
+        if (!TF32 || rows > AT_ONCE * step) {
+#pragma unroll
+            for (int i = 0; i < AT_ONCE; ++i) {
+                kept[i] = channel_weight(p, task, first + i * step, n);
+            }
+        }
+#pragma unroll
+        for (int i = 0; i < AT_ONCE; ++i) {
+            const int k = first + i * step;
+            if (k < rows) {
 #if TF32
-        halves[channel_number(k, n, columns)] = as_half(x * scale);
+                halves[channel_number(k, n, columns)] = as_half(kept[i] * scale);
 #else
-        target[channel_number(k, n, columns)] = factor(x);
+                target[channel_number(k, n, columns)] = factor(kept[i]);
 #endif
+            }
+        }
     }
 }
 

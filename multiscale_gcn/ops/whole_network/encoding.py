@@ -108,7 +108,7 @@ def _lists(
     for place in range(length):
         wait = int(place == length - 1)
         yield [
-            [MAKE, wait, *_piece(had[place], found)]
+            [MAKE, wait, *_piece(had[place], found, inputs)]
             if place < len(had)
             else [IDLE, wait, *[0] * (WORDS - 2)]
             for had in given
@@ -131,7 +131,7 @@ def _head(features: Features, place: Place) -> list[int]:
     return [features.nodes, features.channels, columns, place.begin, place.pitch]
 
 
-def _piece(piece: Piece, found: dict[Features, Place]) -> list[int]:
+def _piece(piece: Piece, found: dict[Features, Place], inputs: int) -> list[int]:
     make = piece.make
     target = make.target
     x = [-1, 0, 0, 0, 0]
@@ -158,7 +158,8 @@ def _piece(piece: Piece, found: dict[Features, Place]) -> list[int]:
         *z,
         *(_begin(make.vectors), _begin(make.node_shift), int(make.relu)),
         *add,
-        *[0] * 4,
+        -1 if make.end is None else inputs + make.end,
+        *[0] * 3,
     ]
 
 

@@ -46,7 +46,12 @@ template <int COUNT> struct Factors {
     }
 };
 
+// The NaN that a device computes has all bits set but the sign.
 __device__ __forceinline__ float as_feature(float x) {
+    return __int_as_float(min(__float_as_int(x), 0x7fc00000));
+}
+
+__device__ __forceinline__ float as_given(float x) {
     return x == x ? x : __int_as_float(0x7fc00000);
 }
 

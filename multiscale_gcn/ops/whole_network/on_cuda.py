@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from multiscale_gcn.ops.whole_network.encoding import WORDS, Launch, Walk, launc
 from multiscale_gcn.ops.whole_network.memory import largest
 from multiscale_gcn.ops.whole_network.phases import divisions, phases_of, total_cost
 from multiscale_gcn.ops.whole_network.preparation import POINTERS, TASK
-from multiscale_gcn.ops.whole_network.program import Program
+from multiscale_gcn.ops.whole_network.program import Program, shape_of
 
 THREADS = 256
 """Of a block, which have all registers of a multiprocessor."""
@@ -27,6 +28,10 @@ MOST_INSTRUCTIONS = 1000
 """Of a program: the time of planning grows with their square."""
 FIRST = (8, 0)
 """Compute capability that has products in TF32."""
+MEASURED = ((9, 0),)
+"""Compute capabilities of devices on which it was timed beside the kernels of layers."""
+MOST_ROUNDS = {False: 1, True: 8}
+"""Members that a block takes one after another, at which it was not slower than those."""
 ENDS = 16
 """Inputs and outputs that a launch can name."""
 
@@ -50,9 +55,44 @@ def hindrance(program: Program, device: torch.device) -> str | None:
     return None
 
 
+def loss(program: Program, batch: int, device: torch.device) -> str | None:
+    """Why the kernels of layers are the better choice, or None."""
+    capability = torch.cuda.get_device_capability(device)
+    if capability not in MEASURED:
+        return f"nobody has timed it on a device of compute capability {capability}"
+    rounds = MOST_ROUNDS[allow_tf32()]
+    if batch > rounds * multiprocessors(_index(device)):
+        return f"{batch} members are more than it was fast for"
+    if torch.cuda.is_current_stream_capturing() and not _is_there(program, device):
+        return "a CUDA graph is being captured, and it did not run before"
+    return None
+
+
+def _is_there(program: Program, device: torch.device) -> bool:
+    """Whether a call has what it reads on the device, and its kernels."""
+    tables = [launch.tasks for launch in launches(program.preparation)]
+    tables.append(walk_of(program, device).lists)
+    return all(_key_of(table, device) in _tables for table in tables)
+
+
+_walks: dict[Hashable, Walk] = {}
+MOST_WALKS = 256
+
+
 def walk_of(program: Program, device: torch.device) -> Walk:
     """The lists of work: the shortest for which a block has room, or those of least memory."""
-    inputs, room = len(program.inputs), _room(device) // 4
+    room = _room(device) // 4
+    key = (shape_of(program), THREADS, room)
+    walked = _walks.get(key)
+    if walked is None:
+        if len(_walks) >= MOST_WALKS:
+            _walks.clear()
+        walked = _walks[key] = _planned(program, room)
+    return walked
+
+
+def _planned(program: Program, room: int) -> Walk:
+    inputs = len(program.inputs)
     found = [
         (phases_of(program.instructions, division), division)
         for division in divisions(THREADS // 32)
@@ -95,6 +135,10 @@ def run_program(program: Program, inputs: Sequence[Tensor]) -> tuple[Tensor, ...
     walked = walk_of(program, first.device)
     outputs = tuple(first.new_empty((batch, f.nodes, f.channels)) for f in program.outputs)
     workspace = first.new_empty((program.preparation.size,))
+    rehearsal = rehearsal_of_thread()
+    if rehearsal is not None:
+        for x in inputs:
+            rehearsal.reads_anywhere(x)
     for launch in launches(program.preparation):
         launch_arrange(launch, table_of(launch.tasks, first), workspace)
     table = table_of(walked.lists, first)
@@ -138,10 +182,20 @@ def _options() -> dict[str, int]:
     return {"TF32": int(allow_tf32()), "THREADS": THREADS}
 
 
+_tables: WeakValueDictionary[Hashable, Tensor] = WeakValueDictionary()
+
+
+def _key_of(numbers: np.ndarray, device: torch.device) -> Hashable:
+    return (device, allow_tf32(), numbers.tobytes())
+
+
 def table_of(numbers: np.ndarray, beside: Tensor) -> Tensor:
-    """On a tensor's device, where it stays as long as a call that is being written down."""
-    with torch._C.DisableTorchFunction():
-        table = beside.new_tensor(numbers, dtype=torch.int32)
+    """On a tensor's device, where it stays as long as a call that was written down with it."""
+    key = _key_of(numbers, beside.device)
+    table = _tables.get(key)
+    if table is None:
+        with torch._C.DisableTorchFunction():
+            table = _tables[key] = beside.new_tensor(numbers, dtype=torch.int32)
     rehearsal = rehearsal_of_thread()
     if rehearsal is not None:
         rehearsal.keep(table)

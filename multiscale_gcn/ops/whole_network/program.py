@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 
 from multiscale_gcn.ops.whole_network.preparation import Matrix, Preparation, Vectors
 
@@ -56,7 +56,10 @@ class Write:
 
 @dataclass(frozen=True)
 class Make:
-    """``target`` is f(product + nodes, scaled and shifted) + add, with a ReLU or nothing as f."""
+    """``target`` is f(product + nodes, scaled and shifted) + add, with a ReLU or nothing as f.
+
+    It is an output too if ``end`` is given.
+    """
 
     target: Features
     product: Product | None = None
@@ -65,6 +68,7 @@ class Make:
     node_shift: Vectors | None = None
     relu: bool = False
     add: Features | None = None
+    end: int | None = None
 
     def multiplied(self) -> list[Features]:
         """What is read as a whole before any of the target is made."""
@@ -99,7 +103,13 @@ class Program:
 
     def write(self, features: Features) -> None:
         """The next output."""
-        self.instructions.append(Write(features, len(self.outputs)))
+        end = len(self.outputs)
+        for place, each in enumerate(self.instructions):
+            if isinstance(each, Make) and each.target is features and each.end is None:
+                self.instructions[place] = replace(each, end=end)
+                break
+        else:
+            self.instructions.append(Write(features, end))
         self.outputs.append(features)
 
     def make(
@@ -118,6 +128,20 @@ class Program:
         made = Features(nodes, channels)
         self.instructions.append(Make(made, product, mix, vectors, node_shift, relu, add))
         return made
+
+
+def shape_of(program: Program) -> tuple[object, ...]:
+    """All that plans of a program depend on, which programs of like networks have in common."""
+    numbers: dict[Features, tuple[int, int, int]] = {}
+
+    def known(part: object) -> object:
+        if isinstance(part, Features):
+            return numbers.setdefault(part, (len(numbers), part.nodes, part.channels))
+        if is_dataclass(part):
+            return (type(part), *(known(getattr(part, field.name)) for field in fields(part)))
+        return part
+
+    return tuple(map(known, program.instructions))
 
 
 def read_by(instruction: Instruction) -> list[Features]:

@@ -11,6 +11,13 @@ __device__ __forceinline__ float as_tf32(float x) {
     return __uint_as_float(bits);
 }
 
+// The larger one; NaN is larger than all.
+__device__ __forceinline__ float at_least(float x, float least) {
+    float y;
+    asm("max.NaN.f32 %0, %1, %2;" : "=f"(y) : "f"(x), "f"(least));
+    return y;
+}
+
 __device__ __forceinline__ unsigned short as_half(float x) {
     unsigned short bits;
     asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(x));
@@ -42,4 +49,8 @@ __device__ __forceinline__ void load_tile(float* a, const float* row) {
     for (int i = 0; i < 4; ++i) {
         a[i] = __uint_as_float(bits[i]);
     }
+}
+
+__device__ __forceinline__ void bring_near(const float* from) {
+    asm volatile("prefetch.global.L1 [%0];" : : "l"(from));
 }

@@ -5,7 +5,8 @@
 //   Y = f((d . (X W) + A Z) . scale + shift + s) + E
 // with a matrix W of channels and a matrix A of nodes, numbers scale and shift a channel, d and s a
 // node, and f a ReLU or nothing; or it reads an input, or writes an output. What is not there is
-// left out. The part is of TILES x 16 rows and 32 columns. Every warp has a list of its own, all
+// left out. The part is of TILES x 16 rows and 32 columns; it may be a part of an output too.
+// Every warp has a list of its own, all
 // lists are of one length, and where `wait` is set all warps wait for each other.
 //
 // Options: those of fragments.cuh, THREADS, and ENDS, how many inputs and outputs there may be.
@@ -29,7 +30,7 @@ struct Work {
     int score;                               // the column of Z in which attention has its scores
     int vectors, node_shift;                 // scale and shift, and s, in the workspace; < 0: none
     int relu, add, add_pitch;                // E; < 0: none
-    int end;                                 // which input or output
+    int end;                                 // which input or output; < 0: none
     int unused[3];
 };
 #define WORDS 32
@@ -74,6 +75,20 @@ __device__ __forceinline__ void fetch(Weights& next, const Work& is, const float
                 }
             }
         }
+    }
+}
+
+// What will be read of a matrix of nodes and of a scale and a shift, into the nearest cache.
+__device__ __forceinline__ void bring(const Work& is, const float* workspace, int lane) {
+    if (is.kind == MAKE && is.nodes == NODE_MATRIX) {
+        const float* blocks = workspace + is.matrix + is.row / 16 * is.node_steps * 128;
+        const int tiles = min(is.tiles, (is.rows + 15) / 16 - is.row / 16);
+        for (int at = 32 * lane; at < tiles * is.node_steps * 128; at += 1024) {
+            bring_near(blocks + at);
+        }
+    }
+    if (is.kind == MAKE && is.vectors >= 0 && lane < 2) {
+        bring_near(workspace + is.vectors + is.column + lane * is.columns);
     }
 }
 
@@ -134,13 +149,26 @@ __device__ __forceinline__ void add_channels(Sums<TILES>& sum, Weights& next, co
 }
 
 #if TF32
+// What sums of columns of W are multiplied by, which are in half precision.
+struct Scales {
+    float2 of[COLUMN_TILES];
+
+    __device__ __forceinline__ Scales(const Work& is, const float* workspace, int lane) {
+        const float* at = workspace + is.weights + is.steps * 8 * is.columns + is.column;
+#pragma unroll
+        for (int n = 0; n < COLUMN_TILES; ++n) {
+            if (is.x >= 0) {
+                of[n] = *(const float2*)(at + 8 * n + 2 * (lane % 4));
+            }
+        }
+    }
+};
+
 template <int TILES>
-__device__ __forceinline__ void scale_columns(Sums<TILES>& sum, const Work& is,
-                                              const float* workspace, int lane) {
-    const float* scale = workspace + is.weights + is.steps * 8 * is.columns;
+__device__ __forceinline__ void scale_columns(Sums<TILES>& sum, const Scales& scales) {
 #pragma unroll
     for (int n = 0; n < COLUMN_TILES; ++n) {
-        const float2 d = *(const float2*)(scale + is.column + 8 * n + 2 * (lane % 4));
+        const float2 d = scales.of[n];
 #pragma unroll
         for (int m = 0; m < TILES; ++m) {
 #pragma unroll
@@ -310,9 +338,10 @@ __device__ __forceinline__ void finish(const Sums<TILES>& sum, const OfColumns& 
                                        const OfRows<TILES>& shift, const Work& is, float* memory,
                                        int lane) {
     const int left = is.column + 2 * (lane % 4), first = is.row + lane / 4;
-    const int rows = is.rows, channels = is.channels;
+    const int rows = is.rows;
     const int pitch = is.target_pitch, add_pitch = is.add_pitch;
-    const bool relu = is.relu, adds = is.add >= 0;
+    const bool adds = is.add >= 0;
+    const float least = __int_as_float(is.relu ? 0 : 0xff800000);
     float* target = memory + is.target + left;
     const float* add = memory + (adds ? is.add : 0) + left;
 #pragma unroll
@@ -334,15 +363,12 @@ __device__ __forceinline__ void finish(const Sums<TILES>& sum, const OfColumns& 
             const int row = first + 16 * m + 8 * half;
 #pragma unroll
             for (int n = 0; n < COLUMN_TILES; ++n) {
-                const int c = left + 8 * n;
                 const float2 d = columns.scale[n], s = columns.shift[n];
                 float2 y;
                 y.x = sum[m][n][2 * half] * d.x + s.x + shift[m][half];
                 y.y = sum[m][n][2 * half + 1] * d.y + s.y + shift[m][half];
-                y.x = (relu && y.x < 0 ? 0 : y.x) + e[half][n].x;
-                y.y = (relu && y.y < 0 ? 0 : y.y) + e[half][n].y;
-                y.x = c < channels ? as_feature(y.x) : 0;
-                y.y = c + 1 < channels ? as_feature(y.y) : 0;
+                y.x = as_feature(at_least(y.x, least) + e[half][n].x);
+                y.y = as_feature(at_least(y.y, least) + e[half][n].y);
                 if (row < rows) {
                     *(float2*)(target + row * pitch + 8 * n) = y;
                 }
@@ -351,24 +377,43 @@ __device__ __forceinline__ void finish(const Sums<TILES>& sum, const OfColumns& 
     }
 }
 
+// What some threads write of an output, from a row and a column on.
+__device__ void write(const Work& is, const float* memory, const long long* end, long long member,
+                      int row, int column, int rows, int columns, int thread, int threads) {
+    float* target = (float*)end[0] + member * end[1];
+    for (int i = thread; i < rows * columns; i += threads) {
+        const int r = row + i / columns, c = column + i % columns;
+        if (r < is.rows && c < is.channels) {
+            target[r * end[2] + c * end[3]] = memory[is.target + r * is.target_pitch + c];
+        }
+    }
+}
+
 // All that comes from far away is asked for at the beginning.
 template <int TILES>
 __device__ __forceinline__ void make(const Work& is, const Work& following, Weights& next,
-                                     float* memory, const float* workspace, int lane) {
+                                     float* memory, const float* workspace, const Ends& ends,
+                                     long long member, int lane) {
     NodeMatrix<TILES> matrix(is, workspace, lane);
     OfRows<TILES> diagonal, shift;
     fetch_rows<TILES>(diagonal, workspace, is.diagonal, is, 1, lane);
     fetch_rows<TILES>(shift, workspace, is.node_shift, is, 0, lane);
     const OfColumns columns(is, workspace, lane);
+#if TF32
+    const Scales scales(is, workspace, lane);
+#endif
     Sums<TILES> sum = {};
     if (is.x >= 0) {
         add_channels<TILES>(sum, next, is, memory, workspace, lane);
 #if TF32
-        scale_columns<TILES>(sum, is, workspace, lane);
+        scale_columns<TILES>(sum, scales);
 #endif
-        scale_rows<TILES>(sum, diagonal);
+        if (is.diagonal >= 0) {
+            scale_rows<TILES>(sum, diagonal);
+        }
     }
     fetch(next, following, workspace, lane);
+    bring(following, workspace, lane);
     if (is.nodes == NODE_MATRIX) {
         add_nodes<TILES>(sum, matrix, is, memory, lane);
     } else if (is.nodes == ATTENTION) {
@@ -376,6 +421,11 @@ __device__ __forceinline__ void make(const Work& is, const Work& following, Weig
         add_nodes<TILES>(sum, scores, is, memory, lane);
     }
     finish<TILES>(sum, columns, shift, is, memory, lane);
+    if (is.end >= 0) {
+        __syncwarp();
+        write(is, memory, ends.at + 4 * is.end, member, is.row, is.column,
+              16 * TILES, 8 * COLUMN_TILES, lane, 32);
+    }
 }
 
 __device__ void read(const Work& is, float* memory, const long long* end, long long member) {
@@ -383,16 +433,7 @@ __device__ void read(const Work& is, float* memory, const long long* end, long l
     for (int i = threadIdx.x; i < is.rows * is.columns; i += THREADS) {
         const int r = i / is.columns, c = i % is.columns;
         memory[is.target + r * is.target_pitch + c] =
-            c < is.channels ? as_feature(source[r * end[2] + c * end[3]]) : 0;
-    }
-}
-
-__device__ void write(const Work& is, const float* memory, const long long* end,
-                      long long member) {
-    float* target = (float*)end[0] + member * end[1];
-    for (int i = threadIdx.x; i < is.rows * is.channels; i += THREADS) {
-        const int r = i / is.channels, c = i % is.channels;
-        target[r * end[2] + c * end[3]] = memory[is.target + r * is.target_pitch + c];
+            c < is.channels ? as_given(source[r * end[2] + c * end[3]]) : 0;
     }
 }
 
@@ -409,11 +450,12 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
         words[i * WORDS + lane] = list[i % count * stride];
     }
     __syncwarp();
-    int now = 0;
+    int now = 0, ahead = 2 % count;
     Weights next;
     for (long long member = blockIdx.x; member < batch; member += gridDim.x) {
         for (int place = 0; place < count; ++place) {
-            const int word = list[(place + 2) % count * stride];
+            const int word = list[ahead * stride];
+            ahead = ahead + 1 == count ? 0 : ahead + 1;
             const Work& is = *(const Work*)(words + now * WORDS);
             const Work& following = *(const Work*)(words + (now ^ 1) * WORDS);
             if (is.kind != MAKE) {
@@ -421,14 +463,15 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
                 if (is.kind == READ) {
                     read(is, memory, ends.at + 4 * is.end, member);
                 } else if (is.kind == WRITE) {
-                    write(is, memory, ends.at + 4 * is.end, member);
+                    write(is, memory, ends.at + 4 * is.end, member, 0, 0, is.rows, is.channels,
+                          threadIdx.x, THREADS);
                 }
             } else if (is.tiles == 1) {
-                make<1>(is, following, next, memory, workspace, lane);
+                make<1>(is, following, next, memory, workspace, ends, member, lane);
             } else if (is.tiles == 2) {
-                make<2>(is, following, next, memory, workspace, lane);
+                make<2>(is, following, next, memory, workspace, ends, member, lane);
             } else {
-                make<3>(is, following, next, memory, workspace, lane);
+                make<3>(is, following, next, memory, workspace, ends, member, lane);
             }
             const int wait = is.wait;
             __syncwarp();
