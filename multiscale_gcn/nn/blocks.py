@@ -99,8 +99,8 @@ class GraphConvBlock(nn.Module):
         statistics = known_statistics(self.norm) if takes_normalisation(self.convolution) else None
         if statistics is None:
             return apply_norm(self.norm, self.convolution(x), relu=True, add=add)
-        result: Tensor = self.convolution(x, norm=statistics, relu=True, add=add)
-        return result
+        result: Tensor = self.convolution(x, norm=statistics, relu=True)
+        return result if add is None else result + add
 
 
 class ResGConv(nn.Module):

@@ -20,8 +20,6 @@ from multiscale_gcn.nn.pattern_buffers import as_buffer
 from multiscale_gcn.nn.unshared import UnsharedGConv
 from multiscale_gcn.nn.weighted_convolution import WeightedConvolution
 from multiscale_gcn.ops import Normalisation, Pattern, graph_convolution, semgconv
-from multiscale_gcn.ops.graph_convolution.dispatch import convolve_and_add
-from multiscale_gcn.ops.graph_convolution.layer_arguments import LayerArguments
 from multiscale_gcn.ops.learning import ConvolutionStep, Norm
 
 __all__ = [
@@ -116,12 +114,6 @@ class GConv(WeightedConvolution):
         arguments = (x, self.adjacency, self.weight, self.bias, self.pattern.entries)
         return graph_convolution(*arguments, norm=norm, relu=relu)
 
-    def convolve_and_add(
-        self, x: Tensor, norm: Normalisation | None, relu: bool, add: Tensor
-    ) -> Tensor:
-        arguments = (x, self.adjacency, self.weight, self.bias, self.pattern.entries)
-        return convolve_and_add(LayerArguments(*arguments, False, norm, relu), add)
-
     def _as_step(self, place: Place) -> ConvolutionStep | None:
         return convolution_step(self, None, place)
 
@@ -205,12 +197,6 @@ class SemGConv(WeightedConvolution):
                 x, values, self.weight, self.bias, entries, norm=norm, relu=relu
             )
         return semgconv(x, logits, self.weight, self.bias, entries, norm=norm, relu=relu)
-
-    def convolve_and_add(
-        self, x: Tensor, norm: Normalisation | None, relu: bool, add: Tensor
-    ) -> Tensor:
-        arguments = (x, self.logits, self.weight, self.bias, self.pattern.entries)
-        return convolve_and_add(LayerArguments(*arguments, True, norm, relu), add)
 
     def _as_step(self, place: Place) -> ConvolutionStep | None:
         return convolution_step(self, None, place)

@@ -62,38 +62,23 @@ class WeightedConvolution(ConvolutionLayer):
     def convolve(self, x: Tensor, norm: Normalisation | None, relu: bool) -> Tensor:
         """The operator, of features that fit."""
 
-    def convolve_and_add(
-        self,
-        x: Tensor,
-        norm: Normalisation | None,
-        relu: bool,
-        add: Tensor,  # [B, N, C_out]
-    ) -> Tensor:
-        """The operator, and a sum."""
-        return self.convolve(x, norm, relu) + add
-
     def forward(
         self,
         x: Tensor,  # [B, N, C_in]
         norm: Normalisation | None = None,
         relu: bool = False,
-        add: Tensor | None = None,  # [B, N, C_out]
     ) -> Tensor:  # [B, N, C_out]
-        """The convolution; then, if asked for, a normalisation with known statistics and a ReLU.
-
-        ``add``, if given, is added to the result.
-        """
+        """The convolution; then, if asked for, a normalisation with known statistics and a ReLU."""
         if not isinstance(relu, bool) or not _is_normalisation(norm):
-            return self._checked(x, norm, relu, add)
+            return self._checked(x, norm, relu)
         statistics = () if norm is None else norm[:4]
-        given = [*statistics, add]
-        tensors = [x, *(tensor for tensor in given if tensor is not None)]
-        absent = [tensor is None for tensor in given]
+        tensors = [x, *(tensor for tensor in statistics if tensor is not None)]
+        absent = [tensor is None for tensor in statistics]
         constants = (relu, *absent, None if norm is None else norm.epsilon)
-        alone = norm is None and not relu and add is None
+        alone = norm is None and not relu
         result: Tensor = self._calls(
             self,
-            lambda: self._checked(x, norm, relu, add),
+            lambda: self._checked(x, norm, relu),
             tensors,
             constants,
             self._as_step if alone else None,
@@ -104,13 +89,9 @@ class WeightedConvolution(ConvolutionLayer):
         """What it is in training, if it is one step of kernels."""
         return None
 
-    def _checked(
-        self, x: Tensor, norm: Normalisation | None, relu: bool, add: Tensor | None
-    ) -> Tensor:
+    def _checked(self, x: Tensor, norm: Normalisation | None, relu: bool) -> Tensor:
         check_features(x, self.pattern.num_nodes, self.in_channels)
-        if add is None:
-            return self.convolve(x, norm, relu)
-        return self.convolve_and_add(x, norm, relu, add)
+        return self.convolve(x, norm, relu)
 
     def extra_repr(self) -> str:
         without_bias = "" if self.bias is not None else ", bias=False"

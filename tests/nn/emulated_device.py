@@ -189,9 +189,9 @@ def matrices(shares: Any, indptr: Any, columns: Any, nodes: int) -> tuple[Any, A
 @kernel
 def semgconv_whole(where: int, grid: Any, o: dict[str, int]) -> None:
     x, x0, x1, y, y0, y1, batch, mixing, weight, bias, *rest = values(
-        where, "PqqPqqq" + "P" * 7 + "d" + "P" * 5 + "qqPqq"
+        where, "PqqPqqq" + "P" * 7 + "d" + "P" * 5 + "qq"
     )
-    mean, variance, scale, shift, epsilon, indptr, _, columns, _, _, entries, relu, *add = rest
+    mean, variance, scale, shift, epsilon, indptr, _, columns, _, _, entries, relu = rest
     n, c, k, m = o["NODES"], o["IN"], o["OUT"], o["MATRICES"]
     pointers, at = longs(indptr, n + 1), longs(columns, entries)
     shares = array(mixing, entries)
@@ -207,9 +207,7 @@ def semgconv_whole(where: int, grid: Any, o: dict[str, int]) -> None:
         spread = np.sqrt(array(variance, k) + epsilon)
         result = (result - array(mean, k)) / spread
         result = result * (array(scale, k) if scale else 1) + array(shift, k)
-    more = array(add[0], batch, n, k, strides=(*add[1:], 1)) if add[0] else 0
-    room = array(y, batch, n, k, strides=(y0, y1, 1))
-    room[:] = (np.maximum(result, 0) if relu else result) + more
+    array(y, batch, n, k, strides=(y0, y1, 1))[:] = np.maximum(result, 0) if relu else result
 
 
 @kernel

@@ -270,24 +270,6 @@ def test_normalisation_and_relu_are_fused_in_evaluation(channels: tuple[int, int
     )
 
 
-@torch.no_grad()
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("by_node", [True, False])
-@pytest.mark.parametrize(("batch", "n"), [(1, 17), (100, 96), (777, 17), (5, 200)])
-def test_a_sum_behind_a_block(batch: int, n: int, by_node: bool, dtype: torch.dtype) -> None:
-    """A kernel adds what torch would add to its result: what is rounded once is close."""
-    torch.manual_seed(0)
-    block = GraphConvBlock(128, 128, ring(n, 2)).to("cuda", dtype).eval()
-    x, add = torch.randn(2, n, batch, 128, device="cuda", dtype=dtype).transpose(1, 2).unbind()
-    add = add if by_node else add.contiguous()
-    found, expected = block(x, add), block(x) + add
-    if dtype == torch.float32:
-        assert torch.equal(found, expected)
-    assert error(found, expected) < TOLERANCE[dtype]
-    wider = add.double() if dtype == torch.float32 else add.float()
-    assert block(x, wider).dtype == wider.dtype
-
-
 def test_values_that_are_not_finite_are_kept() -> None:
     layer = Layer(ring(48, 3), 3, (128, 128))
     with torch.no_grad():

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from multiscale_gcn.backends import Backend
 from multiscale_gcn.ops.csr_pattern import Pattern
-from multiscale_gcn.ops.epilogue import Normalisation, rectify_and_add
+from multiscale_gcn.ops.epilogue import Normalisation
 from multiscale_gcn.ops.graph_convolution.layer_arguments import (
     LayerArguments,
     check_layer,
@@ -132,19 +132,10 @@ def semgconv(
 
 
 def _convolve(layer: LayerArguments, backend: str) -> Tensor:
-    return convolve_and_add(layer, None, backend)
-
-
-def convolve_and_add(
-    layer: LayerArguments,
-    add: Tensor | None,  # [B, N, C_out]
-    backend: str = "auto",
-) -> Tensor:  # [B, N, C_out]
-    """:func:`graph_convolution`, or :func:`semgconv` if there is a softmax, and a sum."""
     x, weight, pattern = layer.x, layer.weight, layer.pattern
     check_layer(layer)
     if is_left_to_pytorch(x.device, backend):
-        return rectify_and_add(plain_layer(layer), False, add)
+        return plain_layer(layer)
     if x.is_cuda and torch.is_autocast_enabled("cuda") and x.dtype != torch.float64:
         x = x.to(torch.get_autocast_dtype("cuda"))
         layer = LayerArguments(x, *layer[1:])
@@ -153,8 +144,8 @@ def convolve_and_add(
     operator = "semgconv" if layer.softmax else "graph_convolution"
     operator += "_per_channel" if mixes_per_channel(layer) else ""
     if not select_form(operator, case, backend).name.startswith("cupy"):
-        return rectify_and_add(plain_layer(layer), False, add)
-    return layer_on_cuda(layer, add)
+        return plain_layer(layer)
+    return layer_on_cuda(layer)
 
 
 def _plain_form(case: OperatorCase) -> Backend:

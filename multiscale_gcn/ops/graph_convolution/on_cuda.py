@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 
 from multiscale_gcn.ops.csr_pattern import Pattern
 from multiscale_gcn.ops.differentiable import DifferentiableFunction
-from multiscale_gcn.ops.epilogue import Normalisation, finish, rectify_and_add
+from multiscale_gcn.ops.epilogue import Normalisation, finish
 from multiscale_gcn.ops.graph_convolution.gradients import LayerGradients, empty_gradients
 from multiscale_gcn.ops.graph_convolution.layer_arguments import LayerArguments, mixes_per_channel
 from multiscale_gcn.ops.graph_convolution.layer_parts.on_cuda import parts_backward, parts_forward
@@ -26,30 +26,21 @@ from multiscale_gcn.ops.kernels.arguments import empty_by_node
 from multiscale_gcn.ops.kernels.registration import define
 
 
-def layer_on_cuda(
-    layer: LayerArguments,
-    add: Tensor | None = None,  # [B, N, C_out]
-) -> Tensor:  # [B, N, C_out]
-    """With a sum. Where something learns, all behind the layer is left to PyTorch."""
+def layer_on_cuda(layer: LayerArguments) -> Tensor:  # [B, N, C_out]
+    """Where something learns, normalisation and ReLU are left to PyTorch."""
     x, mixing, weight, bias, pattern, softmax, norm, relu = layer
     learns = torch.is_grad_enabled() and any(
         tensor is not None and tensor.requires_grad
-        for tensor in (x, mixing, weight, bias, add, *(norm[:4] if norm else ()))
+        for tensor in (x, mixing, weight, bias, *(norm[:4] if norm else ()))
     )
     if not learns:
         statistics, epsilon = (list(norm[:4]), norm.epsilon) if norm else ([], 0.0)
-        fits = (
-            add is not None
-            and add.dtype == x.dtype
-            and add.shape == (*x.shape[:2], weight.shape[2])
-        )
-        more = add if fits else None
         result: Tensor = FORWARD(
-            x, mixing, weight, bias, pattern, statistics, epsilon, softmax, relu, more
+            x, mixing, weight, bias, pattern, statistics, epsilon, softmax, relu
         )
-        return result if fits else rectify_and_add(result, False, add)
+        return result
     result = _GraphConvolutionOnCuda.apply(x, mixing, weight, bias, softmax, *pattern)
-    return rectify_and_add(finish(result, norm, relu), False, add)
+    return finish(result, norm, relu)
 
 
 def _form_of(layer: LayerArguments) -> WholeLayer | None:
@@ -71,16 +62,12 @@ def _forward(
     epsilon: float,
     softmax: bool,
     relu: bool,
-    add: Tensor | None = None,
 ) -> Tensor:
     normalisation = Normalisation(*norm, epsilon) if norm else None  # type: ignore[arg-type, call-arg]
     layer = LayerArguments(x, mixing, weight, bias, Pattern(*pattern), softmax, normalisation, relu)
     with torch.autocast("cuda", enabled=False):
         form = _form_of(layer)
-        if form is WholeLayer.HOPPER:
-            return whole_layer(layer, form, add)
-        y = parts_forward(layer) if form is None else whole_layer(layer, form)
-        return rectify_and_add(y, False, add)
+        return parts_forward(layer) if form is None else whole_layer(layer, form)
 
 
 def _forward_fake(x: Tensor, mixing: Tensor, weight: Tensor, *rest: Any) -> Tensor:
@@ -121,7 +108,7 @@ def _backward_fake(
 
 FORWARD = define(
     "graph_convolution(Tensor x, Tensor given, Tensor weight, Tensor? bias, Tensor[] pattern, "
-    "Tensor?[] norm, float epsilon, bool softmax, bool relu, Tensor? add=None) -> Tensor",
+    "Tensor?[] norm, float epsilon, bool softmax, bool relu) -> Tensor",
     cuda=_forward,
     fake=_forward_fake,
 )

@@ -63,12 +63,7 @@ def _portable(sizes: LayerSizes, options: dict[str, int]) -> _Kernel:
 _FORMS = {WholeLayer.HOPPER: _for_hopper, WholeLayer.PORTABLE: _portable}
 
 
-def whole_layer(
-    layer: LayerArguments,
-    form: WholeLayer,
-    add: Tensor | None = None,  # [B, N, C_out]
-) -> Tensor:  # [B, N, C_out]
-    """Hopper alone adds something to the result."""
+def whole_layer(layer: LayerArguments, form: WholeLayer) -> Tensor:  # [B, N, C_out]
     mixing, pattern = layer.mixing, layer.pattern
     x = rows_of_16_bytes(layer.x)
     weight = multipliers(layer.weight, layer.x)
@@ -80,7 +75,6 @@ def whole_layer(
     scratch = None
     if chosen.scratch:
         scratch = mixing.new_empty(math.prod(grid) * sizes.entries * 4, dtype=torch.float32)
-    added = None if add is None else rows_of_16_bytes(add)
     kernel.kernels.launch(
         kernel.name,
         grid,
@@ -100,7 +94,6 @@ def whole_layer(
             scratch,
             sizes.entries,
             int(layer.relu),
-            *(place(added) if form is WholeLayer.HOPPER else ()),
         ),
         x.device,
         chosen.shared_memory,

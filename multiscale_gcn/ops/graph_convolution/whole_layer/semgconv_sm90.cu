@@ -1,6 +1,6 @@
 // The whole layer in one kernel, for small graphs on Hopper's tensor cores:
 //
-//     Y = f([D X | Aoff X] [W0; W1] + b) + M,   f(y) = y, or ReLU(batch norm(y)), or either alone
+//     Y = f([D X | Aoff X] [W0; W1] + b),   f(y) = y, or ReLU(batch norm(y)), or either alone
 //
 // D and Aoff are the diagonal and the rest of one matrix for all graphs of the batch. X is read
 // once and Y written once. Blocks stay: each keeps its columns of the weights in shared memory and
@@ -108,18 +108,6 @@ __device__ __forceinline__ void multiply_rows(float (&c)[WIDTH / 2],
     }
 }
 
-__device__ __forceinline__ void add_run(float (&out)[RUN], uint4 four) {
-    const u32 words[4] = {four.x, four.y, four.z, four.w};
-#pragma unroll
-    for (int w = 0; w < 4; w++) {
-#if HALF
-        out[2 * w] += low(words[w]), out[2 * w + 1] += high(words[w]);
-#else
-        out[w] += __uint_as_float(words[w]);
-#endif
-    }
-}
-
 // 32-bit results go past the first cache, which may hold the entries: halves do better through it.
 __device__ __forceinline__ void put_four(Element* to, uint4 four) {
 #if HALF
@@ -142,8 +130,7 @@ semgconv_whole(const Element* __restrict__ x, i64 x_graph, i64 x_node,
                const float* __restrict__ offset, double epsilon,
                const i64* __restrict__ indptr, const i64* __restrict__ rows_of_entries,
                const i64* __restrict__ columns, const i64* __restrict__ loops,
-               Entry* scratch, i64 entries_in_all, i64 relu, const Element* __restrict__ more,
-               i64 more_graph, i64 more_node) {
+               Entry* scratch, i64 entries_in_all, i64 relu) {
     extern __shared__ __align__(1024) u32 memory[];
     u32* weights = memory;
     u32* tiles = weights + (THREE ? 2 : 1) * WEIGHT_WORDS;
@@ -176,9 +163,6 @@ semgconv_whole(const Element* __restrict__ x, i64 x_graph, i64 x_node,
         int graphs = (int)(batch - graph < GRAPHS ? batch - graph : GRAPHS);
         fetch(tiles + stage * TILE_WORDS, ROW_WORDS, x + graph * x_graph, x_graph, x_node,
               graphs * NODES, ROW_WORDS, full + stage);
-        if (more != nullptr)
-            prefetch(more + graph * more_graph + first_column, more_graph, more_node,
-                     graphs * NODES, WIDTH * SIZE / 4);
     };
     if (produces) {
         i64 tile = blockIdx.x;
@@ -292,8 +276,6 @@ semgconv_whole(const Element* __restrict__ x, i64 x_graph, i64 x_node,
             i64 graph = tile * GRAPHS + row_of[r] / NODES;
             if (row_of[r] < 0 || graph >= batch) continue;
             Element* to = y + graph * y_graph + (row_of[r] % NODES) * y_node + first_column + RUN * t;
-            const Element* add =
-                more + graph * more_graph + (row_of[r] % NODES) * more_node + first_column + RUN * t;
 #pragma unroll
             for (int p = 0; p < WIDTH / (4 * RUN); p++) {
                 float out[RUN];
@@ -304,8 +286,6 @@ semgconv_whole(const Element* __restrict__ x, i64 x_graph, i64 x_node,
                     x = x * scale[column] + shift[column];
                     out[v] = relu && x < 0 ? 0 : x;
                 }
-                if (more != nullptr)
-                    add_run(out, *reinterpret_cast<const uint4*>(add + 4 * RUN * p));
                 uint4 four;
 #if HALF
                 four = make_uint4(pack(out[0], out[1]), pack(out[2], out[3]), pack(out[4], out[5]),
