@@ -99,17 +99,18 @@ def test_calls_in_evaluation(name: str, device: EmulatedDevice, rehearsals: Rehe
 def test_calls_where_products_may_be_rounded(
     name: str, device: EmulatedDevice, rehearsals: Rehearsals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One kernel has the map behind attention with its normalisation and the sum."""
+    """One kernel has the map behind attention, its normalisation and the sum, if rows are many."""
     monkeypatch.setattr(normalised_map, "allow_tf32", lambda: True)
+    monkeypatch.setattr(normalised_map, "multiprocessors", lambda index: 1)
     layer = drawn(LAYERS[name]()).eval()
     attends = any(isinstance(module, NonLocal) for module in layer.modules())
-    for batch in (3, 3, 1):
+    for batch, many in ((20, True), (20, True), (2, False)):
         x = features(batch)
         device.launched.clear()
         with torch.no_grad():
             close(there(layer, x), layer(x))
-        assert device.launched.count("map_and_normalise") == attends
-        assert "normalise_known" not in device.launched
+        assert device.launched.count("map_and_normalise") == (attends and many)
+        assert device.launched.count("normalise_known") == (attends and not many)
     assert rehearsals.count == rehearsals.written == 2
 
 

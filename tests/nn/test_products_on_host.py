@@ -226,7 +226,7 @@ NORMALISED_MAPS = [
     # columns of x and y, rows, processors, bytes of shared memory, whether all is there
     (64, 128, 500, 2, 232448, True),
     (20, 44, 321, 1, 40_000, False),
-    (4, 8, 31, 3, 232448, True),
+    (4, 8, 400, 3, 232448, True),
     (36, 160, 150, 2, 110_000, True),
 ]
 
@@ -246,6 +246,9 @@ def test_normalised_maps(
     torch.manual_seed(0)
     chosen = normalised_map.divide_map(inside, outside, rows, processors, memory)
     assert chosen is not None
+    assert normalised_map.divide_map(inside, outside, rows, 2 * rows, memory) is None
+    assert normalised_map.divide_map(inside + 1, outside, rows, processors, memory) is None
+    assert normalised_map.divide_map(inside, outside, rows, processors, 1000) is None
     options = {"IN": inside, "OUT": outside, "ROWS": chosen.rows, "STAGES": chosen.stages}
     file = "normalised_map/normalised_map.cu"
     library = compiled(file, tmp_path, ["map_and_normalise"], options)

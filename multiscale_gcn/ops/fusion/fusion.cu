@@ -5,8 +5,8 @@
 //
 // A node has a row of batch * channels numbers. A block takes slices of COLUMNS of them, of all nodes
 // of all scales; the matrices stay in shared memory. Sums over columns are made in parts, one for
-// each block, which a second kernel adds up in a fixed order. Loops stay loops: small calls wait for the
-// code itself.
+// each block, which a second kernel adds up in a fixed order. Most loops stay loops: small calls wait for
+// the code itself.
 //
 // Options:
 //   N0, N1, N2, N3  nodes of the scales, 0 for those that are not there
@@ -92,31 +92,32 @@ __device__ __forceinline__ void fetch(float* tile, const float* const* x, i64 sl
     }
 }
 
-// Matrices, rounded, and zeros around them: line by line, a warp each.
+// Matrices, rounded, and zeros around them. Unrolled, so that no number waits for another.
 template <bool BACK>
 __device__ __forceinline__ void load_matrices(float* matrices, Shared& given) {
     using M = Matrix<BACK>;
-    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     int place = 0;
-#pragma unroll 1
-    for (int pair = 0; pair < SCALES * SCALES; pair++) {
-        const int t = pair / SCALES, s = pair % SCALES;
-        if (!M::is_there(t, s)) continue;
-        const int lines = M::lines(t, s), pitch = M::pitch(t, s);
-        const int numbers = nodes_of(BACK ? s : t), length = nodes_of(BACK ? t : s);
-        const float* from = given.matrix[BACK ? 4 * s + t : 4 * t + s];
-#pragma unroll 1
-        for (int line = warp; line < lines; line += WARPS) {
-#pragma unroll 4
-            for (int inside = lane; inside < pitch; inside += 32) {
+#pragma unroll
+    for (int t = 0; t < SCALES; t++) {
+#pragma unroll
+        for (int s = 0; s < SCALES; s++) {
+            if (!M::is_there(t, s)) continue;
+            const int lines = M::lines(t, s), pitch = M::pitch(t, s);
+            const int numbers = nodes_of(BACK ? s : t), length = nodes_of(BACK ? t : s);
+            const float* from = given.matrix[BACK ? 4 * s + t : 4 * t + s];
+            const int rounds = (lines * pitch + THREADS - 1) / THREADS;
+#pragma unroll
+            for (int round = 0; round < rounds; round++) {
+                const int at = round * THREADS + threadIdx.x;
+                const int line = at / pitch, inside = at % pitch;
                 const bool is_there = line < numbers && inside < length;
                 const float number = is_there ? from[line * length + inside] : 0;
-                matrices[place + line * pitch + inside] =
-                    THREE ? number : __uint_as_float(to_tf32(number));
+                if (at < lines * pitch)
+                    matrices[place + at] = THREE ? number : __uint_as_float(to_tf32(number));
             }
+            if (threadIdx.x == 0) given.places[4 * t + s] = place;
+            place += lines * pitch;
         }
-        if (threadIdx.x == 0) given.places[pair] = place;
-        place += lines * pitch;
     }
 }
 
@@ -127,6 +128,7 @@ __device__ __forceinline__ void fuse_tile(const Shared& given, const float* tile
                                           const float* matrices, const float* biases, int t,
                                           int number, int group, i64 slice, i64 columns) {
     using M = Matrix<BACK>;
+    constexpr int scales_at_once = BACK ? 1 : SCALES, steps_at_once = BACK ? 3 : THREE ? 2 : 4;
     if (given.y[t] == nullptr) return;
     const int lane = threadIdx.x % 32, g = lane / 4, u = lane % 4, row = 16 * number + g;
     const bool has_rows[2] = {row < nodes_of(t), row + 8 < nodes_of(t)};
@@ -145,14 +147,14 @@ __device__ __forceinline__ void fuse_tile(const Shared& given, const float* tile
             c[2 * half + 1][2 * r + 1] = bias[8 * r] + four.w;
         }
     }
-#pragma unroll 1
+#pragma unroll scales_at_once
     for (int s = 0; s < SCALES; s++) {
         if (!M::is_there(t, s)) continue;
         const int pitch = M::pitch(t, s);
         const int next_row = BACK ? 1 : pitch, next_k = BACK ? pitch : 1;
         const float* a = matrices + given.places[4 * t + s] + row * next_row + u * next_k;
         const float* b = tile + (first_row(s, 8) + u) * PITCH + 32 * group + 2 * g;
-#pragma unroll 3
+#pragma unroll steps_at_once
         for (int k = 0; k < up_to(nodes_of(s), 8); k += 8) {
             Factors<4, THREE> left;
             left.put_rounded(0, a[k * next_k]), left.put_rounded(1, a[k * next_k + 8 * next_row]);
@@ -231,7 +233,16 @@ __device__ __forceinline__ void fuse_slices(Shared& given, float* memory, i64 co
             const int group = task % GROUPS;
             int number = task / GROUPS, t = 0;
             while (number >= tiles_of(t)) number -= tiles_of(t++);
-            fuse_tile<BACK>(given, tile, matrices, biases, t, number, group, slice, columns);
+            auto fuse_one = [&](int scale) {
+                fuse_tile<BACK>(given, tile, matrices, biases, scale, number, group, slice, columns);
+            };
+            // Forward, code of its own for every scale, whose numbers the compiler knows then, is faster;
+            // back it would be too much of it.
+            if (BACK) fuse_one(t);
+            else if (t == 0) fuse_one(0);
+            else if (t == 1) fuse_one(1);
+            else if (t == 2) fuse_one(2);
+            else fuse_one(3);
         }
     }
 }

@@ -9,6 +9,8 @@ SLICES = ((64, 3), (64, 2), (32, 2))
 """Rows of a slice, that a block takes at once, and slices that are there or on their way: the first
 for which there is room. One slice is computed while the others come."""
 THREADS = 512
+LEAST_SLICES = 2
+"""Of a block: where there are fewer, reading the weights costs more than what is saved."""
 
 
 def _pitch(columns: int) -> int:
@@ -29,7 +31,7 @@ class MapDivision:
 def divide_map(
     inside: int, outside: int, rows: int, processors: int, memory: int
 ) -> MapDivision | None:
-    """The division; None if no kernel takes the map.
+    """The division; None if no kernel takes the map, or there are too few rows.
 
     Parameters
     ----------
@@ -39,13 +41,15 @@ def divide_map(
     memory : int
         Bytes of shared memory for a block.
     """
-    if inside % 4 or outside % 4 or rows == 0:
+    if inside % 4 or outside % 4:
         return None
     weights = -(-outside // 32) * 32 * _pitch(inside)
     numbers = 3 * outside
     for slice_rows, stages in SLICES:
         words = weights + stages * slice_rows * (_pitch(inside) + _pitch(outside))
         if 4 * (words + numbers) <= memory:
-            blocks = min(-(-rows // slice_rows), processors)
-            return MapDivision(blocks, slice_rows, stages, 4 * words)
+            slices = -(-rows // slice_rows)
+            if slices < LEAST_SLICES * processors:
+                return None
+            return MapDivision(processors, slice_rows, stages, 4 * words)
     return None
