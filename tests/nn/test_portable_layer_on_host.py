@@ -25,7 +25,7 @@ from multiscale_gcn.ops.graph_convolution.whole_layer.division import (
 )
 from multiscale_gcn.ops.graph_convolution.whole_layer.sizes import LayerSizes
 from multiscale_gcn.ops.kernels.arguments import empty_by_node, place
-from multiscale_gcn.ops.kernels.launch import FOLDER
+from multiscale_gcn.ops.kernels.launch import FOLDER, HEADERS
 
 HOST = Path(__file__).parent / "device_on_host"
 COMPILER = shutil.which("g++")
@@ -42,8 +42,8 @@ def on_host(path: Path) -> str:
     """The code, with the host's version of what only a device has."""
 
     def included(name: str) -> str:
-        host = HOST / name
-        return on_host(host if host.exists() else path.parent / name)
+        folders = (HOST, path.parent, HEADERS)
+        return on_host(next(folder / name for folder in folders if (folder / name).exists()))
 
     code = path.read_text().replace("extern __shared__", "extern")
     return re.sub(r'#include "(.+)"', lambda found: included(found[1]), code)

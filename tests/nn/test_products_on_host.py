@@ -37,11 +37,8 @@ def on_host(path: Path) -> str:
     """The code, with the host's version of what only a device has."""
 
     def included(name: str) -> str:
-        if name == "tensor_cores.cuh":
-            device = "typedef unsigned u32;\n#define HALF 0\n"
-            return device + "".join((HOST / part).read_text() for part in (name, "tf32.cuh"))
-        beside = path.parent / name
-        return on_host(beside if beside.exists() else HEADERS / name)
+        folders = (HOST, path.parent, HEADERS)
+        return on_host(next(folder / name for folder in folders if (folder / name).exists()))
 
     here = "float* memory = reinterpret_cast<float*>(::memory);"
     code = re.sub(r"extern __shared__ .* float memory\[\];", here, path.read_text())
