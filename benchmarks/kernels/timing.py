@@ -1,4 +1,4 @@
-"""How kernels are timed: by replays of a CUDA graph of several steps."""
+"""How kernels are timed: by replays of a recording of several steps, as networks are recorded."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Callable
 
 import torch
+
+from multiscale_gcn.nn.recording import Recording
 
 
 def microseconds(run: Callable[[], object], steps: int, replays: int = 7) -> float:
@@ -16,15 +18,17 @@ def microseconds(run: Callable[[], object], steps: int, replays: int = 7) -> flo
         for _ in range(3):
             run()
     torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+
+    def several() -> None:
         for _ in range(steps):
             run()
+
+    recording = Recording(several, stream)
     times = []
     for _ in range(replays + 1):
         begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
         begin.record()
-        graph.replay()
+        recording.replay()
         end.record()
         torch.cuda.synchronize()
         times.append(1e3 * begin.elapsed_time(end) / steps)

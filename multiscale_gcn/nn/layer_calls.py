@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,15 @@ Place = Callable[[nn.Module, str], int]
 
 AsStep = Callable[[Place], "Step | None"]
 """Tells what a layer is in training, if it is one step."""
+
+Made = TypeVar("Made")
+
+
+class _Takes(Protocol):
+    def takes(self, inputs: Sequence[Tensor], t: Sequence[Tensor]) -> bool: ...
+
+
+Taker = TypeVar("Taker", bound=_Takes)
 
 _OURS = ("torch.nn.modules.", "multiscale_gcn.nn.")
 _HOOKS_OF_ALL = [getattr(torch_module, f"_global{name}") for name in HOOKS]
@@ -105,6 +114,26 @@ class LayerCalls:
         return (LayerCalls, ())
 
 
+def is_known(layer: nn.Module) -> bool:
+    """Whether calls of the modules in a layer do what their classes say, and nothing more."""
+    return _Parts(layer, None).known
+
+
+def step_of(
+    layer: nn.Module, as_step: Callable[[Place], Taker | None], inputs: Sequence[Tensor]
+) -> tuple[Taker, list[Tensor]] | None:
+    """What a layer of modules that are known is in training, with its tensors.
+
+    None if it is none, or does not take the inputs.
+    """
+    parts = _Parts(layer, None)
+    step = parts.as_step(as_step) if parts.known else None
+    tensors = parts.tensors()
+    if step is None or not may_be_prepared([*inputs, *tensors], learning=True):
+        return None
+    return (step, tensors) if step.takes(inputs, tensors) else None
+
+
 def _on_device(inputs: Sequence[Any]) -> bool:
     first = inputs[0] if inputs else None
     return isinstance(first, Tensor) and first.is_cuda
@@ -152,11 +181,11 @@ class _Parts:
             and not any("forward" in module.__dict__ for module in below)
         )
         self.calls = PreparedCalls()
-        step = self._as_step(as_step) if as_step is not None and self.known else None
+        step = self.as_step(as_step) if as_step is not None and self.known else None
         self.learning = None if step is None else Learning(step)
         self._fitting: dict[tuple[torch.Size, ...], list[Callable[..., bool]]] = {}
 
-    def _as_step(self, as_step: AsStep) -> Step | None:
+    def as_step(self, as_step: Callable[[Place], Made | None]) -> Made | None:
         learned: list[int] = []
 
         def place(module: nn.Module, name: str) -> int:

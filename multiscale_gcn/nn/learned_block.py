@@ -9,6 +9,7 @@ from torch.autograd.function import once_differentiable
 
 from multiscale_gcn.ops.differentiable import DifferentiableFunction
 from multiscale_gcn.ops.kernels.prepared import PreparedCalls
+from multiscale_gcn.ops.kernels.side_streams import is_recorded, parted
 from multiscale_gcn.ops.learning import Step
 
 
@@ -68,7 +69,11 @@ def _backward(ctx: Any, gradients: tuple[Tensor, ...]) -> tuple[Tensor | None, .
         found |= {k - count: g for k, g in enumerate(of_inputs)}
         return tuple(found[k] for k in order)
 
-    wanted = learning.backward_calls(run, [*gradients, *saved], (count, *order))
+    if is_recorded(gradients[0]):
+        with parted(gradients[0].device):
+            wanted = run()
+    else:
+        wanted = learning.backward_calls(run, [*gradients, *saved], (count, *order))
     result: list[Tensor | None] = [None] * (count + total)
     for k, g in zip(order, wanted, strict=True):
         result[k + count] = g

@@ -29,7 +29,9 @@ from multiscale_gcn.nn.layer_checks import (
 from multiscale_gcn.nn.pattern_buffers import share_patterns
 from multiscale_gcn.nn.plan import Plan, members, plan
 from multiscale_gcn.nn.schedules import Schedule, as_schedule
+from multiscale_gcn.nn.side_by_side import learned_stage, side_by_side
 from multiscale_gcn.nn.whole_network import in_one_kernel
+from multiscale_gcn.ops.kernels.side_streams import is_recorded
 
 Block = Callable[[int, Graph], nn.Module]
 """Makes a block of (channels, graph), from features [B, N, C] to features [B, N, C]."""
@@ -286,6 +288,8 @@ class MultiScaleGCN(nn.Module):
         *inputs: Tensor,  # [B, N_k, C_in] for every scale with an input
     ) -> tuple[Tensor, ...]:  # [B, N_k, C_out] for every scale with an output
         """The answers of the scales, in their order."""
+        if inputs and isinstance(inputs[0], Tensor) and is_recorded(inputs[0]):
+            return self._answers(inputs)  # scales beside each other, and not as one row of launches
         result: tuple[Tensor, ...] = self._calls(self, lambda: self._answers(inputs), inputs)
         return result
 
@@ -295,9 +299,9 @@ class MultiScaleGCN(nn.Module):
                 f"got {len(inputs)} inputs, the network takes {len(self.inputs)}; give one for "
                 "each scale with input channels"
             )
-        answers = in_one_kernel(self, inputs)
-        if answers is not None:
-            return answers
+        at_once = in_one_kernel(self, inputs)
+        if at_once is not None:
+            return at_once
         features: dict[int, Tensor] = {}
         for (key, block), x in zip(self.inputs.items(), inputs, strict=True):
             k = int(key)
@@ -308,19 +312,33 @@ class MultiScaleGCN(nn.Module):
             )
         for place, stage in enumerate(self.stages):
             self._add_beginnings(place, features)
-            blocks, fusion = self.blocks[place], self.fusions[place]
-            for k in stage:
-                features[k] = blocks[str(k)](features[k])  # type: ignore[index]
-                check_features(
-                    features[k], self.sizes[k], self.channels[k], f"what a block of scale {k} made"
-                )
-            if pairs := self.plan.exchanges[place]:
-                scales = members(stage, pairs)
-                features.update(zip(scales, fusion([features[k] for k in scales]), strict=True))
+            self._take(place, stage, features)
         self._add_beginnings(len(self.stages), features)
-        return tuple(
-            output(features[int(key)]).contiguous() for key, output in self.outputs.items()
+        answers = side_by_side(
+            list(self.outputs.values()), [features[int(key)] for key in self.outputs]
         )
+        return tuple(answer.contiguous() for answer in answers)
+
+    def _take(self, place: int, stage: Sequence[int], features: dict[int, Tensor]) -> None:
+        """A stage: its blocks, and what they exchange."""
+        blocks: Any = self.blocks[place]
+        fusion = self.fusions[place]
+        pairs = self.plan.exchanges[place]
+        parts = [blocks[str(k)] for k in stage]
+        given = [features[k] for k in stage]
+        scales = members(stage, pairs) if pairs else []
+        if scales and not set(scales).difference(stage):
+            learned = learned_stage(parts, given, fusion, [stage.index(k) for k in scales])
+            if learned is not None:
+                features.update(zip(stage, learned, strict=True))
+                return
+        features.update(zip(stage, side_by_side(parts, given), strict=True))
+        for k in stage:
+            check_features(
+                features[k], self.sizes[k], self.channels[k], f"what a block of scale {k} made"
+            )
+        if scales:
+            features.update(zip(scales, fusion([features[k] for k in scales]), strict=True))
 
     def _add_beginnings(self, place: int, features: dict[int, Tensor]) -> None:
         """Those of all scales that begin here read what was there before."""

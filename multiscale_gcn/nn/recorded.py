@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from multiscale_gcn.checks.arguments import instance, shown, whole_number
+from multiscale_gcn.nn.recording import Recording
 
 WARM_UP = 3
 """Calls before a recording, in which libraries, kernels and optimizers set themselves up."""
@@ -170,21 +171,19 @@ class _Recording:
         device = inputs[0].device
         stream, current = _new_stream(device), torch.cuda.current_stream(device)
         self.places = tuple(x.clone(memory_format=torch.preserve_format) for x in inputs)
-        self.graph = torch.cuda.CUDAGraph()
         stream.wait_stream(current)
         with torch.cuda.device(device):
             with torch.cuda.stream(stream):
                 for _ in range(WARM_UP):
                     module(*self.places)
-            with torch.cuda.graph(self.graph, stream=stream):
-                self.outputs = module(*self.places)
+            self.recording = Recording(lambda: module(*self.places), stream)
         current.wait_stream(stream)
 
     def __call__(self, inputs: tuple[Tensor, ...]) -> Any:
         for place, x in zip(self.places, inputs, strict=True):
             place.copy_(x)
-        self.graph.replay()
-        return _copied(self.outputs)
+        self.recording.replay()
+        return _copied(self.recording.result)
 
 
 def _new_stream(device: torch.device) -> torch.cuda.Stream:
@@ -259,9 +258,8 @@ class RecordedStep:
         self._shapes: tuple[torch.Size, ...] = ()
         self._warm_up = WARM_UP
         self._stream: torch.cuda.Stream | None = None
-        self._graph: torch.cuda.CUDAGraph | None = None
+        self._recording: Recording | None = None
         self._places: tuple[Tensor, ...] = ()
-        self._result: Tensor
 
     def __call__(self, *arguments: Tensor) -> Tensor:
         """Take one step.
@@ -284,12 +282,13 @@ class RecordedStep:
         if self._warm_up:
             self._warm_up -= 1
             return self._run_aside(self._stream, *arguments)
-        if self._graph is None:
-            self._graph = self._record(self._stream, *arguments)
+        if self._recording is None:
+            self._recording = self._record(self._stream, *arguments)
         for place, argument in zip(self._places, arguments, strict=True):
             place.copy_(argument)
-        self._graph.replay()
-        return self._result
+        self._recording.replay()
+        result: Tensor = self._recording.result
+        return result
 
     def _run_aside(self, stream: torch.cuda.Stream, *arguments: Tensor) -> Tensor:
         """On the stream of the recording, which must not depend on the default one."""
@@ -300,10 +299,9 @@ class RecordedStep:
         current.wait_stream(stream)
         return result
 
-    def _record(self, stream: torch.cuda.Stream, *arguments: Tensor) -> torch.cuda.CUDAGraph:
+    def _record(self, stream: torch.cuda.Stream, *arguments: Tensor) -> Recording:
         self._places = tuple(argument.clone() for argument in arguments)
-        graph = torch.cuda.CUDAGraph()
         # Other threads, such as those that watch over NCCL, may go on asking the device.
-        with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
-            self._result = self.step(*self._places)
-        return graph
+        return Recording(
+            lambda: self.step(*self._places), stream, capture_error_mode="thread_local"
+        )

@@ -21,6 +21,7 @@ from multiscale_gcn.ops.fusion.division import MOST_SCALES, Scales
 from multiscale_gcn.ops.graph_convolution import on_cuda as graph_convolution
 from multiscale_gcn.ops.joined_map import on_cuda as joined_map
 from multiscale_gcn.ops.kernels.number_types import real_type
+from multiscale_gcn.ops.kernels.side_streams import beside
 from multiscale_gcn.ops.layout import by_node
 from multiscale_gcn.ops.nonlocal_attention import block_on_cuda as attention
 from multiscale_gcn.ops.nonlocal_attention.on_cuda import MOST_BLOCK_NODES
@@ -271,7 +272,8 @@ class AttentionStep(Step):
         parts = parts_of(mapped, attended.shape[2])
         joined = _rows(attention.BACKWARD(for_attended, *parts))
         if needs.intersection((self.score, *self.maps, self.output)):
-            found |= self._maps_backward(up, _rows(attended), joined, _rows(x), t)
+            rows = (up, _rows(attended), joined, _rows(x))
+            found |= beside(lambda: self._maps_backward(*rows, t), *rows)
         _rows(around).addmm_(joined, weight)
         return [around], found
 

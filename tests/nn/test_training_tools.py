@@ -90,6 +90,7 @@ def test_reduce_overhead_trains_as_without() -> None:
 
 
 @pytest.mark.gpu
+@pytest.mark.filterwarnings("default")
 def test_reduce_overhead_trains_as_without_in_recorded_graphs() -> None:
     if not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")

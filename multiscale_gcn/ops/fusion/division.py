@@ -18,7 +18,7 @@ BEYOND = 24
 """Rows behind the last slice that whole tiles read."""
 MOST_TASKS, MOST_ROWS = 2, 16
 """That a warp has registers for: tiles of gradients, and rows whose sums it takes."""
-STATIC = 1024
+STATIC = 2048
 """Bytes of shared memory that are no room for features or matrices."""
 
 

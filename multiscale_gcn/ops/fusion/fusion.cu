@@ -5,7 +5,8 @@
 //
 // A node has a row of batch * channels numbers. A block takes slices of COLUMNS of them, of all nodes
 // of all scales; the matrices stay in shared memory. Sums over columns are made in parts, one for
-// each block, which a second kernel adds up in a fixed order.
+// each block, which a second kernel adds up in a fixed order. Loops stay loops: small calls wait for the
+// code itself.
 //
 // Options:
 //   N0, N1, N2, N3  nodes of the scales, 0 for those that are not there
@@ -54,12 +55,6 @@ template <bool BACK> struct Matrix {
     __device__ static constexpr int pitch(int t, int s) {
         return BACK ? 16 * tiles_of(t) + 8 : up_to(nodes_of(s), 8) + 4;
     }
-    __device__ static constexpr int place(int t, int s) {
-        int place = 0;
-        for (int p = 0; p < 4 * t + s; p++)
-            if (is_there(p / 4, p % 4)) place += lines(p / 4, p % 4) * pitch(p / 4, p % 4);
-        return place;
-    }
 };
 
 struct Pointers {
@@ -71,6 +66,7 @@ struct Pointers {
 struct Shared {
     const float *x[SCALES], *matrix[SCALES * SCALES], *bias[SCALES * SCALES];
     float* y[SCALES];
+    int places[SCALES * SCALES];  // where matrices begin
 };
 
 // Where rows are read along, four in turn have their pieces of 16 bytes in another order each, so that
@@ -85,6 +81,7 @@ __device__ __forceinline__ void fetch(float* tile, const float* const* x, i64 sl
     for (int k = 0; k < SCALES; k++) {
         if (nodes_of(k) == 0 || x[k] == nullptr) continue;
         float* to = tile + first_row(k, UNIT) * PITCH_OF_ROWS;
+#pragma unroll 1
         for (int at = threadIdx.x; at < nodes_of(k) * fours; at += THREADS) {
             const int row = at / fours, four = at % fours, swap = SWAPPED ? swap_of(row) : 0;
             const i64 place = slice * WIDTH + four * 4;
@@ -95,67 +92,67 @@ __device__ __forceinline__ void fetch(float* tile, const float* const* x, i64 sl
     }
 }
 
-// Matrices, rounded, and zeros around them.
+// Matrices, rounded, and zeros around them: line by line, a warp each.
 template <bool BACK>
 __device__ __forceinline__ void load_matrices(float* matrices, Shared& given) {
     using M = Matrix<BACK>;
-#pragma unroll
-    for (int t = 0; t < SCALES; t++) {
-#pragma unroll
-        for (int s = 0; s < SCALES; s++) {
-            if (!M::is_there(t, s)) continue;
-            const int lines = M::lines(t, s), pitch = M::pitch(t, s);
-            const int numbers = nodes_of(BACK ? s : t), length = nodes_of(BACK ? t : s);
-            const float* from = given.matrix[BACK ? 4 * s + t : 4 * t + s];
-            const int rounds = (lines * pitch + THREADS - 1) / THREADS;
-#pragma unroll
-            for (int round = 0; round < rounds; round++) {
-                const int at = round * THREADS + threadIdx.x;
-                const int line = at / pitch, inside = at % pitch;
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    int place = 0;
+#pragma unroll 1
+    for (int pair = 0; pair < SCALES * SCALES; pair++) {
+        const int t = pair / SCALES, s = pair % SCALES;
+        if (!M::is_there(t, s)) continue;
+        const int lines = M::lines(t, s), pitch = M::pitch(t, s);
+        const int numbers = nodes_of(BACK ? s : t), length = nodes_of(BACK ? t : s);
+        const float* from = given.matrix[BACK ? 4 * s + t : 4 * t + s];
+#pragma unroll 1
+        for (int line = warp; line < lines; line += WARPS) {
+#pragma unroll 4
+            for (int inside = lane; inside < pitch; inside += 32) {
                 const bool is_there = line < numbers && inside < length;
                 const float number = is_there ? from[line * length + inside] : 0;
-                if (at < lines * pitch)
-                    matrices[M::place(t, s) + at] =
-                        THREE ? number : __uint_as_float(to_tf32(number));
+                matrices[place + line * pitch + inside] =
+                    THREE ? number : __uint_as_float(to_tf32(number));
             }
         }
+        if (threadIdx.x == 0) given.places[pair] = place;
+        place += lines * pitch;
     }
 }
 
-// A tile of 16 rows and 32 columns of the result for scale T. A thread reads two columns side by side
+// A tile of 16 rows and 32 columns of the result for scale t. A thread reads two columns side by side
 // of every half of them, as columns of two products: it has four side by side in the end.
-template <bool BACK, int T>
+template <bool BACK>
 __device__ __forceinline__ void fuse_tile(const Shared& given, const float* tile,
-                                          const float* matrices, const float* biases, int number,
-                                          int group, i64 slice, i64 columns) {
+                                          const float* matrices, const float* biases, int t,
+                                          int number, int group, i64 slice, i64 columns) {
     using M = Matrix<BACK>;
-    if (given.y[T] == nullptr) return;
+    if (given.y[t] == nullptr) return;
     const int lane = threadIdx.x % 32, g = lane / 4, u = lane % 4, row = 16 * number + g;
-    const bool has_rows[2] = {row < nodes_of(T), row + 8 < nodes_of(T)};
-    const float* bias = biases + first_row(T, 16) + row;
-    const float* own = tile + (first_row(T, 8) + row) * PITCH + 32 * group + 4 * u;
+    const bool has_rows[2] = {row < nodes_of(t), row + 8 < nodes_of(t)};
+    const float* bias = biases + first_row(t, 16) + row;
+    const float* own = tile + (first_row(t, 8) + row) * PITCH + 32 * group + 4 * u;
     float c[4][4];
 #pragma unroll
     for (int r = 0; r < 2; r++) {
 #pragma unroll
         for (int half = 0; half < 2; half++) {
             float4 four = {0, 0, 0, 0};
-            if (has_rows[r] && given.x[T] != nullptr)
+            if (has_rows[r] && given.x[t] != nullptr)
                 four = *reinterpret_cast<const float4*>(own + 8 * r * PITCH + 16 * half);
             c[2 * half][2 * r] = bias[8 * r] + four.x, c[2 * half + 1][2 * r] = bias[8 * r] + four.y;
             c[2 * half][2 * r + 1] = bias[8 * r] + four.z;
             c[2 * half + 1][2 * r + 1] = bias[8 * r] + four.w;
         }
     }
-#pragma unroll
+#pragma unroll 1
     for (int s = 0; s < SCALES; s++) {
-        if (!M::is_there(T, s)) continue;
-        constexpr int unrolled = THREE ? 2 : 4;
-        const int pitch = M::pitch(T, s);
+        if (!M::is_there(t, s)) continue;
+        const int pitch = M::pitch(t, s);
         const int next_row = BACK ? 1 : pitch, next_k = BACK ? pitch : 1;
-        const float* a = matrices + M::place(T, s) + row * next_row + u * next_k;
+        const float* a = matrices + given.places[4 * t + s] + row * next_row + u * next_k;
         const float* b = tile + (first_row(s, 8) + u) * PITCH + 32 * group + 2 * g;
-#pragma unroll unrolled
+#pragma unroll 3
         for (int k = 0; k < up_to(nodes_of(s), 8); k += 8) {
             Factors<4, THREE> left;
             left.put_rounded(0, a[k * next_k]), left.put_rounded(1, a[k * next_k + 8 * next_row]);
@@ -171,7 +168,7 @@ __device__ __forceinline__ void fuse_tile(const Shared& given, const float* tile
 #pragma unroll
         for (int r = 0; r < 2; r++) {
             if (!has_rows[r] || column >= columns) continue;
-            *reinterpret_cast<float4*>(given.y[T] + (row + 8 * r) * columns + column) = {
+            *reinterpret_cast<float4*>(given.y[t] + (row + 8 * r) * columns + column) = {
                 c[2 * half][2 * r], c[2 * half + 1][2 * r], c[2 * half][2 * r + 1],
                 c[2 * half + 1][2 * r + 1]};
         }
@@ -186,23 +183,16 @@ __device__ __forceinline__ void fuse_slices(Shared& given, float* memory, i64 co
     float* biases = memory;
     float* tiles = biases + first_row(SCALES, 16);
     float* matrices = tiles + STAGES * tile_words;
-    auto fetch_slice = [&](int stage, i64 slice) {
-        if (slice < slices)
-            fetch<COLUMNS, 8, PITCH, false>(tiles + stage * tile_words, given.x, slice, columns);
-        copies_end();
-    };
     __syncthreads();
-    for (int k = 0; k < STAGES - 1; k++) fetch_slice(k, blockIdx.x + k * (i64)gridDim.x);
     // What no copy fills is read too, and meets zeros of the matrices.
-#pragma unroll
+#pragma unroll 1
     for (int k = 0; k < SCALES; k++) {
         const int filled = nodes_of(k) * PITCH, all = up_to(nodes_of(k), 8) * PITCH;
         for (int stage = 0; stage < STAGES; stage++)
             for (int at = filled + threadIdx.x; at < all; at += THREADS)
                 tiles[stage * tile_words + first_row(k, 8) * PITCH + at] = 0;
     }
-    load_matrices<BACK>(matrices, given);
-#pragma unroll
+#pragma unroll 1
     for (int t = 0; t < SCALES; t++) {
         float* here = biases + first_row(t, 16);
         for (int row = threadIdx.x; row < 16 * tiles_of(t); row += THREADS) {
@@ -215,26 +205,34 @@ __device__ __forceinline__ void fuse_slices(Shared& given, float* memory, i64 co
         }
     }
 
+    i64 fetched = blockIdx.x;
     int stage = 0;
-    for (i64 slice = blockIdx.x; slice < slices; slice += gridDim.x) {
-        wait_for_copies<STAGES - 2>();
-        __syncthreads();  // all have left the stage that is filled next
-        fetch_slice(stage == 0 ? STAGES - 1 : stage - 1, slice + (STAGES - 1) * (i64)gridDim.x);
+    for (i64 slice = blockIdx.x - (STAGES - 1) * (i64)gridDim.x; slice < slices; slice += gridDim.x) {
+        if (slice >= 0) {
+            wait_for_copies<STAGES - 2>();
+            __syncthreads();  // all have left the stage that is filled next
+        }
+        if (fetched < slices)
+            fetch<COLUMNS, 8, PITCH, false>(tiles + stage * tile_words, given.x, fetched, columns);
+        copies_end();
+        fetched += gridDim.x;
+        stage = stage + 1 < STAGES ? stage + 1 : 0;
+        if (slice < 0) {
+            if (slice + gridDim.x >= 0) load_matrices<BACK>(matrices, given);  // slices come meanwhile
+            continue;
+        }
         const float* tile = tiles + stage * tile_words;
         constexpr int in_all = (tiles_of(0) + tiles_of(1) + tiles_of(2) + tiles_of(3)) * GROUPS;
         // There and back: whoever had one of the first scale, which reads the most, has none twice.
+#pragma unroll 1
         for (int round = 0; round * WARPS < in_all; round++) {
             const int task = round * WARPS + (round % 2 ? WARPS - 1 - warp : warp);
             if (task >= in_all) continue;
             const int group = task % GROUPS;
             int number = task / GROUPS, t = 0;
             while (number >= tiles_of(t)) number -= tiles_of(t++);
-            if (t == 0) fuse_tile<BACK, 0>(given, tile, matrices, biases, number, group, slice, columns);
-            if (t == 1) fuse_tile<BACK, 1>(given, tile, matrices, biases, number, group, slice, columns);
-            if (t == 2) fuse_tile<BACK, 2>(given, tile, matrices, biases, number, group, slice, columns);
-            if (t == 3) fuse_tile<BACK, 3>(given, tile, matrices, biases, number, group, slice, columns);
+            fuse_tile<BACK>(given, tile, matrices, biases, t, number, group, slice, columns);
         }
-        stage = stage + 1 < STAGES ? stage + 1 : 0;
     }
 }
 
@@ -255,7 +253,8 @@ __device__ __forceinline__ void fuse_slices(Shared& given, float* memory, i64 co
         given = Shared{{LIST(x)},                                                         \
                        {LIST(a0), LIST(a1), LIST(a2), LIST(a3)},                          \
                        {LIST(b0), LIST(b1), LIST(b2), LIST(b3)},                          \
-                       {LIST(y)}};                                                        \
+                       {LIST(y)},                                                         \
+                       {}};                                                               \
     fuse_slices<back>(given, memory, columns);
 
 extern "C" __global__ void __launch_bounds__(THREADS, 1) fuse(ARGUMENTS) { FUSE(false) }
@@ -282,17 +281,23 @@ __device__ constexpr int bias_place(int pair) {
 // A tile of dA, of 32 rows and 32 columns: the one of this number among all. What is beyond dA is
 // computed from whatever lies there, and thrown away.
 struct Tile {
-    int t, s = 0, row = 0, column = 0;
+    bool is_there = false;
+    int left = 0, right = 0;  // rows of a slice where its rows of dY and of X begin
+    int row = 0, column = 0, rows = 0, columns = 0, place = 0;
 
-    __device__ __forceinline__ explicit Tile(int number = -1) : t(-1) {
+    __device__ __forceinline__ explicit Tile(int number) {
 #pragma unroll
         for (int pair = 0; pair < 16; pair++) {
             if (!(MAPS >> pair & 1)) continue;
             const int across = (nodes_of(pair % 4) + 31) / 32;
             const int tiles = (nodes_of(pair / 4) + 31) / 32 * across;
-            if (t < 0 && number >= 0 && number < tiles) {
-                t = pair / 4, s = pair % 4;
+            if (number >= 0 && number < tiles) {
+                is_there = true;
                 row = 32 * (number / across), column = 32 * (number % across);
+                left = first_row(pair / 4, 16) + row;
+                right = first_row(SCALES, 16) + first_row(pair % 4, 8) + column;
+                rows = nodes_of(pair / 4), columns = nodes_of(pair % 4);
+                place = matrix_place(pair);
             }
             number -= tiles;
         }
@@ -314,37 +319,37 @@ fuse_parts(FOUR(const float*, up), FOUR(const float*, x), float* parts, i64 colu
         for (int k = 0; k < SCALES; k++) ups[k] = given[0].of[k], xs[k] = given[1].of[k];
     }
     __syncthreads();
-    auto fetch_both = [&](int stage, i64 slice) {
-        float* tile = memory + stage * tile_words;
-        if (slice < slices) {
-            fetch<SUM_COLUMNS, 16, pitch, true>(tile, ups, slice, columns);
-            fetch<SUM_COLUMNS, 8, pitch, true>(tile + up_rows * pitch, xs, slice, columns);
-        }
-        copies_end();
-    };
-    for (int k = 0; k < SUM_STAGES - 1; k++) fetch_both(k, blockIdx.x + k * (i64)gridDim.x);
-
     float sums[TASKS][2][4][4] = {}, biases[ROWS] = {};
     int a_of[TASKS], b_of[TASKS];  // where the rows of its tiles are
     bool is_there[TASKS];
 #pragma unroll
     for (int task = 0; task < TASKS; task++) {
         const Tile at(warp + task * WARPS);
-        a_of[task] = (first_row(at.t, 16) + at.row + g) * pitch;
-        b_of[task] = (up_rows + first_row(at.s, 8) + at.column + g) * pitch;
-        is_there[task] = at.t >= 0;
+        a_of[task] = (at.left + g) * pitch, b_of[task] = (at.right + g) * pitch;
+        is_there[task] = at.is_there;
     }
+    i64 fetched = blockIdx.x;
     int stage = 0;
-    for (i64 slice = blockIdx.x; slice < slices; slice += gridDim.x) {
-        wait_for_copies<SUM_STAGES - 2>();
-        __syncthreads();  // all have left the stage that is filled next
-        fetch_both(stage == 0 ? SUM_STAGES - 1 : stage - 1,
-                   slice + (SUM_STAGES - 1) * (i64)gridDim.x);
+    for (i64 slice = blockIdx.x - (SUM_STAGES - 1) * (i64)gridDim.x; slice < slices;
+         slice += gridDim.x) {
+        if (slice >= 0) {
+            wait_for_copies<SUM_STAGES - 2>();
+            __syncthreads();  // all have left the stage that is filled next
+        }
+        if (fetched < slices) {
+            float* tile = memory + stage * tile_words;
+            fetch<SUM_COLUMNS, 16, pitch, true>(tile, ups, fetched, columns);
+            fetch<SUM_COLUMNS, 8, pitch, true>(tile + up_rows * pitch, xs, fetched, columns);
+        }
+        copies_end();
+        fetched += gridDim.x;
+        stage = stage + 1 < SUM_STAGES ? stage + 1 : 0;
+        if (slice < 0) continue;
         const float* tile = memory + stage * tile_words;
 #pragma unroll
         for (int task = 0; task < TASKS; task++) {
             if (!is_there[task]) continue;
-#pragma unroll
+#pragma unroll 2
             for (int k = 0; k < SUM_COLUMNS; k += 8) {  // a thread has two columns side by side
                 const int inside = (((k + 2 * u) / 4 ^ swap_of(g)) * 4) + 2 * u % 4;
                 const float *a = tile + a_of[task] + inside, *b = tile + b_of[task] + inside;
@@ -371,23 +376,14 @@ fuse_parts(FOUR(const float*, up), FOUR(const float*, x), float* parts, i64 colu
 #pragma unroll
             for (int c = 0; c < SUM_COLUMNS; c += 32) biases[k] += tile[row * pitch + c + lane];
         }
-        stage = stage + 1 < SUM_STAGES ? stage + 1 : 0;
     }
 
     float* part = parts + blockIdx.x * (i64)bias_place(16);
-    // Zeros between the results.
-#pragma unroll
-    for (int pair = 0; pair < 16; pair++) {
-        if (!(MAPS >> pair & 1)) continue;
-        const int size = nodes_of(pair / 4) * nodes_of(pair % 4), rows = nodes_of(pair / 4);
-        if (threadIdx.x < up_to(size, 4) - size) part[matrix_place(pair) + size + threadIdx.x] = 0;
-        if (threadIdx.x < up_to(rows, 4) - rows) part[bias_place(pair) + rows + threadIdx.x] = 0;
-    }
 #pragma unroll
     for (int task = 0; task < TASKS; task++) {
         const Tile at(warp + task * WARPS);
-        if (at.t < 0) continue;
-        float* to = part + matrix_place(4 * at.t + at.s);
+        if (!at.is_there) continue;
+        float* to = part + at.place;
 #pragma unroll
         for (int i = 0; i < 2; i++) {
 #pragma unroll
@@ -396,22 +392,28 @@ fuse_parts(FOUR(const float*, up), FOUR(const float*, x), float* parts, i64 colu
                 for (int v = 0; v < 4; v++) {
                     const int row = at.row + 16 * i + g + 8 * (v / 2);
                     const int column = at.column + 8 * n + 2 * u + v % 2;
-                    if (row < nodes_of(at.t) && column < nodes_of(at.s))
-                        to[row * nodes_of(at.s) + column] = sums[task][i][n][v];
+                    if (row < at.rows && column < at.columns)
+                        to[row * at.columns + column] = sums[task][i][n][v];
                 }
             }
         }
     }
+    __shared__ float of_rows[ROWS * WARPS];
 #pragma unroll
     for (int k = 0; k < ROWS; k++) {
         float sum = biases[k];
         for (int offset = 16; offset > 0; offset /= 2) sum += __shfl_xor_sync(~0u, sum, offset);
-        const int place = warp + k * WARPS;
-        int t = 0;
-        while (t < SCALES && place >= first_row(t + 1, 16)) t++;
-        if (t == SCALES || lane != 0) continue;
-        const int row = place - first_row(t, 16);
-        for (int s = 0; s < SCALES; s++)
-            if (row < nodes_of(t) && has_map(t, s)) part[bias_place(4 * t + s) + row] = sum;
+        if (lane == 0) of_rows[warp + k * WARPS] = sum;
+    }
+    __syncthreads();
+#pragma unroll
+    for (int pair = 0; pair < 16; pair++) {
+        if (!(MAPS >> pair & 1)) continue;
+        // Zeros are between the results.
+        const int rows = nodes_of(pair / 4), size = rows * nodes_of(pair % 4);
+        if (threadIdx.x < up_to(size, 4) - size) part[matrix_place(pair) + size + threadIdx.x] = 0;
+        if (threadIdx.x < up_to(rows, 4))
+            part[bias_place(pair) + threadIdx.x] =
+                threadIdx.x < rows ? of_rows[first_row(pair / 4, 16) + threadIdx.x] : 0;
     }
 }

@@ -24,6 +24,7 @@ from multiscale_gcn.ops.kernels.launch import (
 )
 from multiscale_gcn.ops.kernels.number_types import allow_tf32
 from multiscale_gcn.ops.kernels.registration import define
+from multiscale_gcn.ops.kernels.side_streams import beside
 from multiscale_gcn.ops.layout import by_node
 
 KERNELS = "fusion/fusion.cu"
@@ -144,9 +145,13 @@ def _backward(
     if not learns:
         return found
     x = fusion.rows(features, given)
-    parts = features[0].new_empty((division.sum_blocks, fusion.scales.places()[-1]))
-    fusion.launch("fuse_parts", division.sum_blocks, division.sums, *up, *x, parts)
-    return [*found, sum_of_parts(parts, fusion.kernels)]
+
+    def of_maps() -> Tensor:
+        parts = features[0].new_empty((division.sum_blocks, fusion.scales.places()[-1]))
+        fusion.launch("fuse_parts", division.sum_blocks, division.sums, *up, *x, parts)
+        return sum_of_parts(parts, fusion.kernels)
+
+    return [*found, beside(of_maps, *up, *x)]
 
 
 def _backward_fake(

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from multiscale_gcn.ops.kernels.prepared import PreparedCalls
 from multiscale_gcn.ops.kernels.rehearsal import rehearsal_of_thread
+from multiscale_gcn.ops.kernels.side_streams import is_parted
 
 NAMESPACE = "multiscale_gcn"
 """Compiled programs know the operators by it."""
@@ -35,7 +36,7 @@ class Operator:
     def __call__(self, *arguments: Any) -> Any:
         if torch.compiler.is_compiling():
             return self.overload(*arguments)
-        if rehearsal_of_thread() is not None:
+        if rehearsal_of_thread() is not None or is_parted():
             return self._cuda(*arguments)
         tensors: list[Tensor] = []
         constants: list[Any] = []

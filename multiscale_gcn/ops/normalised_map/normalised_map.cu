@@ -28,11 +28,25 @@ __device__ constexpr int up_to(int n, int unit) { return (n + unit - 1) / unit *
 template <int COLUMNS>
 __device__ __forceinline__ void fetch(float* to, int pitch, const float* from, i64 first, i64 rows) {
     constexpr int fours = COLUMNS / 4;
+#pragma unroll 1
     for (int at = threadIdx.x; at < ROWS * fours; at += THREADS) {
         const int row = at / fours, column = at % fours * 4;
         const bool is_there = first + row < rows;
         copy_ahead<16>(to + row * pitch + column,
                        from + (is_there ? (first + row) * COLUMNS + column : 0), is_there);
+    }
+}
+
+// Rounded, and zeros around them: column by column of the result, a warp each.
+__device__ __forceinline__ void load_weights(float* weights, const float* weight) {
+#pragma unroll 1
+    for (int column = threadIdx.x / 32; column < up_to(OUT, 32); column += WARPS) {
+#pragma unroll 4
+        for (int k = threadIdx.x % 32; k < X_PITCH; k += 32) {
+            const bool is_there = column < OUT && k < IN;
+            const float number = is_there ? weight[column * IN + k] : 0;
+            weights[column * X_PITCH + k] = __uint_as_float(to_tf32(number));
+        }
     }
 }
 
@@ -51,20 +65,6 @@ map_and_normalise(float* y, const float* x, const float* weight, const float* be
     float* stages = weights + up_to(OUT, 32) * X_PITCH;
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, u = lane % 4;
     const i64 slices = (rows + ROWS - 1) / ROWS;
-    auto fetch_both = [&](int stage, i64 slice) {
-        float* here = stages + stage * STAGE_WORDS;
-        if (slice < slices) {
-            fetch<IN>(here, X_PITCH, x, slice * ROWS, rows);
-            fetch<OUT>(here + ROWS * X_PITCH, PITCH, more, slice * ROWS, rows);
-        }
-        copies_end();
-    };
-    for (int k = 0; k < STAGES - 1; k++) fetch_both(k, blockIdx.x + k * (i64)gridDim.x);
-    for (int at = threadIdx.x; at < up_to(OUT, 32) * X_PITCH; at += THREADS) {
-        const int column = at / X_PITCH, k = at % X_PITCH;
-        weights[at] = column < OUT && k < IN
-                          ? __uint_as_float(to_tf32(weight[column * IN + k])) : 0.0f;
-    }
     // What no copy fills is read too, and meets zeros of the weights.
     if (IN % 8)
         for (int row = threadIdx.x; row < STAGES * ROWS; row += THREADS)
@@ -75,11 +75,25 @@ map_and_normalise(float* y, const float* x, const float* weight, const float* be
                      (gain == nullptr ? 1.0f : gain[c]) / sqrtf(variance[c] + (float)epsilon),
                      offset == nullptr ? 0.0f : offset[c]};
 
+    i64 fetched = blockIdx.x;
     int stage = 0;
-    for (i64 slice = blockIdx.x; slice < slices; slice += gridDim.x) {
-        wait_for_copies<STAGES - 2>();
-        __syncthreads();  // all have left the stage that is filled next
-        fetch_both(stage == 0 ? STAGES - 1 : stage - 1, slice + (STAGES - 1) * (i64)gridDim.x);
+    for (i64 slice = blockIdx.x - (STAGES - 1) * (i64)gridDim.x; slice < slices; slice += gridDim.x) {
+        if (slice >= 0) {
+            wait_for_copies<STAGES - 2>();
+            __syncthreads();  // all have left the stage that is filled next
+        }
+        if (fetched < slices) {
+            float* next = stages + stage * STAGE_WORDS;
+            fetch<IN>(next, X_PITCH, x, fetched * ROWS, rows);
+            fetch<OUT>(next + ROWS * X_PITCH, PITCH, more, fetched * ROWS, rows);
+        }
+        copies_end();
+        fetched += gridDim.x;
+        stage = stage + 1 < STAGES ? stage + 1 : 0;
+        if (slice < 0) {
+            if (slice + gridDim.x >= 0) load_weights(weights, weight);  // slices come meanwhile
+            continue;
+        }
         const float* here = stages + stage * STAGE_WORDS;
         for (int tile = warp; tile < ROWS / 16 * ACROSS; tile += WARPS) {
             const int row = tile / ACROSS * 16 + g, first = tile % ACROSS * 32;
@@ -117,6 +131,5 @@ map_and_normalise(float* y, const float* x, const float* weight, const float* be
                 }
             }
         }
-        stage = stage + 1 < STAGES ? stage + 1 : 0;
     }
 }

@@ -4,7 +4,7 @@
 //
 // These are the gradients of the weights and biases of linear maps, from features and from gradients of
 // results. A block takes slices of rows; it writes its sums once, and a second kernel adds them up in
-// a fixed order.
+// a fixed order. Loops stay loops: small calls wait for the code itself.
 //
 // Options:
 //   M0, N0, M1, N1  columns of A and B of each pair; 0 for a pair that is not there
@@ -58,6 +58,7 @@ __device__ __forceinline__ void fetch(float* to, const float* from, i64 first, i
     if (COLUMNS == 0) return;
     constexpr int once = COLUMNS % 4 == 0 ? 4 : COLUMNS % 2 == 0 ? 2 : 1;
     constexpr int pieces = COLUMNS == 0 ? 1 : COLUMNS / once;
+#pragma unroll 1
     for (int at = threadIdx.x; at < ROWS * pieces; at += THREADS) {
         const int row = at / pieces, column = at % pieces * once;
         const bool is_there = first + row < rows;
@@ -66,18 +67,24 @@ __device__ __forceinline__ void fetch(float* to, const float* from, i64 first, i
     }
 }
 
-// A tile of 32 x 32 results: the one of this number among all. What is beyond a product is computed
+// A tile of 32 x 32 results: the one of this number among all; where its columns of A and B begin in a
+// slice, how long rows are there, and its place among the results. What is beyond a product is computed
 // from whatever lies there, and thrown away.
 struct Tile {
-    int pair, row = 0, column = 0;
+    bool is_there = false;
+    int left = 0, left_pitch = 0, right = 0, right_pitch = 0;
+    int row = 0, column = 0, rows = 0, columns = 0, place = 0;
 
-    __device__ __forceinline__ explicit Tile(int number = -1) : pair(-1) {
+    __device__ __forceinline__ explicit Tile(int number) {
 #pragma unroll
         for (int p = 0; p < 2; p++) {
             const int across = (right_of(p) + 31) / 32, all = (left_of(p) + 31) / 32 * across;
-            if (pair < 0 && number >= 0 && number < all) {
-                pair = p;
+            if (number >= 0 && number < all) {
+                is_there = true;
                 row = 32 * (number / across), column = 32 * (number % across);
+                left = begin_of(2 * p) + row, left_pitch = pitch_of(left_of(p));
+                right = begin_of(2 * p + 1) + column, right_pitch = pitch_of(right_of(p));
+                rows = left_of(p), columns = right_of(p), place = product_place(p);
             }
             number -= all;
         }
@@ -86,45 +93,45 @@ struct Tile {
 
 typedef float Sums[2][4][4];  // of a tile: two of 16 x 32
 
-// The products of a slice for a tile of pair P, whose sizes the compiler knows. A thread takes four
-// columns of either matrix: columns 4 g + 2 i and 4 g + 2 i + 1 of A are rows g and g + 8 of product i.
-template <int P>
+// The products of a slice for a tile. A thread takes four columns of either matrix: columns 4 g + 2 i and
+// 4 g + 2 i + 1 of A are rows g and g + 8 of product i.
 __device__ __forceinline__ void multiply_rows(Sums& products, const float* tile, const Tile& at,
                                               int g, int u) {
-    constexpr int pitch = pitch_of(left_of(P)), other = pitch_of(right_of(P));
-    const float* a = tile + begin_of(2 * P) + u * pitch + at.row + 4 * g;
-    const float* b = tile + begin_of(2 * P + 1) + u * other + at.column + 4 * g;
-#pragma unroll
+    const float* a = tile + at.left + u * at.left_pitch + 4 * g;
+    const float* b = tile + at.right + u * at.right_pitch + 4 * g;
+#pragma unroll 2
     for (int k = 0; k < ROWS; k += 8) {
-        const float4 near = *reinterpret_cast<const float4*>(a + k * pitch);
-        const float4 far = *reinterpret_cast<const float4*>(a + (k + 4) * pitch);
+        const float4 near = *reinterpret_cast<const float4*>(a);
+        const float4 far = *reinterpret_cast<const float4*>(a + 4 * at.left_pitch);
         Factors<4, THREE> left[2];
         left[0].put(0, near.x), left[0].put(1, near.y), left[0].put(2, far.x), left[0].put(3, far.y);
         left[1].put(0, near.z), left[1].put(1, near.w), left[1].put(2, far.z), left[1].put(3, far.w);
-        const auto right = four_columns<THREE>(b + k * other, b + (k + 4) * other);
+        const auto right = four_columns<THREE>(b, b + 4 * at.right_pitch);
         multiply_step<THREE>(products[0], left[0], right);
         multiply_step<THREE>(products[1], left[1], right);
+        a += 8 * at.left_pitch, b += 8 * at.right_pitch;
     }
 }
 
 // A tile, of which a thread has four columns side by side.
-template <int P>
 __device__ __forceinline__ void write_tile(float* part, const Sums& products, const Tile& at, int g,
                                            int u) {
-    constexpr int across = right_of(P);
 #pragma unroll
     for (int i = 0; i < 2; i++) {
 #pragma unroll
         for (int v = 0; v < 4; v++) {
             const int row = at.row + 4 * g + 2 * i + v / 2, column = at.column + 8 * u + 4 * (v % 2);
-            float* to = part + product_place(P) + row * across + column;
-            if (row >= left_of(P)) continue;
-            if (across % 4 == 0 && column < across)
-                *reinterpret_cast<float4*>(to) = {products[i][0][v], products[i][1][v],
-                                                  products[i][2][v], products[i][3][v]};
+            float* to = part + at.place + row * at.columns + column;
+            if (row >= at.rows) continue;
+            if (at.columns % 4 == 0) {
+                if (column < at.columns)
+                    *reinterpret_cast<float4*>(to) = {products[i][0][v], products[i][1][v],
+                                                      products[i][2][v], products[i][3][v]};
+                continue;
+            }
 #pragma unroll
             for (int n = 0; n < 4; n++)
-                if (across % 4 != 0 && column + n < across) to[n] = products[i][n][v];
+                if (column + n < at.columns) to[n] = products[i][n][v];
         }
     }
 }
@@ -147,46 +154,47 @@ row_parts(const float* a0, const float* b0, const float* a1, const float* b1, fl
         }
         copies_end();
     };
-    for (int k = 0; k < STAGES - 1; k++) fetch_all(k, blockIdx.x + k * (i64)gridDim.x);
-
     Sums products[TASKS] = {};
     float sums[2] = {};
-    Tile at[TASKS];
-#pragma unroll
-    for (int task = 0; task < TASKS; task++) at[task] = Tile(warp + task * WARPS);
+    const int column = threadIdx.x % MOST, team = threadIdx.x / MOST;
+    i64 fetched = blockIdx.x;
     int stage = 0;
-    for (i64 slice = blockIdx.x; slice < slices; slice += gridDim.x) {
-        wait_for_copies<STAGES - 2>();
-        __syncthreads();  // all have left the stage that is filled next
-        fetch_all(stage == 0 ? STAGES - 1 : stage - 1, slice + (STAGES - 1) * (i64)gridDim.x);
+    for (i64 slice = blockIdx.x - (STAGES - 1) * (i64)gridDim.x; slice < slices; slice += gridDim.x) {
+        if (slice >= 0) {
+            wait_for_copies<STAGES - 2>();
+            __syncthreads();  // all have left the stage that is filled next
+        }
+        fetch_all(stage, fetched);
+        fetched += gridDim.x;
+        stage = stage + 1 < STAGES ? stage + 1 : 0;
+        if (slice < 0) continue;
         const float* tile = memory + stage * tile_words;
 #pragma unroll
         for (int task = 0; task < TASKS; task++) {
-            if (at[task].pair == 0) multiply_rows<0>(products[task], tile, at[task], g, u);
-            if (at[task].pair == 1) multiply_rows<1>(products[task], tile, at[task], g, u);
+            const Tile at(warp + task * WARPS);
+            if (at.is_there) multiply_rows(products[task], tile, at, g, u);
         }
 #pragma unroll
         for (int p = 0; p < 2; p++) {
-            const int column = threadIdx.x % MOST, team = threadIdx.x / MOST;
             if (!is_summed(p) || column >= left_of(p)) continue;
             const float* a = tile + begin_of(2 * p) + column;
+#pragma unroll 4
             for (int row = team; row < ROWS; row += TEAMS) sums[p] += a[row * pitch_of(left_of(p))];
         }
-        stage = stage + 1 < STAGES ? stage + 1 : 0;
     }
 
     float* part = parts + blockIdx.x * (i64)sum_place(2);
 #pragma unroll
     for (int task = 0; task < TASKS; task++) {
-        if (at[task].pair == 0) write_tile<0>(part, products[task], at[task], g, u);
-        if (at[task].pair == 1) write_tile<1>(part, products[task], at[task], g, u);
+        const Tile at(warp + task * WARPS);
+        if (at.is_there) write_tile(part, products[task], at, g, u);
     }
     for (int p = 0; p < 2; p++) {
         write_padding(part, product_place(p), left_of(p) * right_of(p));
         if (is_summed(p)) write_padding(part, sum_place(p), left_of(p));
     }
     __shared__ float board[2][TEAMS][MOST];
-    for (int p = 0; p < 2; p++) board[p][threadIdx.x / MOST][threadIdx.x % MOST] = sums[p];
+    for (int p = 0; p < 2; p++) board[p][team][column] = sums[p];
     __syncthreads();
 #pragma unroll
     for (int p = 0; p < 2; p++) {

@@ -127,7 +127,7 @@ def parts_backward(
             mixed = _by_node(shared.mix_apart(x, matrices))
             transposed, *sums = _product_over_rows(_by_node(gradient), mixed, needs[3])
             for_weight = transposed.t().reshape(weight.shape).contiguous()
-            for_bias = sums[0] if needs[3] else for_bias
+            for_bias = sums[0].clone() if needs[3] else for_bias
         elif needs[3]:
             for_bias = _sum(gradient)
         return for_x, for_mixing.to(mixing.dtype), for_weight.to(weight.dtype), for_bias

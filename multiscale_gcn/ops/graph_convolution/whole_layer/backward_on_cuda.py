@@ -24,6 +24,7 @@ from multiscale_gcn.ops.graph_convolution.whole_layer.division import (
 from multiscale_gcn.ops.graph_convolution.whole_layer.sizes import LayerSizes, WholeLayer
 from multiscale_gcn.ops.kernels.arguments import place, rows_of_16_bytes
 from multiscale_gcn.ops.kernels.launch import Kernels
+from multiscale_gcn.ops.kernels.side_streams import beside
 
 THREADS_THAT_ADD = 256
 PORTABLE_THREADS = 256
@@ -102,31 +103,24 @@ def whole_layer_backward(
         x.device,
         chosen.shared_memory,
     )
-    for_mixing = torch.empty_like(values)
-    for_weight = values.new_empty(weight.shape)
-    for_bias = values.new_empty(sizes.out_channels)
-    weight_blocks = weight.numel() // THREADS_THAT_ADD
-    kernels.launch(
-        "semgconv_whole_sums",
-        (weight_blocks + sizes.nodes + 1,),
-        (THREADS_THAT_ADD,),
-        (
-            value_parts,
-            weight_parts,
-            bias_parts,
-            *grid,
-            values,
-            pattern.indptr,
-            sizes.entries,
-            for_mixing,
-            for_weight,
-            for_bias,
-        ),
-        x.device,
-    )
-    return (
-        for_x,
-        for_mixing.to(mixing.dtype) if needs[1] else mixing.new_empty(0),
-        for_weight.to(weight.dtype) if needs[2] else weight.new_empty(0),
-        for_bias if needs[3] else for_bias.new_empty(0),
-    )
+    parts = (value_parts, weight_parts, bias_parts)
+
+    def add_up() -> tuple[Tensor, Tensor, Tensor]:
+        for_mixing, for_weight = torch.empty_like(values), values.new_empty(weight.shape)
+        for_bias = values.new_empty(sizes.out_channels)
+        blocks = weight.numel() // THREADS_THAT_ADD + sizes.nodes + 1
+        read = (*parts, *grid, values, pattern.indptr, sizes.entries)
+        kernels.launch(
+            "semgconv_whole_sums",
+            (blocks,),
+            (THREADS_THAT_ADD,),
+            (*read, for_mixing, for_weight, for_bias),
+            x.device,
+        )
+        return (
+            for_mixing.to(mixing.dtype) if needs[1] else mixing.new_empty(0),
+            for_weight.to(weight.dtype) if needs[2] else weight.new_empty(0),
+            for_bias if needs[3] else for_bias.new_empty(0),
+        )
+
+    return (for_x, *beside(add_up, values, *parts))
