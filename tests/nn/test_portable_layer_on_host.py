@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from kernels_on_host import compiled, needs_compiler
 from layer_graphs import as_matrix, neighbourhoods, pattern_of, random_graph, ring
 from torch import Tensor
 
@@ -25,28 +23,14 @@ from multiscale_gcn.ops.graph_convolution.whole_layer.division import (
 )
 from multiscale_gcn.ops.graph_convolution.whole_layer.sizes import LayerSizes
 from multiscale_gcn.ops.kernels.arguments import empty_by_node, place
-from multiscale_gcn.ops.kernels.launch import FOLDER
 
-HOST = Path(__file__).parent / "device_on_host"
-COMPILER = shutil.which("g++")
-pytestmark = pytest.mark.skipif(COMPILER is None, reason="needs g++")
+pytestmark = needs_compiler
 
 ELEMENTS = {0: torch.float32, 1: torch.bfloat16, 2: torch.float16, 3: torch.float32}
 NAMES = ("x", "given", "weight", "bias")
 IN_EITHER_ORDER = (0, 1)
 """Threads take turns forwards, and copies arrive late; or backwards, and they arrive at once."""
 TOLERANCE = {0: 2e-3, 1: 1e-2, 2: 1.5e-3, 3: 2e-6}
-
-
-def on_host(path: Path) -> str:
-    """The code, with the host's version of what only a device has."""
-
-    def included(name: str) -> str:
-        host = HOST / name
-        return on_host(host if host.exists() else path.parent / name)
-
-    code = path.read_text().replace("extern __shared__", "extern")
-    return re.sub(r'#include "(.+)"', lambda found: included(found[1]), code)
 
 
 CALLS = {
@@ -91,21 +75,8 @@ extern "C" bool add_up(unsigned blocks, const float* value_parts, const float* w
 }
 
 
-def compiled(file: str, folder: Path, options: dict[str, int]) -> ctypes.CDLL:
-    kernel = FOLDER / "graph_convolution/whole_layer" / file
-    source, library = folder / "kernel.cpp", folder / "kernel.so"
-    source.write_text(f"{(HOST / 'device.hpp').read_text()}{on_host(kernel)}{CALLS[file]}")
-    defined = [f"-D{name}={value}" for name, value in options.items()]
-    flags = ["-std=c++17", "-O1", "-shared", "-fPIC", "-w"]
-    flags += ["-fsanitize=alignment,bounds", "-fsanitize-undefined-trap-on-error"]
-    told = subprocess.run(
-        [str(COMPILER), *flags, *defined, "-o", str(library), str(source)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert told.returncode == 0, told.stderr
-    return ctypes.CDLL(str(library))
+def launchers(file: str, folder: Path, options: dict[str, int]) -> ctypes.CDLL:
+    return compiled(f"graph_convolution/whole_layer/{file}", CALLS[file], folder, options)
 
 
 def as_argument(value: Any) -> Any:
@@ -195,7 +166,7 @@ def test_values(
     y = empty_by_node(layer.x, channels[1])
     grid = (chosen.blocks, channels[1] // chosen.columns)
     scratch = torch.empty(grid[0] * grid[1] * entries * 4) if chosen.scratch else None
-    library = compiled("semgconv_portable.cu", tmp_path, layer.options() | chosen.options())
+    library = launchers("semgconv_portable.cu", tmp_path, layer.options() | chosen.options())
     expected = layer.formula(*layer.leaves())
     if normalises:
         expected = (expected - mean) / (variance + 1e-5).sqrt() * gain + offset
@@ -247,7 +218,7 @@ def test_gradients(
     for_weight, for_bias = torch.empty(layer.weight.shape), torch.empty(channels[1])
     found = (for_x, for_given, for_weight, for_bias)
     file = "semgconv_portable_backward.cu"
-    library = compiled(file, tmp_path, layer.options() | chosen.options(layer.sizes))
+    library = launchers(file, tmp_path, layer.options() | chosen.options(layer.sizes))
     leaves = [leaf.requires_grad_() for leaf in layer.leaves()]
     expected = torch.autograd.grad(layer.formula(*leaves), leaves, layer.upstream.double())
     for order in IN_EITHER_ORDER:

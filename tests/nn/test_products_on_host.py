@@ -7,45 +7,25 @@ once. So what is read too early, or overwritten too early, is seen.
 from __future__ import annotations
 
 import ctypes
-import re
-import shutil
 import struct
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from kernels_on_host import compiled, needs_compiler
 from torch import Tensor
 
 from multiscale_gcn.ops.fusion import division as fusion
-from multiscale_gcn.ops.kernels.launch import FOLDER, HEADERS
 from multiscale_gcn.ops.normalised_map import division as normalised_map
 from multiscale_gcn.ops.row_products import division as row_products
 
-HOST = Path(__file__).parent / "device_on_host"
-COMPILER = shutil.which("g++")
-pytestmark = pytest.mark.skipif(COMPILER is None, reason="needs g++")
+pytestmark = needs_compiler
 
 ORDERS = (False, True)
 TOLERANCE = {0: 1e-3, 1: 2e-6}
 """Of one product of tf32, and of three."""
-
-
-def on_host(path: Path) -> str:
-    """The code, with the host's version of what only a device has."""
-
-    def included(name: str) -> str:
-        if name == "tensor_cores.cuh":
-            device = "typedef unsigned u32;\n#define HALF 0\n"
-            return device + "".join((HOST / part).read_text() for part in (name, "tf32.cuh"))
-        beside = path.parent / name
-        return on_host(beside if beside.exists() else HEADERS / name)
-
-    here = "float* memory = reinterpret_cast<float*>(::memory);"
-    code = re.sub(r"extern __shared__ .* float memory\[\];", here, path.read_text())
-    return re.sub(r'#include "(.+)"', lambda found: included(found[1]), code)
 
 
 CALLING = """
@@ -66,31 +46,17 @@ bool call(void (*kernel)(Kinds...), unsigned blocks, unsigned threads, int bytes
 """
 
 
-def compiled(file: str, folder: Path, kernels: Sequence[str], options: dict[str, int]) -> Any:
+def launchers(file: str, folder: Path, kernels: Sequence[str], options: dict[str, int]) -> Any:
     """Functions that launch kernels, whose arguments have 8 bytes each."""
-    code = on_host(FOLDER / file) + CALLING
+    calls = CALLING
     for name in kernels:
-        code += f"""
+        calls += f"""
 extern "C" bool run_{name}(unsigned blocks, unsigned threads, int bytes, bool backwards,
                            const u64* given) {{
     return call({name}, blocks, threads, bytes, backwards, given);
 }}
 """
-    source, library = folder / "kernel.cpp", folder / "kernel.so"
-    source.write_text((HOST / "device.hpp").read_text() + code)
-    flags = ["-std=c++17", "-O1", "-shared", "-fPIC", "-w"]
-    flags += ["-fsanitize=alignment,bounds", "-fsanitize-undefined-trap-on-error"]
-    told = subprocess.run(
-        [
-            *(str(COMPILER), *flags, *(f"-D{name}={value}" for name, value in options.items())),
-            *("-o", str(library), str(source)),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert told.returncode == 0, told.stderr
-    return ctypes.CDLL(str(library))
+    return compiled(file, calls, folder, options)
 
 
 def run(function: Any, blocks: int, threads: int, memory: int, order: bool, *given: Any) -> None:
@@ -135,7 +101,7 @@ def test_row_products(
     options["TASKS"] = row_products.tasks(asked)
     for p, (left, right, summed) in enumerate([*pairs, (0, 0, False)][:2]):
         options |= {f"M{p}": left, f"N{p}": right, f"S{p}": int(summed)}
-    library = compiled("row_products/row_products.cu", tmp_path, ["row_parts"], options)
+    library = launchers("row_products/row_products.cu", tmp_path, ["row_parts"], options)
     lefts = [torch.randn(rows, left) for left, _, _ in pairs]
     rights = [torch.randn(rows, right) for _, right, _ in pairs]
     expected = [a.double().t() @ b.double() for a, b in zip(lefts, rights, strict=True)]
@@ -182,7 +148,7 @@ def test_fusions(
     assert chosen is not None
     options = {**scales.options(), **chosen.options(), "THREE": three}
     kernels = ["fuse", "fuse_back", "fuse_parts"]
-    library = compiled("fusion/fusion.cu", tmp_path, kernels, options)
+    library = launchers("fusion/fusion.cu", tmp_path, kernels, options)
     given, made = ends or (tuple(range(len(nodes))),) * 2
     x = [torch.randn(n, columns) if k in given else None for k, n in enumerate(nodes)]
     up = [torch.randn(n, columns) if k in made else None for k, n in enumerate(nodes)]
@@ -251,7 +217,7 @@ def test_normalised_maps(
     assert normalised_map.divide_map(inside, outside, rows, processors, 1000) is None
     options = {"IN": inside, "OUT": outside, "ROWS": chosen.rows, "STAGES": chosen.stages}
     file = "normalised_map/normalised_map.cu"
-    library = compiled(file, tmp_path, ["map_and_normalise"], options)
+    library = launchers(file, tmp_path, ["map_and_normalise"], options)
     x, more = torch.randn(rows, inside), torch.randn(rows, outside)
     weight = torch.randn(outside, inside)
     before, mean, variance, gain, offset = torch.randn(5, outside).unbind()

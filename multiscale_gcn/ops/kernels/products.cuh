@@ -1,6 +1,7 @@
 // Products of float32 on tensor cores by tf32: of one product, or of three for all its digits.
 
 #include "tensor_cores.cuh"
+#include "tf32.cuh"
 
 // Numbers as tensor cores take them, and with EXACT what rounding takes away.
 template <int COUNT, bool EXACT> struct Factors {

@@ -1,29 +1,23 @@
-// Products of tf32 on tensor cores, and copies to shared memory behind the back of the threads, for
-// compute capability 8.0 and later.
+// What every architecture from compute capability 8.0 has: products of small matrices by the threads of a
+// warp, and copies to shared memory behind the back of the threads.
 
 typedef unsigned int u32;
 
-// To the nearest; the tensor cores read the upper 19 bits.
-__device__ __forceinline__ u32 to_tf32(float x) {
-    u32 rounded;
-    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(rounded) : "f"(x));
-    return rounded;
-}
-
-// What rounding takes away.
-__device__ __forceinline__ u32 remainder_of(float x) {
-    return to_tf32(x - __uint_as_float(to_tf32(x) & 0xffffe000));
-}
-
-// c += a b for 16 rows, 8 columns and 8 products each. With g = lane / 4 and t = lane % 4, a thread
-// has a of rows g and g + 8 and products t, then of the same rows and t + 4; b of products t and
-// t + 4 of column g; and c of columns 2t and 2t + 1 of row g, then of row g + 8.
+// c += a b for 16 rows, 8 columns and 8 words of k, which are numbers of tf32, or two of half precision
+// where ELEMENT is 1 (bfloat16) or 2 (float16). With g = lane / 4 and t = lane % 4, a thread has words t
+// and t + 4 of rows g (a[0], a[2]) and g + 8 (a[1], a[3]) and of column g (b), and columns 2t and 2t + 1
+// of rows g (c[0], c[1]) and g + 8 (c[2], c[3]).
 __device__ __forceinline__ void multiply(float (&c)[4], const u32 (&a)[4], const u32 (&b)[2]) {
-    asm volatile(
-        "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
-        "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#if ELEMENT == 1
+#define MULTIPLY "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32"
+#elif ELEMENT == 2
+#define MULTIPLY "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32"
+#else
+#define MULTIPLY "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32"
+#endif
+    asm volatile(MULTIPLY " {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
 // 4, 8 or 16 bytes, or as many zeros.

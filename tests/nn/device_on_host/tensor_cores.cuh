@@ -1,17 +1,15 @@
-inline void copy_16_bytes(void* to, const void* from) {
+alignas(16) inline const unsigned zeros[4] = {};
+
+template <int BYTES>
+inline void copy_ahead(void* to, const void* from, bool is_there) {
+    auto copy = [=] { std::memcpy(to, is_there ? from : zeros, BYTES); };
     if (in_haste)
-        std::memcpy(to, from, 16);
+        copy();
     else
-        this_fiber().groups.back().push_back([=] { std::memcpy(to, from, 16); });
+        this_fiber().groups.back().push_back(copy);
 }
 
-alignas(16) inline const u32 zeros[4] = {};
-
-inline void copy_16_bytes_or_zeros(void* to, const void* from, bool there) {
-    copy_16_bytes(to, there ? from : zeros);
-}
-
-inline void end_group_of_copies() { this_fiber().groups.emplace_back(); }
+inline void copies_end() { this_fiber().groups.emplace_back(); }
 
 template <int LAST>
 inline void wait_for_copies() {
@@ -21,6 +19,8 @@ inline void wait_for_copies() {
         groups.erase(groups.begin());
     }
 }
+
+typedef unsigned u32;
 
 inline double product(u32 a, u32 b) {
 #if HALF

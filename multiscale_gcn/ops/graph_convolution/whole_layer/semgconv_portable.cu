@@ -56,8 +56,8 @@ __device__ void fetch(u32* tile, const Element* from, i64 graph_step, i64 node_s
     constexpr int pieces = ROW_WORDS / 4;
     for (int item = threadIdx.x; item < rows * pieces; item += THREADS) {
         int row = item / pieces, piece = item % pieces;
-        copy_16_bytes(tile + 4 * item,
-                      from + row / NODES * graph_step + row % NODES * node_step + RUN * piece);
+        copy_ahead<16>(tile + 4 * item,
+                       from + row / NODES * graph_step + row % NODES * node_step + RUN * piece, true);
     }
 }
 
@@ -140,7 +140,7 @@ semgconv_portable(const Element* __restrict__ x, i64 x_graph, i64 x_node,
         if (left > 0)
             fetch(tiles + stage * TILE_WORDS, x + graph * x_graph, x_graph, x_node,
                   (int)(left < GRAPHS ? left : GRAPHS) * NODES);
-        end_group_of_copies();
+        copies_end();
     };
 #pragma unroll
     for (int s = 0; s < STAGES; s++) fetch_tile(blockIdx.x + (i64)s * gridDim.x, s);

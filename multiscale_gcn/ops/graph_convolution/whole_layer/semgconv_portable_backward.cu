@@ -76,13 +76,13 @@ __device__ void fetch(u32* up_tile, u32* x_tile, const Element* up, i64 up_graph
         int row = item / (UP_WORDS / 4), piece = item % (UP_WORDS / 4);
         bool there = row < rows;
         const Element* from = up + row / NODES * up_graph + row % NODES * up_node + RUN * piece;
-        copy_16_bytes_or_zeros(up_tile + row * UP_WORDS + ((4 * piece) ^ exchange(row)),
-                               there ? from : up, there);
+        copy_ahead<16>(up_tile + row * UP_WORDS + ((4 * piece) ^ exchange(row)), there ? from : up,
+                       there);
     }
     for (int item = threadIdx.x; item < rows * (X_WORDS / 4); item += THREADS) {
         int row = item / (X_WORDS / 4), piece = item % (X_WORDS / 4);
-        copy_16_bytes(x_tile + 4 * item,
-                      x + row / NODES * x_graph + row % NODES * x_node + RUN * piece);
+        copy_ahead<16>(x_tile + 4 * item,
+                       x + row / NODES * x_graph + row % NODES * x_node + RUN * piece, true);
     }
 }
 
@@ -243,7 +243,7 @@ semgconv_portable_backward(
             fetch(ups + stage * UP_TILE, xs + stage * X_TILE, up + tile * GRAPHS * up_graph,
                   up_graph, up_node, x + tile * GRAPHS * x_graph + first_column, x_graph, x_node,
                   rows_of(tile));
-        end_group_of_copies();
+        copies_end();
     };
 #pragma unroll
     for (int s = 0; s < STAGES; s++) fetch_tile(blockIdx.x + (i64)s * gridDim.x, s);
