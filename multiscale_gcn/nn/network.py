@@ -30,8 +30,7 @@ from multiscale_gcn.nn.pattern_buffers import share_patterns
 from multiscale_gcn.nn.plan import Plan, members, plan
 from multiscale_gcn.nn.schedules import Schedule, as_schedule
 from multiscale_gcn.nn.side_by_side import learned_stage, side_by_side
-from multiscale_gcn.nn.whole_network import in_one_kernel
-from multiscale_gcn.ops.kernels.side_streams import is_recorded
+from multiscale_gcn.nn.whole_network import in_one_kernel, is_captured
 
 Block = Callable[[int, Graph], nn.Module]
 """Makes a block of (channels, graph), from features [B, N, C] to features [B, N, C]."""
@@ -288,7 +287,7 @@ class MultiScaleGCN(nn.Module):
         *inputs: Tensor,  # [B, N_k, C_in] for every scale with an input
     ) -> tuple[Tensor, ...]:  # [B, N_k, C_out] for every scale with an output
         """The answers of the scales, in their order."""
-        if inputs and isinstance(inputs[0], Tensor) and is_recorded(inputs[0]):
+        if is_captured(inputs):
             return self._answers(inputs)  # scales beside each other, and not as one row of launches
         result: tuple[Tensor, ...] = self._calls(self, lambda: self._answers(inputs), inputs)
         return result

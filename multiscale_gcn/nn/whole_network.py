@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from multiscale_gcn.nn.blocks import GraphConvBlock, ResGConv
 from multiscale_gcn.nn.convolutions import GConv, SemGConv
 from multiscale_gcn.nn.fusion import CrossScaleFusion, ScaleSum
-from multiscale_gcn.nn.layer_calls import class_of
+from multiscale_gcn.nn.layer_calls import class_of, is_known
 from multiscale_gcn.nn.node_maps import DenseMap, SparseMap
 from multiscale_gcn.nn.nonlocal_block import NonLocal
 from multiscale_gcn.nn.plan import members
-from multiscale_gcn.ops import Normalisation
+from multiscale_gcn.ops import Normalisation, selection
+from multiscale_gcn.ops.kernels.prepared import may_be_prepared
 from multiscale_gcn.ops.kernels.rehearsal import rehearsal_of_thread
-from multiscale_gcn.ops.selection import cupy_hindrance
 from multiscale_gcn.ops.whole_network import (
     Attention,
     Features,
@@ -36,11 +36,27 @@ class Unknown(Exception):
 
 
 def in_one_kernel(network: Any, inputs: Sequence[Tensor]) -> tuple[Tensor, ...] | None:
-    """What a ``MultiScaleGCN`` answers, if its call is being kept and one kernel takes it."""
-    if torch.compiler.is_compiling() or rehearsal_of_thread() is None:
+    """What a ``MultiScaleGCN`` answers, if its call is kept or captured and one kernel takes it."""
+    if torch.compiler.is_compiling():
+        return None
+    if rehearsal_of_thread() is None and not (
+        is_captured(inputs) and _may_be_kept(network, inputs)
+    ):
         return None
     found = program_or_reason(network, inputs)
     return None if isinstance(found, str) else run_program(found, inputs)
+
+
+def is_captured(inputs: Sequence[Any]) -> bool:
+    """Whether what is done to inputs becomes a part of a CUDA graph."""
+    first = inputs[0] if inputs else None
+    return isinstance(first, Tensor) and first.is_cuda and torch.cuda.is_current_stream_capturing()
+
+
+def _may_be_kept(network: nn.Module, inputs: Sequence[Tensor]) -> bool:
+    """Whether a call outside of a CUDA graph would be kept."""
+    tensors = [*inputs, *network.parameters(), *network.buffers()]
+    return not network.training and is_known(network) and may_be_prepared(tensors)
 
 
 def program_or_reason(network: Any, inputs: Sequence[Tensor]) -> Program | str:
@@ -49,7 +65,7 @@ def program_or_reason(network: Any, inputs: Sequence[Tensor]) -> Program | str:
         program = program_of(network)
     except Unknown as error:
         return str(error)
-    reason = _misfit(program, inputs) or cupy_hindrance()
+    reason = _misfit(program, inputs) or selection.cupy_hindrance()
     if reason is None:
         device = inputs[0].device
         reason = hindrance(program, device) or loss(program, inputs[0].shape[0], device)

@@ -223,6 +223,7 @@ def watched_recording(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
         patch.setattr(torch._C, "_len_torch_dispatch_stack", lambda: 0)
         patch.setattr(torch.cuda, "current_stream", lambda device: watch.streams[watch.current])
         patch.setattr(torch.cuda, "stream", watch.on)
+        patch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
         patch.setattr(side_streams, "_new_streams", lambda device: watch.streams[1:])
         patch.setattr(side_streams, "_spare", defaultdict(list))
         patch.setattr(emulated_device.launch, "pack", packed)

@@ -18,6 +18,7 @@ from cuda_checks import drawn, error
 from cuda_on_cpu import needs_compiler
 from emulated_device import EmulatedDevice, forget, there
 from layer_graphs import ring
+from stream_watch import watched_recording
 from test_layer_calls import CHANGES, C
 from torch import Tensor, nn
 from torch.autograd import forward_ad
@@ -26,6 +27,7 @@ from whole_network_kernels import emulate_whole_networks
 
 from multiscale_gcn.nn import GraphConvBlock, MultiScaleGCN
 from multiscale_gcn.nn.whole_network import program_or_reason
+from multiscale_gcn.ops import selection
 from multiscale_gcn.ops.whole_network import on_cuda
 
 pytestmark = needs_compiler
@@ -280,6 +282,49 @@ def test_tables_live_as_long_as_networks(
     del model, models
     gc.collect()
     assert not on_cuda._tables
+
+
+def test_tables_stay_where_a_cuda_graph_reads_them(
+    device: EmulatedDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(on_cuda, "_tables", WeakValueDictionary())
+    monkeypatch.setattr(on_cuda, "_captured", {})
+    model = network()
+    with torch.no_grad():
+        there(model, graphs())
+        with monkeypatch.context() as patch:
+            patch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
+            assert asked(device, model, graphs())[1]
+    del model
+    gc.collect()
+    assert len(on_cuda._tables) == 2
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_recordings_answer_what_calls_do(
+    watched: bool, device: EmulatedDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where layers run, since somebody looks on, and then on many streams."""
+    model, x = network(), graphs()
+    if watched:
+        model.blocks[0].register_forward_hook(lambda *_: None)
+    with torch.no_grad():
+        expected, was_one = asked(device, model, x)
+        assert was_one != watched
+        device.launched.clear()
+        with device.here(), watched_recording(monkeypatch) as watch:
+            found = model(x)
+    assert ("walk_network" in device.launched) == was_one
+    assert was_one == (watch.used == {0})
+    for one, other in zip(found, expected, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_plain_pytorch_is_no_kernel(
+    device: EmulatedDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selection, "cupy_hindrance", lambda: "it is left out")
+    assert there(program_or_reason, network(), [graphs()]) == "it is left out"
 
 
 def test_wrapped_for_several_processes(device: EmulatedDevice) -> None:

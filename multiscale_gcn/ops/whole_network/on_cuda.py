@@ -183,6 +183,8 @@ def _options() -> dict[str, int]:
 
 
 _tables: WeakValueDictionary[Hashable, Tensor] = WeakValueDictionary()
+_captured: dict[Hashable, Tensor] = {}
+"""Those that CUDA graphs read."""
 
 
 def _key_of(numbers: np.ndarray, device: torch.device) -> Hashable:
@@ -190,7 +192,10 @@ def _key_of(numbers: np.ndarray, device: torch.device) -> Hashable:
 
 
 def table_of(numbers: np.ndarray, beside: Tensor) -> Tensor:
-    """On a tensor's device, where it stays as long as a call that was written down with it."""
+    """On a tensor's device, where it stays as long as a call that was written down with it.
+
+    A CUDA graph may be replayed after that, and nobody says when it is no more.
+    """
     key = _key_of(numbers, beside.device)
     table = _tables.get(key)
     if table is None:
@@ -199,4 +204,6 @@ def table_of(numbers: np.ndarray, beside: Tensor) -> Tensor:
     rehearsal = rehearsal_of_thread()
     if rehearsal is not None:
         rehearsal.keep(table)
+    if torch.cuda.is_current_stream_capturing():
+        _captured[key] = table
     return table
