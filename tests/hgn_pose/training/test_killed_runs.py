@@ -27,6 +27,10 @@ for _ in range({KILLS}):
         test_killed_runs.go_on(sys.argv[1], OPTIONS)
         os._exit(0)
     time.sleep(random.uniform(0.1, 0.6))
+    for _ in range(600):  # the first one has to have saved something
+        if os.path.exists(os.path.join(sys.argv[1], "state.safetensors")):
+            break
+        time.sleep(0.1)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
 """.replace("OPTIONS", "test_killed_runs.OPTIONS")
