@@ -129,16 +129,12 @@ static int run_blocks(int blocks, void (*kernel)()) {
     return 0;
 }
 
-// --------------------------------------------------------------- in the place of tensor_cores.cuh
+// --------------------------------------------------------------- in the place of headers
 
-static inline float as_tf32(float x) {
-    uint32_t bits;
-    std::memcpy(&bits, &x, 4);
-    if ((bits & 0x7f800000) != 0x7f800000) {
-        bits = (bits + 0x1000) & ~0x1fffu;
-        std::memcpy(&x, &bits, 4);
-    }
-    return x;
+typedef unsigned int u32;
+static inline u32 to_tf32(float x) {
+    u32 bits = __float_as_uint(x);
+    return (bits & 0x7f800000) == 0x7f800000 ? bits : (bits + 0x1000) & ~0x1fffu;
 }
 static inline float at_least(float x, float least) { return x < least ? least : x; }
 static inline unsigned short as_half(float x) {
@@ -153,18 +149,14 @@ static inline float of_half(unsigned short bits) {
     return (float)half;
 }
 struct Factor {
-    const float *a, *b;
+    const u32 *a, *b;
     float* c;
 };
 static Factor given[THREADS];
-static inline float cut(float x) {  // what the tensor cores read of a number
-    uint32_t bits;
-    std::memcpy(&bits, &x, 4);
-    bits &= ~0x1fffu;
-    std::memcpy(&x, &bits, 4);
-    return x;
+static inline float cut(u32 bits) {  // what the tensor cores read of a number
+    return __uint_as_float(bits & ~0x1fffu);
 }
-static void multiply_tiles(float* c, const float* a, const float* b) {
+static void multiply(float (&c)[4], const u32 (&a)[4], const u32 (&b)[2]) {
     const int warp = threadIdx.x / 32;
     given[threadIdx.x] = {a, b, c};
     if (!meet(warp_meetings[warp])) {

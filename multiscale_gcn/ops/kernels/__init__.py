@@ -1,5 +1,5 @@
 """What the kernels of all operators share: how they are compiled, launched and known to PyTorch.
 
-The kernels themselves stand beside the operators that launch them; ``types.cuh`` and ``sparse.cuh``
-are headers that several of them include.
+The kernels themselves stand beside the operators that launch them; the ``.cuh`` files here are
+headers that several of them include.
 """

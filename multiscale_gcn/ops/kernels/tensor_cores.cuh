@@ -1,5 +1,5 @@
 // What every architecture from compute capability 8.0 has: products of small matrices by the threads of a
-// warp, and copies to shared memory behind the back of the threads.
+// warp, loads of what they take, and copies to shared memory behind the back of the threads.
 
 typedef unsigned int u32;
 
@@ -18,6 +18,19 @@ __device__ __forceinline__ void multiply(float (&c)[4], const u32 (&a)[4], const
     asm volatile(MULTIPLY " {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
                  : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+// Numbers of float32 that `multiply` takes as a, from shared memory: lane l names row l % 16, from column 0
+// if l < 16 and else from column 4, at a multiple of 16 bytes.
+__device__ __forceinline__ void load_tile(float* a, const float* row) {
+    u32 bits[4];
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(bits[0]), "=r"(bits[1]), "=r"(bits[2]), "=r"(bits[3])
+                 : "r"((u32)__cvta_generic_to_shared(row)));
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+        a[i] = __uint_as_float(bits[i]);
+    }
 }
 
 // 4, 8 or 16 bytes, or as many zeros.

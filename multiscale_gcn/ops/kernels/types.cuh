@@ -4,6 +4,8 @@
 //   ELEMENT  0 float32, 1 bfloat16, 2 float16, 3 float64: the features. Sums are float32, or float64
 //            for features of float64.
 
+#include "float16.cuh"
+
 typedef long long i64;
 
 #ifndef ELEMENT
@@ -27,9 +29,7 @@ __device__ __forceinline__ Real widen(Element x) {
 #if ELEMENT == 1
     return __uint_as_float((unsigned int)x << 16);
 #elif ELEMENT == 2
-    float y;
-    asm("cvt.f32.f16 %0, %1;" : "=f"(y) : "h"(x));
-    return y;
+    return of_half(x);
 #else
     return x;
 #endif
@@ -46,9 +46,7 @@ __device__ __forceinline__ Element narrow(Real x) {
 #endif
     return y;
 #elif ELEMENT == 2
-    unsigned short y;
-    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(y) : "f"(x));
-    return y;
+    return as_half(x);
 #else
     return x;
 #endif

@@ -5,11 +5,14 @@
 //         scale a column, since TF32 has no more digits, only a wider range. 0: products are those
 //         of float32, made of three each.
 
+#include "float16.cuh"
+#include "instructions.cuh"
 #include "tensor_cores.cuh"
+#include "tf32.cuh"
 
 __device__ __forceinline__ float factor(float x) {
 #if TF32
-    return as_tf32(x);
+    return __uint_as_float(to_tf32(x));
 #else
     return x;
 #endif
@@ -17,21 +20,21 @@ __device__ __forceinline__ float factor(float x) {
 
 // The factors of a tile that is multiplied with several others: rounded, and what that left over.
 template <int COUNT> struct Factors {
-    float high[COUNT];
+    u32 high[COUNT];
 #if !TF32
-    float low[COUNT];
+    u32 low[COUNT];
 #endif
     __device__ __forceinline__ void set(int i, float x) {
-        high[i] = as_tf32(x);
+        high[i] = to_tf32(x);
 #if !TF32
-        low[i] = as_tf32(x - high[i]);
+        low[i] = to_tf32(x - __uint_as_float(high[i]));
 #endif
     }
     // Of features in shared memory. The tensor cores drop the last 13 bits, so that half of the last
     // one that they keep rounds, if no NaN has all bits set: see as_feature.
     __device__ __forceinline__ void set_feature(int i, float x) {
 #if TF32
-        high[i] = __uint_as_float(__float_as_uint(x) + 0x1000);
+        high[i] = __float_as_uint(x) + 0x1000;
 #else
         set(i, x);
 #endif
@@ -39,7 +42,7 @@ template <int COUNT> struct Factors {
     // Of numbers that arrange_weights has rounded.
     __device__ __forceinline__ void set_rounded(int i, float x) {
 #if TF32
-        high[i] = x;
+        high[i] = __float_as_uint(x);
 #else
         set(i, x);
 #endif
@@ -55,12 +58,13 @@ __device__ __forceinline__ float as_given(float x) {
     return x == x ? x : __int_as_float(0x7fc00000);
 }
 
-__device__ __forceinline__ void add_product(float* c, const Factors<4>& a, const Factors<2>& b) {
+__device__ __forceinline__ void add_product(float (&c)[4], const Factors<4>& a,
+                                            const Factors<2>& b) {
 #if !TF32
-    multiply_tiles(c, a.low, b.high);
-    multiply_tiles(c, a.high, b.low);
+    multiply(c, a.low, b.high);
+    multiply(c, a.high, b.low);
 #endif
-    multiply_tiles(c, a.high, b.high);
+    multiply(c, a.high, b.high);
 }
 
 // A matrix of channels, K x N, is multiplied from the right. Its numbers lie in blocks of 16 rows
