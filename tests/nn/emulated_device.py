@@ -77,9 +77,9 @@ class EmulatedDevice:
 
     def launch(self, address: int, *rest: int) -> None:
         name, options = self.kernels[address - 1]
-        grid, where = rest[:3], rest[8]
+        sizes, where = rest[:7], rest[8]  # of grid and block, and bytes of shared memory
         self.launched.append(name)
-        KERNELS[name](where, grid, options)
+        KERNELS[name](where, sizes, options)
 
     @contextmanager
     def here(self) -> Iterator[None]:

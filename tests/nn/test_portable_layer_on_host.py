@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from kernels_on_host import compiled, needs_compiler
+from kernels_on_host import ORDERS, HostKernels, needs_compiler
 from layer_graphs import as_matrix, neighbourhoods, pattern_of, random_graph, ring
 from torch import Tensor
 
@@ -28,68 +26,8 @@ pytestmark = needs_compiler
 
 ELEMENTS = {0: torch.float32, 1: torch.bfloat16, 2: torch.float16, 3: torch.float32}
 NAMES = ("x", "given", "weight", "bias")
-IN_EITHER_ORDER = (0, 1)
-"""Threads take turns forwards, and copies arrive late; or backwards, and they arrive at once."""
+FILE = "graph_convolution/whole_layer/{}.cu"
 TOLERANCE = {0: 2e-3, 1: 1e-2, 2: 1.5e-3, 3: 2e-6}
-
-
-CALLS = {
-    "semgconv_portable.cu": """
-extern "C" bool run(unsigned across, unsigned down, unsigned threads, int bytes, bool backwards,
-                    const Element* x, i64 x_graph, i64 x_node, Element* y, i64 y_graph, i64 y_node,
-                    i64 batch, const float* given, const Weight* weight, const float* bias,
-                    const float* mean, const float* variance, const float* gain,
-                    const float* offset, double epsilon, const i64* indptr, const i64* rows,
-                    const i64* columns, const i64* loops, Entry* scratch, i64 entries, i64 relu) {
-    return launch({across, down, 1}, threads, bytes, backwards, [&] {
-        semgconv_portable(x, x_graph, x_node, y, y_graph, y_node, batch, given, weight, bias, mean,
-                          variance, gain, offset, epsilon, indptr, rows, columns, loops, scratch,
-                          entries, relu);
-    });
-}
-""",
-    "semgconv_portable_backward.cu": """
-extern "C" bool run(unsigned across, unsigned down, unsigned threads, int bytes, bool backwards,
-                    const Element* x, i64 x_graph, i64 x_node, const Element* up, i64 up_graph,
-                    i64 up_node, Element* for_x, i64 for_x_graph, i64 for_x_node, i64 batch,
-                    const float* given, const Weight* weight, const i64* indptr, const i64* rows,
-                    const i64* columns, const i64* loops, const i64* mirror, i64 entries,
-                    float* value_parts, float* weight_parts, float* bias_parts) {
-    return launch({across, down, 1}, threads, bytes, backwards, [&] {
-        semgconv_portable_backward(x, x_graph, x_node, up, up_graph, up_node, for_x, for_x_graph,
-                                   for_x_node, batch, given, weight, indptr, rows, columns, loops,
-                                   mirror, entries, value_parts, weight_parts, bias_parts);
-    });
-}
-
-extern "C" bool add_up(unsigned blocks, const float* value_parts, const float* weight_parts,
-                       const float* bias_parts, i64 across, i64 down, const float* given,
-                       const i64* indptr, i64 entries, float* for_given, float* for_weight,
-                       float* for_bias) {
-    return launch({blocks, 1, 1}, ADDERS, 0, false, [&] {
-        semgconv_whole_sums(value_parts, weight_parts, bias_parts, across, down, given, indptr,
-                            entries, for_given, for_weight, for_bias);
-    });
-}
-""",
-}
-
-
-def launchers(file: str, folder: Path, options: dict[str, int]) -> ctypes.CDLL:
-    return compiled(f"graph_convolution/whole_layer/{file}", CALLS[file], folder, options)
-
-
-def as_argument(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return ctypes.c_void_p(value.data_ptr())
-    if value is None:
-        return ctypes.c_void_p(None)
-    return ctypes.c_double(value) if isinstance(value, float) else ctypes.c_longlong(value)
-
-
-def run(function: Any, *arguments: Any) -> bool:
-    function.restype = ctypes.c_bool
-    return bool(function(*map(as_argument, arguments)))
 
 
 class Layer:
@@ -155,7 +93,6 @@ def test_values(
     channels: tuple[int, int],
     element: int,
     options: dict[str, Any],
-    tmp_path: Path,
 ) -> None:
     layer = Layer(graph, batch, channels, element, options)
     pattern, entries = layer.pattern, len(layer.given)
@@ -166,16 +103,17 @@ def test_values(
     y = empty_by_node(layer.x, channels[1])
     grid = (chosen.blocks, channels[1] // chosen.columns)
     scratch = torch.empty(grid[0] * grid[1] * entries * 4) if chosen.scratch else None
-    library = launchers("semgconv_portable.cu", tmp_path, layer.options() | chosen.options())
+    numbers = layer.options() | chosen.options()
+    kernels = HostKernels(FILE.format("semgconv_portable"), numbers)
     expected = layer.formula(*layer.leaves())
     if normalises:
         expected = (expected - mean) / (variance + 1e-5).sqrt() * gain + offset
         expected = expected.relu()
-    for order in IN_EITHER_ORDER:
+    for order in ORDERS:
         y[:] = torch.nan
-        assert run(
-            library.run,
-            *(*grid, chosen.threads(graph.num_nodes), chosen.shared_memory, order),
+        kernels.launch(
+            "semgconv_portable",
+            *(grid, chosen.threads(graph.num_nodes), chosen.shared_memory, order),
             *(*place(layer.x), *place(y), batch, layer.given, layer.weight, layer.bias),
             *((mean, variance, gain, offset) if normalises else [None] * 4),
             *(1e-5, pattern.indptr, pattern.rows, pattern.columns, pattern.diagonal),
@@ -202,7 +140,6 @@ def test_gradients(
     channels: tuple[int, int],
     element: int,
     options: dict[str, Any],
-    tmp_path: Path,
 ) -> None:
     layer = Layer(graph, batch, channels, element, options)
     pattern, entries = layer.pattern, len(layer.given)
@@ -217,24 +154,25 @@ def test_gradients(
     for_x, for_given = empty_by_node(layer.x, channels[0]), torch.empty(entries)
     for_weight, for_bias = torch.empty(layer.weight.shape), torch.empty(channels[1])
     found = (for_x, for_given, for_weight, for_bias)
-    file = "semgconv_portable_backward.cu"
-    library = launchers(file, tmp_path, layer.options() | chosen.options(layer.sizes))
+    numbers = layer.options() | chosen.options(layer.sizes)
+    kernels = HostKernels(FILE.format("semgconv_portable_backward"), numbers)
     leaves = [leaf.requires_grad_() for leaf in layer.leaves()]
     expected = torch.autograd.grad(layer.formula(*leaves), leaves, layer.upstream.double())
-    for order in IN_EITHER_ORDER:
+    for order in ORDERS:
         for tensor in (*parts, *found):
             tensor[:] = torch.nan
-        assert run(
-            library.run,
-            *(*grid, PORTABLE_THREADS, chosen.shared_memory, order),
+        kernels.launch(
+            "semgconv_portable_backward",
+            *(grid, PORTABLE_THREADS, chosen.shared_memory, order),
             *(*place(layer.x), *place(layer.upstream), *place(for_x), batch),
             *(layer.given, layer.weight, pattern.indptr, pattern.rows, pattern.columns),
             *(pattern.diagonal, pattern.mirror, entries, *parts),
         )
         blocks = layer.weight.numel() // THREADS_THAT_ADD + graph.num_nodes + 1
-        assert run(
-            library.add_up,
-            *(blocks, *parts, *grid, layer.given, pattern.indptr, entries),
+        kernels.launch(
+            "semgconv_whole_sums",
+            *((blocks, 1), THREADS_THAT_ADD, 0, False),
+            *(*parts, *grid, layer.given, pattern.indptr, entries),
             *(for_given, for_weight, for_bias),
         )
         for name, one, other in zip(NAMES, found, expected, strict=True):

@@ -1,20 +1,12 @@
-"""Kernels for products over rows and for maps between scales: their code, run on the host.
-
-Threads take turns forwards, and copies arrive as late as they may; or backwards, and they arrive at
-once. So what is read too early, or overwritten too early, is seen.
-"""
+"""Kernels for products over rows and for maps between scales: their code, run on the host."""
 
 from __future__ import annotations
 
-import ctypes
-import struct
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from kernels_on_host import compiled, needs_compiler
+from kernels_on_host import ORDERS, HostKernels, needs_compiler
 from torch import Tensor
 
 from multiscale_gcn.ops.fusion import division as fusion
@@ -23,48 +15,8 @@ from multiscale_gcn.ops.row_products import division as row_products
 
 pytestmark = needs_compiler
 
-ORDERS = (False, True)
 TOLERANCE = {0: 1e-3, 1: 2e-6}
 """Of one product of tf32, and of three."""
-
-
-CALLING = """
-#include <utility>
-
-typedef unsigned long long u64;
-
-template <class... Kinds, size_t... Places>
-void call(void (*kernel)(Kinds...), std::index_sequence<Places...>, const u64* given) {
-    kernel(same_bits<Kinds>(given[Places])...);
-}
-template <class... Kinds>
-bool call(void (*kernel)(Kinds...), unsigned blocks, unsigned threads, int bytes, bool backwards,
-          const u64* given) {
-    return launch({blocks, 1, 1}, threads, bytes, backwards,
-                  [&] { call(kernel, std::index_sequence_for<Kinds...>{}, given); });
-}
-"""
-
-
-def launchers(file: str, folder: Path, kernels: Sequence[str], options: dict[str, int]) -> Any:
-    """Functions that launch kernels, whose arguments have 8 bytes each."""
-    calls = CALLING
-    for name in kernels:
-        calls += f"""
-extern "C" bool run_{name}(unsigned blocks, unsigned threads, int bytes, bool backwards,
-                           const u64* given) {{
-    return call({name}, blocks, threads, bytes, backwards, given);
-}}
-"""
-    return compiled(file, calls, folder, options)
-
-
-def run(function: Any, blocks: int, threads: int, memory: int, order: bool, *given: Any) -> None:
-    function.restype = ctypes.c_bool
-    numbers = [x.data_ptr() if isinstance(x, Tensor) else x or 0 for x in given]
-    codes = "".join("d" if isinstance(x, float) else "q" for x in numbers)
-    arguments = ctypes.create_string_buffer(struct.pack(f"={codes}", *numbers))
-    assert function(blocks, threads, memory, order, arguments), "wrote beyond its shared memory"
 
 
 def error(result: Tensor, expected: Tensor) -> float:
@@ -91,7 +43,6 @@ def test_row_products(
     processors: int,
     memory: int,
     three: int,
-    tmp_path: Path,
 ) -> None:
     torch.manual_seed(0)
     asked = tuple(row_products.Pair(*pair) for pair in pairs)
@@ -101,7 +52,7 @@ def test_row_products(
     options["TASKS"] = row_products.tasks(asked)
     for p, (left, right, summed) in enumerate([*pairs, (0, 0, False)][:2]):
         options |= {f"M{p}": left, f"N{p}": right, f"S{p}": int(summed)}
-    library = launchers("row_products/row_products.cu", tmp_path, ["row_parts"], options)
+    kernels = HostKernels("row_products/row_products.cu", options)
     lefts = [torch.randn(rows, left) for left, _, _ in pairs]
     rights = [torch.randn(rows, right) for _, right, _ in pairs]
     expected = [a.double().t() @ b.double() for a, b in zip(lefts, rights, strict=True)]
@@ -111,8 +62,8 @@ def test_row_products(
     places = row_products.places(asked)
     for order in ORDERS:
         parts = torch.full((chosen.blocks, places[-1]), torch.nan)
-        size = (chosen.blocks, row_products.THREADS, chosen.shared_memory, order)
-        run(library.run_row_parts, *size, *read, parts, rows)
+        size = ((chosen.blocks, 1), row_products.THREADS, chosen.shared_memory, order)
+        kernels.launch("row_parts", *size, *read, parts, rows)
         total = parts.double().sum(0)
         assert torch.isfinite(total).all()
         for begin, one in zip(places, expected, strict=False):
@@ -140,15 +91,13 @@ def test_fusions(
     processors: int,
     memory: int,
     three: int,
-    tmp_path: Path,
 ) -> None:
     torch.manual_seed(0)
     scales = fusion.Scales(nodes, maps)
     chosen = fusion.divide_fusion(scales, columns, processors, memory)
     assert chosen is not None
     options = {**scales.options(), **chosen.options(), "THREE": three}
-    kernels = ["fuse", "fuse_back", "fuse_parts"]
-    library = launchers("fusion/fusion.cu", tmp_path, kernels, options)
+    kernels = HostKernels("fusion/fusion.cu", options)
     given, made = ends or (tuple(range(len(nodes))),) * 2
     x = [torch.randn(n, columns) if k in given else None for k, n in enumerate(nodes)]
     up = [torch.randn(n, columns) if k in made else None for k, n in enumerate(nodes)]
@@ -174,14 +123,14 @@ def test_fusions(
                 torch.full((n, columns), torch.nan) if k in ends_at else None
                 for k, n in enumerate(nodes)
             ]
-            size = (chosen.blocks, fusion.THREADS, bytes_, order)
+            size = ((chosen.blocks, 1), fusion.THREADS, bytes_, order)
             pointers = (*read, *absent, *found, *absent, *weights, *others)
-            run(getattr(library, f"run_{name}"), *size, *pointers, columns)
+            kernels.launch(name, *size, *pointers, columns)
             for k in ends_at:
                 assert error(found[k], expected[k]) < TOLERANCE[three]
         parts = torch.full((chosen.sum_blocks, scales.places()[-1]), torch.nan)
-        size = (chosen.sum_blocks, fusion.THREADS, chosen.sums, order)
-        run(library.run_fuse_parts, *size, *up, *absent, *x, *absent, parts, columns)
+        size = ((chosen.sum_blocks, 1), fusion.THREADS, chosen.sums, order)
+        kernels.launch("fuse_parts", *size, *up, *absent, *x, *absent, parts, columns)
         total = parts.double().sum(0)
         assert torch.isfinite(total).all()
         for begin, one in zip(scales.places(), of_maps, strict=False):
@@ -207,7 +156,6 @@ def test_normalised_maps(
     processors: int,
     memory: int,
     everything: bool,
-    tmp_path: Path,
 ) -> None:
     torch.manual_seed(0)
     chosen = normalised_map.divide_map(inside, outside, rows, processors, memory)
@@ -216,8 +164,7 @@ def test_normalised_maps(
     assert normalised_map.divide_map(inside + 1, outside, rows, processors, memory) is None
     assert normalised_map.divide_map(inside, outside, rows, processors, 1000) is None
     options = {"IN": inside, "OUT": outside, "ROWS": chosen.rows, "STAGES": chosen.stages}
-    file = "normalised_map/normalised_map.cu"
-    library = launchers(file, tmp_path, ["map_and_normalise"], options)
+    kernels = HostKernels("normalised_map/normalised_map.cu", options)
     x, more = torch.randn(rows, inside), torch.randn(rows, outside)
     weight = torch.randn(outside, inside)
     before, mean, variance, gain, offset = torch.randn(5, outside).unbind()
@@ -231,6 +178,6 @@ def test_normalised_maps(
     given[1:3] = mean, variance
     for order in ORDERS:
         y = torch.full((rows, outside), torch.nan)
-        size = (chosen.blocks, normalised_map.THREADS, chosen.shared_memory, order)
-        run(library.run_map_and_normalise, *size, y, x, weight, *given, more, 1e-3, rows)
+        size = ((chosen.blocks, 1), normalised_map.THREADS, chosen.shared_memory, order)
+        kernels.launch("map_and_normalise", *size, y, x, weight, *given, more, 1e-3, rows)
         assert error(y, expected) < TOLERANCE[0]

@@ -10,8 +10,8 @@ from typing import Any, cast
 import pytest
 import torch
 from cuda_checks import drawn, error
-from cuda_on_cpu import needs_compiler
 from emulated_device import DEVICE, EmulatedDevice, forget, there
+from kernels_on_host import needs_compiler
 from layer_graphs import ring
 from torch import Tensor, nn
 from whole_network_kernels import emulate_whole_networks

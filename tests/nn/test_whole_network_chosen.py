@@ -15,8 +15,8 @@ import pytest
 import torch
 import torch.distributed as dist
 from cuda_checks import drawn, error
-from cuda_on_cpu import needs_compiler
 from emulated_device import EmulatedDevice, forget, there
+from kernels_on_host import needs_compiler
 from layer_graphs import ring
 from stream_watch import watched_recording
 from test_layer_calls import CHANGES, C

@@ -5,26 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from cuda_on_cpu import emulated
 from emulated_device import KERNELS, EmulatedDevice, emulate
+from kernels_on_host import HostKernels
 
 from multiscale_gcn.ops.whole_network import on_cuda
 
-FILE = "whole_network/{}.cu"
 SOME_THREADS = 64
 """Of a block here: two warps, so that each has several items of most instructions."""
 
 
-def arrange_weights(where: int, grid: Any, options: dict[str, int]) -> None:
-    kinds = ("int*", "float*", "Parameters")
-    kernel = emulated(FILE.format("arrange"), "arrange_weights", kinds, tuple(options.items()))
-    assert kernel(where, grid[0]) == 0
+def arrange_weights(where: int, sizes: Any, options: dict[str, int]) -> None:
+    _run("arrange", "arrange_weights", where, sizes, options)
 
 
-def walk_network(where: int, grid: Any, options: dict[str, int]) -> None:
-    kinds = ("int*", "float*", "long long", "long long", "Ends")
-    kernel = emulated(FILE.format("walk"), "walk_network", kinds, tuple(options.items()))
-    assert kernel(where, grid[0]) == 0
+def walk_network(where: int, sizes: Any, options: dict[str, int]) -> None:
+    _run("walk", "walk_network", where, sizes, options)
+
+
+def _run(file: str, name: str, where: int, sizes: Any, options: dict[str, int]) -> None:
+    kernels = HostKernels(f"whole_network/{file}.cu", options)
+    kernels.launch_packed(name, sizes[:2], sizes[3], sizes[6], False, where)
 
 
 def emulate_whole_networks(monkeypatch: pytest.MonkeyPatch) -> EmulatedDevice:

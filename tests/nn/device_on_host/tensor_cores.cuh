@@ -22,28 +22,50 @@ inline void wait_for_copies() {
 
 typedef unsigned u32;
 
-inline double product(u32 a, u32 b) {
 #if HALF
-    return (double)low(a) * low(b) + (double)high(a) * high(b);
+#define PER_FACTOR 2
 #else
-    return (double)__uint_as_float(a & 0xffffe000) * __uint_as_float(b & 0xffffe000);
+#define PER_FACTOR 1
+#endif
+
+// A word as the numbers that the tensor cores read of it.
+inline void read_factors(double* numbers, u32 word) {
+#if HALF
+    numbers[0] = low(word), numbers[1] = high(word);
+#else
+    numbers[0] = __uint_as_float(word & 0xffffe000);
 #endif
 }
 
 inline void multiply(float (&c)[4], const u32 (&a)[4], const u32 (&b)[2]) {
-    Warp& warp = this_warp();
-    const int lane = threadIdx.x % 32, quad = lane / 4, t = lane % 4;
-    u32 mine[6] = {a[0], a[1], a[2], a[3], b[0], b[1]};
-    std::memcpy(warp.words[lane], mine, sizeof mine);
-    __syncwarp();
-    for (int i = 0; i < 4; i++) {
-        double sum = c[i];
-        for (int k = 0; k < 8; k++) {
-            const u32* row = warp.words[4 * quad + k % 4];
-            const u32* column = warp.words[4 * (2 * t + i % 2) + k % 4];
-            sum += product(row[i / 2 + 2 * (k / 4)], column[4 + k / 4]);
+    together(a, b, c, [](auto& lanes) {
+        constexpr int K = 8 * PER_FACTOR;
+        double left[16][K], right[8][K];
+        for (int lane = 0; lane < 32; lane++) {
+            const u32 *a = (const u32*)lanes[lane].left, *b = (const u32*)lanes[lane].right;
+            const int quad = lane / 4, t = lane % 4;
+            for (int i = 0; i < 4; i++)
+                read_factors(left[quad + i % 2 * 8] + (t + i / 2 * 4) * PER_FACTOR, a[i]);
+            for (int i = 0; i < 2; i++)
+                read_factors(right[quad] + (t + i * 4) * PER_FACTOR, b[i]);
         }
-        c[i] = (float)sum;
-    }
-    __syncwarp();
+        for (int lane = 0; lane < 32; lane++) {
+            float* c = (float*)lanes[lane].result;
+            for (int i = 0; i < 4; i++) {
+                double sum = c[i];
+                for (int k = 0; k < K; k++)
+                    sum += left[lane / 4 + i / 2 * 8][k] * right[lane % 4 * 2 + i % 2][k];
+                c[i] = (float)sum;
+            }
+        }
+    });
+}
+
+inline void load_tile(float* a, const float* row) {
+    together(row, nullptr, a, [](auto& lanes) {
+        for (int lane = 0; lane < 32; lane++)
+            for (int i = 0; i < 4; i++)
+                ((float*)lanes[lane].result)[i] =
+                    ((const float*)lanes[i * 8 + lane / 4].left)[lane % 4];
+    });
 }
