@@ -3,10 +3,8 @@
 
 #include <ucontext.h>
 
-#include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -18,8 +16,8 @@
 #define __align__(bytes) __attribute__((aligned(bytes)))
 #define __launch_bounds__(...)
 
-using std::max;
-using std::min;
+template <class Number> inline Number max(Number a, Number b) { return a < b ? b : a; }
+template <class Number> inline Number min(Number a, Number b) { return b < a ? b : a; }
 
 struct alignas(8) uint2 { unsigned x, y; };
 struct alignas(16) uint4 { unsigned x, y, z, w; };
@@ -54,13 +52,21 @@ struct Gathering {
     unsigned there = 0, times = 0;
 };
 
+struct Copy {
+    void* to;
+    const void* from;
+    int bytes;
+
+    void arrive() const { std::memcpy(to, from, bytes); }
+};
+
 struct Fiber {
     ucontext_t context;
     std::unique_ptr<char[]> stack{new char[STACK]};
     Gathering* waits_at = nullptr;
     unsigned since = 0;
     bool done = false;
-    std::vector<std::vector<std::function<void()>>> groups{1};  // of copies that are on their way
+    std::vector<std::vector<Copy>> groups{1};  // of copies that are on their way
 
     static constexpr int STACK = 1 << 17;
 
@@ -81,7 +87,8 @@ inline std::vector<Warp> warps;
 inline Gathering block_gathering;
 inline ucontext_t scheduler;
 inline bool in_haste;                    // copies arrive as soon as they may, and not as late
-inline std::function<void()> body;
+inline void (*body)(void*);
+inline void* code_of_body;
 
 inline Fiber& this_fiber() { return fibers[threadIdx.x]; }
 inline void let_others_run() { swapcontext(&this_fiber().context, &scheduler); }
@@ -138,7 +145,7 @@ inline int __reduce_max_sync(unsigned, int x) {
 }
 
 inline void enter() {
-    body();
+    body(code_of_body);
     this_fiber().done = true;
     setcontext(&scheduler);
 }
@@ -177,9 +184,10 @@ inline const char* run_block(unsigned threads, int bytes, bool backwards) {
 }
 
 // Threads take turns, forwards with copies that arrive late, or backwards with copies that arrive at once.
-inline const char* launch(Place grid, unsigned threads, int bytes, bool backwards,
-                          std::function<void()> code) {
-    body = code;
+template <class Code>
+const char* launch(Place grid, unsigned threads, int bytes, bool backwards, Code code) {
+    body = [](void* code) { (*(Code*)code)(); };
+    code_of_body = &code;
     in_haste = backwards;
     gridDim = grid;
     blockDim = {threads, 1, 1};

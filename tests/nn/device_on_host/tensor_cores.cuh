@@ -2,9 +2,9 @@ alignas(16) inline const unsigned zeros[4] = {};
 
 template <int BYTES>
 inline void copy_ahead(void* to, const void* from, bool is_there) {
-    auto copy = [=] { std::memcpy(to, is_there ? from : zeros, BYTES); };
+    const Copy copy = {to, is_there ? from : zeros, BYTES};
     if (in_haste)
-        copy();
+        copy.arrive();
     else
         this_fiber().groups.back().push_back(copy);
 }
@@ -15,7 +15,7 @@ template <int LAST>
 inline void wait_for_copies() {
     auto& groups = this_fiber().groups;
     while (groups.size() > LAST + 1) {
-        for (auto& copy : groups.front()) copy();
+        for (const Copy& copy : groups.front()) copy.arrive();
         groups.erase(groups.begin());
     }
 }
