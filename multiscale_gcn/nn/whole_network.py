@@ -49,7 +49,9 @@ def in_one_kernel(network: Any, inputs: Sequence[Tensor]) -> tuple[Tensor, ...] 
 
 def is_captured(inputs: Sequence[Any]) -> bool:
     """Whether what is done to inputs becomes a part of a CUDA graph."""
-    first = inputs[0] if inputs else None
+    if torch.compiler.is_compiling() or not inputs:
+        return False
+    first = inputs[0]
     return isinstance(first, Tensor) and first.is_cuda and torch.cuda.is_current_stream_capturing()
 
 

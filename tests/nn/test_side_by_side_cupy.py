@@ -13,7 +13,8 @@ from cuda_checks import needs_kernels
 from layer_graphs import ring
 from torch import Tensor
 
-from multiscale_gcn.nn import MultiScaleGCN, Recorded, RecordedStep, whole_network
+from multiscale_gcn.nn import MultiScaleGCN, Recorded, RecordedStep
+from multiscale_gcn.nn import network as layer_by_layer
 from multiscale_gcn.ops.kernels import side_streams
 
 pytestmark = needs_kernels
@@ -168,7 +169,7 @@ def test_recordings_that_are_replayed_at_once_do_not_disturb_each_other() -> Non
 def test_answers_are_those_of_one_stream_to_the_bit(
     batch: int, parted_to: set[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(whole_network, "CHOSEN", False)
+    monkeypatch.setattr(layer_by_layer, "in_one_kernel", lambda *_: None)
     torch.manual_seed(batch)
     made = network().eval()
     recorded, pressure = Recorded(made).eval(), Pressure(batch)
