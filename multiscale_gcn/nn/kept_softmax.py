@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 from multiscale_gcn.ops import Pattern, neighbour_softmax
 from multiscale_gcn.ops.selection import exporting
@@ -38,6 +39,7 @@ class KeptSoftmax:
 def _may_be_kept(logits: Tensor) -> bool:
     return (
         not torch.is_grad_enabled()
+        and forward_ad._current_level < 0  # tangents go on without gradients
         and not torch.compiler.is_compiling()
         and type(logits) in (nn.Parameter, Tensor)
         and logits.device.type == "cpu"

@@ -327,8 +327,9 @@ def test_options_that_mean_nothing_for_a_file(tmp_path: Path) -> None:
 
 def test_unknown_suffixes_are_refused(tmp_path: Path) -> None:
     pytest.importorskip("meshio", reason="optional: meshes of many formats")
-    (tmp_path / "a.stl.gz").write_bytes(gzip.compress(b"solid"))
-    with pytest.raises(ValueError, match=r"a.stl.gz is packed; unpack it first: gunzip"):
-        as_graph(tmp_path / "a.stl.gz")
+    for name in ("a.stl.gz", "a.vtu.gz", "a.txt.gz.gz", "a.tar.gz"):
+        (tmp_path / name).write_bytes(gzip.compress(b"solid"))
+        with pytest.raises(ValueError, match=f"{name} is packed; unpack it first: gunzip"):
+            as_graph(tmp_path / name)
     with pytest.raises(ValueError, match=r"suffix of .*a\.nothing is none that is read: \.csv"):
         as_graph(written(tmp_path / "a.nothing", "0 1"))

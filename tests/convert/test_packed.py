@@ -105,10 +105,25 @@ def test_a_few_bytes_that_hold_too_many_are_refused(
         as_graph(path, symmetrize=True)
 
 
-def test_of_several_parts_all_are_read(tmp_path: Path) -> None:
-    path = tmp_path / "a.txt.gz"
-    path.write_bytes(gzip.compress(b"0 1\n") + gzip.compress(b"1 2\n"))
+@packing
+def test_of_several_parts_all_are_read(
+    suffix: str, packed: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    path = tmp_path / f"a.txt{suffix}"
+    path.write_bytes(packed(b"0 1\n") + packed(b"1 2\n") + bytes(4))
     assert as_graph(path, symmetrize=True).num_edges == 2
+
+
+@packing
+def test_nothing_behind_the_first_part_is_left_out_unsaid(
+    suffix: str, packed: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    first, second = packed(b"0 1\n"), packed(b"1 2\n")
+    path = tmp_path / f"a.txt{suffix}"
+    for behind in (b"?" + second[1:], second[:-1], second[:3], b"1 2\n"):
+        path.write_bytes(first + behind)
+        with pytest.raises(ValueError, match="cannot be unpacked"):
+            as_graph(path, symmetrize=True)
 
 
 def test_directions_are_asked_for_as_of_plain_lists(

@@ -10,6 +10,7 @@ import pytest
 import torch
 from layer_graphs import ring
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.func import functional_call, stack_module_state, vmap
 
 from multiscale_gcn.nn import SemGConv
@@ -110,6 +111,24 @@ def test_several_networks_at_once_have_each_its_own() -> None:
         both = vmap(lambda p, b: functional_call(layers[0], (p, b), (x,)))(parameters, buffers)
         for layer, found in zip(layers, both, strict=True):
             torch.testing.assert_close(found, specified(layer, x))
+
+
+def test_tangents_go_through_while_nothing_learns() -> None:
+    layer, x = layer_and_features()
+    tangent = torch.linspace(-1, 1, layer.logits.numel())
+    with torch.no_grad(), forward_ad.dual_level():
+        layer(x)
+        logits = forward_ad.make_dual(layer.logits.detach(), tangent)
+        found = forward_ad.unpack_dual(functional_call(layer, {"logits": logits}, (x,))).tangent
+    assert found is not None
+
+    def answer(logits: Tensor) -> Tensor:
+        result: Tensor = functional_call(layer, {"logits": logits}, (x,))
+        return result
+
+    step = 1e-2
+    ahead, behind = (answer(layer.logits.detach() + k * step * tangent) for k in (1, -1))
+    torch.testing.assert_close(found, (ahead - behind) / (2 * step), atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize("strict", [False, True])

@@ -73,8 +73,8 @@ def _shows_enough(person: Person) -> bool:
     """Whether the frames around each tell what one by itself does not."""
     frame, fps = person.track.frame, person.fps
     step = usual_step(frame)
-    lasts = (frame[-1] - frame[0] + step) / fps
-    return person.clip and lasts >= SHORTEST and fps / step >= SLOWEST
+    seen = len(frame) * step / fps
+    return person.clip and seen >= SHORTEST and fps / step >= SLOWEST
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,8 +67,8 @@ class KeypointOptions:
             raise ValueError(f"max_gap must not be negative, got {self.max_gap}")
         if not 2 <= self.min_joints <= 17:
             raise ValueError(f"min_joints must lie between 2 and 17, got {self.min_joints}")
-        if self.fps is not None and not self.fps > 0:
-            raise ValueError(f"fps must be positive, got {self.fps}")
+        if self.fps is not None and not 0 < self.fps < math.inf:
+            raise ValueError(f"fps must be positive and finite, got {self.fps}")
         if self.image_size is not None and min(self.image_size) < 1:
             raise ValueError(f"image_size must be positive, got {self.image_size}")
 

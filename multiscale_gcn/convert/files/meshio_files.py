@@ -49,6 +49,7 @@ def check_suffix(path: Path, others: Iterable[str]) -> None:
     if Path(path.stem).suffix.lower() in ("", *others):
         refuse_packed(path)
     if not any(path.name.lower().endswith(known) for known in _meshio(path).extension_to_filetypes):
+        refuse_packed(path)
         raise ValueError(
             f"the suffix of {path} is none that is read: {', '.join(others)}, and those of meshio; "
             "rename the file if it is one of these, or read it with its own library"

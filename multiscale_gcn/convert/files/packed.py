@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import bz2
-import gzip
 import lzma
 import zlib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 UNPACKED_BY = {
     ".7z": "7z x",
@@ -18,7 +20,11 @@ UNPACKED_BY = {
     ".zip": "unzip",
     ".zst": "unzstd",
 }
-OPENED_BY = {".bz2": bz2.BZ2File, ".gz": gzip.GzipFile, ".xz": lzma.LZMAFile}
+DECOMPRESSORS: dict[str, Callable[[], Any]] = {
+    ".bz2": bz2.BZ2Decompressor,
+    ".gz": partial(zlib.decompressobj, 16 + zlib.MAX_WBITS),
+    ".xz": partial(lzma.LZMADecompressor, lzma.FORMAT_XZ),
+}
 MOST, MOST_PER_BYTE = 1 << 26, 200
 """Bytes that may come of a file, and of each byte of it: text that people have is less than half
 as regular, and a few bytes may hold more than there is memory."""
@@ -26,7 +32,7 @@ as regular, and a few bytes may hold more than there is memory."""
 
 def what_it_holds(path: Path) -> Path:
     """The name of the file in a packed one that is unpacked here; else its own."""
-    return path.with_suffix("") if path.suffix.lower() in OPENED_BY else path
+    return path.with_suffix("") if path.suffix.lower() in DECOMPRESSORS else path
 
 
 def refuse_packed(path: Path) -> None:
@@ -38,23 +44,37 @@ def refuse_packed(path: Path) -> None:
 
 def unpacked(path: Path) -> bytes:
     """The bytes of a file, or of what is packed in it."""
-    opened_by = OPENED_BY.get(path.suffix.lower())
-    if opened_by is None:
-        return path.read_bytes()
-    most = MOST + MOST_PER_BYTE * path.stat().st_size
+    decompressor = DECOMPRESSORS.get(path.suffix.lower())
+    content = path.read_bytes()
+    if decompressor is None:
+        return content
+    most = MOST + MOST_PER_BYTE * len(content)
     try:
-        with opened_by(path) as stream:
-            content: bytes = stream.read(most + 1)
+        found = _of_all_parts(decompressor, content, most + 1)
     except (EOFError, zlib.error, lzma.LZMAError, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:  # of the disk
-            raise
         raise ValueError(
             f"{path} cannot be unpacked ({error}); look whether it is a {path.suffix} file, and "
             "whole"
         ) from error
-    if len(content) > most:
+    if len(found) > most:
         raise ValueError(
             f"{path} holds more than {most} bytes, {MOST_PER_BYTE} for each of its own; if that is "
             f"meant, unpack it first: {UNPACKED_BY[path.suffix.lower()]} {path.name}"
         )
-    return content
+    return found
+
+
+def _of_all_parts(decompressor: Callable[[], Any], content: bytes, most: int) -> bytes:
+    """What a file holds, or as much of it as is asked for.
+
+    Packed files may stand one behind another, with zeros between them. Python's own readers of two
+    of the formats leave out what is damaged in its first bytes, and all behind, without a word.
+    """
+    found = bytearray()
+    while content and len(found) < most:
+        part = decompressor()
+        found += part.decompress(content, most - len(found))
+        if not part.eof and len(found) < most:
+            raise EOFError("it ends too early")
+        content = part.unused_data.lstrip(b"\0")
+    return bytes(found)

@@ -65,6 +65,9 @@ def test_clips_are_lifted_as_clips_and_all_else_frame_by_frame(lifters):
     one, slow = dancer([0.3]), dancer(np.arange(15) / 9, fps=9.0)
     short, every_fifth = dancer(np.arange(44) / 30, 30.0), dancer(np.arange(19) / 12, 60.0)
     unrelated = replace(dancer(), clip=False)
+    glimpses = dancer(np.arange(20) / 30, 30.0)
+    apart = np.r_[np.arange(10), np.arange(10) + 300]
+    glimpses = replace(glimpses, track=replace(glimpses.track, frame=apart))
     for person in (dancer(), dancer(np.arange(46) / 30, 30.0), every_fifth):
         networks = lifters.of(person)
         assert networks.facts() == {
@@ -73,7 +76,7 @@ def test_clips_are_lifted_as_clips_and_all_else_frame_by_frame(lifters):
             "meshes": VIDEO_WEIGHTS.name,
             "trained_on": "cmu17",
         }
-    for person in (one, slow, short, unrelated):
+    for person in (one, slow, short, unrelated, glimpses):
         networks = lifters.of(person)
         assert networks.pose is networks.meshes
         assert networks.pose.weights == VIDEO_WEIGHTS.name
