@@ -177,10 +177,9 @@ class ScaleSum(nn.Module):
             expected = (sources[0].shape[0], maps[0].out_features, width)
             if base.shape != expected:
                 raise ValueError(f"base has shape {list(base.shape)}, expected {list(expected)}")
-        if sources[0].is_cuda:
-            fused = self._fused(sources, base)
-            if fused is not None:
-                return fused
+        fused = self._fused(sources, base)
+        if fused is not None:
+            return fused
         result = base
         for place, (made, x) in enumerate(zip(maps, sources, strict=True)):
             if str(place) in self.channel_maps:
@@ -192,7 +191,9 @@ class ScaleSum(nn.Module):
 
     def _fused(self, sources: list[Tensor], base: Tensor | None) -> Tensor | None:
         """The sum by one kernel, if there is one."""
-        if not (self._is_dense and all(type(made) is DenseMap for made in self.maps)):
+        if not sources[0].is_cuda or not self._is_dense:
+            return None
+        if any(type(made) is not DenseMap for made in self.maps):
             return None
         maps, target = self._node_maps(), len(sources)
         nodes = (*(made.in_features for made in maps), maps[0].out_features)
