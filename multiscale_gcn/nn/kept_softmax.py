@@ -6,10 +6,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd import forward_ad
 
 from multiscale_gcn.ops import Pattern, neighbour_softmax
-from multiscale_gcn.ops.selection import exporting
+from multiscale_gcn.ops.selection import is_transformed
 
 
 class KeptSoftmax:
@@ -39,14 +38,10 @@ class KeptSoftmax:
 def _may_be_kept(logits: Tensor) -> bool:
     return (
         not torch.is_grad_enabled()
-        and forward_ad._current_level < 0  # tangents go on without gradients
-        and not torch.compiler.is_compiling()
         and type(logits) in (nn.Parameter, Tensor)
         and logits.device.type == "cpu"
         and logits.layout == torch.strided
-        and not torch._C._are_functorch_transforms_active()
-        and torch._C._len_torch_dispatch_stack() == 0  # nobody counts or fakes operators
-        and exporting() is None
+        and not is_transformed()
     )
 
 

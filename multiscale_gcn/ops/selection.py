@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import torch
 import torch.jit._trace
+from torch.autograd import forward_ad
 
 from multiscale_gcn.backends import Backend, BackendUnavailable, require_cuda_device
 from multiscale_gcn.ops.kernels.number_types import DTYPES
@@ -205,6 +206,20 @@ def exporting() -> str | None:
     if export or torch.onnx.is_in_onnx_export() or _is_tracing():
         return "the graph is exported, and must run without this package"
     return None
+
+
+def is_transformed() -> bool:
+    """Whether PyTorch does more around operators than run them.
+
+    It compiles or exports them, takes tangents or transforms along, or shows them to a mode.
+    """
+    return bool(
+        torch.compiler.is_compiling()
+        or forward_ad._current_level >= 0
+        or torch._C._len_torch_dispatch_stack()
+        or torch._C._are_functorch_transforms_active()
+        or exporting() is not None
+    )
 
 
 @_constant

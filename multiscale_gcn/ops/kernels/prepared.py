@@ -15,7 +15,7 @@ from torch.autograd import forward_ad
 from multiscale_gcn.ops.kernels.number_types import allow_tf32
 from multiscale_gcn.ops.kernels.packing import current_device
 from multiscale_gcn.ops.kernels.rehearsal import Rehearsal, Run, rehearsal_of_thread
-from multiscale_gcn.ops.selection import exporting
+from multiscale_gcn.ops.selection import is_transformed
 
 MOST_KEYS, MOST_LAYOUTS = 256, 8
 """That are kept of one function; when there are more, all are forgotten."""
@@ -111,13 +111,7 @@ def may_be_prepared(tensors: Sequence[Tensor], learning: bool = False) -> bool:
     """Whether a call is one of plain tensors on a device, without anyone who watches it."""
     learns = not learning and torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
     watched = (
-        torch.compiler.is_compiling()
-        or forward_ad._current_level >= 0
-        or torch._C._len_torch_dispatch_stack()
-        or torch._C._are_functorch_transforms_active()
-        or exporting() is not None
-        or torch.is_autocast_enabled("cuda")
-        or rehearsal_of_thread() is not None
+        is_transformed() or torch.is_autocast_enabled("cuda") or rehearsal_of_thread() is not None
     )
     return (
         not learns
