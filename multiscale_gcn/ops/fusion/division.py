@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+from multiscale_gcn.ops.multiples import up_to
+
 MOST_SCALES = 4
 SLICES = ((64, 3), (64, 2), (32, 2))
 """Columns of a slice, that a block takes at once, and slices that are there or on their way: the
@@ -20,11 +22,6 @@ MOST_TASKS, MOST_ROWS = 2, 16
 """That a warp has registers for: tiles of gradients, and rows whose sums it takes."""
 STATIC = 2048
 """Bytes of shared memory that are no room for features or matrices."""
-
-
-def up_to(number: int, unit: int) -> int:
-    """The next multiple."""
-    return -(-number // unit) * unit
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,6 @@ typedef long long i64;
 // ----------------------------------------------------------------------------------------- sizes
 
 __device__ constexpr int nodes_of(int k) { return k == 0 ? N0 : k == 1 ? N1 : k == 2 ? N2 : N3; }
-__device__ constexpr int up_to(int n, int unit) { return (n + unit - 1) / unit * unit; }
 __device__ constexpr int tiles_of(int k) { return (nodes_of(k) + 15) / 16; }
 __device__ constexpr bool has_map(int t, int s) { return MAPS >> (4 * t + s) & 1; }
 

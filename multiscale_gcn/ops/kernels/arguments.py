@@ -10,6 +10,7 @@ from torch import Tensor
 from multiscale_gcn.ops.epilogue import Normalisation
 from multiscale_gcn.ops.kernels.number_types import real
 from multiscale_gcn.ops.layout import by_node
+from multiscale_gcn.ops.multiples import up_to
 
 
 def channels_side_by_side(x: Tensor) -> Tensor:
@@ -31,8 +32,7 @@ def aligned(x: Tensor) -> Tensor:
 
 def up_to_16_bytes(numbers: int, x: Tensor) -> int:
     """Columns for so many numbers of the type of ``x``, so that every row begins at a multiple."""
-    unit = 16 // x.element_size()
-    return -(-numbers // unit) * unit
+    return up_to(numbers, 16 // x.element_size())
 
 
 def alignment(*tensors: Tensor) -> int:

@@ -1,6 +1,8 @@
 // Products of float32 on tensor cores by tf32: of one product, or of three for all its digits.
 
 #include "tensor_cores.cuh"
+
+__device__ constexpr int up_to(int n, int unit) { return (n + unit - 1) / unit * unit; }
 #include "tf32.cuh"
 
 // Numbers as tensor cores take them, and with EXACT what rounding takes away.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+from multiscale_gcn.ops.multiples import up_to
+
 SLICES = ((64, 3), (64, 2), (32, 2))
 """Rows of a slice, that a block takes at once, and slices that are there or on their way: the first
 for which there is room. One slice is computed while the others come."""
@@ -14,7 +16,7 @@ LEAST_SLICES = 2
 
 
 def _pitch(columns: int) -> int:
-    return -(-columns // 32) * 32 + 8
+    return up_to(columns, 32) + 8
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def divide_map(
     """
     if inside % 4 or outside % 4:
         return None
-    weights = -(-outside // 32) * 32 * _pitch(inside)
+    weights = up_to(outside, 32) * _pitch(inside)
     numbers = 3 * outside
     for slice_rows, stages in SLICES:
         words = weights + stages * slice_rows * (_pitch(inside) + _pitch(outside))

@@ -17,7 +17,6 @@ typedef long long i64;
 #define THREADS 512
 #define WARPS (THREADS / 32)
 
-__device__ constexpr int up_to(int n, int unit) { return (n + unit - 1) / unit * unit; }
 
 #define ACROSS (up_to(OUT, 32) / 32)      // tiles of 16 x 32 results
 // Of rows in shared memory: the threads of a warp read different banks.

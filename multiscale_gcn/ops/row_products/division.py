@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+from multiscale_gcn.ops.multiples import up_to
+
 SLICES = ((32, 3), (16, 3), (16, 2))
 """Rows of a slice, that a block takes at once, and slices that are there or on their way: the first
 for which there is room. One slice is computed while the others come."""
@@ -18,10 +20,6 @@ STATIC = 5120
 """Bytes of shared memory that are no room for rows."""
 LEAST_SLICES = 2
 """Of a block, if there are as many: its sums are written once."""
-
-
-def _up_to(number: int, unit: int) -> int:
-    return -(-number // unit) * unit
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ def places(pairs: tuple[Pair, ...]) -> list[int]:
     sizes += [pair.left for pair in pairs if pair.summed]
     begins = [0]
     for size in sizes:
-        begins.append(begins[-1] + _up_to(size, 4))
+        begins.append(begins[-1] + up_to(size, 4))
     return begins
 
 
@@ -80,7 +78,7 @@ def divide_row_products(
         and all(pair.left <= MOST_SUMMED for pair in pairs if pair.summed)
     ):
         return None
-    row_bytes = 4 * sum(_up_to(width, TILE) + 8 for width in widths)
+    row_bytes = 4 * sum(up_to(width, TILE) + 8 for width in widths)
     for slice_rows, stages in SLICES:
         shared_memory = stages * slice_rows * row_bytes
         if shared_memory + STATIC <= memory:

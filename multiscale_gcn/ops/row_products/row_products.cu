@@ -27,7 +27,6 @@ typedef long long i64;
 __device__ constexpr int left_of(int p) { return p == 0 ? M0 : M1; }
 __device__ constexpr int right_of(int p) { return p == 0 ? N0 : N1; }
 __device__ constexpr bool is_summed(int p) { return p == 0 ? S0 : S1; }
-__device__ constexpr int up_to(int n, int unit) { return (n + unit - 1) / unit * unit; }
 
 // Of a matrix in shared memory, with room for whole tiles: the threads of a warp read different banks.
 __device__ constexpr int pitch_of(int columns) {

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
+from multiscale_gcn.ops.multiples import up_to
 from multiscale_gcn.ops.whole_network.memory import Place, end_of, places
 from multiscale_gcn.ops.whole_network.phases import Division, Phases, Piece, given_away
 from multiscale_gcn.ops.whole_network.preparation import (
@@ -17,7 +18,6 @@ from multiscale_gcn.ops.whole_network.preparation import (
     Preparation,
     Task,
     Vectors,
-    padded,
 )
 from multiscale_gcn.ops.whole_network.program import (
     Attention,
@@ -127,7 +127,7 @@ def _end(instruction: Instruction, found: dict[Features, Place], inputs: int) ->
 
 
 def _head(features: Features, place: Place) -> list[int]:
-    columns = padded(features.channels, WIDTH)
+    columns = up_to(features.channels, WIDTH)
     return [features.nodes, features.channels, columns, place.begin, place.pitch]
 
 
@@ -138,14 +138,14 @@ def _piece(piece: Piece, found: dict[Features, Place], inputs: int) -> list[int]
     rows = None
     if make.product is not None:
         place, weights = found[make.product.x], make.product.weights
-        steps = padded(weights.rows, 16) // 16
+        steps = up_to(weights.rows, 16) // 16
         x = [place.begin, place.pitch, make.product.x.nodes, steps, weights.begin]
         rows = make.product.rows
     z = [NO_NODES, 0, 0, 0, 0, 0, 0]
     if make.nodes is not None:
         of = make.nodes.z
         place = found[of]
-        steps = padded(of.nodes, 8) // 8
+        steps = up_to(of.nodes, 8) // 8
         matrix = make.nodes.matrix.begin if isinstance(make.nodes, Mix) else 0
         kind = ATTENTION if isinstance(make.nodes, Attention) else NODE_MATRIX
         z = [kind, place.begin, place.pitch, of.nodes, steps, matrix, target.channels]

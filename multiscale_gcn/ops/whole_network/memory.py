@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from multiscale_gcn.ops.whole_network.preparation import WIDTH, padded
+from multiscale_gcn.ops.multiples import up_to
+from multiscale_gcn.ops.whole_network.preparation import WIDTH
 from multiscale_gcn.ops.whole_network.program import (
     Features,
     Instruction,
@@ -37,7 +38,7 @@ class _Room:
 
 def pitch_of(channels: int) -> int:
     """Rows begin 4 banks apart, so that tiles are read without conflicts."""
-    return padded(channels, WIDTH) + 4
+    return up_to(channels, WIDTH) + 4
 
 
 def places(phases: Sequence[Sequence[Instruction]]) -> dict[Features, Place]:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from multiscale_gcn.ops.whole_network.preparation import WIDTH, padded
+from multiscale_gcn.ops.multiples import up_to
+from multiscale_gcn.ops.whole_network.preparation import WIDTH
 from multiscale_gcn.ops.whole_network.program import Features, Instruction, Make, Write, read_by
 
 Phases = Sequence[Sequence[Instruction]]
@@ -60,9 +61,9 @@ def pieces(make: Make, division: Division) -> list[Piece]:
     Costs count products of tiles: four for each tile of rows, and three for what all of them share.
     """
     target = make.target
-    columns = range(0, padded(target.channels, WIDTH), WIDTH)
-    steps = 0 if make.product is None else 2 * (padded(make.product.weights.rows, 16) // 16)
-    steps += 0 if make.nodes is None else padded(make.nodes.z.nodes, 8) // 8
+    columns = range(0, up_to(target.channels, WIDTH), WIDTH)
+    steps = 0 if make.product is None else 2 * (up_to(make.product.weights.rows, 16) // 16)
+    steps += 0 if make.nodes is None else up_to(make.nodes.z.nodes, 8) // 8
 
     def cost(tiles: int) -> int:
         return steps * (4 * tiles + 3) + 16 * tiles + 20

@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from multiscale_gcn.ops.epilogue import Normalisation
+from multiscale_gcn.ops.multiples import up_to
 
 CHANNEL_MATRIX, JOINED_MATRIX, CHANNEL_VECTORS, JOINED_VECTOR, NODE_MATRIX, GRAPH_MATRIX = range(6)
 """Kinds of tasks, by their numbers in ``arrange.cu``."""
@@ -21,10 +22,6 @@ COLUMNS, PIECE = 8, 4096
 """Columns of a matrix of channels, and numbers of one of nodes, that a block of threads takes."""
 WIDTH = 32
 """Channels are padded to multiples of it."""
-
-
-def padded(count: int, to: int) -> int:
-    return -(-count // to) * to
 
 
 class Matrix(NamedTuple):
@@ -119,7 +116,7 @@ class Preparation:
     def of_nodes(self, bias: Tensor) -> Vectors:
         """A number for each node."""
         begin = self.vectors(len(bias), bias).begin
-        return Vectors(begin + padded(len(bias), WIDTH))
+        return Vectors(begin + up_to(len(bias), WIDTH))
 
     def nodes(self, weight: Tensor) -> Matrix:
         """A dense map of nodes, [M, N]."""
@@ -144,17 +141,17 @@ class Preparation:
 
     def _place(self, count: int) -> int:
         begin = self.size
-        self.size += padded(count, 32)
+        self.size += up_to(count, 32)
         return begin
 
     def _channels(self, kind: int, rows: int, columns: int, parts: tuple[Part, ...]) -> Matrix:
-        wide = padded(columns, WIDTH)
+        wide = up_to(columns, WIDTH)
         # In half precision the numbers take half of that, and a scale for each column follows.
-        return self._matrix(kind, rows, columns, wide, padded(rows, 16) * wide, parts)
+        return self._matrix(kind, rows, columns, wide, up_to(rows, 16) * wide, parts)
 
     def _nodes(self, kind: int, rows: int, columns: int, parts: tuple[Part, ...]) -> Matrix:
-        wide = padded(columns, 8)
-        return self._matrix(kind, rows, columns, wide, padded(rows, 16) * wide, parts)
+        wide = up_to(columns, 8)
+        return self._matrix(kind, rows, columns, wide, up_to(rows, 16) * wide, parts)
 
     def _matrix(
         self, kind: int, rows: int, columns: int, wide: int, size: int, parts: tuple[Part, ...]
@@ -164,7 +161,7 @@ class Preparation:
         return Matrix(begin, rows, columns)
 
     def _vectors(self, kind: int, count: int, parts: tuple[Part, ...]) -> Vectors:
-        wide = padded(count, WIDTH)
+        wide = up_to(count, WIDTH)
         begin = self._place(2 * wide)
         self.tasks.append(Task(kind, begin, 1, count, wide, 2 * wide, parts))
         return Vectors(begin)
